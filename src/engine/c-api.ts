@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import koffi from 'koffi';
+import { WorkError } from '../errors.js';
+
+/** An opaque pointer owned by TensorFlow. */
+export type Pointer = object & { readonly __pointer?: never };
+
+/** One output of an operation in a graph, as `TF_Output`. */
+export interface GraphOutput {
+  readonly oper: Pointer;
+  readonly index: number;
+}
+
+/** TensorFlow's numbers for the element types that the engine uses (`tensorflow/core/framework/types.proto`). */
+export const DataTypeCode = { float32: 1, int32: 3, int64: 9, bool: 10, bfloat16: 14 } as const;
+
+const pointer = 'void*';
+const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
+const runtime = koffi.load(findRuntimeLibrary());
+
+type TypeSpec = Parameters<typeof koffi.alias>[1];
+
+const call = (result: TypeSpec, name: string, ...parameters: TypeSpec[]) => runtime.func(name, result, parameters);
+
+/** The functions of TensorFlow's C API that the engine calls, from the very library that the tfjs addon is linked to. */
+export const api = {
+  version: call('str', 'TF_Version'),
+  newStatus: call(pointer, 'TF_NewStatus'),
+  deleteStatus: call('void', 'TF_DeleteStatus', pointer),
+  statusCode: call('int', 'TF_GetCode', pointer),
+  statusMessage: call('str', 'TF_Message', pointer),
+  newGraph: call(pointer, 'TF_NewGraph'),
+  deleteGraph: call('void', 'TF_DeleteGraph', pointer),
+  newOperation: call(pointer, 'TF_NewOperation', pointer, 'str', 'str'),
+  addInput: call('void', 'TF_AddInput', pointer, output),
+  addInputList: call('void', 'TF_AddInputList', pointer, koffi.pointer(output), 'int'),
+  addControlInput: call('void', 'TF_AddControlInput', pointer, pointer),
+  finishOperation: call(pointer, 'TF_FinishOperation', pointer, pointer),
+  setDevice: call('void', 'TF_SetDevice', pointer, 'str'),
+  setInt: call('void', 'TF_SetAttrInt', pointer, 'str', 'int64'),
+  setIntList: call('void', 'TF_SetAttrIntList', pointer, 'str', koffi.pointer('int64'), 'int'),
+  setFloat: call('void', 'TF_SetAttrFloat', pointer, 'str', 'float'),
+  setBool: call('void', 'TF_SetAttrBool', pointer, 'str', 'uchar'),
+  setType: call('void', 'TF_SetAttrType', pointer, 'str', 'int'),
+  setString: call('void', 'TF_SetAttrString', pointer, 'str', pointer, 'size_t'),
+  setShape: call('void', 'TF_SetAttrShape', pointer, 'str', koffi.pointer('int64'), 'int'),
+  setTensor: call('void', 'TF_SetAttrTensor', pointer, 'str', pointer, pointer),
+  outputRank: call('int', 'TF_GraphGetTensorNumDims', pointer, output, pointer),
+  outputShape: call('void', 'TF_GraphGetTensorShape', pointer, output, koffi.out(koffi.pointer('int64')), 'int', pointer),
+  outputType: call('int', 'TF_OperationOutputType', output),
+  registeredKernels: call(pointer, 'TF_GetRegisteredKernelsForOp', 'str', pointer),
+  deleteBuffer: call('void', 'TF_DeleteBuffer', pointer),
+  allocateTensor: call(pointer, 'TF_AllocateTensor', 'int', koffi.pointer('int64'), 'int', 'size_t'),
+  tensorData: call(pointer, 'TF_TensorData', pointer),
+  tensorByteSize: call('size_t', 'TF_TensorByteSize', pointer),
+  deleteTensor: call('void', 'TF_DeleteTensor', pointer),
+  newSessionOptions: call(pointer, 'TF_NewSessionOptions'),
+  deleteSessionOptions: call('void', 'TF_DeleteSessionOptions', pointer),
+  setConfig: call('void', 'TF_SetConfig', pointer, pointer, 'size_t', pointer),
+  newSession: call(pointer, 'TF_NewSession', pointer, pointer, pointer),
+  closeSession: call('void', 'TF_CloseSession', pointer, pointer),
+  deleteSession: call('void', 'TF_DeleteSession', pointer, pointer),
+  runSession: call(
+    'void',
+    'TF_SessionRun',
+    pointer,
+    pointer,
+    koffi.pointer(output),
+    koffi.pointer(pointer),
+    'int',
+    koffi.pointer(output),
+    koffi.out(koffi.pointer(pointer)),
+    'int',
+    koffi.pointer(pointer),
+    'int',
+    pointer,
+    pointer,
+  ),
+};
+
+/** Runs `body` with a fresh status; throws WorkError with TensorFlow's message when the status ends up not OK. */
+export function checked<T>(doing: string, body: (status: Pointer) => T): T {
+  const status = api.newStatus();
+  try {
+    const result = body(status);
+    if (api.statusCode(status) !== 0) throw new WorkError(`${doing}: ${api.statusMessage(status)}`);
+    return result;
+  } finally {
+    api.deleteStatus(status);
+  }
+}
+
+/** Whether TensorFlow has any kernel for an op type, on any device. */
+export function hasKernel(opType: string): boolean {
+  const buffer = checked(`look up kernels of ${opType}`, (status) => api.registeredKernels(opType, status));
+  const { length } = koffi.decode(buffer, bufferStruct) as { length: number | bigint };
+  api.deleteBuffer(buffer);
+  return Number(length) > 0;
+}
+
+const bufferStruct = koffi.struct('TF_Buffer', { data: pointer, length: 'size_t', deallocator: pointer });
+
+/** A view of a TensorFlow tensor's bytes; valid until the tensor is deleted. */
+export function tensorBytes(tensor: Pointer): Uint8Array {
+  const size = Number(api.tensorByteSize(tensor));
+  return size === 0 ? new Uint8Array(0) : new Uint8Array(koffi.view(api.tensorData(tensor), size));
+}
+
+function findRuntimeLibrary(): string {
+  const addonPackage = path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'));
+  const folder = path.join(addonPackage, 'deps', 'lib');
+  const names = ['libtensorflow_cc.so.2', 'libtensorflow.so.2', 'libtensorflow.so', 'libtensorflow.2.dylib'];
+  const found = names.map((name) => path.join(folder, name)).find((file) => existsSync(file));
+  if (!found) throw new WorkError(`no libtensorflow under ${folder}: run \`npm run setup\``, { file: folder });
+  return found;
+}

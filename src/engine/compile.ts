@@ -1,0 +1,200 @@
+import { HybridMimError, ShapeError, WorkError } from '../errors.js';
+import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import { addOp, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
+import { withStepSeed } from './random.js';
+import { type Fetch, runSession } from './session.js';
+import { type GraphState, readVariable, type State } from './state.js';
+import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
+import { type Precision, traceInto } from './trace.js';
+
+export interface InputSpec {
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+}
+
+export type InputSpecs = Readonly<Record<string, InputSpec>>;
+export type InputValues = Readonly<Record<string, Float32Array | Int32Array>>;
+export type OutputValues = Record<string, Float32Array | Int32Array>;
+
+/** A step in tfjs: tensors and variables in, tensors out; assigning a variable is the update. */
+export type StepFunction = (
+  inputs: Record<string, Tensor>,
+  variables: Readonly<Record<string, Variable>>,
+) => Record<string, Tensor>;
+
+export interface CompileOptions {
+  /** Named in errors, such as `training step`. */
+  readonly name: string;
+  readonly inputs: InputSpecs;
+  readonly state: State;
+  /** Convolutions and matrix products in this type; everything else stays float32. Eager mode knows only float32. */
+  readonly precision: Precision;
+}
+
+export interface CompiledStep {
+  /** Runs once, off the main thread in graph mode. `seed` (0..2^31-1) feeds the in-graph random numbers. */
+  run(inputs: InputValues, seed?: number): Promise<OutputValues>;
+  readonly compileMs: number;
+  /** Nodes added to the graph; 0 in eager mode. */
+  readonly nodes: number;
+}
+
+/**
+ * Turns a tfjs function into one TensorFlow graph function over the state (or runs it op by op if the state is eager).
+ * Several functions may be compiled over one state: they share its values.
+ * @throws ShapeError or WorkError naming the place in the network where tracing failed
+ */
+export function compile(step: StepFunction, options: CompileOptions): CompiledStep {
+  const { inGraph } = options.state;
+  return inGraph ? compileGraph(step, options, inGraph) : compileEager(step, options);
+}
+
+function compileGraph(step: StepFunction, options: CompileOptions, inGraph: GraphState): CompiledStep {
+  const started = performance.now();
+  const { graph, session, ready } = inGraph;
+  const nodesBefore = graph.nodes;
+  const placeholders = Object.fromEntries(
+    Object.entries(options.inputs).map(([name, spec]) => [name, addPlaceholder(graph, DataTypeCode[spec.dtype], spec.shape)]),
+  );
+  const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
+  const { fetches, updates } = traceStep(step, options, inGraph, placeholders, seedFeed);
+  const compileMs = performance.now() - started;
+  return {
+    compileMs,
+    nodes: graph.nodes - nodesBefore,
+    run: async (values, seed = 0) => {
+      checkInputs(options, values);
+      await ready;
+      const feeds = Object.entries(options.inputs).map(([name, spec]) => ({
+        output: placeholders[name] as GraphOutput,
+        shape: spec.shape,
+        dtype: DataTypeCode[spec.dtype],
+        values: values[name] as Float32Array | Int32Array,
+      }));
+      const seedValue = { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) };
+      const results = await runSession(session, [...feeds, seedValue], Object.values(fetches), updates, options.name);
+      return Object.fromEntries(Object.keys(fetches).map((name, i) => [name, results[i] as Float32Array | Int32Array]));
+    },
+  };
+}
+
+/** Traces the step; every variable is lent its in-graph value while the function runs and given back its own after. */
+function traceStep(
+  step: StepFunction,
+  options: CompileOptions,
+  inGraph: GraphState,
+  placeholders: Readonly<Record<string, GraphOutput>>,
+  seedFeed: GraphOutput,
+): { fetches: Record<string, Fetch>; updates: Pointer[] } {
+  const { graph } = inGraph;
+  const { variables } = options.state;
+  return traceInto(graph, options.precision, (trace) => {
+    const fetches: Record<string, Fetch> = {};
+    const updates: Pointer[] = [];
+    tf.tidy(() => {
+      const ownIds = new Map(Object.entries(variables).map(([name, variable]) => [name, variable.dataId]));
+      const lentIds = new Map<string, object>();
+      const reads = new Map<string, GraphOutput>();
+      for (const [name, variable] of Object.entries(variables)) {
+        const value = inGraph.variables[name];
+        if (!value) throw new WorkError(`variable ${name} is not part of the graph`);
+        const read = readVariable(graph, value);
+        reads.set(name, read);
+        variable.dataId = trace.tensorFor(read).dataId;
+        lentIds.set(name, variable.dataId);
+        tf.engine().incRef(variable, null as never);
+      }
+      try {
+        const inputs = Object.fromEntries(Object.entries(placeholders).map(([name, output]) => [name, trace.tensorFor(output)]));
+        const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, () =>
+          named(options.name, () => step(inputs, variables)),
+        );
+        for (const [name, tensor] of Object.entries(results)) {
+          const output = trace.outputOf(tensor);
+          fetches[name] = { output, dtype: describeOutput(graph, output).dtype };
+        }
+        for (const [name, variable] of Object.entries(variables)) {
+          if (variable.dataId === lentIds.get(name)) continue;
+          const { handle } = inGraph.variables[name] as { handle: GraphOutput };
+          const afterRead = [(reads.get(name) as GraphOutput).oper]; // every use in this step sees the value from before it
+          updates.push(
+            addOp(
+              graph,
+              'AssignVariableOp',
+              [handle, trace.outputOf(variable)],
+              [typeAttribute('dtype', DataTypeCode.float32)],
+              afterRead,
+            ),
+          );
+        }
+      } finally {
+        for (const [name, variable] of Object.entries(variables)) {
+          tf.engine().disposeTensor(variable);
+          variable.dataId = ownIds.get(name) as object;
+        }
+      }
+    });
+    return { fetches, updates };
+  });
+}
+
+function compileEager(step: StepFunction, options: CompileOptions): CompiledStep {
+  if (options.precision !== 'float32') {
+    throw new WorkError(`${options.name}: the eager engine computes in float32 only; use engine: graph for ${options.precision}`);
+  }
+  return {
+    compileMs: 0,
+    nodes: 0,
+    run: async (values, seed = 0) => {
+      checkInputs(options, values);
+      const results = tf.tidy(() => {
+        const inputs = Object.fromEntries(
+          Object.entries(options.inputs).map(([name, spec]) => [
+            name,
+            tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype),
+          ]),
+        );
+        return withStepSeed(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
+      });
+      const outputs: OutputValues = {};
+      for (const [name, tensor] of Object.entries(results)) {
+        const data = tensor.dataSync();
+        outputs[name] = tensor.dtype === 'float32' ? Float32Array.from(data) : Int32Array.from(data);
+        tensor.dispose();
+      }
+      return outputs;
+    },
+  };
+}
+
+/** Errors that ops throw without knowing where they are get the step's name. */
+function named<T>(name: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof HybridMimError || !(error instanceof Error)) throw error;
+    throw new WorkError(`${name}: ${error.message}`, {}, { cause: error });
+  }
+}
+
+function checkInputs(options: CompileOptions, values: InputValues): void {
+  for (const [name, spec] of Object.entries(options.inputs)) {
+    const expected = spec.shape.reduce((product, n) => product * n, 1);
+    const value = values[name];
+    if (!value) throw new ShapeError(`${options.name}: input ${name} of shape [${spec.shape}] was not given`, { field: name });
+    if (value.length !== expected) {
+      throw new ShapeError(
+        `${options.name}: input ${name} takes ${expected} values (shape [${spec.shape}]), got ${value.length}`,
+        { field: name },
+      );
+    }
+    const type = value instanceof Int32Array ? 'int32' : 'float32';
+    if (type !== spec.dtype)
+      throw new ShapeError(`${options.name}: input ${name} takes ${spec.dtype}, got ${type}`, { field: name });
+  }
+  const unknown = Object.keys(values).find((name) => !(name in options.inputs));
+  if (unknown)
+    throw new ShapeError(`${options.name}: there is no input ${unknown}; it takes ${Object.keys(options.inputs).join(', ')}`, {
+      field: unknown,
+    });
+}

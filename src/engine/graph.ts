@@ -1,0 +1,154 @@
+import { ShapeError, WorkError } from '../errors.js';
+import { api, checked, DataTypeCode, type GraphOutput, hasKernel, type Pointer, tensorBytes } from './c-api.js';
+import { nativeBackend, type OpAttribute } from './native-backend.js';
+import { currentPlace } from './place.js';
+
+/** Host values in the element types that a graph takes in and gives out. */
+export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+
+/** An attribute as tfjs gives it, or a constant's tensor. */
+export type GraphAttribute =
+  | OpAttribute
+  | { readonly name: string; readonly tensor: Pointer }
+  | { readonly name: string; readonly shape: readonly number[] };
+
+/** A `TF_Graph` being written. */
+export interface Graph {
+  readonly handle: Pointer;
+  nodes: number;
+}
+
+const kernelKnown = new Set<string>();
+
+export function createGraph(): Graph {
+  return { handle: api.newGraph(), nodes: 0 };
+}
+
+/**
+ * Adds one op to the graph and returns it; it runs `after` those operations. Its node is named after the place in the network.
+ * @throws ShapeError when TensorFlow's shape inference refuses the inputs; WorkError when no kernel exists.
+ */
+export function addOp(
+  graph: Graph,
+  type: string,
+  inputs: readonly GraphOutput[],
+  attributes: readonly GraphAttribute[] = [],
+  after: readonly Pointer[] = [],
+): Pointer {
+  const place = currentPlace();
+  requireKernel(type, place);
+  const name = `${place ? `${place.replace(/[^A-Za-z0-9_.-]/g, '_')}/` : 'step/'}${type}_${graph.nodes++}`;
+  const description = api.newOperation(graph.handle, type, name);
+  const listLength = attributes.find((a) => a.name === 'N');
+  const inList = listLength && 'value' in listLength ? Number(listLength.value) : 0;
+  if (inList > 0) api.addInputList(description, inputs.slice(0, inList), inList);
+  for (const input of inputs.slice(inList)) api.addInput(description, input);
+  for (const operation of after) api.addControlInput(description, operation);
+  for (const attribute of attributes) setAttribute(description, type, attribute);
+  try {
+    return checked(type, (status) => api.finishOperation(description, status));
+  } catch (error) {
+    throw new ShapeError(`in ${place || 'the step'}: ${(error as Error).message}`, { field: place }, { cause: error });
+  }
+}
+
+/** Adds an op with one output that matters. */
+export function addOutput(
+  graph: Graph,
+  type: string,
+  inputs: readonly GraphOutput[],
+  attributes: readonly GraphAttribute[] = [],
+): GraphOutput {
+  return { oper: addOp(graph, type, inputs, attributes), index: 0 };
+}
+
+/** Adds a placeholder that is fed at each run. */
+export function addPlaceholder(graph: Graph, dtype: number, shape: readonly number[]): GraphOutput {
+  return addOutput(graph, 'Placeholder', [], [typeAttribute('dtype', dtype), { name: 'shape', shape }]);
+}
+
+/** Adds a constant with host values. */
+export function addConstant(graph: Graph, dtype: number, shape: readonly number[], values: unknown): GraphOutput {
+  const tensor = createTensor(shape, dtype, toHostArray(values, dtype));
+  try {
+    return addOutput(graph, 'Const', [], [typeAttribute('dtype', dtype), { name: 'value', tensor }]);
+  } finally {
+    api.deleteTensor(tensor); // the node holds its own copy
+  }
+}
+
+/** The inferred shape (unknown rank: empty) and the type code of an output. */
+export function describeOutput(graph: Graph, output: GraphOutput): { shape: number[]; dtype: number } {
+  const rank = checked('rank', (status) => api.outputRank(graph.handle, output, status));
+  const shape: (number | bigint)[] = new Array(Math.max(rank, 0)).fill(0);
+  if (rank > 0) checked('shape', (status) => api.outputShape(graph.handle, output, shape, rank, status));
+  return { shape: shape.map(Number), dtype: api.outputType(output) };
+}
+
+/** A type attribute by TensorFlow's number. */
+export function typeAttribute(name: string, dtype: number): OpAttribute {
+  return { name, type: nativeBackend().binding.TF_ATTR_TYPE, value: dtype };
+}
+
+/** A string attribute. */
+export function stringAttribute(name: string, value: string): OpAttribute {
+  return { name, type: nativeBackend().binding.TF_ATTR_STRING, value };
+}
+
+/** A new TensorFlow tensor holding a copy of the values; the caller deletes it. */
+export function createTensor(shape: readonly number[], dtype: number, values: HostArray): Pointer {
+  const elements = shape.reduce((product, n) => product * n, 1);
+  if (elements !== values.length) throw new ShapeError(`expected ${elements} values for shape [${shape}], got ${values.length}`);
+  const tensor = api.allocateTensor(dtype, shape.length ? shape : [0], shape.length, values.byteLength);
+  if (!tensor) throw new WorkError(`TensorFlow could not allocate ${values.byteLength} bytes for a tensor of shape [${shape}]`);
+  tensorBytes(tensor).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return tensor;
+}
+
+/** The values of a TensorFlow tensor, copied out. */
+export function readTensor(tensor: Pointer, dtype: number): Float32Array | Int32Array {
+  const bytes = tensorBytes(tensor).slice();
+  if (dtype === DataTypeCode.float32) return new Float32Array(bytes.buffer);
+  if (dtype === DataTypeCode.int32) return new Int32Array(bytes.buffer);
+  if (dtype === DataTypeCode.bool) return Int32Array.from(bytes);
+  throw new WorkError(`an output of TensorFlow type ${dtype} cannot be read: return float32, int32 or bool from a step`);
+}
+
+function toHostArray(values: unknown, dtype: number): HostArray {
+  const numbers = values as ArrayLike<number>;
+  if (dtype === DataTypeCode.float32) return values instanceof Float32Array ? values : Float32Array.from(numbers);
+  if (dtype === DataTypeCode.int32) return values instanceof Int32Array ? values : Int32Array.from(numbers);
+  if (dtype === DataTypeCode.bool) return Uint8Array.from(numbers);
+  throw new WorkError(`a constant of TensorFlow type ${dtype} cannot be traced`);
+}
+
+function requireKernel(type: string, place: string): void {
+  if (kernelKnown.has(type)) return;
+  if (!hasKernel(type))
+    throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, { field: place });
+  kernelKnown.add(type);
+}
+
+function setAttribute(description: Pointer, opType: string, attribute: GraphAttribute): void {
+  if ('tensor' in attribute) {
+    checked(opType, (status) => api.setTensor(description, attribute.name, attribute.tensor, status));
+    return;
+  }
+  if ('shape' in attribute) {
+    api.setShape(description, attribute.name, attribute.shape, attribute.shape.length);
+    return;
+  }
+  const { name, type, value } = attribute;
+  const kinds = nativeBackend().binding;
+  if (value === null || value === undefined) return;
+  if (type === kinds.TF_ATTR_INT && Array.isArray(value)) api.setIntList(description, name, value, value.length);
+  else if (type === kinds.TF_ATTR_INT) api.setInt(description, name, value);
+  else if (type === kinds.TF_ATTR_FLOAT) api.setFloat(description, name, value);
+  else if (type === kinds.TF_ATTR_BOOL) api.setBool(description, name, value ? 1 : 0);
+  else if (type === kinds.TF_ATTR_TYPE) api.setType(description, name, value);
+  else if (type === kinds.TF_ATTR_SHAPE && Array.isArray(value)) api.setShape(description, name, value, value.length);
+  else if (type === kinds.TF_ATTR_STRING) {
+    const bytes = Buffer.from(String(value));
+    api.setString(description, name, bytes, bytes.length);
+  } else throw new WorkError(`op ${opType}: attribute ${name} has a kind (${type}) that the graph writer does not know`);
+}

@@ -1,0 +1,15 @@
+export { api as tensorflow } from './c-api.js';
+export type { CompiledStep, CompileOptions, InputSpec, InputSpecs, InputValues, OutputValues, StepFunction } from './compile.js';
+export { compile } from './compile.js';
+export { lossAndGradients } from './gradients.js';
+export { gelu, leakyRelu } from './ops/activation.js';
+export { avgPool3d, conv3d, convTranspose3d, maxPool3d } from './ops/convolution.js';
+export { instanceNorm, layerNorm } from './ops/normalisation.js';
+export { resizeTrilinear, roll } from './ops/rearrangement.js';
+export { inPlace } from './place.js';
+export { dropout, randomUniform } from './random.js';
+export type { NamedArray, NamedArrays, State } from './state.js';
+export { createState } from './state.js';
+export type { Rank, Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Variable } from './tf.js';
+export { default as tf } from './tf.js';
+export type { Precision } from './trace.js';

@@ -1,0 +1,74 @@
+import { attribute, float32Attribute, type OpAttribute, runOp } from '../native-backend.js';
+import { bindPlace } from '../place.js';
+import tf, { type Tensor, type Tensor5D } from '../tf.js';
+
+/**
+ * 3-D convolution with zero padding that keeps the size at stride 1 (TensorFlow's `SAME`).
+ * @param x [B, D, H, W, C]
+ * @param w [k, k, k, C, out]
+ * @returns [B, ceil(D / stride), ceil(H / stride), ceil(W / stride), out]
+ */
+export function conv3d(x: Tensor5D, w: Tensor5D, stride = 1): Tensor5D {
+  const attributes = convolutionAttributes(stride);
+  const op = tf.customGrad((...args) => {
+    const [input, filter, save] = args as unknown as [Tensor5D, Tensor5D, (tensors: Tensor[]) => void];
+    save([input, filter]);
+    const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
+      const [savedX, savedW] = saved as [Tensor, Tensor];
+      return [
+        runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [sizes(savedX), savedW, dy]),
+        runOp('Conv3DBackpropFilterV2', attributes, [savedX, sizes(savedW), dy]),
+      ];
+    });
+    return { value: runOp('Conv3D', attributes, [input, filter]), gradFunc: gradient };
+  });
+  return op(x, w) as Tensor5D;
+}
+
+/**
+ * Transposed 3-D convolution that multiplies the size by the stride, as PyTorch's `ConvTranspose3d(kernel = stride)`.
+ * @param x [B, D, H, W, C]
+ * @param w [k, k, k, out, C]
+ * @returns [B, D * stride, H * stride, W * stride, out]
+ */
+export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tensor5D {
+  const attributes = convolutionAttributes(stride);
+  const op = tf.customGrad((...args) => {
+    const [input, filter, save] = args as unknown as [Tensor5D, Tensor5D, (tensors: Tensor[]) => void];
+    save([input, filter]);
+    const [batch, depth, height, width] = input.shape;
+    const outSize = tf.tensor1d([batch, depth * stride, height * stride, width * stride, filter.shape[3]], 'int32');
+    const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
+      const [savedX, savedW] = saved as [Tensor, Tensor];
+      return [
+        runOp('Conv3D', attributes, [dy, savedW]),
+        runOp('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX]),
+      ];
+    });
+    const value = runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [outSize, filter, input]);
+    return { value, gradFunc: gradient };
+  });
+  return op(x, w) as Tensor5D;
+}
+
+/** Largest value of each 2x2x2 block; a last odd plane is left out, as in PyTorch. [B, D, H, W, C] to [B, D/2, H/2, W/2, C]. */
+export function maxPool3d(x: Tensor5D): Tensor5D {
+  return tf.maxPool3d(x, 2, 2, 'valid');
+}
+
+/** Mean of each `size`^3 block. [B, D, H, W, C] to [B, D/size, H/size, W/size, C]. */
+export function avgPool3d(x: Tensor5D, size: number): Tensor5D {
+  return size === 1 ? x : tf.avgPool3d(x, size, size, 'valid');
+}
+
+function convolutionAttributes(stride: number): OpAttribute[] {
+  return [
+    float32Attribute(),
+    attribute.int('strides', [1, stride, stride, stride, 1]),
+    attribute.string('padding', 'SAME'),
+    attribute.string('data_format', 'NDHWC'),
+    attribute.int('dilations', [1, 1, 1, 1, 1]),
+  ];
+}
+
+const sizes = (tensor: Tensor): Tensor => tf.tensor1d(tensor.shape, 'int32');

@@ -1,0 +1,56 @@
+import { attribute, float32Attribute, runOp } from '../native-backend.js';
+import { bindPlace } from '../place.js';
+import tf, { type Tensor, type Tensor5D } from '../tf.js';
+
+/** The tensor with each axis rotated by its shift, elements that leave one end entering at the other; as `numpy.roll`. */
+export function roll<T extends Tensor>(x: T, shifts: readonly number[], axes: readonly number[]): T {
+  const op = tf.customGrad((...args) => {
+    const [input] = args as unknown as [Tensor];
+    const gradient = bindPlace('gradient', (dy: Tensor) =>
+      rollOnce(
+        dy,
+        shifts.map((s) => -s),
+        axes,
+      ),
+    );
+    return { value: rollOnce(input, shifts, axes), gradFunc: gradient };
+  });
+  return op(x) as T;
+}
+
+function rollOnce(x: Tensor, shifts: readonly number[], axes: readonly number[]): Tensor {
+  const attributes = [float32Attribute(), attribute.type('Tshift', 'int32'), attribute.type('Taxis', 'int32')];
+  return runOp('Roll', attributes, [x, tf.tensor1d([...shifts], 'int32'), tf.tensor1d([...axes], 'int32')]);
+}
+
+/**
+ * Trilinear resize with half-voxel centres (PyTorch's `align_corners=False`): one small matrix product per axis.
+ * @param x    [B, D, H, W, C]
+ * @param size [D', H', W']
+ */
+export function resizeTrilinear(x: Tensor5D, size: readonly [number, number, number]): Tensor5D {
+  return size.reduce<Tensor5D>((tensor, length, i) => resizeAxis(tensor, i + 1, length), x);
+}
+
+function resizeAxis(x: Tensor5D, axis: number, length: number): Tensor5D {
+  const from = x.shape[axis] as number;
+  if (from === length) return x;
+  const before = x.shape.slice(0, axis).reduce((a, b) => a * b, 1);
+  const after = x.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const weights = tf.tensor2d(linearWeights(from, length), [length, from]).expandDims(0).tile([before, 1, 1]);
+  const resized = tf.matMul(weights, x.reshape([before, from, after]));
+  return resized.reshape(x.shape.map((n, i) => (i === axis ? length : n))) as Tensor5D;
+}
+
+/** Row-major [to, from] weights: each output samples between its two nearest inputs, clamped at the ends. */
+function linearWeights(from: number, to: number): Float32Array {
+  const weights = new Float32Array(to * from);
+  for (let i = 0; i < to; i++) {
+    const position = Math.max(0, ((i + 0.5) * from) / to - 0.5);
+    const low = Math.min(from - 1, Math.floor(position));
+    const high = Math.min(from - 1, low + 1);
+    weights[i * from + low]! += 1 - (position - low);
+    weights[i * from + high]! += position - low;
+  }
+  return weights;
+}

@@ -1,0 +1,87 @@
+import { WorkError } from '../errors.js';
+import { api, checked, type GraphOutput, type Pointer } from './c-api.js';
+import { createTensor, type Graph, type HostArray, readTensor } from './graph.js';
+
+/** One value fed to the graph. */
+export interface Feed {
+  readonly output: GraphOutput;
+  readonly shape: readonly number[];
+  readonly dtype: number;
+  readonly values: HostArray;
+}
+
+export interface Fetch {
+  readonly output: GraphOutput;
+  readonly dtype: number;
+}
+
+/** A `TF_Session` over a graph that may still grow. */
+export interface Session {
+  readonly handle: Pointer;
+}
+
+/** Opens a session; `threads` bounds the threads of one op (0: TensorFlow decides). */
+export function openSession(graph: Graph, threads: number): Session {
+  const options = api.newSessionOptions();
+  try {
+    if (threads > 0) {
+      const config = Buffer.from([0x10, threads, 0x28, threads]); // ConfigProto: intra_op (2) and inter_op (5) parallelism threads
+      checked('session options', (status) => api.setConfig(options, config, config.length, status));
+    }
+    return { handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)) };
+  } finally {
+    api.deleteSessionOptions(options);
+  }
+}
+
+export function closeSession(session: Session): void {
+  checked('close the session', (status) => api.closeSession(session.handle, status));
+  checked('delete the session', (status) => api.deleteSession(session.handle, status));
+}
+
+/**
+ * Runs the graph off the main thread: feeds in, fetched values out, targets run for their effect.
+ * @throws WorkError with the place in the network that TensorFlow names
+ */
+export async function runSession(
+  session: Session,
+  feeds: readonly Feed[],
+  fetches: readonly Fetch[],
+  targets: readonly Pointer[],
+  doing: string,
+): Promise<(Float32Array | Int32Array)[]> {
+  const inputs = feeds.map((feed) => createTensor(feed.shape, feed.dtype, feed.values));
+  const results: (Pointer | null)[] = new Array(fetches.length).fill(null);
+  const status = api.newStatus();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      api.runSession.async(
+        session.handle,
+        null,
+        feeds.map((f) => f.output),
+        inputs,
+        inputs.length,
+        fetches.map((f) => f.output),
+        results,
+        results.length,
+        targets,
+        targets.length,
+        null,
+        status,
+        (error: unknown) => (error ? reject(error) : resolve()),
+      );
+    });
+    if (api.statusCode(status) !== 0) throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
+    return results.map((tensor, i) => readTensor(tensor as Pointer, (fetches[i] as Fetch).dtype));
+  } finally {
+    api.deleteStatus(status);
+    for (const tensor of [...inputs, ...results]) if (tensor) api.deleteTensor(tensor);
+  }
+}
+
+/** TensorFlow's message without its stack of internals, led by the node's place. */
+function readableMessage(message: string): string {
+  const node = /\{\{node ([^}]+)\}\}/.exec(message)?.[1];
+  const [first = message] = message.split('\n');
+  return node ? `in ${node.split('/')[0]}: ${first}` : first;
+}

@@ -1,0 +1,176 @@
+import { ShapeError } from '../errors.js';
+import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import { addOp, addOutput, addPlaceholder, createGraph, type Graph, stringAttribute, typeAttribute } from './graph.js';
+import { nativeBackend } from './native-backend.js';
+import { closeSession, openSession, runSession, type Session } from './session.js';
+import tf, { type Variable } from './tf.js';
+
+/** A named float32 array, as parameters and optimizer state travel between engine, files and tests. */
+export interface NamedArray {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+export type NamedArrays = Readonly<Record<string, NamedArray>>;
+
+/** A state variable inside the graph. */
+export interface GraphVariable {
+  readonly handle: GraphOutput;
+  readonly feed: GraphOutput;
+  readonly assignFeed: Pointer;
+  readonly shape: readonly number[];
+}
+
+/** The graph engine's side of a state; absent in eager mode. */
+export interface GraphState {
+  readonly graph: Graph;
+  readonly session: Session;
+  readonly variables: Readonly<Record<string, GraphVariable>>;
+  /** Resolves when the initial values are in the session. */
+  readonly ready: Promise<void>;
+}
+
+/** Parameters and optimizer state that live inside the engine between steps. Dispose it when done. */
+export interface State {
+  readonly engine: 'graph' | 'eager';
+  readonly variables: Readonly<Record<string, Variable>>;
+  readonly inGraph: GraphState | undefined;
+  /** Copies values out, all or the named ones. */
+  read(names?: readonly string[]): Promise<NamedArrays>;
+  /** Replaces the named values. Throws ShapeError for an unknown name or another shape. */
+  write(values: NamedArrays): Promise<void>;
+  dispose(): void;
+}
+
+let states = 0;
+
+/**
+ * Creates a state with initial values.
+ * @param options.engine  `graph` keeps it in a TensorFlow session for compiled steps; `eager` in tfjs variables
+ * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
+ */
+export function createState(initial: NamedArrays, options: { engine: 'graph' | 'eager'; threads?: number }): State {
+  const prefix = `state${states++}`;
+  return options.engine === 'graph' ? graphState(initial, prefix, options.threads ?? 0) : eagerState(initial, prefix);
+}
+
+function graphState(initial: NamedArrays, prefix: string, threads: number): State {
+  const graph = createGraph();
+  const inGraph: Record<string, GraphVariable> = {};
+  const variables: Record<string, Variable> = {};
+  for (const [name, array] of Object.entries(initial)) {
+    inGraph[name] = addVariable(graph, `${prefix}/${name}`, array.shape);
+    variables[name] = standInVariable(`${prefix}/${name}`, array.shape);
+  }
+  const session = openSession(graph, threads);
+  const write = async (values: NamedArrays) => {
+    const entries = Object.entries(values).map(([name, array]) => ({ variable: matching(inGraph, name, array.shape), array }));
+    const feeds = entries.map(({ variable, array }) => ({
+      output: variable.feed,
+      shape: array.shape,
+      dtype: DataTypeCode.float32,
+      values: array.data,
+    }));
+    const targets = entries.map(({ variable }) => variable.assignFeed);
+    if (targets.length > 0) await runSession(session, feeds, [], targets, 'write state');
+  };
+  const ready = write(initial);
+  ready.catch(() => {}); // whoever runs or reads first gets the error
+  const reads = new Map<string, GraphOutput>();
+  const read = async (names = Object.keys(inGraph)) => {
+    await ready;
+    const found = names.map((name) => known(inGraph, name));
+    const fetches = names.map((name, i) => {
+      if (!reads.has(name)) reads.set(name, readVariable(graph, found[i] as GraphVariable));
+      return { output: reads.get(name) as GraphOutput, dtype: DataTypeCode.float32 };
+    });
+    const values = await runSession(session, [], fetches, [], 'read state');
+    return Object.fromEntries(
+      names.map((name, i) => [name, { shape: (found[i] as GraphVariable).shape, data: values[i] as Float32Array }]),
+    );
+  };
+  return {
+    engine: 'graph',
+    variables,
+    inGraph: { graph, session, variables: inGraph, ready },
+    read,
+    write: async (values) => {
+      await ready;
+      await write(values);
+    },
+    dispose: () => {
+      for (const variable of Object.values(variables)) variable.dispose();
+      closeSession(session);
+    },
+  };
+}
+
+function eagerState(initial: NamedArrays, prefix: string): State {
+  const variables: Record<string, Variable> = {};
+  for (const [name, { shape, data }] of Object.entries(initial)) {
+    const value = tf.tensor(data.slice(), [...shape], 'float32');
+    variables[name] = tf.variable(value, true, `${prefix}/${name}`);
+    value.dispose();
+  }
+  return {
+    engine: 'eager',
+    variables,
+    inGraph: undefined,
+    read: async (names = Object.keys(variables)) =>
+      Object.fromEntries(
+        names.map((name) => {
+          const variable = known(variables, name);
+          return [name, { shape: variable.shape, data: Float32Array.from(variable.dataSync()) }];
+        }),
+      ),
+    write: async (values) => {
+      for (const [name, { shape, data }] of Object.entries(values)) {
+        const variable = matching(variables, name, shape);
+        tf.tidy(() => variable.assign(tf.tensor(data.slice(), [...shape], 'float32')));
+      }
+    },
+    dispose: () => {
+      for (const variable of Object.values(variables)) variable.dispose();
+    },
+  };
+}
+
+/** A node that reads the variable's present value. */
+export function readVariable(graph: Graph, variable: GraphVariable): GraphOutput {
+  return addOutput(graph, 'ReadVariableOp', [variable.handle], [typeAttribute('dtype', DataTypeCode.float32)]);
+}
+
+function addVariable(graph: Graph, name: string, shape: readonly number[]): GraphVariable {
+  const dtype = typeAttribute('dtype', DataTypeCode.float32);
+  const handle = addOutput(graph, 'VarHandleOp', [], [dtype, { name: 'shape', shape }, stringAttribute('shared_name', name)]);
+  const feed = addPlaceholder(graph, DataTypeCode.float32, shape);
+  return { handle, feed, assignFeed: addOp(graph, 'AssignVariableOp', [handle, feed], [dtype]), shape };
+}
+
+/** A tfjs variable with no value of its own: a trace lends it one. */
+function standInVariable(name: string, shape: readonly number[]): Variable {
+  const dataId = {};
+  nativeBackend().tensorMap.set(dataId, { shape: [...shape], dtype: DataTypeCode.float32, id: -1, values: null, refCount: 1 });
+  const tensor = tf.engine().makeTensorFromDataId(dataId, [...shape], 'float32');
+  const variable = tf.variable(tensor, true, name);
+  tensor.dispose();
+  return variable;
+}
+
+function known<T>(variables: Readonly<Record<string, T>>, name: string): T {
+  const variable = variables[name];
+  if (!variable) throw new ShapeError(`the state has no variable named ${name}`, { field: name });
+  return variable;
+}
+
+function matching<T extends { readonly shape: readonly number[] }>(
+  variables: Readonly<Record<string, T>>,
+  name: string,
+  shape: readonly number[],
+): T {
+  const variable = known(variables, name);
+  if (variable.shape.join() !== shape.join()) {
+    throw new ShapeError(`${name} has shape [${variable.shape}], but values of shape [${shape}] were given`, { field: name });
+  }
+  return variable;
+}

@@ -1,0 +1,126 @@
+import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
+import { WorkError } from '../errors.js';
+import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
+import { currentPlace } from './place.js';
+import tf, { type Tensor } from './tf.js';
+
+export type Precision = 'float32' | 'bfloat16';
+
+/** A running trace: tfjs ops called inside it become nodes of the graph. */
+export interface Trace {
+  /** A tfjs tensor that stands for an output of the graph. */
+  tensorFor(output: GraphOutput): Tensor;
+  /** The output of the graph that a traced tfjs tensor stands for. */
+  outputOf(tensor: TensorInfo): GraphOutput;
+}
+
+/** Inputs of the convolution and product kernels that are cast in bfloat16 mode; the other inputs are sizes. */
+const bfloat16Inputs: Readonly<Record<string, readonly number[]>> = {
+  Conv3D: [0, 1],
+  Conv3DBackpropInputV2: [1, 2],
+  Conv3DBackpropFilterV2: [0, 2],
+  BatchMatMulV2: [0, 1],
+  BatchMatMul: [0, 1],
+  MatMul: [0, 1],
+};
+
+// Below every id of a real tensor: tfjs-node frees only ids from 0 up, so a traced tensor that outlives its trace harms nobody.
+let nextId = -1_000_000;
+
+/**
+ * Runs `body` with a stand-in for tfjs-node's native binding that writes each op into `graph` instead of running it.
+ * @throws WorkError when the body reads a value or uses a tensor that was computed outside the trace
+ */
+export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: Trace) => T): T {
+  const backend = nativeBackend();
+  const realBinding = backend.binding;
+  const outputs = new Map<number, GraphOutput>();
+  const constants = new Map<object, number>();
+
+  const register = (output: GraphOutput): OutputMetadata => {
+    const id = nextId--;
+    outputs.set(id, output);
+    return { id, ...describeOutput(graph, output) };
+  };
+  const idOf = (tensor: TensorInfo): number => {
+    const entry = backend.tensorMap.get(tensor.dataId);
+    if (entry.values !== null && entry.values !== undefined) {
+      const known = constants.get(tensor.dataId);
+      if (known !== undefined) return known;
+      const { id } = register(addConstant(graph, entry.dtype, entry.shape, entry.values));
+      constants.set(tensor.dataId, id);
+      return id;
+    }
+    if (outputs.has(entry.id)) return entry.id;
+    throw new WorkError(
+      `in ${currentPlace() || 'the step'}: a tensor of shape [${tensor.shape}] that was computed outside the compiled step is used inside it; pass it as an input or as state`,
+    );
+  };
+  const outputById = (id: number): GraphOutput => {
+    const output = outputs.get(id);
+    if (!output) throw new WorkError(`in ${currentPlace() || 'the step'}: tensor ${id} does not belong to this trace`);
+    return output;
+  };
+  const refuseRead = () => {
+    throw new WorkError(
+      `in ${currentPlace() || 'the step'}: the value of a traced tensor was read; a compiled step runs later, so return the tensor instead`,
+    );
+  };
+  const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
+    const inputs = ids.map(outputById);
+    const castInputs = precision === 'bfloat16' ? bfloat16Inputs[name] : undefined;
+    if (castInputs) return [register(addInBfloat16(graph, name, attributes, inputs, castInputs))];
+    const oper = addOp(graph, name, inputs, attributes);
+    return Array.from({ length: count }, (_, index) => register({ oper, index }));
+  };
+
+  const standIn: Partial<NativeBinding> = {
+    createTensor: (shape, dtype, values) => register(addConstant(graph, dtype, shape, values)).id,
+    executeOp: execute,
+    deleteTensor: () => {},
+    tensorDataSync: refuseRead,
+  };
+  backend.binding = standInFor(realBinding, standIn);
+  backend.getInputTensorIds = (tensors) => tensors.map(idOf);
+  try {
+    return body({
+      tensorFor: (output) => {
+        const { id, shape, dtype } = register(output);
+        const dataId = {};
+        backend.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
+        return tf.engine().makeTensorFromDataId(dataId, shape, dtype === DataTypeCode.int32 ? 'int32' : 'float32');
+      },
+      outputOf: (tensor) => outputById(idOf(tensor)),
+    });
+  } finally {
+    backend.binding = realBinding;
+    Reflect.deleteProperty(backend, 'getInputTensorIds'); // the prototype's own method shows again
+  }
+}
+
+/** The real binding with some functions replaced; its own properties cannot be assigned, hence property definitions. */
+function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): NativeBinding {
+  const properties = Object.entries(replaced).map(([name, value]) => [name, { value }] as const);
+  return Object.create(real, Object.fromEntries(properties)) as NativeBinding;
+}
+
+/** The op with its large inputs and its output in bfloat16; the surrounding graph stays float32. */
+function addInBfloat16(
+  graph: Graph,
+  name: string,
+  attributes: OpAttribute[],
+  inputs: GraphOutput[],
+  cast: readonly number[],
+): GraphOutput {
+  const casted = inputs.map((input, i) =>
+    cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input,
+  );
+  const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
+  return addCast(graph, addOutput(graph, name, casted, typed), DataTypeCode.bfloat16, DataTypeCode.float32);
+}
+
+function addCast(graph: Graph, input: GraphOutput, from: number, to: number): GraphOutput {
+  return addOutput(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)]);
+}
