@@ -1,6 +1,8 @@
 export { api as tensorflow } from './c-api.js';
 export type { CompiledStep, CompileOptions, InputSpec, InputSpecs, InputValues, OutputValues, StepFunction } from './compile.js';
 export { compile } from './compile.js';
+export type { Bfloat16Support, Devices } from './devices.js';
+export { devices } from './devices.js';
 export { lossAndGradients } from './gradients.js';
 export { gelu, leakyRelu } from './ops/activation.js';
 export { avgPool3d, conv3d, convTranspose3d, maxPool3d } from './ops/convolution.js';

@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
 import { WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { devices } from './devices.js';
 import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
 import { currentPlace } from './place.js';
@@ -106,7 +107,11 @@ function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): Nati
   return Object.create(real, Object.fromEntries(properties)) as NativeBinding;
 }
 
-/** The op with its large inputs and its output in bfloat16; the surrounding graph stays float32. */
+/**
+ * The op with its large inputs (and, in hardware that multiplies bfloat16, its output) in bfloat16; the surrounding graph
+ * stays float32. Elsewhere the same operands are rounded to bfloat16 and multiplied in float32: the same arithmetic that
+ * bfloat16 units do, which accumulate in float32, without their speed.
+ */
 function addInBfloat16(
   graph: Graph,
   name: string,
