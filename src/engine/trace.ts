@@ -119,11 +119,17 @@ function addInBfloat16(
   inputs: GraphOutput[],
   cast: readonly number[],
 ): GraphOutput {
-  const casted = inputs.map((input, i) =>
+  const narrowed = inputs.map((input, i) =>
     cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input,
   );
+  if (devices().bfloat16 === 'rounded') {
+    const rounded = narrowed.map((input, i) =>
+      cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input,
+    );
+    return addOutput(graph, name, rounded, attributes);
+  }
   const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
-  return addCast(graph, addOutput(graph, name, casted, typed), DataTypeCode.bfloat16, DataTypeCode.float32);
+  return addCast(graph, addOutput(graph, name, narrowed, typed), DataTypeCode.bfloat16, DataTypeCode.float32);
 }
 
 function addCast(graph: Graph, input: GraphOutput, from: number, to: number): GraphOutput {
