@@ -17,10 +17,7 @@ export type InputValues = Readonly<Record<string, Float32Array | Int32Array>>;
 export type OutputValues = Record<string, Float32Array | Int32Array>;
 
 /** A step in tfjs: tensors and variables in, tensors out; assigning a variable is the update. */
-export type StepFunction = (
-  inputs: Record<string, Tensor>,
-  variables: Readonly<Record<string, Variable>>,
-) => Record<string, Tensor>;
+export type StepFunction = (inputs: Record<string, Tensor>, variables: Readonly<Record<string, Variable>>) => Record<string, Tensor>;
 
 export interface CompileOptions {
   /** Named in errors, such as `training step`. */
@@ -106,9 +103,7 @@ function traceStep(
       }
       try {
         const inputs = Object.fromEntries(Object.entries(placeholders).map(([name, output]) => [name, trace.tensorFor(output)]));
-        const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, () =>
-          named(options.name, () => step(inputs, variables)),
-        );
+        const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, () => named(options.name, () => step(inputs, variables)));
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           fetches[name] = { output, dtype: describeOutput(graph, output).dtype };
@@ -118,13 +113,7 @@ function traceStep(
           const { handle } = inGraph.variables[name] as { handle: GraphOutput };
           const afterRead = [(reads.get(name) as GraphOutput).oper]; // every use in this step sees the value from before it
           updates.push(
-            addOp(
-              graph,
-              'AssignVariableOp',
-              [handle, trace.outputOf(variable)],
-              [typeAttribute('dtype', DataTypeCode.float32)],
-              afterRead,
-            ),
+            addOp(graph, 'AssignVariableOp', [handle, trace.outputOf(variable)], [typeAttribute('dtype', DataTypeCode.float32)], afterRead),
           );
         }
       } finally {
@@ -149,10 +138,7 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
       checkInputs(options, values);
       const results = tf.tidy(() => {
         const inputs = Object.fromEntries(
-          Object.entries(options.inputs).map(([name, spec]) => [
-            name,
-            tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype),
-          ]),
+          Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype)]),
         );
         return withStepSeed(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
       });
@@ -183,14 +169,10 @@ function checkInputs(options: CompileOptions, values: InputValues): void {
     const value = values[name];
     if (!value) throw new ShapeError(`${options.name}: input ${name} of shape [${spec.shape}] was not given`, { field: name });
     if (value.length !== expected) {
-      throw new ShapeError(
-        `${options.name}: input ${name} takes ${expected} values (shape [${spec.shape}]), got ${value.length}`,
-        { field: name },
-      );
+      throw new ShapeError(`${options.name}: input ${name} takes ${expected} values (shape [${spec.shape}]), got ${value.length}`, { field: name });
     }
     const type = value instanceof Int32Array ? 'int32' : 'float32';
-    if (type !== spec.dtype)
-      throw new ShapeError(`${options.name}: input ${name} takes ${spec.dtype}, got ${type}`, { field: name });
+    if (type !== spec.dtype) throw new ShapeError(`${options.name}: input ${name} takes ${spec.dtype}, got ${type}`, { field: name });
   }
   const unknown = Object.keys(values).find((name) => !(name in options.inputs));
   if (unknown)

@@ -53,12 +53,7 @@ export function addOp(
 }
 
 /** Adds an op with one output that matters. */
-export function addOutput(
-  graph: Graph,
-  type: string,
-  inputs: readonly GraphOutput[],
-  attributes: readonly GraphAttribute[] = [],
-): GraphOutput {
+export function addOutput(graph: Graph, type: string, inputs: readonly GraphOutput[], attributes: readonly GraphAttribute[] = []): GraphOutput {
   return { oper: addOp(graph, type, inputs, attributes), index: 0 };
 }
 
@@ -124,8 +119,7 @@ function toHostArray(values: unknown, dtype: number): HostArray {
 
 function requireKernel(type: string, place: string): void {
   if (kernelKnown.has(type)) return;
-  if (!hasKernel(type))
-    throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, { field: place });
+  if (!hasKernel(type)) throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, { field: place });
   kernelKnown.add(type);
 }
 

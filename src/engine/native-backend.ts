@@ -57,12 +57,7 @@ export function runOp(name: string, attributes: OpAttribute[], inputs: readonly 
 }
 
 /** Runs one TensorFlow op outside the gradient tape and returns all `outputs` outputs. */
-export function runOpWithOutputs(
-  name: string,
-  attributes: OpAttribute[],
-  inputs: readonly TensorInfo[],
-  outputs: number,
-): Tensor[] {
+export function runOpWithOutputs(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[], outputs: number): Tensor[] {
   return nativeBackend().executeMultipleOutputs(name, attributes, inputs, outputs);
 }
 

@@ -85,9 +85,7 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
       return { output: reads.get(name) as GraphOutput, dtype: DataTypeCode.float32 };
     });
     const values = await runSession(session, [], fetches, [], 'read state');
-    return Object.fromEntries(
-      names.map((name, i) => [name, { shape: (found[i] as GraphVariable).shape, data: values[i] as Float32Array }]),
-    );
+    return Object.fromEntries(names.map((name, i) => [name, { shape: (found[i] as GraphVariable).shape, data: values[i] as Float32Array }]));
   };
   return {
     engine: 'graph',

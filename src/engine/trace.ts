@@ -112,20 +112,10 @@ function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): Nati
  * stays float32. Elsewhere the same operands are rounded to bfloat16 and multiplied in float32: the same arithmetic that
  * bfloat16 units do, which accumulate in float32, without their speed.
  */
-function addInBfloat16(
-  graph: Graph,
-  name: string,
-  attributes: OpAttribute[],
-  inputs: GraphOutput[],
-  cast: readonly number[],
-): GraphOutput {
-  const narrowed = inputs.map((input, i) =>
-    cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input,
-  );
+function addInBfloat16(graph: Graph, name: string, attributes: OpAttribute[], inputs: GraphOutput[], cast: readonly number[]): GraphOutput {
+  const narrowed = inputs.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input));
   if (devices().bfloat16 === 'rounded') {
-    const rounded = narrowed.map((input, i) =>
-      cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input,
-    );
+    const rounded = narrowed.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input));
     return addOutput(graph, name, rounded, attributes);
   }
   const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));

@@ -107,11 +107,7 @@ describe('compiled steps', () => {
   it('draws new in-graph numbers for each seed, uniform in [0, 1)', async () => {
     const state = createState({}, { engine: 'graph' });
     const draw = compile(() => ({ u: randomUniform([20000], 3) }), { name: 'draw', inputs: {}, state, precision: 'float32' });
-    const [first, again, other] = [
-      (await draw.run({}, 1)).u,
-      (await draw.run({}, 1)).u,
-      (await draw.run({}, 2)).u,
-    ] as Float32Array[];
+    const [first, again, other] = [(await draw.run({}, 1)).u, (await draw.run({}, 1)).u, (await draw.run({}, 2)).u] as Float32Array[];
     expect(first).toEqual(again);
     expect(first).not.toEqual(other);
     const mean = (first as Float32Array).reduce((a, b) => a + b, 0) / 20000;
@@ -144,8 +140,7 @@ describe('compiled steps', () => {
 
 describe('errors of compiled steps name the place', () => {
   const state = () => createState({}, { engine: 'graph' });
-  const build = (step: StepFunction) => () =>
-    compile(step, { name: 'training step', inputs, state: state(), precision: 'float32' });
+  const build = (step: StepFunction) => () => compile(step, { name: 'training step', inputs, state: state(), precision: 'float32' });
 
   it('when a traced value is read', () => {
     expect(build(({ image: x }) => inPlace('down_1', () => ({ y: tf.scalar((x as Tensor).dataSync()[0] as number) })))).toThrow(
@@ -167,9 +162,7 @@ describe('errors of compiled steps name the place', () => {
 
   it('when an op has no kernel', async () => {
     const { runOp } = await import('../../src/engine/native-backend.js');
-    expect(build(({ image: x }) => inPlace('head', () => ({ y: runOp('NoSuchOp', [], [x as Tensor]) })))).toThrow(
-      /in head: .*NoSuchOp/,
-    );
+    expect(build(({ image: x }) => inPlace('head', () => ({ y: runOp('NoSuchOp', [], [x as Tensor]) })))).toThrow(/in head: .*NoSuchOp/);
   });
 
   it('when an input is missing, of the wrong size, of the wrong type or unknown', async () => {
@@ -200,15 +193,12 @@ describe('gradients agree with central differences', () => {
         2,
       ),
     instanceNorm: (x) => instanceNorm(x as Tensor5D, tf.tensor1d([0.7, -1.2]), tf.tensor1d([0.1, 0.2])),
-    'instanceNorm of two items': (x) =>
-      instanceNorm(x.reshape([2, 3, 4, 5, 1]) as Tensor5D, tf.tensor1d([0.7]), tf.tensor1d([0.1])),
-    'instanceNorm scale': (x) =>
-      instanceNorm(tf.tensor(probe.data, [1, 3, 4, 5, 2]), x.reshape([60, 2]).sum(0) as Tensor1D, tf.tensor1d([0.1, 0.2])),
+    'instanceNorm of two items': (x) => instanceNorm(x.reshape([2, 3, 4, 5, 1]) as Tensor5D, tf.tensor1d([0.7]), tf.tensor1d([0.1])),
+    'instanceNorm scale': (x) => instanceNorm(tf.tensor(probe.data, [1, 3, 4, 5, 2]), x.reshape([60, 2]).sum(0) as Tensor1D, tf.tensor1d([0.1, 0.2])),
     leakyRelu: (x) => leakyRelu(x, 0.1),
     gelu: (x) => gelu(x),
     layerNorm: (x) => layerNorm(x, tf.tensor1d([0.7, -1.2]), tf.tensor1d([0.1, 0.2]), 0.1),
-    'layerNorm scale': (x) =>
-      layerNorm(tf.tensor(probe.data, [1, 3, 4, 5, 2]), x.reshape([60, 2]).mean(0) as Tensor1D, tf.tensor1d([0.1, 0.2]), 0.1),
+    'layerNorm scale': (x) => layerNorm(tf.tensor(probe.data, [1, 3, 4, 5, 2]), x.reshape([60, 2]).mean(0) as Tensor1D, tf.tensor1d([0.1, 0.2]), 0.1),
     roll: (x) => roll(x, [1, -2], [2, 3]),
     'resizeTrilinear up': (x) => resizeTrilinear(x as Tensor5D, [6, 7, 10]),
     'resizeTrilinear down': (x) => resizeTrilinear(x as Tensor5D, [2, 4, 3]),

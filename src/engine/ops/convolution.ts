@@ -40,10 +40,7 @@ export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tenso
     const outSize = tf.tensor1d([batch, depth * stride, height * stride, width * stride, filter.shape[3]], 'int32');
     const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
       const [savedX, savedW] = saved as [Tensor, Tensor];
-      return [
-        runOp('Conv3D', attributes, [dy, savedW]),
-        runOp('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX]),
-      ];
+      return [runOp('Conv3D', attributes, [dy, savedW]), runOp('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX])];
     });
     const value = runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [outSize, filter, input]);
     return { value, gradFunc: gradient };

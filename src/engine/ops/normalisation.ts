@@ -35,11 +35,7 @@ function normaliseItem(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, epsilon: nu
     const [y, , , reserve1, reserve2, reserve3] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
     save([flat, scale, reserve1, reserve2, reserve3]);
     const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
-      const [dx, dScale, dShift] = runOpWithOutputs('FusedBatchNormGradV3', attributes, [dy.reshape(view), ...saved], 5) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
+      const [dx, dScale, dShift] = runOpWithOutputs('FusedBatchNormGradV3', attributes, [dy.reshape(view), ...saved], 5) as [Tensor, Tensor, Tensor];
       return [dx.reshape(x.shape), dScale, dShift];
     });
     return { value: y.reshape(input.shape), gradFunc: gradient };
