@@ -1,0 +1,33 @@
+import type { Affine } from './affine.js';
+
+/** Three numbers in file order `[x, y, z]`. */
+export type Triple = readonly [number, number, number];
+
+/** Voxel values as they are kept in memory; file types without an array of their own are converted on reading. */
+export type VoxelArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array;
+
+/** Where the voxels of a volume lie. */
+export interface Grid {
+  /** Voxels along `[x, y, z]`. */
+  readonly size: Triple;
+  /** mm between voxel centres along `[x, y, z]`. */
+  readonly spacing: Triple;
+  /** Voxel index to RAS mm. */
+  readonly affine: Affine;
+}
+
+/** One 3-D image. `data` is channel-planar, x fastest: index = x + nx * (y + ny * (z + nz * channel)). */
+export interface Volume extends Grid {
+  readonly channels: number;
+  readonly data: VoxelArray;
+}
+
+/** Voxels of one channel. */
+export function voxelCount({ size: [nx, ny, nz] }: Pick<Grid, 'size'>): number {
+  return nx * ny * nz;
+}
+
+/** A zeroed array of the same element type. */
+export function arrayLike(data: VoxelArray, length: number): VoxelArray {
+  return new (data.constructor as new (length: number) => VoxelArray)(length);
+}
