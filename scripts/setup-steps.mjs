@@ -45,9 +45,10 @@ export const packagesStep = {
   name: 'node packages',
   isDone: () => readIfThere(packageStamp) === lockHash(),
   run: async () => {
-    await runCommand('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    // Not `npm ci`: it refuses a lock file made where a registry lacks some other platform's optional package.
+    await runCommand('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund'], {
       cwd: root,
-      remedy: 'check the network and the npm registry settings, then run `npm ci --ignore-scripts`',
+      remedy: 'check the network and the npm registry settings, then run `npm install --ignore-scripts`',
     });
     writeFileSync(packageStamp, lockHash());
   },
