@@ -1,0 +1,25 @@
+export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
+export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader } from './crop-loader.js';
+export type { CropRequest } from './crop-plan.js';
+export { type DatasetFile, readDatasetFile } from './dataset-file.js';
+export { toClassValues } from './label-values.js';
+export type { CropProvenance } from './make-batch.js';
+export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
+export {
+  type DatasetSummary,
+  type PreparedCase,
+  type PreparedIndex,
+  readPreparedIndex,
+  readPreparedVolume,
+  type SkippedCase,
+} from './prepared-index.js';
+export {
+  type PreprocessedImage,
+  type Preprocessing,
+  preprocessImage,
+  preprocessingOf,
+  preprocessingSchema,
+  preprocessLabel,
+} from './preprocessing.js';
+export { requireSameGrid } from './same-grid.js';
+export { type CaseSelection, selectCases } from './select-cases.js';
