@@ -1,0 +1,77 @@
+import { conv3d, convTranspose3d, dropout, inPlace, instanceNorm, leakyRelu, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
+import type { Parameters } from './network.js';
+import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
+
+/** Dropout of a layer: rate and the key of its draws; rate 0 outside training. */
+export interface LayerDropout {
+  readonly rate: number;
+  readonly key: number;
+}
+
+/** Parameters of `normalisedConvolution`, under the names of MONAI's `Convolution` with `ADN`. */
+export function normalisedConvolutionParameters(name: string, inputs: number, outputs: number): ParameterSpec[] {
+  return [...convolution(`${name}.conv`, 3, inputs, outputs), ...normalisation(`${name}.adn.N`, outputs)];
+}
+
+/**
+ * 3x3x3 convolution, instance norm, dropout, leaky ReLU 0.1: MONAI's `Convolution` with ordering "NDA".
+ * Dropout is per element, as there (`dropout_dim=1`).
+ * @param x [B, D, H, W, in]
+ * @returns [B, D, H, W, out]
+ */
+export function normalisedConvolution(name: string, x: Tensor5D, parameters: Parameters, drop: LayerDropout): Tensor5D {
+  return inPlace(name.slice(name.lastIndexOf('.') + 1), () => {
+    const weight = parameter<Tensor5D>(parameters, `${name}.conv.weight`, 5);
+    const bias = parameter<Tensor1D>(parameters, `${name}.conv.bias`, 1);
+    const scale = parameter<Tensor1D>(parameters, `${name}.adn.N.weight`, 1);
+    const shift = parameter<Tensor1D>(parameters, `${name}.adn.N.bias`, 1);
+    const convolved = withCancelledBias(conv3d(x, weight), bias);
+    const normalised = instanceNorm(convolved, scale, shift);
+    return leakyRelu(dropout(normalised, drop.rate, drop.key), 0.1);
+  });
+}
+
+/**
+ * A bias that instance norm follows shifts a channel by a constant, which the norm subtracts again: output and gradient are those of
+ * no bias. It is kept as a parameter for interchange with MONAI, gets a gradient of exactly 0, and costs no pass over the features.
+ */
+function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
+  const op = tf.customGrad((...args) => {
+    const [input] = args as unknown as [Tensor5D];
+    return { value: input.clone(), gradFunc: (dy) => [dy as Tensor5D, tf.zeros(bias.shape)] };
+  });
+  return op(x, bias) as Tensor5D;
+}
+
+/**
+ * 1x1x1 convolution with bias.
+ * @param x [B, D, H, W, in]
+ * @returns [B, D, H, W, out]
+ */
+export function pointConvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
+  return inPlace(name, () =>
+    conv3d(x, parameter<Tensor5D>(parameters, `${name}.weight`, 5)).add(parameter<Tensor1D>(parameters, `${name}.bias`, 1)),
+  ) as Tensor5D;
+}
+
+/**
+ * 2x2x2 transposed convolution of stride 2 with bias.
+ * @param x [B, D, H, W, in]
+ * @returns [B, 2D, 2H, 2W, out]
+ */
+export function doublingDeconvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
+  return inPlace('upsample', () =>
+    convTranspose3d(x, parameter<Tensor5D>(parameters, `${name}.weight`, 5), 2).add(parameter<Tensor1D>(parameters, `${name}.bias`, 1)),
+  ) as Tensor5D;
+}
+
+/** `x` with its last plane repeated on each axis where `like` is one longer, as MONAI's `UpCat` pads after an odd pooling. */
+export function repeatLastPlane(x: Tensor5D, like: Tensor5D): Tensor5D {
+  return [1, 2, 3].reduce<Tensor5D>((padded, axis) => {
+    const length = padded.shape[axis] as number;
+    if (length === like.shape[axis]) return padded;
+    const begin = padded.shape.map((_, i) => (i === axis ? length - 1 : 0));
+    const size = padded.shape.map((n, i) => (i === axis ? 1 : n));
+    return tf.concat([padded, tf.slice(padded, begin, size)], axis) as Tensor5D;
+  }, x);
+}

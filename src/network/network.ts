@@ -1,0 +1,43 @@
+import type { Tensor, Tensor5D } from '../engine/index.js';
+import type { ParameterSpec } from './parameters.js';
+
+/** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor. */
+export type SpatialSize = readonly [depth: number, height: number, width: number];
+
+/** Parameters by name, in the engine's layout: variables of a state, or plain tensors. */
+export type Parameters = Readonly<Record<string, Tensor>>;
+
+/** How one forward pass treats dropout. */
+export interface Pass {
+  /** Dropout is active only while training. */
+  readonly training: boolean;
+  /** Two passes of one step with the same key drop the same elements; with different keys, independent ones. 0..2^20. */
+  readonly dropoutKey: number;
+}
+
+/** Voxels of the input that the decoder leaves out, on the low and the high side of each axis. */
+export interface Margins {
+  readonly before: SpatialSize;
+  readonly after: SpatialSize;
+}
+
+/** A network as its parameter list and two pure functions; nothing is kept between calls. */
+export interface Network {
+  readonly name: string;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly dropout: number;
+  readonly specs: readonly ParameterSpec[];
+  /** Channels of the latent, the last level of `encode`. */
+  readonly latentChannels: number;
+  /** Voxels of the input per cell of the latent, along each axis. */
+  readonly latentStride: number;
+  /** Margins of a partial decode must be multiples of this many voxels. */
+  readonly marginStride: number;
+  /** Prefix of the names of the last layer, which fine-tuning replaces. */
+  readonly lastLayer: string;
+  /** Feature maps from fine to coarse; the last one is the latent. Input [B, D, H, W, inChannels]. */
+  encode(images: Tensor5D, parameters: Parameters, pass: Pass): readonly Tensor5D[];
+  /** Levels of `encode` to [B, D', H', W', outChannels], D' = D less both margins. */
+  decode(levels: readonly Tensor5D[], parameters: Parameters, pass: Pass, margins?: Margins): Tensor5D;
+}

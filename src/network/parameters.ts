@@ -1,0 +1,84 @@
+import type { NamedArray, NamedArrays, Tensor } from '../engine/index.js';
+import { ShapeError } from '../errors.js';
+import { randomStream } from '../random/streams.js';
+
+/** Where a parameter's axes lie, here and in PyTorch; `vector` is the same in both. */
+export type ParameterLayout = 'convolution' | 'transposedConvolution' | 'linear' | 'vector';
+
+/** How a parameter starts: uniform in [-bound, bound), or one value everywhere. */
+export type Initialiser = { readonly uniform: number } | { readonly constant: number };
+
+/** One parameter: its name in PyTorch's state dict, its shape in the engine's layout, its start. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly layout: ParameterLayout;
+  /** convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n]. */
+  readonly shape: readonly number[];
+  readonly init: Initialiser;
+}
+
+/** Weight and bias of a convolution of side `k`, initialised as PyTorch's `Conv3d` by default: uniform, bound 1 / sqrt(fan in). */
+export function convolution(name: string, k: number, inputs: number, outputs: number): ParameterSpec[] {
+  const init = { uniform: 1 / Math.sqrt(inputs * k ** 3) };
+  return [
+    { name: `${name}.weight`, layout: 'convolution', shape: [k, k, k, inputs, outputs], init },
+    { name: `${name}.bias`, layout: 'vector', shape: [outputs], init },
+  ];
+}
+
+/** Weight and bias of a transposed convolution. PyTorch's `ConvTranspose3d` takes its *outputs* for the fan in. */
+export function transposedConvolution(name: string, k: number, inputs: number, outputs: number): ParameterSpec[] {
+  const init = { uniform: 1 / Math.sqrt(outputs * k ** 3) };
+  return [
+    { name: `${name}.weight`, layout: 'transposedConvolution', shape: [k, k, k, outputs, inputs], init },
+    { name: `${name}.bias`, layout: 'vector', shape: [outputs], init },
+  ];
+}
+
+/** Weight and bias of a linear layer, initialised as PyTorch's `Linear`. */
+export function linear(name: string, inputs: number, outputs: number): ParameterSpec[] {
+  const init = { uniform: 1 / Math.sqrt(inputs) };
+  return [
+    { name: `${name}.weight`, layout: 'linear', shape: [inputs, outputs], init },
+    { name: `${name}.bias`, layout: 'vector', shape: [outputs], init },
+  ];
+}
+
+/** Scale and shift of a normalisation with weights: ones and zeros. */
+export function normalisation(name: string, channels: number): ParameterSpec[] {
+  return [
+    { name: `${name}.weight`, layout: 'vector', shape: [channels], init: { constant: 1 } },
+    { name: `${name}.bias`, layout: 'vector', shape: [channels], init: { constant: 0 } },
+  ];
+}
+
+/**
+ * Starting values. Each parameter draws from a stream of its own, indexed by its name, so that adding a head
+ * or changing a width leaves every other parameter's start as it was.
+ */
+export function initialiseParameters(specs: readonly ParameterSpec[], seed: number): NamedArrays {
+  return Object.fromEntries(specs.map((spec) => [spec.name, initialise(spec, seed)]));
+}
+
+function initialise({ name, shape, init }: ParameterSpec, seed: number): NamedArray {
+  const data = new Float32Array(elementCount(shape));
+  if ('constant' in init) return { shape, data: data.fill(init.constant) };
+  const stream = randomStream(seed, 'init', ...Buffer.from(name));
+  for (let i = 0; i < data.length; i++) data[i] = (2 * stream.uniform() - 1) * init.uniform;
+  return { shape, data };
+}
+
+/** The named parameter. Throws ShapeError when it is missing or has another rank than `rank`. */
+export function parameter<T extends Tensor>(parameters: Readonly<Record<string, Tensor>>, name: string, rank: number): T {
+  const found = parameters[name];
+  if (!found) throw new ShapeError(`the network needs a parameter named ${name}, which the state lacks`, { field: name });
+  if (found.rank !== rank) {
+    throw new ShapeError(`parameter ${name} must have ${rank} axes, but has shape [${found.shape}]`, { field: name });
+  }
+  return found as T;
+}
+
+/** Number of elements of an array of this shape. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}

@@ -1,0 +1,190 @@
+import { inPlace, maxPool3d, type Tensor5D, tf } from '../engine/index.js';
+import { ShapeError, UsageError } from '../errors.js';
+import {
+  doublingDeconvolution,
+  type LayerDropout,
+  normalisedConvolution,
+  normalisedConvolutionParameters,
+  pointConvolution,
+  repeatLastPlane,
+} from './layers.js';
+import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
+
+export interface UNetConfig {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Channels of the five encoder levels, then of the last decoder level. The paper's: 64, 64, 128, 256, 512, 64. */
+  readonly features: readonly [number, number, number, number, number, number];
+  /** Share of elements dropped after each norm while training. The paper's: 0.1. */
+  readonly dropout: number;
+}
+
+/** Four poolings: one cell of the latent spans 16 voxels. */
+const LATENT_STRIDE = 16;
+
+/** UNet in the layout of MONAI 1.6.1's `BasicUNet` (Falk et al. 2019), as a network of this project. */
+export function unet(config: UNetConfig): Network {
+  const specs = unetParameters(config);
+  return {
+    name: 'unet',
+    inChannels: config.inChannels,
+    outChannels: config.outChannels,
+    dropout: config.dropout,
+    specs,
+    latentChannels: config.features[4],
+    latentStride: LATENT_STRIDE,
+    marginStride: LATENT_STRIDE,
+    lastLayer: 'final_conv',
+    encode: (images, parameters, pass) => unetEncode(images, parameters, config, pass),
+    decode: (levels, parameters, pass, margins) => unetDecode(levels, parameters, config, { ...pass, margin: margins }),
+  };
+}
+
+/**
+ * Parameters in the order of MONAI's state dict; 5,749,410 at features 32,32,64,128,256,32 with 1 channel in and 2 out.
+ * @throws UsageError for a width, channel count or dropout rate that makes no network
+ */
+export function unetParameters(config: UNetConfig): ParameterSpec[] {
+  checkConfig(config);
+  const { inChannels, outChannels, features } = config;
+  return [
+    ...twoConvolutionsParameters('conv_0', inChannels, features[0]),
+    ...[1, 2, 3, 4].flatMap((level) => twoConvolutionsParameters(`down_${level}.convs`, features[level - 1] as number, features[level] as number)),
+    ...decoderLevels(config).flatMap(({ name, inputs, upsampled, skip, outputs }) => [
+      ...transposedConvolution(`${name}.upsample.deconv`, 2, inputs, upsampled),
+      ...twoConvolutionsParameters(`${name}.convs`, skip + upsampled, outputs),
+    ]),
+    ...convolution('final_conv', 1, features[5], outChannels),
+  ];
+}
+
+/**
+ * The encoder: two convolutions a level, 2x2x2 maximum pooling between levels (a last odd plane is left out).
+ * @param images [B, D, H, W, inChannels], each side at least 16 voxels
+ * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] rounded down; level 4 is the latent
+ * @throws ShapeError when the channels differ or a side vanishes in pooling
+ */
+export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNetConfig, pass: Pass): Tensor5D[] {
+  checkImages(images, config);
+  const first = inPlace('conv_0', () => twoConvolutions('conv_0', images, parameters, dropouts(config, pass, 0)));
+  const levels = [first];
+  for (const level of [1, 2, 3, 4]) {
+    const name = `down_${level}`;
+    const pooled = inPlace(name, () => maxPool3d(levels[level - 1] as Tensor5D));
+    levels.push(inPlace(`${name}.convs`, () => twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level))));
+  }
+  return levels;
+}
+
+/** `Pass` and the part of the input to leave out: one number of voxels for all six sides, or one a side. */
+export interface UNetDecodeOptions extends Pass {
+  readonly margin?: number | Margins;
+}
+
+/**
+ * The decoder: transposed convolution, concatenation [skip, up], two convolutions a level, then `final_conv`.
+ *
+ * With a margin only the target region is computed (paper 3.2): the latent is cropped by margin / 16 and level k by margin / 2^k
+ * before anything else runs. Convolutions then see zeros beyond the region's border, and instance norm the region's own
+ * statistics, so that the result is close to, but not, the crop of a full decode.
+ * @param levels what `unetEncode` returned
+ * @returns logits [B, D', H', W', outChannels], D' = D less the margins
+ * @throws ShapeError when a margin is no multiple of 16 or leaves nothing
+ */
+export function unetDecode(levels: readonly Tensor5D[], parameters: Parameters, config: UNetConfig, options: UNetDecodeOptions): Tensor5D {
+  const cropped = levels.map((level, k) => inPlace('target region', () => cropLevel(level, k, marginsOf(options.margin))));
+  let x = cropped[4] as Tensor5D; // the latent
+  decoderLevels(config).forEach(({ name }, i) => {
+    x = inPlace(name, () => {
+      const skip = cropped[3 - i] as Tensor5D;
+      const up = repeatLastPlane(doublingDeconvolution(`${name}.upsample.deconv`, x, parameters), skip);
+      const joined = tf.concat([skip, up], 4) as Tensor5D; // [B, D, H, W, skip + upsampled]
+      return inPlace('convs', () => twoConvolutions(`${name}.convs`, joined, parameters, dropouts(config, options, 5 + i)));
+    });
+  });
+  return pointConvolution('final_conv', x, parameters);
+}
+
+/** Widths of the decoder from coarse to fine; the up-sampling halves the channels, except the last one. */
+function decoderLevels({ features }: UNetConfig) {
+  return [4, 3, 2, 1].map((level) => {
+    const inputs = features[level] as number;
+    return {
+      name: `upcat_${level}`,
+      inputs,
+      upsampled: level === 1 ? inputs : Math.floor(inputs / 2),
+      skip: features[level - 1] as number,
+      outputs: features[level === 1 ? 5 : level - 1] as number,
+    };
+  });
+}
+
+function twoConvolutionsParameters(name: string, inputs: number, outputs: number): ParameterSpec[] {
+  return [
+    ...normalisedConvolutionParameters(`${name}.conv_0`, inputs, outputs),
+    ...normalisedConvolutionParameters(`${name}.conv_1`, outputs, outputs),
+  ];
+}
+
+function twoConvolutions(name: string, x: Tensor5D, parameters: Parameters, [first, second]: readonly [LayerDropout, LayerDropout]): Tensor5D {
+  return normalisedConvolution(`${name}.conv_1`, normalisedConvolution(`${name}.conv_0`, x, parameters, first), parameters, second);
+}
+
+/** The draws of a block's two dropouts; every place of every pass has a key of its own. */
+function dropouts(config: UNetConfig, { training, dropoutKey }: Pass, block: number): [LayerDropout, LayerDropout] {
+  const rate = training ? config.dropout : 0;
+  const key = dropoutKey * 64 + block * 2;
+  return [
+    { rate, key },
+    { rate, key: key + 1 },
+  ];
+}
+
+function marginsOf(margin: number | Margins = 0): Margins {
+  if (typeof margin !== 'number') return margin;
+  const size: SpatialSize = [margin, margin, margin];
+  return { before: size, after: size };
+}
+
+function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tensor5D {
+  if ([...before, ...after].every((voxels) => voxels === 0)) return level;
+  if ([...before, ...after].some((voxels) => voxels < 0 || voxels % LATENT_STRIDE !== 0)) {
+    throw new ShapeError(`the margins [${before}] and [${after}] of the target region must be multiples of ${LATENT_STRIDE} voxels`);
+  }
+  const [batch, depth, height, width, channels] = level.shape;
+  const begin = before.map((voxels) => voxels / 2 ** k);
+  const size = [depth, height, width].map((n, axis) => n - (begin[axis] as number) - (after[axis] as number) / 2 ** k);
+  if (size.some((n) => n < 1)) {
+    throw new ShapeError(`the margins [${before}] and [${after}] leave nothing of level ${k}, which is [${level.shape}]`);
+  }
+  return tf.slice(level, [0, ...begin, 0], [batch, ...size, channels]);
+}
+
+function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
+  const [, depth, height, width, channels] = images.shape;
+  if (channels !== inChannels) {
+    throw new ShapeError(`unet takes ${inChannels} channels, but the input has ${channels}: [${images.shape}]`, {
+      field: 'network.inChannels',
+      found: channels,
+      expected: inChannels,
+    });
+  }
+  if (Math.min(depth, height, width) < LATENT_STRIDE) {
+    throw new ShapeError(`unet needs at least ${LATENT_STRIDE} voxels a side, but the input is [${depth}, ${height}, ${width}]`, {
+      found: [depth, height, width],
+    });
+  }
+}
+
+function checkConfig({ inChannels, outChannels, features, dropout }: UNetConfig): void {
+  const counts = { inChannels, outChannels, ...Object.fromEntries(features.map((n, i) => [`features[${i}]`, n])) };
+  for (const [field, value] of Object.entries(counts)) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new UsageError(`network.${field} must be a whole number of channels from 1 up, but is ${value}`, { field, found: value });
+    }
+  }
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new UsageError(`network.dropout must be at least 0 and below 1, but is ${dropout}`, { field: 'dropout', found: dropout });
+  }
+}
