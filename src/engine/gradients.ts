@@ -1,14 +1,31 @@
 import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
 
+/** A loss by its terms; `total` is what is differentiated, the others come along to be looked at. */
+export type LossTerms = Readonly<Record<string, Scalar>> & { readonly total: Scalar };
+
 /**
- * The loss and its gradient with respect to each variable, keyed as `variables` is.
- * A variable that the loss does not reach gets no entry.
+ * The terms of a loss, and the gradient of its total with respect to each variable, keyed as `variables` is.
+ * A variable that the total does not reach gets no entry.
  */
-export function lossAndGradients(
-  loss: () => Scalar,
+export function lossAndGradients<T extends LossTerms>(
+  loss: () => T,
   variables: Readonly<Record<string, Variable>>,
-): { loss: Scalar; gradients: Record<string, Tensor> } {
-  const { value, grads } = tf.variableGrads(loss, Object.values(variables));
+): { terms: T; gradients: Record<string, Tensor> } {
+  let kept: Record<string, Scalar> = {};
+  const { value, grads } = tf.variableGrads(() => {
+    const terms = loss();
+    kept = Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, tf.keep(term.clone())])); // else they end with the tape
+    return terms.total;
+  }, Object.values(variables));
+  value.dispose();
+  const terms = Object.fromEntries(Object.entries(kept).map(([name, term]) => [name, released(term)]));
   const entries = Object.entries(variables).map(([name, variable]) => [name, grads[variable.name]] as const);
-  return { loss: value, gradients: Object.fromEntries(entries.filter((entry): entry is [string, Tensor] => entry[1] != null)) };
+  return { terms: terms as T, gradients: Object.fromEntries(entries.filter((entry): entry is [string, Tensor] => entry[1] != null)) };
+}
+
+/** A kept tensor as one that the present scope disposes of. */
+function released(kept: Scalar): Scalar {
+  const scoped = kept.clone();
+  kept.dispose();
+  return scoped;
 }

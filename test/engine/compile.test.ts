@@ -47,7 +47,10 @@ const trainingStep: StepFunction = ({ image }, v) => {
       .square()
       .mean() as Scalar;
   };
-  const { loss, gradients } = lossAndGradients(forward, v);
+  const {
+    terms: { total: loss },
+    gradients,
+  } = lossAndGradients(() => ({ total: forward() }), v);
   for (const [name, gradient] of Object.entries(gradients)) v[name]?.assign(v[name]?.sub(gradient.mul(0.1)) as never);
   return { loss };
 };

@@ -1,0 +1,4 @@
+export type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
+export { networkByName, networkNames } from './registry.js';
+export { type UNetConfig, unet, unetParameters } from './unet.js';

@@ -1,0 +1,206 @@
+import {
+  avgPool3d,
+  inPlace,
+  type LossTerms,
+  type Scalar,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  type Tensor5D,
+  tf,
+} from '../engine/index.js';
+import { UsageError } from '../errors.js';
+import {
+  type ConsistencyKind,
+  consistencyLoss,
+  contrastiveLoss,
+  locationLoss,
+  numberLoss,
+  type ReconstructionDistance,
+  reconstructionLoss,
+} from '../losses/index.js';
+import { linear, type Network, type ParameterSpec, type Parameters, parameter, type SpatialSize } from '../network/index.js';
+import { type PretextMethod, pretextPrefix } from './method.js';
+import { cropToRegion, maskBatch, type PatchGrid, type PatchSizes, patchGrid, voxelMask } from './patch-grid.js';
+
+/** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
+export interface TaskWeights {
+  readonly reconstruction: number;
+  readonly number: number;
+  readonly location: number;
+  readonly consistency: number;
+  readonly contrast: number;
+}
+
+export interface HybridMimConfig extends PatchSizes {
+  /** Share of the crop's patches that is masked. The paper's 0.4. */
+  readonly maskRatio: number;
+  readonly weights: TaskWeights;
+  readonly reconstruction: ReconstructionDistance;
+  readonly consistency: ConsistencyKind;
+  /** Of the contrastive loss; the paper's 0.5. */
+  readonly temperature: number;
+  /** Width of the contrastive projection. The paper's 384. */
+  readonly contrastDim: number;
+}
+
+/** The batch that a method is set up for. */
+export interface PretextBatch {
+  readonly size: number;
+  /** [depth, height, width] voxels. */
+  readonly crop: SpatialSize;
+  /** Targets are `clip(image * scale + shift, 0, 1)` per item and channel, 0 where the image is 0 (MR background); else the image itself. */
+  readonly scaledTargets: boolean;
+}
+
+/** Keys of the two encoder passes' dropout. */
+const FIRST_PASS = 0;
+const SECOND_PASS = 1;
+
+/**
+ * HybridMIM (paper section 3): two-level masking, partial reconstruction, number, location and consistency of masked
+ * patches per sub-volume, and contrast between two dropout views of one masked crop.
+ * @throws UsageError when sizes do not divide, or contrast is asked of a batch or network that has none to offer
+ */
+export function hybridMim(network: Network, batch: PretextBatch, config: HybridMimConfig): PretextMethod {
+  const grid = patchGrid(batch.crop, config, network.marginStride);
+  checkContrast(network, batch.size, config);
+  checkLatent(network, config);
+  const subVolumes = grid.subVolumes[0] * grid.subVolumes[1] * grid.subVolumes[2];
+  const n = grid.patchesPerSubVolume;
+  return {
+    name: 'hybridmim',
+    heads: hybridMimHeads(network.latentChannels, n, config),
+    inputs: {
+      images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
+      patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
+      locations: { shape: [batch.size, subVolumes, n], dtype: 'float32' },
+      counts: { shape: [batch.size, subVolumes], dtype: 'int32' },
+      ...(batch.scaledTargets && {
+        targetScale: { shape: [batch.size, network.inChannels], dtype: 'float32' as const },
+        targetShift: { shape: [batch.size, network.inChannels], dtype: 'float32' as const },
+      }),
+    },
+    corruption: (seed, step) => ({ ...maskBatch(grid, config.maskRatio, batch.size, seed, step) }),
+    losses: (inputs, parameters, training) => hybridMimLosses(network, grid, config, inputs, parameters, training),
+  };
+}
+
+/** The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim]. */
+export function hybridMimHeads(latentChannels: number, n: number, { weights, contrastDim }: HybridMimConfig): ParameterSpec[] {
+  return [
+    ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, latentChannels, n + 1) : []),
+    ...(needsLocation(weights) ? linear(`${pretextPrefix}location`, latentChannels, n) : []),
+    ...(weights.contrast > 0 ? linear(`${pretextPrefix}contrast`, latentChannels, contrastDim) : []),
+  ];
+}
+
+function hybridMimLosses(
+  network: Network,
+  grid: PatchGrid,
+  config: HybridMimConfig,
+  inputs: Readonly<Record<string, Tensor>>,
+  parameters: Parameters,
+  training: boolean,
+): LossTerms {
+  const { weights } = config;
+  const images = inputs.images as Tensor5D;
+  const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch)); // [B, D, H, W, 1]
+  const maskedImages = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask))) as Tensor5D;
+  const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS });
+  const latent = levels.at(-1) as Tensor5D;
+
+  const terms: Partial<Record<keyof TaskWeights, Scalar>> = {};
+  if (weights.reconstruction > 0) {
+    const prediction = network.decode(levels, parameters, { training, dropoutKey: FIRST_PASS }, grid.margins);
+    const target = cropToRegion(reconstructionTarget(images, inputs), grid.margins);
+    terms.reconstruction = reconstructionLoss(prediction, target, cropToRegion(mask, grid.margins), config.reconstruction);
+  }
+  const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined; // [B * S, C]
+  const [batch, subVolumes, n] = (inputs.locations as Tensor3D).shape;
+  const numbers = cells && needsNumber(weights) ? head('number', cells, parameters).reshape([batch, subVolumes, n + 1]) : undefined;
+  const locations = cells && needsLocation(weights) ? head('location', cells, parameters).reshape([batch, subVolumes, n]) : undefined;
+  if (weights.number > 0) terms.number = numberLoss(numbers as Tensor3D, inputs.counts as Tensor2D);
+  if (weights.location > 0) terms.location = locationLoss(locations as Tensor3D, inputs.locations as Tensor3D);
+  if (weights.consistency > 0) terms.consistency = consistencyLoss(numbers as Tensor3D, locations as Tensor3D, config.consistency);
+  if (weights.contrast > 0 && training) {
+    const second = inPlace('second pass', () => network.encode(maskedImages, parameters, { training, dropoutKey: SECOND_PASS })).at(-1) as Tensor5D;
+    terms.contrast = contrastiveLoss(projection(latent, parameters), projection(second, parameters), config.temperature);
+  }
+  return { total: weightedTotal(terms, weights), ...terms };
+}
+
+/** Total loss (paper eq. 7): the sum of the tasks by their weights. */
+function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weights: TaskWeights): Scalar {
+  const weighted = Object.entries(terms).map(([task, loss]) => loss.mul(weights[task as keyof TaskWeights]));
+  return tf.addN(weighted) as Scalar;
+}
+
+function reconstructionTarget(images: Tensor5D, { targetScale, targetShift }: Readonly<Record<string, Tensor>>): Tensor5D {
+  if (!targetScale || !targetShift) return images;
+  const perChannel = [images.shape[0], 1, 1, 1, images.shape[4]];
+  const scaled = images.mul(targetScale.reshape(perChannel)).add(targetShift.reshape(perChannel)).clipByValue(0, 1);
+  return scaled.mul(images.notEqual(0).cast('float32'));
+}
+
+/** The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume: [B * S, C]. */
+function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
+  const channels = latent.shape[4];
+  const cells = latent.shape[1] / grid.subVolumes[0];
+  if (cells >= 1) return avgPool3d(latent, cells).reshape([-1, channels]) as Tensor2D;
+  const times = 1 / cells;
+  const repeated = [1, 2, 3].reduce<Tensor>((x, axis) => {
+    const before = x.shape.slice(0, axis + 1);
+    const after = x.shape.slice(axis + 1);
+    const grown = x.shape.map((length, i) => (i === axis ? length * times : length));
+    const tiled = x.reshape([product(before), 1, product(after)]).tile([1, times, 1]);
+    return tiled.reshape(grown);
+  }, latent);
+  return repeated.reshape([-1, channels]) as Tensor2D;
+}
+
+/** Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim] */
+function projection(latent: Tensor5D, parameters: Parameters): Tensor2D {
+  return head('contrast', latent.mean([1, 2, 3]) as Tensor2D, parameters);
+}
+
+function head(name: string, x: Tensor2D, parameters: Parameters): Tensor2D {
+  return inPlace(`${pretextPrefix}${name}`, () => {
+    const weight = parameter<Tensor2D>(parameters, `${pretextPrefix}${name}.weight`, 2);
+    return tf.matMul(x, weight).add(parameter<Tensor1D>(parameters, `${pretextPrefix}${name}.bias`, 1)) as Tensor2D;
+  });
+}
+
+const needsNumber = ({ number, consistency }: TaskWeights): boolean => number > 0 || consistency > 0;
+const needsLocation = ({ location, consistency }: TaskWeights): boolean => location > 0 || consistency > 0;
+
+function checkContrast({ dropout }: Network, batch: number, { weights }: HybridMimConfig): void {
+  if (Object.values(weights).every((weight) => weight === 0)) {
+    throw new UsageError('every weight in method.weights is 0, so that there is nothing to learn: set one above 0', { field: 'method.weights' });
+  }
+  if (weights.contrast === 0) return;
+  if (batch < 2) {
+    throw new UsageError(
+      `train.batchSize is ${batch}, but the contrastive loss needs at least 2: a batch of 1 has no negatives; raise it or set method.weights.contrast to 0`,
+      { field: 'train.batchSize', found: batch, expected: 2 },
+    );
+  }
+  if (dropout === 0) {
+    throw new UsageError(
+      'network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise it or set method.weights.contrast to 0',
+      { field: 'network.dropout', found: 0 },
+    );
+  }
+}
+
+function checkLatent({ name, latentStride }: Network, { subVolume }: HybridMimConfig): void {
+  if (subVolume % latentStride === 0 || latentStride % subVolume === 0) return;
+  throw new UsageError(
+    `method.subVolume ${subVolume} is neither a multiple nor a part of ${latentStride} voxels, which one cell of the latent of ${name} spans: use ${2 * latentStride}`,
+    { field: 'method.subVolume', found: subVolume },
+  );
+}
+
+const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
