@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises';
+import { parse, YAMLParseError } from 'yaml';
+import type { z } from 'zod';
+import { DataError, UsageError } from '../errors.js';
+import { nearestName } from './nearest-name.js';
+
+/**
+ * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
+ * @param overrides such as `train.steps=10`; values are YAML
+ * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what was expected
+ */
+export async function loadConfig<S extends z.ZodType>(schema: S, file: string, overrides: readonly string[] = []): Promise<z.infer<S>> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new DataError(`configuration ${file} cannot be read: check the path; configs/ has one for each task`, { file }, { cause });
+  });
+  const content = parsed(text, file);
+  for (const override of overrides) applyOverride(content, override);
+  return checkConfig(schema, content, file);
+}
+
+/** A configuration that is already in memory, checked. `source` names it in errors. */
+export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, source: string): z.infer<S> {
+  const { success, data, error } = schema.safeParse(content);
+  if (success) return data;
+  throw new UsageError(`${source}: ${sentence(error.issues[0]!, schema, content)}`, { file: source, field: error.issues[0]!.path.join('.') });
+}
+
+function parsed(text: string, file: string): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = parse(text);
+  } catch (cause) {
+    const line = cause instanceof YAMLParseError ? cause.linePos?.[0].line : undefined;
+    throw new UsageError(`${file}${line ? ` line ${line}` : ''} is not valid YAML: ${(cause as Error).message.split('\n')[0]}`, { file }, { cause });
+  }
+  if (isRecord(content)) return content;
+  throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys and values is expected`, {
+    file,
+  });
+}
+
+function applyOverride(content: Record<string, unknown>, override: string): void {
+  const at = override.indexOf('=');
+  if (at < 1) throw new UsageError(`--set ${override} has no "=": write it as --set train.steps=10`, { field: '--set', found: override });
+  const keys = override.slice(0, at).split('.');
+  const last = keys.pop() as string;
+  let section = content;
+  for (const key of keys) {
+    const next = section[key] ?? {};
+    if (!isRecord(next)) throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: override.slice(0, at) });
+    section[key] = next;
+    section = next;
+  }
+  section[last] = parse(override.slice(at + 1));
+}
+
+function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown): string {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!;
+    const full = [...issue.path, key].join('.');
+    const nearest = nearestName(key, keysAt(schema, issue.path));
+    return `there is no key "${full}"${nearest ? `; did you mean "${[...issue.path, nearest].join('.')}"?` : ''}`;
+  }
+  const found = issue.path.reduce<unknown>((value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined), content);
+  if (issue.code === 'custom') return issue.message;
+  if (found === undefined) return `"${path}" is missing: ${issue.message.replace(/^Invalid input: /, '')}`;
+  return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
+}
+
+/** The keys that the schema knows at a path. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let node: unknown = unwrapped(schema);
+  for (const key of path) node = unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]);
+  return Object.keys((node as { shape?: object } | undefined)?.shape ?? {});
+}
+
+/** A schema without the defaults around it. */
+function unwrapped(schema: unknown): unknown {
+  let node = schema as { def?: { innerType?: unknown } } | undefined;
+  while (node?.def?.innerType) node = node.def.innerType as typeof node;
+  return node;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

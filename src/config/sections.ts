@@ -1,0 +1,126 @@
+import { z } from 'zod';
+
+const voxels = z.int().min(1);
+const share = z.number().min(0).max(1);
+const weight = z.number().min(0);
+
+/** Where the crops come from. */
+const dataShape = {
+  /** Folder that `prepare` wrote. */
+  prepared: z.string().min(1),
+  /** Names of datasets in it; absent: all. */
+  datasets: z.array(z.string()).min(1).optional(),
+  /** Voxels [x, y, z]. */
+  cropSize: z.tuple([voxels, voxels, voxels]),
+  /** Threads that make crops; batches do not depend on it. */
+  workers: z.int().min(1).default(1),
+  /** Batches made ahead of the step. */
+  prefetch: z.int().min(0).default(3),
+};
+
+export const pretrainData = z.strictObject({
+  ...dataShape,
+  /** The cases to learn from; no labels are read. `all` for a set that has no held-out cases. */
+  split: z.enum(['training', 'all']).default('training'),
+});
+
+export const finetuneData = z.strictObject({
+  ...dataShape,
+  /** Share of crops centred on a labelled voxel, its class drawn evenly. */
+  foregroundRatio: share.default(0.5),
+  /** Share of the training cases that is used, drawn by the seed. */
+  fraction: z.number().gt(0).max(1).default(1),
+  /** Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which each voxel has one. */
+  regions: z.record(z.string(), z.array(z.int().min(1)).min(1)).optional(),
+  /** Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others. */
+  validateOn: z.enum(['validation', 'training']).default('validation'),
+});
+
+export const networkSection = z.strictObject({
+  name: z.enum(['unet']).default('unet'),
+  /** Channels of the five encoder levels and of the last decoder level. */
+  features: z.tuple([voxels, voxels, voxels, voxels, voxels, voxels]).default([64, 64, 128, 256, 512, 64]),
+  dropout: z.number().min(0).lt(1).default(0.1),
+});
+
+export const methodSection = z.strictObject({
+  name: z.enum(['hybridmim']).default('hybridmim'),
+  subVolume: voxels.default(32),
+  patch: voxels.default(16),
+  /** Side of the target region in voxels; the crop's own side: not partial. */
+  region: voxels,
+  maskRatio: z.number().gt(0).lt(1).default(0.4),
+  weights: z
+    .strictObject({
+      reconstruction: weight.default(1),
+      number: weight.default(0.1),
+      location: weight.default(0.1),
+      consistency: weight.default(0.01),
+      contrast: weight.default(0.1),
+    })
+    .prefault({}),
+  reconstruction: z.enum(['l2', 'l1']).default('l2'),
+  consistency: z.enum(['soft', 'hard']).default('soft'),
+  temperature: z.number().gt(0).default(0.5),
+  contrastDim: voxels.default(384),
+});
+
+const trainShape = {
+  batchSize: z.int().min(1),
+  /** Length of the run; counts before `epochs` when both are given. */
+  steps: z.int().min(1).optional(),
+  /** One epoch shows every training case once. */
+  epochs: z.number().gt(0).optional(),
+  learningRate: z.number().gt(0).default(1e-4),
+  weightDecay: z.number().min(0).default(1e-5),
+  /** PyTorch's AdamW decays every parameter; false leaves norms and biases out. */
+  decayNormsAndBiases: z.boolean().default(true),
+  /** Linear warm-up, then cosine decay to 0; counts before `warmupEpochs` when both are given. */
+  warmupSteps: z.int().min(0).optional(),
+  warmupEpochs: z.number().min(0).optional(),
+  /** Largest norm of all gradients together; null: not clipped. */
+  clipNorm: z.number().gt(0).nullable().default(null),
+  checkpointEvery: z.int().min(1).default(500),
+  /** 0: never. */
+  validateEvery: z.int().min(0).default(1000),
+  /** Threads of one op; 0: one a core. Same number, same bits. */
+  threads: z.int().min(0).max(255).default(0),
+  /** `graph` compiles the step; `eager` runs it op by op, for debugging. */
+  engine: z.enum(['graph', 'eager']).default('graph'),
+};
+
+const lengthGiven = ({ steps, epochs }: { steps?: number | undefined; epochs?: number | undefined }) => steps !== undefined || epochs !== undefined;
+const needsLength = { path: ['steps'], message: 'the length of the run is missing: give train.steps or train.epochs' };
+
+export const pretrainTrain = z
+  .strictObject({
+    ...trainShape,
+    /** Held-out batches of one validation. */
+    validationBatches: z.int().min(1).default(8),
+  })
+  .refine(lengthGiven, needsLength);
+
+export const finetuneTrain = z
+  .strictObject({
+    ...trainShape,
+    /** Probabilities of the paper's augmentations. */
+    augmentation: z
+      .strictObject({
+        flip: share.default(0.2),
+        rotate: share.default(0.2),
+        scaleIntensity: share.default(0.1),
+        shiftIntensity: share.default(0.1),
+      })
+      .prefault({}),
+  })
+  .refine(lengthGiven, needsLength);
+
+export const inferenceSection = z.strictObject({
+  /** Voxels [x, y, z]; absent: the crop's size. */
+  window: z.tuple([voxels, voxels, voxels]).optional(),
+  /** Share of a window that the next one covers again. */
+  overlap: z.number().min(0).lt(1).default(0.5),
+});
+
+export const precisionValue = z.enum(['float32', 'bfloat16']).default('float32');
+export const seedValue = z.int().min(0).default(0);

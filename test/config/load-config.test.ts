@@ -1,0 +1,85 @@
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { experimentConfig, finetuneConfig, loadConfig, nearestName, pretrainConfig } from '../../src/config/index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'config-'));
+const written = (text: string): string => {
+  const file = join(folder, 'run.yaml');
+  writeFileSync(file, text);
+  return file;
+};
+const minimal = 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {batchSize: 2, steps: 5}\n';
+const schemas = { pretrain: pretrainConfig, finetune: finetuneConfig, experiment: experimentConfig };
+
+describe('the configurations of this project', () => {
+  for (const [kind, schema] of Object.entries(schemas)) {
+    it.each(readdirSync(`configs/${kind}`).map((file) => [file]))(`configs/${kind}/%s is valid`, async (file) => {
+      await loadConfig(schema, `configs/${kind}/${file}`);
+    });
+  }
+
+  it.each(['pretrain', 'finetune'] as const)('configs/smoke/%s.yaml is valid', async (kind) => {
+    await loadConfig(schemas[kind], `configs/smoke/${kind}.yaml`);
+  });
+
+  it('carry the settings of the paper', async () => {
+    const ct = await loadConfig(pretrainConfig, 'configs/pretrain/hybridmim-unet-ct.yaml');
+    expect(ct.data.cropSize).toEqual([96, 96, 96]);
+    expect(ct.train).toMatchObject({ batchSize: 4, steps: 100_000, warmupEpochs: 50, learningRate: 1e-4, weightDecay: 1e-5 });
+    expect(ct.method).toMatchObject({ subVolume: 32, patch: 16, region: 64, maskRatio: 0.4, temperature: 0.5 });
+    expect(ct.method.weights).toEqual({ reconstruction: 1, number: 0.1, location: 0.1, consistency: 0.01, contrast: 0.1 });
+    const brats = await loadConfig(finetuneConfig, 'configs/finetune/brats-unet.yaml');
+    expect(brats).toMatchObject({ data: { cropSize: [128, 128, 128] }, train: { batchSize: 2, epochs: 300 } });
+    expect((await loadConfig(finetuneConfig, 'configs/finetune/btcv-unet.yaml')).train.epochs).toBe(2000);
+    expect((await loadConfig(finetuneConfig, 'configs/finetune/msd-spleen-unet.yaml')).train.epochs).toBe(600);
+  });
+});
+
+describe('loading a configuration', () => {
+  it('fills in the defaults of the paper', async () => {
+    const config = await loadConfig(pretrainConfig, written(minimal));
+    expect(config.network.features).toEqual([64, 64, 128, 256, 512, 64]);
+    expect(config.method.weights.contrast).toBe(0.1);
+    expect(config).toMatchObject({ seed: 0, precision: 'float32', train: { engine: 'graph', clipNorm: null } });
+  });
+
+  it('applies overrides, also to keys that the file lacks', async () => {
+    const config = await loadConfig(pretrainConfig, written(minimal), ['train.steps=7', 'method.weights.contrast=0', 'data.cropSize=[64,64,64]']);
+    expect(config.train.steps).toBe(7);
+    expect(config.method.weights).toMatchObject({ contrast: 0, number: 0.1 });
+    expect(config.data.cropSize).toEqual([64, 64, 64]);
+  });
+
+  it.each([
+    ['an unknown key, naming the nearest', `${minimal}seeed: 1\n`, [], /run.yaml: there is no key "seeed"; did you mean "seed"\?/],
+    ['an unknown key in a group', minimal, ['train.batch=2'], /there is no key "train.batch"; did you mean "train.batchSize"\?/],
+    ['a key like no other, without a guess', minimal, ['xyzxyzxyz=2'], /there is no key "xyzxyzxyz"$/],
+    ['a value of the wrong type', minimal, ['train.batchSize=two'], /"train.batchSize" is "two", but expected number/],
+    ['a value out of range', minimal, ['method.maskRatio=1.5'], /"method.maskRatio" is 1.5, but Too big: expected number to be <1/],
+    ['a choice that there is not', minimal, ['method.reconstruction=l3'], /"method.reconstruction" is "l3", but expected one of "l2"\|"l1"/],
+    ['a missing key', 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {steps: 5}\n', [], /"train.batchSize" is missing/],
+    ['no length', minimal.replace(', steps: 5', ''), [], /the length of the run is missing: give train.steps or train.epochs/],
+    ['an override without a value', minimal, ['train.steps'], /--set train.steps has no "="/],
+    ['broken YAML', 'data: [1, 2\n', [], /run.yaml line \d+ is not valid YAML/],
+    ['an empty file', '', [], /holds nothing/],
+  ] as const)('refuses %s in one sentence, exit code 2', async (_, text, overrides, message) => {
+    const error = await loadConfig(pretrainConfig, written(text), [...overrides]).then(
+      () => undefined,
+      (thrown: Error & { exitCode?: number }) => thrown,
+    );
+    expect(error?.message).toMatch(message);
+    expect(error?.exitCode).toBe(2);
+    expect(error?.message).not.toContain('\n');
+  });
+
+  it('says which file is missing, exit code 3', async () => {
+    await expect(loadConfig(pretrainConfig, join(folder, 'none.yaml'))).rejects.toMatchObject({ exitCode: 3, message: /none.yaml cannot be read/ });
+  });
+
+  it('suggests no name that shares too little', () => {
+    expect(nearestName('step', ['steps', 'epochs'])).toBe('steps');
+    expect(nearestName('qqqq', ['steps', 'epochs'])).toBeUndefined();
+  });
+});
