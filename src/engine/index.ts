@@ -3,6 +3,7 @@ export type { CompiledStep, CompileOptions, InputSpec, InputSpecs, InputValues, 
 export { compile } from './compile.js';
 export type { Bfloat16Support, Devices } from './devices.js';
 export { devices } from './devices.js';
+export { type EventWriter, openEventWriter } from './event-writer.js';
 export { type LossTerms, lossAndGradients } from './gradients.js';
 export { gelu, leakyRelu } from './ops/activation.js';
 export { avgPool3d, conv3d, convTranspose3d, maxPool3d } from './ops/convolution.js';

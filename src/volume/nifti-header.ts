@@ -48,7 +48,7 @@ const largestVoxelCount = 2 ** 32;
  * @throws DataError naming the file and the field that cannot be right
  */
 export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
-  const buffer = bytes.slice().buffer;
+  const { buffer } = Uint8Array.from(bytes); // a copy: a Buffer's own may begin elsewhere
   let header: ReturnType<typeof readHeader>;
   try {
     header = readHeader(buffer);

@@ -35,15 +35,19 @@ async function readFileParts(file: string, withVoxels: boolean): Promise<{ heade
   let header: NiftiHeader | undefined;
   let voxels = new Uint8Array(0);
   let position = 0; // in the uncompressed file
+  const begin = () => {
+    header = parseNiftiHeader(start, file);
+    if (!withVoxels) return;
+    voxels = new Uint8Array(checkedDataBytes(header, file, fileBytes, compressed));
+    voxels.set(start.subarray(header.dataOffset, header.dataOffset + voxels.length));
+  };
   try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       if (start.length < headerBytes) {
         start = Buffer.concat([start, chunk.subarray(0, headerBytes - start.length)]);
         if (start.length >= headerBytes) {
-          header = parseNiftiHeader(start, file);
+          begin();
           if (!withVoxels) break;
-          voxels = new Uint8Array(checkedDataBytes(header, file, fileBytes, compressed));
-          voxels.set(start.subarray(header.dataOffset));
         }
       }
       if (header) copyOverlap(chunk, position, voxels, header.dataOffset);
@@ -61,19 +65,19 @@ async function readFileParts(file: string, withVoxels: boolean): Promise<{ heade
     stream.destroy();
     source.destroy();
   }
-  if (!header) header = parseNiftiHeader(start, file);
-  const found = position - header.dataOffset;
-  if (withVoxels && found < dataBytes(header)) {
+  if (!header) begin(); // a file shorter than the longest header
+  const found = position - header!.dataOffset;
+  if (withVoxels && found < dataBytes(header!)) {
     throw new DataError(
-      `${file} is truncated: its header promises ${dataBytes(header)} bytes of voxels, ${Math.max(0, found)} are there; copy or download it again`,
+      `${file} is truncated: its header promises ${dataBytes(header!)} bytes of voxels, ${Math.max(0, found)} are there; copy or download it again`,
       {
         file,
         found,
-        expected: dataBytes(header),
+        expected: dataBytes(header!),
       },
     );
   }
-  return { header, bytes: voxels };
+  return { header: header!, bytes: voxels };
 }
 
 /** Copies the part of `chunk` (at `position` of the file) that lies in the voxel bytes (from `offset` on). */

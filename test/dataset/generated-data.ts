@@ -14,7 +14,7 @@ export function temporaryFolder(): string {
 
 export function affineOf(spacing: Triple, origin: Triple = [0, 0, 0]): Volume['affine'] {
   const [sx, sy, sz] = spacing;
-  return { rows: [sx, 0, 0, origin[0], 0, sy, 0, origin[1], 0, 0, sz, origin[2], 0, 0, 0, 1] };
+  return { rows: [sx, 0, 0, origin[0], 0, sy, 0, origin[1], 0, 0, sz, origin[2]] };
 }
 
 /** A volume in RAS whose value at a voxel tells the voxel. */

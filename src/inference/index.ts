@@ -1,0 +1,1 @@
+export { spatialSize } from './axis-order.js';

@@ -1,0 +1,128 @@
+import { open } from 'node:fs/promises';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import type { NamedArray, NamedArrays } from '../engine/index.js';
+import { DataError } from '../errors.js';
+import { elementCount } from './parameters.js';
+
+const tensorEntry = z.object({
+  dtype: z.string(),
+  shape: z.array(z.int().min(0)),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
+});
+const headerSchema = z.record(z.string(), z.unknown());
+const metadataSchema = z.record(z.string(), z.string());
+
+/** The format's own limit. */
+const LARGEST_HEADER = 100_000_000;
+
+/** How many bytes an element takes, and how it becomes float32. */
+const decoders: Readonly<Record<string, { bytes: number; decode(view: DataView, at: number): number }>> = {
+  F32: { bytes: 4, decode: (view, at) => view.getFloat32(at, true) },
+  F64: { bytes: 8, decode: (view, at) => view.getFloat64(at, true) },
+  F16: { bytes: 2, decode: (view, at) => halfToNumber(view.getUint16(at, true)) },
+  BF16: { bytes: 2, decode: (view, at) => bfloat16ToNumber(view.getUint16(at, true)) },
+};
+
+/** Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as given. */
+export async function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  let offset = 0;
+  const entries = Object.entries(arrays).map(([name, { shape, data }]) => {
+    const begin = offset;
+    offset += data.byteLength;
+    return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }] as const;
+  });
+  const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
+  const unpadded = Buffer.from(json, 'utf8');
+  const header = Buffer.concat([unpadded, Buffer.alloc(-unpadded.length & 7, ' ')]); // the format's own padding, so that the data is aligned
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const parts = Object.values(arrays).map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  await writeFileAtomic(file, Buffer.concat([length, header, ...parts]));
+}
+
+/**
+ * Reads a `.safetensors` file; F16, BF16 and F64 become float32. Every length and offset is checked before it is used.
+ * @throws DataError naming the file and what is wrong with it
+ */
+export async function readSafetensors(file: string): Promise<{ arrays: NamedArrays; metadata: Readonly<Record<string, string>> }> {
+  const bytes = await readAll(file);
+  const fail = (what: string): never => {
+    throw new DataError(`${file} is no .safetensors file that can be read: ${what}; make it again, or download it again`, { file });
+  };
+  if (bytes.length < 8) fail(`it has ${bytes.length} bytes, fewer than the 8 of its header's length`);
+  const headerLength = Number(bytes.readBigUInt64LE(0));
+  if (headerLength > Math.min(LARGEST_HEADER, bytes.length - 8))
+    fail(`its header says it is ${headerLength} bytes long, but the file has ${bytes.length}`);
+  const header = headerSchema.safeParse(jsonOrUndefined(bytes.toString('utf8', 8, 8 + headerLength)));
+  if (!header.success) return fail('its header is not a JSON object');
+  const { __metadata__: rawMetadata = {}, ...tensors } = header.data;
+  const metadata = metadataSchema.safeParse(rawMetadata);
+  if (!metadata.success) return fail('its metadata is not a map of strings');
+  const data = bytes.subarray(8 + headerLength);
+  let covered = 0;
+  const arrays: Record<string, NamedArray> = {};
+  const parsed = Object.entries(tensors).map(([name, raw]) => {
+    const entry = tensorEntry.safeParse(raw);
+    return entry.success ? { name, ...entry.data } : fail(`the entry of ${name} is not one of dtype, shape and data_offsets`);
+  });
+  for (const { name, dtype, shape, data_offsets: offsets } of parsed.sort((a, b) => a.data_offsets[0] - b.data_offsets[0])) {
+    const decoder = decoders[dtype];
+    if (!decoder) return fail(`${name} is of type ${dtype}, but F32, F16, BF16 or F64 is expected`);
+    const [begin, end] = offsets;
+    const expected = elementCount(shape) * decoder.bytes;
+    if (end - begin !== expected) fail(`${name} of shape [${shape}] takes ${expected} bytes, but has ${end - begin}`);
+    if (begin !== covered) fail(`${name} begins at byte ${begin} of the data, but the one before it ends at ${covered}`);
+    if (end > data.length) fail(`${name} ends at byte ${end} of the data, but there are ${data.length}: the file is cut off`);
+    arrays[name] = { shape, data: decoded(data.subarray(begin, end), decoder, dtype === 'F32') };
+    covered = end;
+  }
+  if (covered !== data.length) fail(`${data.length - covered} bytes at its end belong to no tensor`);
+  return { arrays, metadata: metadata.data };
+}
+
+function decoded(bytes: Buffer, { bytes: width, decode }: (typeof decoders)[string], isFloat32: boolean): Float32Array {
+  if (isFloat32) return new Float32Array(Uint8Array.from(bytes).buffer); // a copy, so that it is aligned and the file's bytes can go
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float32Array.from({ length: bytes.length / width }, (_, i) => decode(view, i * width));
+}
+
+async function readAll(file: string): Promise<Buffer> {
+  try {
+    const handle = await open(file);
+    try {
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new DataError(`weights ${file} cannot be read (${code}): check the path`, { file }, { cause });
+  }
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** IEEE 754 half precision. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** The upper half of a float32. */
+function bfloat16ToNumber(bits: number): number {
+  scratch.setUint32(0, bits * 65536);
+  return scratch.getFloat32(0);
+}

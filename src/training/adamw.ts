@@ -1,0 +1,73 @@
+import { type InputSpecs, type NamedArrays, type Scalar, type Tensor, tf, type Variable } from '../engine/index.js';
+import { elementCount, type ParameterSpec } from '../network/index.js';
+
+const BETA_1 = 0.9;
+const BETA_2 = 0.999;
+const EPSILON = 1e-8;
+
+const firstPrefix = 'optimizer.first.';
+const secondPrefix = 'optimizer.second.';
+
+/** Whether a state variable is one of the optimizer's, not a parameter. */
+export const isMoment = (name: string): boolean => name.startsWith(firstPrefix) || name.startsWith(secondPrefix);
+
+/** Zeroed first and second moments of every parameter, under the names that the optimizer looks for. */
+export function zeroMoments(specs: readonly ParameterSpec[]): NamedArrays {
+  const zeros = ({ shape }: ParameterSpec) => ({ shape, data: new Float32Array(elementCount(shape)) });
+  return Object.fromEntries(
+    specs.flatMap((spec) => [
+      [firstPrefix + spec.name, zeros(spec)],
+      [secondPrefix + spec.name, zeros(spec)],
+    ]),
+  );
+}
+
+/** What a step is fed for the optimizer, all scalars. */
+export const optimizerInputs = {
+  learningRate: { shape: [], dtype: 'float32' },
+  correction1: { shape: [], dtype: 'float32' },
+  correction2: { shape: [], dtype: 'float32' },
+} as const satisfies InputSpecs;
+
+/** Adam's bias corrections at update `t`, from 1: 1 - beta^t, in double precision as PyTorch takes them. */
+export function correctionsAt(t: number): { correction1: Float32Array; correction2: Float32Array } {
+  return { correction1: Float32Array.of(1 - BETA_1 ** t), correction2: Float32Array.of(Math.sqrt(1 - BETA_2 ** t)) };
+}
+
+export interface AdamWInputs {
+  readonly learningRate: Scalar;
+  /** 1 - beta1^t */
+  readonly correction1: Scalar;
+  /** sqrt(1 - beta2^t) */
+  readonly correction2: Scalar;
+  readonly weightDecay: number;
+}
+
+/**
+ * AdamW (Loshchilov & Hutter 2019) as PyTorch orders it, for one parameter of the state; assigns the parameter and its moments:
+ * p <- (1 - lr wd) p; m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+ */
+export function adamW(name: string, variables: Readonly<Record<string, Variable>>, gradient: Tensor, inputs: AdamWInputs): void {
+  const parameter = variables[name] as Variable;
+  const first = variables[firstPrefix + name] as Variable;
+  const second = variables[secondPrefix + name] as Variable;
+  const m = first.mul(BETA_1).add(gradient.mul(1 - BETA_1));
+  const v = second.mul(BETA_2).add(gradient.square().mul(1 - BETA_2));
+  const kept = inputs.weightDecay === 0 ? parameter : parameter.mul(tf.scalar(1).sub(inputs.learningRate.mul(inputs.weightDecay)));
+  const denominator = v.sqrt().div(inputs.correction2).add(EPSILON);
+  const stepSize = inputs.learningRate.div(inputs.correction1);
+  first.assign(m as Variable);
+  second.assign(v as Variable);
+  parameter.assign(kept.sub(m.mul(stepSize).div(denominator)) as Variable);
+}
+
+/** Euclidean norm of all gradients together. */
+export function globalNorm(gradients: readonly Tensor[]): Scalar {
+  return (tf.addN(gradients.map((gradient) => gradient.square().sum())) as Scalar).sqrt();
+}
+
+/** Gradients scaled down so that their norm together is at most `largest`, as PyTorch's `clip_grad_norm_`. */
+export function scaledToNorm(gradients: Readonly<Record<string, Tensor>>, norm: Scalar, largest: number): Record<string, Tensor> {
+  const factor = tf.scalar(largest).div(norm.add(1e-6)).minimum(1);
+  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, gradient.mul(factor)]));
+}

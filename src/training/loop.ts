@@ -1,0 +1,120 @@
+import type { CropBatch, CropLoader } from '../dataset/index.js';
+import type { CompiledStep, InputValues } from '../engine/index.js';
+import { InterruptedError, WorkError } from '../errors.js';
+import { stepSeed } from '../random/streams.js';
+import { correctionsAt } from './adamw.js';
+import type { MetricsLine, MetricsLog, StepLine } from './metrics-log.js';
+import { learningRateAt, type Schedule } from './schedule.js';
+
+/** What a run shows while it goes on. */
+export interface RunProgress {
+  /** After every step. */
+  readonly onStep?: (line: StepLine, steps: number) => void;
+  /** After every validation. `best` tells whether it is the best so far. */
+  readonly onValidation?: (step: number, values: Readonly<Record<string, number | null>>, best: boolean) => void;
+  /** With every checkpoint, all metrics so far: for a picture of the run. */
+  readonly onCheckpoint?: (lines: readonly MetricsLine[]) => Promise<void>;
+  /** Once, before the first step. */
+  readonly onStart?: (facts: RunStart) => void;
+}
+
+export interface RunStart {
+  readonly steps: number;
+  readonly firstStep: number;
+  readonly cases: number;
+  readonly parameters: number;
+  readonly compileMs: number;
+}
+
+export interface Validation {
+  readonly values: Readonly<Record<string, number | null>>;
+  /** Larger is better. */
+  readonly score: number;
+}
+
+export interface TrainingLoop {
+  /** Finished updates at the start. */
+  readonly firstStep: number;
+  readonly schedule: Schedule;
+  readonly seed: number;
+  readonly train: CompiledStep;
+  readonly loader: CropLoader;
+  /** What the compiled step is fed, beside learning rate and corrections. */
+  inputsOf(batch: CropBatch, step: number): InputValues;
+  readonly validateEvery: number;
+  validate?(): Promise<Validation>;
+  best: { readonly step: number; readonly value: number } | null;
+  saveBest(step: number): Promise<void>;
+  readonly checkpointEvery: number;
+  checkpoint(step: number): Promise<void>;
+  readonly metrics: MetricsLog;
+  readonly progress: RunProgress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Steps until the schedule ends: batch, update, log; now and then validation and checkpoint.
+ * @throws InterruptedError after `signal`, with the state saved; WorkError when a loss or gradient is no finite number
+ */
+export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
+  const { steps } = loop.schedule;
+  for (let step = loop.firstStep; step < steps; step++) {
+    const line = await oneStep(loop, step);
+    loop.metrics.append(line);
+    loop.progress.onStep?.(line, steps);
+    const done = step + 1;
+    const stopping = loop.signal?.aborted === true && done < steps;
+    if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
+    if (isDue(done, loop.checkpointEvery, steps) || stopping) {
+      await loop.checkpoint(done);
+      loop.metrics.flush();
+      await loop.progress.onCheckpoint?.(loop.metrics.lines());
+    }
+    if (stopping) throw new InterruptedError(`stopped after step ${done} of ${steps}, state saved: continue with the same command and --resume`);
+  }
+}
+
+async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
+  const started = performance.now();
+  const batch = await loop.loader.batch(step);
+  const lr = learningRateAt(step, loop.schedule);
+  const inputs = { ...loop.inputsOf(batch, step), learningRate: Float32Array.of(lr), ...correctionsAt(step + 1) };
+  const outputs = await loop.train.run(inputs, stepSeed(loop.seed, step));
+  const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, value[0] as number]));
+  requireFinite(values, step, batch);
+  const { total, gradientNorm, ...losses } = values;
+  return {
+    step: step + 1,
+    loss: total as number,
+    losses,
+    lr,
+    gradientNorm: gradientNorm as number,
+    seconds: (performance.now() - started) / 1000,
+    waitSeconds: batch.waitSeconds,
+  };
+}
+
+async function validateNow(loop: TrainingLoop, step: number): Promise<void> {
+  if (!loop.validate) return;
+  const { values, score } = await loop.validate();
+  const better = loop.best === null || score > loop.best.value;
+  if (better) {
+    loop.best = { step, value: score };
+    await loop.saveBest(step);
+  }
+  loop.metrics.append({ step, validation: values });
+  loop.progress.onValidation?.(step, values, better);
+}
+
+function requireFinite(values: Readonly<Record<string, number>>, step: number, { provenance }: CropBatch): void {
+  if (Object.values(values).every(Number.isFinite)) return;
+  const losses = Object.entries(values).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
+  const crops = provenance.map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
+  throw new WorkError(
+    `step ${step + 1} gave a number that is not finite (${losses.join(', ')}) on the crops ${crops.join('; ')}: ` +
+      'look at these scans or lower train.learningRate, then resume from the last checkpoint',
+    { field: 'train.learningRate', found: values },
+  );
+}
+
+const isDue = (done: number, every: number, steps: number): boolean => every > 0 && (done % every === 0 || done === steps);

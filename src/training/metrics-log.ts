@@ -1,0 +1,88 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import { type EventWriter, openEventWriter } from '../engine/index.js';
+
+const number = z.number().nullable();
+const stepLine = z.object({
+  step: z.int(),
+  loss: z.number(),
+  losses: z.record(z.string(), z.number()),
+  lr: z.number(),
+  gradientNorm: z.number(),
+  seconds: z.number(),
+  waitSeconds: z.number(),
+});
+const validationLine = z.object({ step: z.int(), validation: z.record(z.string(), number) });
+
+/** One line of `metrics.jsonl`: a step with what it cost, or a validation. `step` counts finished updates, from 1. */
+export type StepLine = z.infer<typeof stepLine>;
+export type ValidationLine = z.infer<typeof validationLine>;
+export type MetricsLine = StepLine | ValidationLine;
+
+export interface MetricsLog {
+  append(line: MetricsLine): void;
+  /** All lines so far. */
+  lines(): MetricsLine[];
+  flush(): void;
+}
+
+const logName = 'metrics.jsonl';
+
+/** Lines of a run folder's `metrics.jsonl`; a last line that was cut off is left out. */
+export function readMetrics(folder: string): MetricsLine[] {
+  const file = join(folder, logName);
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const parsed = z.union([stepLine, validationLine]).safeParse(jsonOrUndefined(line));
+      return parsed.success ? [parsed.data] : [];
+    });
+}
+
+/**
+ * Opens the log to go on after `lastStep`: later lines, which a killed run wrote after its last checkpoint, are dropped.
+ * The TensorBoard events are written anew from what stays, so that both tell one story.
+ */
+export async function openMetricsLog(folder: string, lastStep: number): Promise<MetricsLog> {
+  const lines = readMetrics(folder).filter(({ step }) => step <= lastStep);
+  await writeFileAtomic(join(folder, logName), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const stale = (await readdir(folder)).filter((name) => name.includes('tfevents'));
+  await Promise.all(stale.map((name) => rm(join(folder, name))));
+  const events = openEventWriter(folder);
+  for (const line of lines) writeEvents(events, line);
+  return {
+    append: (line) => {
+      lines.push(line);
+      appendFileSync(join(folder, logName), `${JSON.stringify(line)}\n`);
+      writeEvents(events, line);
+    },
+    lines: () => lines,
+    flush: () => events.flush(),
+  };
+}
+
+function writeEvents(events: EventWriter, line: MetricsLine): void {
+  const { step } = line;
+  if ('validation' in line) {
+    for (const [name, value] of Object.entries(line.validation)) if (value !== null) events.scalar(`validation/${name}`, value, step);
+    return;
+  }
+  events.scalar('loss/total', line.loss, step);
+  for (const [name, value] of Object.entries(line.losses)) events.scalar(`loss/${name}`, value, step);
+  events.scalar('learning rate', line.lr, step);
+  events.scalar('gradient norm', line.gradientNorm, step);
+  events.scalar('seconds/step', line.seconds, step);
+  events.scalar('seconds/waiting for data', line.waitSeconds, step);
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

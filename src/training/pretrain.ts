@@ -1,0 +1,174 @@
+import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex } from '../dataset/index.js';
+import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
+import { spatialSize } from '../inference/index.js';
+import { initialiseParameters, type Network, networkByName, type ParameterSpec } from '../network/index.js';
+import { type MethodConfig, type PretextMethod, pretextMethod } from '../pretext/index.js';
+import type { Triple } from '../volume/index.js';
+import type { RunProgress, Validation } from './loop.js';
+import { carryOut, type RunResult } from './run.js';
+import { type ScheduleSettings, scheduleOf } from './schedule.js';
+import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
+
+/** What every training run is set by. */
+export interface TrainSettings extends ScheduleSettings, OptimizerSettings {
+  readonly checkpointEvery: number;
+  /** 0: never. */
+  readonly validateEvery: number;
+  readonly threads: number;
+  readonly engine: 'graph' | 'eager';
+}
+
+export interface DataSettings {
+  readonly prepared: string;
+  readonly datasets?: readonly string[] | undefined;
+  /** Voxels [x, y, z]. */
+  readonly cropSize: Triple;
+  readonly workers: number;
+  readonly prefetch: number;
+}
+
+export interface NetworkSettings {
+  readonly name: string;
+  readonly features: readonly [number, number, number, number, number, number];
+  readonly dropout: number;
+}
+
+export interface PretrainSettings {
+  readonly seed: number;
+  readonly precision: Precision;
+  readonly data: DataSettings & { readonly split: 'training' | 'all' };
+  readonly network: NetworkSettings;
+  readonly method: MethodConfig;
+  readonly train: TrainSettings & { readonly validationBatches: number };
+}
+
+export interface RunOptions<S> {
+  readonly settings: S;
+  /** The run folder. */
+  readonly out: string;
+  readonly resume: boolean;
+  readonly progress: RunProgress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest held-out loss.
+ * @throws UsageError for settings that do not fit together, DataError for data that does not, and as `carryOut` does
+ */
+export async function pretrain({ settings, out, resume, progress, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
+  const { seed, precision, data, train } = settings;
+  const loader = await openCropLoader(cropOptions(settings, data.split, seed));
+  try {
+    const network = networkByName(settings.network.name)({ ...settings.network, inChannels: loader.channels, outChannels: loader.channels });
+    const targets = await scaledTargets(data.prepared, loader.cases);
+    const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
+    const method = pretextMethod(network, batch, settings.method);
+    const specs: readonly ParameterSpec[] = [...network.specs, ...method.heads];
+    const inputsOf = (crops: CropBatch, step: number): InputValues => ({
+      images: crops.images,
+      ...method.corruption(seed, step),
+      ...targets?.(crops),
+    });
+    const held = train.validateEvery > 0 ? await heldOutInputs(settings, inputsOf) : undefined;
+    return await carryOut({
+      out,
+      resume,
+      seed,
+      loader,
+      specs,
+      progress,
+      signal,
+      config: settings,
+      schedule: scheduleOf(train, loader.cases.length),
+      initialWeights: async () => initialiseParameters(specs, seed),
+      metadata: runMetadata(network, settings.network),
+      engine: train.engine,
+      threads: train.threads,
+      validateEvery: train.validateEvery,
+      checkpointEvery: train.checkpointEvery,
+      compile: (state) => ({
+        train: compileTrainingStep({
+          name: 'pre-training step',
+          specs,
+          inputs: method.inputs,
+          state,
+          precision,
+          optimizer: train,
+          losses: (inputs, parameters) => method.losses(inputs, parameters, true),
+        }),
+        inputsOf,
+        ...(held && { validate: heldOutValidation(method, state, precision, held) }),
+      }),
+    });
+  } finally {
+    await loader.close();
+  }
+}
+
+/** What the weights file says of its network, so that it can be read without the run folder. */
+export function runMetadata(network: Network, { name, features, dropout }: NetworkSettings): Record<string, string> {
+  const { inChannels, outChannels } = network;
+  return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ name, features, dropout, inChannels, outChannels }) };
+}
+
+function cropOptions({ data, train }: PretrainSettings, split: 'training' | 'validation' | 'all', seed: number) {
+  const { prepared, datasets, cropSize, workers, prefetch } = data;
+  const common = { preparedDir: prepared, split, cropSize, batchSize: train.batchSize, seed, workers, prefetch, withLabels: false };
+  return { ...common, ...(datasets && { datasets }) };
+}
+
+/** The same held-out crops, with the same masks, for every validation: their steps count down from -1, where training never is. */
+async function heldOutInputs(settings: PretrainSettings, inputsOf: (crops: CropBatch, step: number) => InputValues): Promise<InputValues[]> {
+  const loader = await openCropLoader({ ...cropOptions(settings, 'validation', settings.seed), workers: 1, prefetch: 1 });
+  try {
+    const inputs: InputValues[] = [];
+    for (let i = 0; i < settings.train.validationBatches; i++) inputs.push(inputsOf(await loader.batch(i), -1 - i));
+    return inputs;
+  } finally {
+    await loader.close();
+  }
+}
+
+/** Mean of every loss over the held-out batches, without dropout and hence without contrast. */
+function heldOutValidation(method: PretextMethod, state: State, precision: Precision, batches: readonly InputValues[]): () => Promise<Validation> {
+  const step = compile((inputs, variables) => ({ ...method.losses(inputs, variables, false) }), {
+    name: 'validation',
+    inputs: method.inputs,
+    state,
+    precision,
+  });
+  return async () => {
+    const values: Record<string, number> = {};
+    for (const batch of batches) {
+      const losses = await step.run(batch);
+      for (const [name, loss] of Object.entries(losses)) values[name] = (values[name] ?? 0) + (loss[0] as number) / batches.length;
+    }
+    return { values, score: -(values.total as number) };
+  };
+}
+
+/**
+ * For z-scored (MR) cases, the map of the input's values to [0, 1] between each scan's own 0.5 and 99.5 percentiles, which is what
+ * the network reconstructs; undefined where the input itself is the target.
+ * z = (v - mean) / std of the scan's non-zero voxels, and the target is (v - p0.5) / (p99.5 - p0.5).
+ */
+async function scaledTargets(prepared: string, cases: readonly PreparedCase[]): Promise<((crops: CropBatch) => InputValues) | undefined> {
+  const { cases: all } = await readPreparedIndex(prepared);
+  const zScored = cases.filter(({ preprocessing }) => preprocessing.intensity === 'z-score');
+  if (zScored.length === 0) return undefined;
+  const byId = new Map(all.map((prepared) => [prepared.id, prepared]));
+  return ({ provenance }) => {
+    const statistics = provenance.flatMap(({ caseId }) => {
+      const { preprocessing, intensity } = byId.get(caseId)!;
+      return intensity.map(({ mean, std, p005, p995 }) => {
+        if (preprocessing.intensity !== 'z-score') return { scale: 1, shift: 0 };
+        const range = p995 - p005 || 1;
+        return { scale: std / range, shift: (mean - p005) / range };
+      });
+    });
+    return {
+      targetScale: Float32Array.from(statistics, ({ scale }) => scale),
+      targetShift: Float32Array.from(statistics, ({ shift }) => shift),
+    };
+  };
+}

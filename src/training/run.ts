@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import type { CropBatch, CropLoader } from '../dataset/index.js';
+import { type CompiledStep, createState, type InputValues, type NamedArrays, type State } from '../engine/index.js';
+import { DataError } from '../errors.js';
+import { elementCount, type ParameterSpec } from '../network/index.js';
+import { zeroMoments } from './adamw.js';
+import { loadCheckpoint, type RunFacts, saveBest, saveCheckpoint } from './checkpoint.js';
+import { type RunProgress, runTrainingLoop, type TrainingLoop, type Validation } from './loop.js';
+import { openMetricsLog } from './metrics-log.js';
+import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
+import type { Schedule } from './schedule.js';
+
+/** A training run as data and the functions that differ between pre-training and fine-tuning. */
+export interface RunPlan {
+  /** The run folder. */
+  readonly out: string;
+  readonly config: RunConfig;
+  readonly resume: boolean;
+  readonly seed: number;
+  readonly schedule: Schedule;
+  readonly loader: CropLoader;
+  readonly specs: readonly ParameterSpec[];
+  /** Weights at step 0, in the engine's layout. Not called when the run resumes. */
+  initialWeights(): Promise<NamedArrays>;
+  /** Written with the weights. */
+  readonly metadata: Record<string, string>;
+  readonly engine: 'graph' | 'eager';
+  readonly threads: number;
+  /** Compiles what runs over the state. */
+  compile(state: State): CompiledRun;
+  readonly validateEvery: number;
+  readonly checkpointEvery: number;
+  readonly progress: RunProgress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CompiledRun {
+  readonly train: CompiledStep;
+  inputsOf(batch: CropBatch, step: number): InputValues;
+  validate?: () => Promise<Validation>;
+}
+
+export interface RunResult {
+  readonly folder: string;
+  readonly steps: number;
+  readonly last: string;
+  /** null where nothing was validated. */
+  readonly best: { readonly file: string; readonly step: number; readonly value: number } | null;
+}
+
+/**
+ * Carries a run out from its beginning or its last checkpoint to its end; a run that is already complete returns at once.
+ * @throws as `openRunFolder` and `runTrainingLoop` do; DataError when the run to resume was made from other cases
+ */
+export async function carryOut(plan: RunPlan): Promise<RunResult> {
+  const folder = await openRunFolder(plan.out, plan.config, plan.resume);
+  try {
+    const cases = plan.loader.cases.map(({ id }) => id);
+    requireSameCases(folder, cases);
+    const state = createState(await startingValues(plan, folder), { engine: plan.engine, threads: plan.threads });
+    try {
+      const best = await train(plan, folder, state, cases);
+      const bestRecord = best && { file: join(plan.out, 'checkpoints', 'best.safetensors'), ...best };
+      return { folder: plan.out, steps: plan.schedule.steps, last: join(plan.out, 'checkpoints', 'last.safetensors'), best: bestRecord };
+    } finally {
+      state.dispose();
+    }
+  } finally {
+    await folder.release();
+  }
+}
+
+async function startingValues(plan: RunPlan, { path, state }: RunFolder): Promise<NamedArrays> {
+  if (state) return loadCheckpoint(path, state, plan.specs);
+  return { ...(await plan.initialWeights()), ...zeroMoments(plan.specs) };
+}
+
+async function train(plan: RunPlan, folder: RunFolder, state: State, cases: readonly string[]): Promise<TrainingLoop['best']> {
+  const firstStep = folder.state?.step ?? 0;
+  const metrics = await openMetricsLog(folder.path, firstStep);
+  const compiled = plan.compile(state);
+  const names = plan.specs.map(({ name }) => name);
+  const facts = (step: number): RunFacts => ({ step, seed: plan.seed, schedule: plan.schedule, cases: [...cases], best: loop.best });
+  const loop: TrainingLoop = {
+    ...compiled,
+    firstStep,
+    schedule: plan.schedule,
+    seed: plan.seed,
+    loader: plan.loader,
+    validateEvery: plan.validateEvery,
+    best: folder.state?.best ?? null,
+    saveBest: async (step) => saveBest(folder.path, await state.read(names), plan.specs, { ...plan.metadata, step: String(step) }),
+    checkpointEvery: plan.checkpointEvery,
+    checkpoint: async (step) => saveCheckpoint(folder.path, facts(step), await state.read(), plan.specs, plan.metadata),
+    metrics,
+    progress: plan.progress,
+    signal: plan.signal,
+  };
+  plan.progress.onStart?.({
+    steps: plan.schedule.steps,
+    firstStep,
+    cases: cases.length,
+    parameters: plan.specs.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    compileMs: compiled.train.compileMs,
+  });
+  await runTrainingLoop(loop);
+  metrics.flush();
+  return loop.best;
+}
+
+function requireSameCases({ path, state }: RunFolder, cases: readonly string[]): void {
+  if (!state || state.cases.join('\n') === cases.join('\n')) return;
+  throw new DataError(
+    `the run in ${path} was made from ${state.cases.length} cases (${state.cases.slice(0, 3).join(', ')} ...), but the prepared folder now gives ${cases.length} ` +
+      `(${cases.slice(0, 3).join(', ')} ...): restore the prepared folder, or begin another run with --out`,
+    { file: path, field: 'cases', found: cases, expected: state.cases },
+  );
+}

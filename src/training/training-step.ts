@@ -1,0 +1,58 @@
+import {
+  type CompiledStep,
+  compile,
+  type InputSpecs,
+  type LossTerms,
+  lossAndGradients,
+  type Precision,
+  type Scalar,
+  type State,
+  type Tensor,
+  type Variable,
+} from '../engine/index.js';
+import type { ParameterSpec, Parameters } from '../network/index.js';
+import { adamW, globalNorm, isMoment, optimizerInputs, scaledToNorm } from './adamw.js';
+
+export interface OptimizerSettings {
+  readonly weightDecay: number;
+  /** false leaves vectors (norms and biases) undecayed; PyTorch's AdamW decays all. */
+  readonly decayNormsAndBiases: boolean;
+  /** Largest norm of all gradients together; null: not clipped. */
+  readonly clipNorm: number | null;
+}
+
+export interface TrainingStepOptions {
+  readonly name: string;
+  readonly specs: readonly ParameterSpec[];
+  readonly inputs: InputSpecs;
+  readonly state: State;
+  readonly precision: Precision;
+  readonly optimizer: OptimizerSettings;
+  losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): LossTerms;
+}
+
+/**
+ * One training step as one compiled function: forward, gradients, AdamW. It returns the loss terms and the norm of all gradients
+ * (before clipping), and takes the learning rate and Adam's bias corrections as inputs.
+ */
+export function compileTrainingStep({ name, specs, inputs, state, precision, optimizer, losses }: TrainingStepOptions): CompiledStep {
+  const step = (fed: Readonly<Record<string, Tensor>>, variables: Readonly<Record<string, Variable>>) => {
+    const parameters = Object.fromEntries(Object.entries(variables).filter(([variable]) => !isMoment(variable)));
+    const { terms, gradients } = lossAndGradients(() => losses(fed, parameters), parameters);
+    const gradientNorm = globalNorm(Object.values(gradients));
+    const used = optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
+    for (const { name: parameter, layout } of specs) {
+      const gradient = used[parameter];
+      if (!gradient) continue;
+      const decays = optimizer.decayNormsAndBiases || layout !== 'vector';
+      adamW(parameter, variables, gradient, {
+        learningRate: fed.learningRate as Scalar,
+        correction1: fed.correction1 as Scalar,
+        correction2: fed.correction2 as Scalar,
+        weightDecay: decays ? optimizer.weightDecay : 0,
+      });
+    }
+    return { ...terms, gradientNorm };
+  };
+  return compile(step, { name, inputs: { ...inputs, ...optimizerInputs }, state, precision });
+}
