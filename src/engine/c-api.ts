@@ -1,3 +1,4 @@
+import './environment.js';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+import './environment.js';
 import { createRequire } from 'node:module';
 
 export type { Rank, Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Variable } from '@tensorflow/tfjs-node-gpu';
