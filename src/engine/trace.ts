@@ -2,6 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
 import { WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { devices } from './devices.js';
+import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
 import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
 import { currentPlace } from './place.js';
@@ -73,6 +74,7 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
     const inputs = ids.map(outputById);
     const castInputs = precision === 'bfloat16' ? bfloat16Inputs[name] : undefined;
     if (castInputs) return [register(addInBfloat16(graph, name, attributes, inputs, castInputs))];
+    if (name === filterGradientOp) return [register(addFilterGradient(graph, inputs, attributes))];
     const oper = addOp(graph, name, inputs, attributes);
     return Array.from({ length: count }, (_, index) => register({ oper, index }));
   };
@@ -116,7 +118,7 @@ function addInBfloat16(graph: Graph, name: string, attributes: OpAttribute[], in
   const narrowed = inputs.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input));
   if (devices().bfloat16 === 'rounded') {
     const rounded = narrowed.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input));
-    return addOutput(graph, name, rounded, attributes);
+    return name === filterGradientOp ? addFilterGradient(graph, rounded, attributes) : addOutput(graph, name, rounded, attributes);
   }
   const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
   return addCast(graph, addOutput(graph, name, narrowed, typed), DataTypeCode.bfloat16, DataTypeCode.float32);

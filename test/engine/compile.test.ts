@@ -229,3 +229,26 @@ describe('gradients agree with central differences', () => {
     });
   }
 });
+
+describe('the filter gradient of large convolutions', () => {
+  it.each([
+    [1, [40, 42, 44], 16, 16],
+    [2, [40, 41, 40], 16, 32],
+    [2, [40, 40, 41], 32, 16],
+  ] as const)('is the eager one, batch %i, size %j, %i to %i channels', async (batch, size, inputs, outputs) => {
+    const voxels = batch * size[0] * size[1] * size[2];
+    const values = { x: normals([voxels * inputs], 31).data, dy: normals([voxels * outputs], 32).data };
+    const specs = { x: { shape: [batch, ...size, inputs], dtype: 'float32' }, dy: { shape: [batch, ...size, outputs], dtype: 'float32' } } as const;
+    const [graph, eager] = await Promise.all(
+      (['graph', 'eager'] as const).map(async (engine) => {
+        const state = createState({ w: normals([3, 3, 3, inputs, outputs], 33) }, { engine });
+        const gradient: StepFunction = ({ x, dy }, { w }) => ({ dw: tf.grads((filter) => conv3d(x as Tensor5D, filter as Tensor5D))([w!], dy!)[0]! });
+        const result = await compile(gradient, { name: 'filter gradient', inputs: specs, state, precision: 'float32' }).run(values);
+        state.dispose();
+        return result.dw as Float32Array;
+      }),
+    );
+    const largest = eager!.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    for (let i = 0; i < eager!.length; i++) expect(Math.abs(graph![i]! - eager![i]!)).toBeLessThan(1e-5 * largest);
+  });
+});

@@ -1,0 +1,58 @@
+// One pre-training run of HybridMIM(UNet), the real thing from prepared crops to the metrics log, timed by its own log.
+// node benchmarks/hybridmim-step.mjs '{"precision": "float32", "region": 64, ...}' prints one line of JSON.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkConfig, pretrainConfig } from '../dist/config/index.js';
+import { compile, createState, tf } from '../dist/engine/index.js';
+import { pretrain, readMetrics } from '../dist/training/index.js';
+
+const { prepared, precision, crop, region, features, steps, threads, rateOnly } = JSON.parse(process.argv[2]);
+
+/** GFLOP/s of a 4096^3 matrix product in this precision, the best of five. */
+async function matrixProductRate() {
+  const n = 4096;
+  const values = new Float32Array(n * n).fill(0.5);
+  const state = createState({ a: { shape: [n, n], data: values }, b: { shape: [n, n], data: values } }, { engine: 'graph', threads });
+  const product = compile((_, { a, b }) => ({ mean: tf.matMul(a, b).mean() }), { name: 'product', inputs: {}, state, precision });
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 6; i++) {
+    const started = performance.now();
+    await product.run({});
+    if (i > 0) best = Math.min(best, performance.now() - started);
+  }
+  state.dispose();
+  return (2 * n ** 3) / best / 1e6;
+}
+
+async function timedRun() {
+  const out = mkdtempSync(join(tmpdir(), 'hybridmim-benchmark-'));
+  const settings = checkConfig(
+    pretrainConfig,
+    {
+      seed: 0,
+      precision,
+      data: { prepared, cropSize: [crop, crop, crop], split: 'all', workers: 1, prefetch: 2 },
+      network: { features, dropout: 0.1 },
+      method: { region, weights: { contrast: 0 } }, // a batch of 1 has no negatives
+      train: { batchSize: 1, steps: steps + 1, warmupSteps: 0, checkpointEvery: 1000, validateEvery: 0, threads },
+    },
+    'benchmark',
+  );
+  let start;
+  await pretrain({ settings, out: join(out, 'run'), resume: false, progress: { onStart: (facts) => (start = facts) } });
+  const lines = readMetrics(join(out, 'run')).slice(1); // the first step also optimises the graph
+  rmSync(out, { recursive: true });
+  return {
+    stepSeconds: lines.map(({ seconds }) => seconds),
+    waitSeconds: lines.map(({ waitSeconds }) => waitSeconds),
+    losses: lines.map(({ loss }) => loss),
+    compileMs: start.compileMs,
+  };
+}
+
+const result = rateOnly ? { matrixProductGflops: await matrixProductRate() } : await timedRun();
+const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
+console.log(JSON.stringify({ ...result, peakBytes: peak ? Number(peak[1]) * 1024 : null }));
+process.exitCode = 0;
+process.reallyExit(0);

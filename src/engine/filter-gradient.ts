@@ -1,0 +1,99 @@
+import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { devices } from './devices.js';
+import { addConstant, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { attribute, type OpAttribute } from './native-backend.js';
+
+export const filterGradientOp = 'Conv3DBackpropFilterV2';
+
+/** A convolution's filter gradient takes this route up to this many padded voxels a voxel; beyond, the padding costs more than it gains. */
+const LARGEST_PADDING = 1.18;
+
+/**
+ * `Conv3DBackpropFilterV2` of a 3x3x3 convolution as nine large matrix products, for CPUs without AVX-512, where oneDNN's own kernel
+ * reaches half the rate of its forward pass.
+ *
+ * With image and output gradient padded to one grid and flattened to [voxels, channels], the gradient of the tap that looks `o` rows ahead is
+ * `image[o : o + R]^T gradient[0 : R]`: a product of two row ranges, which TensorFlow slices without a copy. The three taps along the
+ * fastest axis are taken at once by laying three shifted copies of the narrower operand side by side.
+ * @param operands   of the op itself: image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]
+ * @returns the filter gradient [3, 3, 3, in, out], by this route or the direct one
+ */
+export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const direct = addOutput(graph, filterGradientOp, operands, attributes); // pruned when nothing uses it
+  const [image, , gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
+  const imageShape = describeOutput(graph, image).shape;
+  const { shape: filterShape } = describeOutput(graph, direct);
+  if (!isWorthwhile(imageShape, filterShape, attributes)) return direct;
+  const [batch, depth, height, width] = imageShape as [number, number, number, number];
+  const [, , , inputs, outputs] = filterShape as [number, number, number, number, number];
+  const [paddedHeight, paddedWidth] = [height + 2, width + 2];
+  const rows = batch * (depth + 2) * paddedHeight * paddedWidth;
+  const ahead = (kd: number, kh: number) => (kd * paddedHeight + kh) * paddedWidth;
+  const used = rows - ahead(2, 2) - 2; // rows from which every tap stays inside
+
+  const x = flattened(graph, image, [1, 1], rows, inputs);
+  const dy = flattened(graph, gradient, [0, 2], rows, outputs);
+  const tripleImage = inputs <= outputs;
+  const left = tripleImage ? sideBySide(graph, x, [0, 1, 2], rows - 2, inputs) : x;
+  // Looking ahead in the image is looking back in the gradient: tap kw pairs image row q with gradient row q - kw.
+  const right = tripleImage ? rowRange(graph, dy, 0, used, outputs) : sideBySide(graph, zeroRowsBefore(graph, dy), [2, 1, 0], used + 2, outputs);
+  const products = [0, 1, 2].flatMap((kd) =>
+    [0, 1, 2].map((kh) => {
+      const taken = tripleImage ? rowRange(graph, left, ahead(kd, kh), used, 3 * inputs) : rowRange(graph, left, ahead(kd, kh), used + 2, inputs);
+      return addOutput(graph, 'MatMul', [taken, right], [float32(), attribute.bool('transpose_a', true), attribute.bool('transpose_b', false)]);
+    }),
+  );
+  const stacked = addOutput(graph, 'Pack', products, [float32(), attribute.int('N', 9), attribute.int('axis', 0)]);
+  if (tripleImage) return reshaped(graph, stacked, filterShape); // [9, 3 * in, out]
+  const byTap = reshaped(graph, stacked, [9, inputs, 3, outputs]);
+  const ordered = addOutput(graph, 'Transpose', [byTap, int32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
+  return reshaped(graph, ordered, filterShape);
+}
+
+function isWorthwhile(image: readonly number[], filter: readonly number[], attributes: readonly OpAttribute[]): boolean {
+  const { kind, bfloat16 } = devices();
+  if (kind !== 'cpu' || bfloat16 !== 'rounded') return false;
+  const [kd, kh, kw, inputs = 0, outputs = 0] = filter;
+  const strides = attributes.find(({ name }) => name === 'strides')?.value as readonly number[];
+  if (kd !== 3 || kh !== 3 || kw !== 3 || strides.some((n) => n !== 1)) return false;
+  const padding = image.slice(1, 4).reduce((ratio, n) => (ratio * (n + 2)) / n, 1);
+  return padding <= LARGEST_PADDING && Math.min(inputs, outputs) >= 16 && inputs % 16 === 0 && outputs % 16 === 0;
+}
+
+/** [B, D, H, W, C] padded before and after on each spatial axis, as [rows, C]. */
+function flattened(graph: Graph, x: GraphOutput, [before, after]: readonly [number, number], rows: number, channels: number): GraphOutput {
+  const paddings = addConstant(graph, DataTypeCode.int32, [5, 2], Int32Array.of(0, 0, before, after, before, after, before, after, 0, 0));
+  const padded = addOutput(graph, 'Pad', [x, paddings], [float32(), typeAttribute('Tpaddings', DataTypeCode.int32)]);
+  return reshaped(graph, padded, [rows, channels]);
+}
+
+/** Row ranges of `count` rows from `shifts` on, joined along the channels: [count, shifts.length * channels]. */
+function sideBySide(graph: Graph, x: GraphOutput, shifts: readonly number[], count: number, channels: number): GraphOutput {
+  const ranges = shifts.map((shift) => rowRange(graph, x, shift, count, channels));
+  const axis = addConstant(graph, DataTypeCode.int32, [], Int32Array.of(1));
+  return addOutput(graph, 'ConcatV2', [...ranges, axis], [float32(), attribute.int('N', shifts.length), typeAttribute('Tidx', DataTypeCode.int32)]);
+}
+
+/** `x` with two rows of zeros before its first. */
+function zeroRowsBefore(graph: Graph, x: GraphOutput): GraphOutput {
+  const paddings = addConstant(graph, DataTypeCode.int32, [2, 2], Int32Array.of(2, 0, 0, 0));
+  return addOutput(graph, 'Pad', [x, paddings], [float32(), typeAttribute('Tpaddings', DataTypeCode.int32)]);
+}
+
+function rowRange(graph: Graph, x: GraphOutput, begin: number, count: number, channels: number): GraphOutput {
+  return addOutput(
+    graph,
+    'Slice',
+    [x, int32s(graph, [begin, 0]), int32s(graph, [count, channels])],
+    [float32(), typeAttribute('Index', DataTypeCode.int32)],
+  );
+}
+
+function reshaped(graph: Graph, x: GraphOutput, shape: readonly number[]): GraphOutput {
+  return addOutput(graph, 'Reshape', [x, int32s(graph, shape)], [float32(), typeAttribute('Tshape', DataTypeCode.int32)]);
+}
+
+const float32 = (): OpAttribute => typeAttribute('T', DataTypeCode.float32);
+
+const int32s = (graph: Graph, values: readonly number[]): GraphOutput =>
+  addConstant(graph, DataTypeCode.int32, [values.length], Int32Array.from(values));
