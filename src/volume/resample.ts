@@ -3,13 +3,13 @@ import { type AxisWeights, axisWeights, cubicWeights, type Interpolation, mirror
 import { arrayLike, type Triple, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
- * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new) + 1` voxels an
+ * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new + 1)` voxels an
  * axis, as MONAI's `Spacing` with `align_corners=False` and border padding. Linear and cubic give float32; nearest keeps the type.
  * @param spacing mm along the volume's own axes
  */
 export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpolation): Volume {
   const ratio = spacing.map((mm, axis) => mm / volume.spacing[axis]!);
-  const size = volume.size.map((n, axis) => roundHalfEven((n - 1) / ratio[axis]!) + 1) as unknown as Triple;
+  const size = volume.size.map((n, axis) => roundHalfEven((n - 1) / ratio[axis]! + 1)) as unknown as Triple;
   return resampleToGrid(volume, { size, affine: respaceAffine(volume.affine, spacing) }, mode);
 }
 

@@ -51,7 +51,7 @@ describe('writing NIfTI', () => {
       const [c, s] = [Math.cos(turn / 100), Math.sin(turn / 100)];
       const [mx, my, mz] = [sx / 8, sy / 8, sz / 8];
       const affine = { rows: [c * mx, -s * my, 0, 3, s * mx, c * my, 0, -4, 0, 0, flip * mz, 5.5] };
-      const data: VoxelArray = kind.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => (i * salt) % 127);
+      const data: VoxelArray = new kind(size[0] * size[1] * size[2] * channels).map((_, i) => (i * salt) % 127);
       return { name, volume: { size, spacing: spacingOf(affine), affine, channels, data } };
     });
 

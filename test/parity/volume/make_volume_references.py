@@ -1,6 +1,6 @@
 """Reference volumes for test/volume: inputs as NIfTI files, expected results as JSON beside them.
 
-Made with Python 3.11 or later and nibabel 5.4.2, SimpleITK 2.5.5, MONAI 1.6.1, SciPy and NumPy as `versions.json` names
+Made with Python 3.11 or later and nibabel 5.4.2, SimpleITK 2.5.7, MONAI 1.6.1, SciPy and NumPy as `versions.json` names
 them; `python make_volume_references.py` writes every file anew. Nothing is drawn at random without a seed.
 
 Which reference answers for what:
@@ -114,13 +114,15 @@ def spacing_cases():
     for name, (label, target) in itertools.product(GEOMETRIES, targets.items()):
         image = nib.load(HERE / f"{name}.nii.gz")
         data = np.asarray(image.dataobj)
-        tensor = monai.data.MetaTensor(data[None].astype(np.float64), affine=image.affine)
+        # The affine in float64, not as the file rounds it: rounded, an oblique one makes MONAI's corner search (absolute
+        # tolerance 1e-8) fail and fall back to aligning centres, so that its grid would hang on rounding errors.
+        tensor = monai.data.MetaTensor(data[None].astype(np.float64), affine=GEOMETRIES[name])
         linear = Spacing(target, mode="bilinear", padding_mode="border", dtype=np.float64)(tensor)
         labels = np.asarray(nib.load(HERE / f"{name}-label.nii.gz").dataobj)
-        label_tensor = monai.data.MetaTensor(labels[None].astype(np.float64), affine=image.affine)
+        label_tensor = monai.data.MetaTensor(labels[None].astype(np.float64), affine=GEOMETRIES[name])
         nearest = Spacing(target, mode="nearest", padding_mode="border", dtype=np.float64)(label_tensor)
         new_affine = linear.affine.numpy()
-        at = coordinates(image.affine, new_affine, linear.shape[1:])
+        at = coordinates(GEOMETRIES[name], new_affine, linear.shape[1:])
         cases.append(
             {
                 "input": name,
