@@ -1,0 +1,35 @@
+import type { Evaluation } from '../evaluation/index.js';
+
+/** A row of a table: a method, and what it reached. */
+export interface TableRow {
+  readonly name: string;
+  readonly evaluation: Evaluation;
+}
+
+/** Cells of the paper's table: Dice in % a class and their mean, then HD95 in mm likewise; an undefined number is a dash. */
+export function evaluationCells(rows: readonly TableRow[]): { readonly header: readonly string[]; readonly body: readonly (readonly string[])[] } {
+  const classes = rows[0]?.evaluation.classes ?? [];
+  const header = ['method', ...classes.map((name) => `${name} Dice`), 'mean Dice', ...classes.map((name) => `${name} HD95`), 'mean HD95'];
+  const body = rows.map(({ name, evaluation: { perClass, mean } }) => [
+    name,
+    ...classes.map((label) => percent(perClass[label]!.dice.mean)),
+    percent(mean.dice.overClasses),
+    ...classes.map((label) => millimetres(perClass[label]!.hd95.mean)),
+    millimetres(mean.hd95.overClasses),
+  ]);
+  return { header, body };
+}
+
+/** The table as Markdown; columns are aligned, so that it reads well in a terminal too. */
+export function markdownTable(header: readonly string[], body: readonly (readonly string[])[]): string {
+  const widths = header.map((title, i) => Math.max(title.length, ...body.map((row) => row[i]!.length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
+  const rule = `|${widths.map((width, i) => (i === 0 ? `:${'-'.repeat(width + 1)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  return [line(header), rule, ...body.map(line)].join('\n');
+}
+
+/** Dice as the paper prints it. */
+export const percent = (value: number | null): string => (value === null ? '-' : (100 * value).toFixed(2));
+
+export const millimetres = (value: number | null): string => (value === null ? '-' : value.toFixed(2));

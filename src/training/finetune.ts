@@ -1,0 +1,202 @@
+import {
+  type AugmentationProbabilities,
+  openCropLoader,
+  type PreparedCase,
+  type PreparedIndex,
+  readPreparedIndex,
+  readPreparedVolume,
+  selectCases,
+} from '../dataset/index.js';
+import type { LossTerms, Precision, Tensor } from '../engine/index.js';
+import { DataError, UsageError } from '../errors.js';
+import { dice } from '../evaluation/index.js';
+import { type LabelScheme, labelOnGrid, labelScheme, openPredictor, outputChannels, type Predictor, spatialSize } from '../inference/index.js';
+import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
+import { initialiseParameters, type Network, networkByName, readWeights } from '../network/index.js';
+import { pretextPrefix } from '../pretext/index.js';
+import { randomStream } from '../random/streams.js';
+import type { Triple, Volume } from '../volume/index.js';
+import type { Validation } from './loop.js';
+import { type DataSettings, type NetworkSettings, type RunOptions, runMetadata, type TrainSettings } from './pretrain.js';
+import { carryOut, type RunResult } from './run.js';
+import { scheduleOf } from './schedule.js';
+import { segmentationTargets } from './segmentation-targets.js';
+import { compileTrainingStep } from './training-step.js';
+
+export interface FinetuneSettings {
+  readonly seed: number;
+  readonly precision: Precision;
+  readonly data: DataSettings & {
+    readonly foregroundRatio: number;
+    readonly fraction: number;
+    readonly regions?: Readonly<Record<string, readonly number[]>> | undefined;
+    readonly validateOn: 'validation' | 'training';
+  };
+  readonly network: NetworkSettings;
+  readonly train: TrainSettings & { readonly augmentation: AugmentationProbabilities };
+  readonly inference: { readonly window?: Triple | undefined; readonly overlap: number };
+}
+
+export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
+  /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */
+  readonly init?: string | undefined;
+}
+
+/**
+ * Trains a segmentation network on the labelled cases of a prepared folder, from pre-trained weights (whose last layer is replaced)
+ * or from scratch, and keeps the weights of the best mean Dice over whole volumes.
+ * @throws UsageError for settings that do not fit together, DataError for data or weights that do not, and as `carryOut` does
+ */
+export async function finetune({ settings, init, out, resume, progress, signal }: FinetuneOptions): Promise<RunResult> {
+  const { seed, precision, data, train } = settings;
+  const index = await readPreparedIndex(data.prepared);
+  const caseIds = drawnFraction(index, settings);
+  const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;
+  const loader = await openCropLoader({
+    preparedDir: prepared,
+    split: 'training',
+    caseIds,
+    cropSize,
+    batchSize: train.batchSize,
+    seed,
+    workers,
+    prefetch,
+    withLabels: true,
+    foregroundRatio,
+    augmentation: train.augmentation,
+  });
+  try {
+    const scheme = taskScheme(index, loader.cases, data.regions);
+    const network = segmentationNetwork(settings.network, loader.channels, scheme);
+    const targets = segmentationTargets(scheme, train.batchSize, spatialSize(cropSize));
+    const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
+    return await carryOut({
+      out,
+      resume,
+      seed,
+      loader,
+      progress,
+      signal,
+      config: { ...settings, init: init ?? null },
+      schedule: scheduleOf(train, loader.cases.length),
+      specs: network.specs,
+      initialWeights: async () => {
+        const fresh = initialiseParameters(network.specs, seed);
+        if (init === undefined) return fresh;
+        const { values } = await readWeights(init, network.specs, { replace: network.lastLayer, ignore: pretextPrefix });
+        return { ...fresh, ...values };
+      },
+      metadata: {
+        ...runMetadata(network, settings.network),
+        scheme: JSON.stringify(scheme),
+        preprocessing: JSON.stringify(loader.cases[0]!.preprocessing),
+      },
+      engine: train.engine,
+      threads: train.threads,
+      validateEvery: train.validateEvery,
+      checkpointEvery: train.checkpointEvery,
+      compile: (state) => {
+        const predictor = openPredictor({
+          network,
+          state,
+          window: settings.inference.window ?? cropSize,
+          overlap: settings.inference.overlap,
+          precision,
+        });
+        return {
+          train: compileTrainingStep({
+            name: 'fine-tuning step',
+            specs: network.specs,
+            inputs: { images: { shape: [train.batchSize, ...spatialSize(cropSize), loader.channels], dtype: 'float32' }, targets: targets.input },
+            state,
+            precision,
+            optimizer: train,
+            losses: (inputs, parameters) => segmentationLoss(network, scheme, inputs, parameters),
+          }),
+          inputsOf: (crops) => ({ images: crops.images, targets: targets.of(crops.labels!) }),
+          ...(validationCases.length > 0 && { validate: () => validateDice(prepared, validationCases, predictor, scheme) }),
+        };
+      },
+    });
+  } finally {
+    await loader.close();
+  }
+}
+
+/** The network of a segmentation task. */
+export function segmentationNetwork(settings: NetworkSettings, inChannels: number, scheme: LabelScheme): Network {
+  return networkByName(settings.name)({ ...settings, inChannels, outChannels: outputChannels(scheme) });
+}
+
+/** Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap. */
+function segmentationLoss(
+  network: Network,
+  { kind }: LabelScheme,
+  { images, targets }: Readonly<Record<string, Tensor>>,
+  parameters: Readonly<Record<string, Tensor>>,
+): LossTerms {
+  const pass = { training: true, dropoutKey: 0 };
+  const logits = network.decode(network.encode(images as never, parameters, pass), parameters, pass);
+  const loss = kind === 'classes' ? diceCrossEntropyLoss(logits, targets as never) : diceBinaryCrossEntropyLoss(logits, targets as never);
+  return { ...loss };
+}
+
+/** The share of the training cases that the seed draws, at least one; all of them for a fraction of 1. */
+function drawnFraction(index: PreparedIndex, { data, seed }: FinetuneSettings): string[] {
+  const selection = { split: 'training' as const, ...(data.datasets && { datasets: data.datasets }) };
+  const all = selectCases(index, selection, data.prepared).map(({ id }) => id);
+  const drawn = new Set(
+    randomStream(seed, 'fraction')
+      .shuffle(all)
+      .slice(0, Math.max(1, Math.round(data.fraction * all.length))),
+  );
+  return all.filter((id) => drawn.has(id));
+}
+
+/** What the outputs mean; the cases of one run must be of datasets with the same classes. */
+function taskScheme(index: PreparedIndex, cases: readonly PreparedCase[], regions?: Readonly<Record<string, readonly number[]>>): LabelScheme {
+  const names = [...new Set(cases.map(({ dataset }) => dataset))];
+  const [first, ...others] = names as [string, ...string[]];
+  const { classes } = index.datasets[first]!;
+  const other = others.find((name) => JSON.stringify(index.datasets[name]!.classes) !== JSON.stringify(classes));
+  if (other !== undefined) {
+    throw new UsageError(`the datasets ${first} and ${other} have different classes: choose one with data.datasets`, { field: 'data.datasets' });
+  }
+  return labelScheme(classes, regions);
+}
+
+function casesToValidate(index: PreparedIndex, { data }: FinetuneSettings, training: readonly PreparedCase[]): readonly PreparedCase[] {
+  if (data.validateOn === 'training') return training;
+  const cases = index.cases.filter(({ split, dataset }) => split === 'validation' && (data.datasets?.includes(dataset) ?? true));
+  const unlabelled = cases.find(({ label }) => label === undefined);
+  if (cases.length > 0 && !unlabelled) return cases;
+  throw new DataError(
+    `${data.prepared} has ${unlabelled ? `a validation case without a label (${unlabelled.id})` : 'no validation case'}: ` +
+      'set data.validateOn to training, or train.validateEvery to 0',
+    { file: data.prepared, field: 'data.validateOn' },
+  );
+}
+
+/** Mean Dice of each class over whole prepared volumes, and the mean of those. */
+async function validateDice(prepared: string, cases: readonly PreparedCase[], predictor: Predictor, scheme: LabelScheme): Promise<Validation> {
+  const found: (number | null)[][] = scheme.names.map(() => []);
+  for (const validated of cases) {
+    const { image, label } = await readPreparedVolume(prepared, validated);
+    const predicted = labelOnGrid(await predictor.logits(image), image, scheme);
+    for (const [i, values] of scheme.values.entries()) found[i]!.push(dice(membership(predicted, values), membership(label!, values)));
+  }
+  const perClass = found.map(mean);
+  const overall = mean(perClass);
+  const values = Object.fromEntries([['dice', overall], ...scheme.names.map((name, i) => [`dice ${name}`, perClass[i] ?? null])]) as Record<
+    string,
+    number | null
+  >;
+  return { values, score: overall ?? 0 };
+}
+
+const membership = ({ data }: Volume, values: readonly number[]): Uint8Array => Uint8Array.from(data, (value) => (values.includes(value) ? 1 : 0));
+
+function mean(values: readonly (number | null)[]): number | null {
+  const defined = values.filter((value) => value !== null);
+  return defined.length === 0 ? null : defined.reduce((sum, value) => sum + value, 0) / defined.length;
+}

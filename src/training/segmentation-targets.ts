@@ -1,0 +1,35 @@
+import type { InputSpec } from '../engine/index.js';
+import type { LabelScheme } from '../inference/index.js';
+import type { SpatialSize } from '../network/index.js';
+
+/** How label values become what the loss compares with. */
+export interface SegmentationTargets {
+  /** classes: int32 [B, D, H, W], the output channel of each voxel; regions: float32 [B, D, H, W, K], 1 inside. */
+  readonly input: InputSpec;
+  /** @param labels [B, D, H, W] label values of the dataset */
+  of(labels: Int32Array): Int32Array | Float32Array;
+}
+
+/** The targets of a batch of crops of `size` [depth, height, width] voxels. */
+export function segmentationTargets({ kind, values }: LabelScheme, batch: number, size: SpatialSize): SegmentationTargets {
+  if (kind === 'classes') {
+    const channels = new Map(values.map(([value], i) => [value, i + 1]));
+    const identity = values.every(([value], i) => value === i + 1);
+    return {
+      input: { shape: [batch, ...size], dtype: 'int32' },
+      of: (labels) => (identity ? labels : labels.map((value) => channels.get(value) ?? 0)),
+    };
+  }
+  return {
+    input: { shape: [batch, ...size, values.length], dtype: 'float32' },
+    of: (labels) => {
+      const regions = new Float32Array(labels.length * values.length);
+      labels.forEach((label, i) => {
+        values.forEach((members, k) => {
+          if (members.includes(label)) regions[i * values.length + k] = 1;
+        });
+      });
+      return regions;
+    },
+  };
+}
