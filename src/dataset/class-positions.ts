@@ -36,8 +36,10 @@ export function classPositions(labels: ArrayLike<number>, most: number = mostPos
   return Object.fromEntries(rising.map(([value, voxels]) => [String(value), { voxels, positions: found.get(value)! }]));
 }
 
+/** Rising, each rank once: one from each of `most` runs, none of which is empty. */
 function spreadRanks(value: number, count: number, most: number): Uint32Array {
   if (count <= most) return Uint32Array.from({ length: count }, (_, rank) => rank);
   const stream = randomStream(0, 'crop', value);
-  return Uint32Array.from({ length: most }, (_, k) => Math.min(count - 1, Math.floor(((k + stream.uniform()) * count) / most)));
+  const runStart = (k: number) => Math.floor((k * count) / most);
+  return Uint32Array.from({ length: most }, (_, k) => runStart(k) + stream.integer(runStart(k + 1) - runStart(k)));
 }

@@ -114,27 +114,3 @@ describe('a chunked volume', () => {
     expect(() => openChunkedFile(cut)).toThrow(/cut.hmv has 1000 bytes, but its header calls for/);
   });
 });
-
-describe('class positions', () => {
-  it('are voxels of the class, rising, spread over all of them, and all of them when there are few', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 400 }), fc.integer({ min: 1, max: 40 }), (labels, most) => {
-        const found = classPositions(labels, most);
-        for (const value of [1, 2, 3]) {
-          const all = labels.flatMap((label, i) => (label === value ? [i] : []));
-          const entry = found[value];
-          expect(entry?.voxels ?? 0).toBe(all.length);
-          const stored = [...(entry?.positions ?? [])];
-          expect(stored.length).toBe(Math.min(all.length, most));
-          if (all.length <= most) expect(stored).toEqual(all);
-          stored.forEach((position, k) => {
-            // one from each run of all.length / most voxels
-            const rank = all.indexOf(position);
-            expect(Math.floor(((rank + 1) * stored.length) / all.length)).toBeGreaterThanOrEqual(k);
-            expect((rank * stored.length) / all.length).toBeLessThan(k + 1);
-          });
-        }
-      }),
-    );
-  });
-});
