@@ -12,15 +12,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { canRun, runCommand, SetupError } from './run-command.mjs';
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
-const addonPackage = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu');
-const runtimeFolder = path.join(addonPackage, 'deps');
-const addonFile = path.join(addonPackage, 'lib/napi-v8/tfjs_binding.node');
-const runtimeStamp = path.join(runtimeFolder, 'hybridmim-runtime.json');
+const addonPackage = () => packageFolder('@tensorflow/tfjs-node-gpu');
+const runtimeFolder = () => path.join(addonPackage(), 'deps');
+const addonFile = () => path.join(addonPackage(), 'lib/napi-v8/tfjs_binding.node');
+const runtimeStamp = () => path.join(runtimeFolder(), 'hybridmim-runtime.json');
+const lockFile = path.join(root, 'package-lock.json');
 const packageStamp = path.join(root, 'node_modules/.hybridmim-packages');
 const buildStamp = path.join(root, 'dist/.built');
 
@@ -40,10 +42,10 @@ export function checkPlatform() {
   );
 }
 
-/** Installs the node packages as locked, without their install scripts; done when the lock file's hash is stamped. */
+/** Installs the node packages as locked, without their install scripts; done when the lock file's hash is stamped. An installed package has its own already, and no lock file. */
 export const packagesStep = {
   name: 'node packages',
-  isDone: () => readIfThere(packageStamp) === lockHash(),
+  isDone: () => !existsSync(lockFile) || readIfThere(packageStamp) === lockHash(),
   run: async () => {
     // Not `npm ci`: it refuses a lock file made where a registry lacks some other platform's optional package.
     await runCommand('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund'], {
@@ -60,16 +62,16 @@ export function runtimeStep(variant) {
   return {
     name: `TensorFlow runtime (${source === 'wheel' ? `${variant} wheel 2.21.0` : source})`,
     isDone: () => {
-      const stamp = readIfThere(runtimeStamp);
-      return stamp !== undefined && stamp === JSON.stringify({ source, variant }) && existsSync(path.join(runtimeFolder, 'lib'));
+      const stamp = readIfThere(runtimeStamp());
+      return stamp !== undefined && stamp === JSON.stringify({ source, variant }) && existsSync(path.join(runtimeFolder(), 'lib'));
     },
     run: async () => {
-      rmSync(runtimeFolder, { recursive: true, force: true });
-      rmSync(addonFile, { force: true }); // it is linked to what is replaced
+      rmSync(runtimeFolder(), { recursive: true, force: true });
+      rmSync(addonFile(), { force: true }); // it is linked to what is replaced
       if (source === 'tfjs') await downloadByTfjs();
       else if (source === 'wheel') await takeFromWheel(variant);
       else linkInstalled(source);
-      writeFileSync(runtimeStamp, JSON.stringify({ source, variant }));
+      writeFileSync(runtimeStamp(), JSON.stringify({ source, variant }));
     },
   };
 }
@@ -77,7 +79,7 @@ export function runtimeStep(variant) {
 /** Builds tfjs's native addon against the placed library. */
 export const addonStep = {
   name: 'tfjs addon',
-  isDone: () => existsSync(addonFile),
+  isDone: () => existsSync(addonFile()),
   run: async () => {
     if (!(await canRun('g++')) && !(await canRun('c++'))) {
       throw new SetupError(
@@ -88,22 +90,23 @@ export const addonStep = {
       throw new SetupError('`make` was not found: install it (Debian, Ubuntu: `sudo apt-get install make`) and run `npm run setup`.');
     const prefix = path.dirname(path.dirname(process.execPath));
     const headers = existsSync(path.join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : []; // otherwise node-gyp downloads them
-    const gyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
+    const gyp = path.join(packageFolder('node-gyp'), 'bin/node-gyp.js');
     const defines = ['-Dmodule_name=tfjs_binding', '-Dmodule_path=./lib/napi-v8', '-Dnapi_build_version=8'];
     await runCommand(process.execPath, [gyp, 'rebuild', ...headers, '--', ...defines], {
-      cwd: addonPackage,
+      cwd: addonPackage(),
       remedy:
         'read the compiler output below; node-gyp needs Python 3, make, a C++17 compiler and Node headers (in <prefix>/include/node or downloadable)',
     });
   },
 };
 
-/** Compiles the TypeScript sources. */
+/** Compiles the TypeScript sources; an installed package comes compiled. */
 export const compileStep = {
   name: 'compile TypeScript',
-  isDone: () => existsSync(buildStamp) && newestChange(path.join(root, 'src')) <= statSync(buildStamp).mtimeMs,
+  isDone: () =>
+    !existsSync(path.join(root, 'src')) || (existsSync(buildStamp) && newestChange(path.join(root, 'src')) <= statSync(buildStamp).mtimeMs),
   run: async () => {
-    await runCommand(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+    await runCommand(process.execPath, [path.join(packageFolder('typescript'), 'bin/tsc'), '-p', 'tsconfig.build.json'], {
       cwd: root,
       remedy: 'the sources do not compile; run `npm run typecheck` to see where',
     });
@@ -118,7 +121,7 @@ async function takeFromWheel(variant) {
     );
   }
   requireSpace(wheelSpaceBytes[variant]);
-  const folder = mkdtempSync(path.join(root, 'node_modules/.tensorflow-'));
+  const folder = mkdtempSync(path.join(addonPackage(), '.tensorflow-'));
   try {
     await downloadWheels(`tensorflow-${variant}.txt`, folder);
     const wheel = readdirSync(folder).find((name) => name.endsWith('.whl'));
@@ -129,7 +132,7 @@ async function takeFromWheel(variant) {
     symlinkSync('libtensorflow_cc.so.2', path.join(placed, 'lib/libtensorflow.so'));
     symlinkSync('libtensorflow_framework.so.2', path.join(placed, 'lib/libtensorflow_framework.so'));
     if (variant === 'cuda') await addNvidiaLibraries(folder, placed);
-    renameSync(placed, runtimeFolder);
+    renameSync(placed, runtimeFolder());
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -160,7 +163,7 @@ async function addNvidiaLibraries(folder, placed) {
 
 async function downloadByTfjs() {
   await runCommand(process.execPath, ['scripts/install.js', 'gpu', 'download'], {
-    cwd: addonPackage,
+    cwd: addonPackage(),
     remedy: "tfjs's own download failed; unset HYBRIDMIM_TENSORFLOW to use the pinned wheel instead",
   });
 }
@@ -170,8 +173,8 @@ function linkInstalled(source) {
     if (!existsSync(path.join(source, part)))
       throw new SetupError(`HYBRIDMIM_TENSORFLOW=${source} has no folder ${part}: name the folder that holds libtensorflow's lib and include.`);
   }
-  mkdirSync(runtimeFolder, { recursive: true });
-  for (const part of ['lib', 'include']) symlinkSync(path.resolve(source, part), path.join(runtimeFolder, part));
+  mkdirSync(runtimeFolder(), { recursive: true });
+  for (const part of ['lib', 'include']) symlinkSync(path.resolve(source, part), path.join(runtimeFolder(), part));
 }
 
 function requireSpace(bytes) {
@@ -183,12 +186,13 @@ function requireSpace(bytes) {
     );
 }
 
+/** Where a package stands: in our own `node_modules`, or hoisted above an installed copy of this one. */
+function packageFolder(name) {
+  return path.dirname(createRequire(path.join(root, 'package.json')).resolve(`${name}/package.json`));
+}
+
 function lockHash() {
-  return (
-    createHash('sha256')
-      .update(readFileSync(path.join(root, 'package-lock.json')))
-      .digest('hex') + os.arch()
-  );
+  return createHash('sha256').update(readFileSync(lockFile)).digest('hex') + os.arch();
 }
 
 function readIfThere(file) {

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// Finds the TensorFlow runtime that set-up placed, sets its environment, starts the command line; nothing else.
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
+const entry = join(root, 'dist', 'cli', 'main.js');
+
+if (process.argv[2] === 'setup') {
+  await import('../scripts/setup.mjs');
+} else if (!existsSync(entry)) {
+  console.error('hybridmim is not set up: its compiled sources are missing; run "hybridmim setup"');
+  process.exitCode = 1;
+} else if (nvidiaFolders().length > 0 && process.env.HYBRIDMIM_SEARCH_PATH !== '1') {
+  restartWithSearchPath();
+} else {
+  const { main } = await import(entry);
+  await main(process.argv.slice(2));
+}
+
+/** The folders of the NVIDIA libraries that the CUDA runtime was placed with; none for the CPU runtime. */
+function nvidiaFolders() {
+  const packages = [root, dirname(dirname(root))].map((folder) => join(folder, 'node_modules', '@tensorflow', 'tfjs-node-gpu', 'deps')); // own or hoisted
+  const deps = packages.find((folder) => existsSync(join(folder, 'hybridmim-runtime.json')));
+  if (!deps || JSON.parse(readFileSync(join(deps, 'hybridmim-runtime.json'), 'utf8')).variant !== 'cuda') return [];
+  const libraries = join(deps, 'cuda', 'nvidia');
+  if (!existsSync(libraries)) return [];
+  return readdirSync(libraries, { recursive: true, withFileTypes: true })
+    .filter((item) => item.isDirectory() && item.name === 'lib')
+    .map((item) => join(item.parentPath ?? item.path, item.name));
+}
+
+/** The loader reads the search path once, when a process starts: hence a process of its own, whose signals and exit code are passed on. */
+function restartWithSearchPath() {
+  const searchPath = [...nvidiaFolders(), process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
+  const environment = { ...process.env, LD_LIBRARY_PATH: searchPath, HYBRIDMIM_SEARCH_PATH: '1' };
+  const child = spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit', env: environment });
+  process.on('SIGINT', () => {}); // the terminal sends it to the child as well, which saves its state
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
+}
