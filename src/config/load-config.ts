@@ -18,6 +18,13 @@ export async function loadConfig<S extends z.ZodType>(schema: S, file: string, o
   return checkConfig(schema, content, file);
 }
 
+/** Settings that come from `--set key=value` alone, over a schema's defaults. Throws as `loadConfig` does. */
+export function loadSettings<S extends z.ZodType>(schema: S, overrides: readonly string[]): z.infer<S> {
+  const content: Record<string, unknown> = {};
+  for (const override of overrides) applyOverride(content, override);
+  return checkConfig(schema, content, '--set');
+}
+
 /** A configuration that is already in memory, checked. `source` names it in errors. */
 export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, source: string): z.infer<S> {
   const { success, data, error } = schema.safeParse(content);

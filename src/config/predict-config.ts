@@ -1,0 +1,12 @@
+import { z } from 'zod';
+import { inferenceSection, networkSection, precisionValue } from './sections.js';
+
+/** Settings of prediction with weights that no run folder describes; all come from `--set`. */
+export const predictConfig = z.strictObject({
+  precision: precisionValue,
+  network: networkSection.prefault({}),
+  inference: inferenceSection.prefault({}),
+  /** Threads of one op; 0: one a core. */
+  threads: z.int().min(0).max(255).default(0),
+});
+export type PredictConfig = z.infer<typeof predictConfig>;

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { UsageError } from '../errors.js';
+import { loadConfig } from './load-config.js';
+import { nearestName } from './nearest-name.js';
+
+const value = z.int().min(1);
+
+/** A segmentation task as its label values are published: `configs/tasks/<name>.yaml`. */
+export const taskConfig = z.strictObject({
+  /** Label value to class name. */
+  classes: z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(1)),
+  /** Values that other releases write, and what they stand for. */
+  labelMap: z.record(z.string().regex(/^[0-9]+$/), z.int().min(0)).optional(),
+  /** Regions that are evaluated instead of the classes, as lists of label values. */
+  regions: z.record(z.string(), z.array(value).min(1)).optional(),
+});
+export type TaskConfig = z.infer<typeof taskConfig>;
+
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'configs', 'tasks');
+
+/** The task of a name. Throws UsageError naming the nearest one there is. */
+export async function loadTask(name: string): Promise<TaskConfig> {
+  const file = join(folder, `${name}.yaml`);
+  const there = await readFile(file).catch(() => undefined);
+  if (there && /^[a-z0-9-]+$/.test(name)) return loadConfig(taskConfig, file);
+  const names = ['btcv', 'msd-liver', 'msd-spleen', 'brats'];
+  const nearest = nearestName(name, names);
+  throw new UsageError(
+    `there is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ''} The tasks are ${names.join(', ')}; for any other give --classes 1=liver,2=tumour`,
+    { field: '--task', found: name, expected: names },
+  );
+}
+
+/**
+ * Classes as a flag gives them: `1=liver,2=tumour`.
+ * @throws UsageError for anything else
+ */
+export function parseClasses(text: string): TaskConfig {
+  const pairs = text.split(',').map((pair) => /^\s*([1-9][0-9]*)\s*=\s*(.+?)\s*$/.exec(pair));
+  if (pairs.some((pair) => pair === null)) {
+    throw new UsageError(`--classes is "${text}", but must be label values and names such as 1=liver,2=tumour`, { field: '--classes', found: text });
+  }
+  return { classes: Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!])) };
+}
