@@ -1,7 +1,7 @@
 export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
 export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
-export { type DatasetFile, readDatasetFile } from './dataset-file.js';
+export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
 export type { CropProvenance } from './make-batch.js';
 export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
@@ -21,5 +21,6 @@ export {
   preprocessingSchema,
   preprocessLabel,
 } from './preprocessing.js';
+export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';

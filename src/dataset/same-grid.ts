@@ -8,20 +8,21 @@ const toleranceVoxels = 0.05;
 
 /**
  * Refuses two volumes that do not lie voxel on voxel: other sizes, or corners at other places.
- * @param role what `other` is to `reference`, for the sentence: "label", "channel 2"
+ * @param role what `other` is, for the sentence: "label", "channel 2"
+ * @param referenceRole what `reference` is to it
  * @throws DataError naming both files, what was found and what was expected
  */
-export function requireSameGrid(reference: Grid, referenceFile: string, other: Grid, otherFile: string, role: string): void {
+export function requireSameGrid(reference: Grid, referenceFile: string, other: Grid, otherFile: string, role: string, referenceRole = 'image'): void {
   if (other.size.some((n, axis) => n !== reference.size[axis])) {
     throw new DataError(
-      `${role} ${otherFile} has ${other.size.join('x')} voxels, but its image ${referenceFile} has ${reference.size.join('x')}: they must share one grid`,
+      `${role} ${otherFile} has ${other.size.join('x')} voxels, but its ${referenceRole} ${referenceFile} has ${reference.size.join('x')}: they must share one grid`,
       { file: otherFile, field: 'size', found: other.size, expected: reference.size },
     );
   }
   const apartMm = Math.max(...corners(reference.size).map((corner) => distance(world(reference, corner), world(other, corner))));
   if (apartMm <= toleranceVoxels * Math.min(...reference.spacing)) return;
   throw new DataError(
-    `${role} ${otherFile} lies elsewhere than its image ${referenceFile}: the affines put a corner ${apartMm.toFixed(2)} mm apart; they must share one grid`,
+    `${role} ${otherFile} lies elsewhere than its ${referenceRole} ${referenceFile}: the affines put a corner ${apartMm.toFixed(2)} mm apart; they must share one grid`,
     { file: otherFile, field: 'affine', found: other.affine.rows, expected: reference.affine.rows },
   );
 }

@@ -36,7 +36,7 @@ export function evaluateCase(
   classes: readonly EvaluatedClass[],
   files: { readonly prediction: string; readonly reference: string },
 ): CaseResult {
-  requireSameGrid(reference, files.reference, prediction, files.prediction, 'prediction');
+  requireSameGrid(reference, files.reference, prediction, files.prediction, 'prediction', 'label');
   return { id, classes: Object.fromEntries(classes.map((evaluated) => [evaluated.name, evaluateClass(prediction, reference, evaluated)])) };
 }
 
