@@ -1,2 +1,4 @@
+export { writeProgressFigure } from './progress-figure.js';
+export type { ProgressLine } from './progress-panels.js';
 export { evaluationCells, markdownTable, millimetres, percent, type TableRow } from './table.js';
 export { writeEvaluation } from './write-evaluation.js';
