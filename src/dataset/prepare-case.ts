@@ -8,6 +8,7 @@ import { intensityStatistics } from './intensity-statistics.js';
 import { toClassValues } from './label-values.js';
 import type { PreparedCase } from './prepared-index.js';
 import { type PreprocessedImage, type Preprocessing, preprocessImage, preprocessLabel } from './preprocessing.js';
+import { readChannels } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
 import type { SourceCase } from './source-case.js';
 
@@ -21,7 +22,7 @@ export interface PrepareCaseTask {
 /**
  * Makes one case: read, check, preprocess, write image, label and last the record `<name>.case.json`, each atomically.
  * A record on disk therefore means a whole case. Holds one case in memory.
- * @throws DataError when the case cannot be used: missing or truncated file, grids that differ, foreign label value
+ * @throws DataError when the case cannot be used: missing or truncated file, grids that differ, NaN or infinity, foreign label value
  */
 export async function prepareCase({ out, source, preprocessing, classes }: PrepareCaseTask): Promise<PreparedCase> {
   const files = [...source.images.map((path) => ['image', path] as const), ...(source.label ? [['label', source.label] as const] : [])];
@@ -31,7 +32,7 @@ export async function prepareCase({ out, source, preprocessing, classes }: Prepa
 
   const original = await readChannels(source.images);
   const originalLabel = source.label === undefined ? undefined : await readLabel(source.label, original, source, classes);
-  const processed = preprocessImage(original, preprocessing);
+  const processed = preprocessImage(original, preprocessing, source.images.join(', '));
   const imageFile = `${source.id}.image.hmv`;
   writeVolume(join(out, imageFile), processed.image, processed.steps, hashes.slice(0, source.images.length));
 
@@ -72,24 +73,6 @@ export async function prepareCase({ out, source, preprocessing, classes }: Prepa
 /** Where the record of a case stands, relative to the prepared folder. */
 export function caseRecordFile(id: string): string {
   return `${id}.case.json`;
-}
-
-async function readChannels(files: readonly string[]): Promise<Volume> {
-  const first = await readVolume(files[0]!);
-  if (files.length === 1) return first;
-  const volumes = [first];
-  for (const [i, file] of files.slice(1).entries()) {
-    const volume = await readVolume(file);
-    requireSameGrid(first, files[0]!, volume, file, `channel ${i + 2}`);
-    volumes.push(volume);
-  }
-  const data = new Float32Array(volumes.reduce((sum, volume) => sum + volume.data.length, 0));
-  let offset = 0;
-  for (const volume of volumes) {
-    data.set(volume.data, offset);
-    offset += volume.data.length;
-  }
-  return { ...first, channels: volumes.reduce((sum, { channels }) => sum + channels, 0), data };
 }
 
 async function readLabel(file: string, image: Volume, source: SourceCase, classes: PrepareCaseTask['classes']): Promise<Volume> {

@@ -68,7 +68,7 @@ export async function prepareDatasets(options: PrepareOptions): Promise<PrepareR
   try {
     await removePartialFiles(out, datasets);
     const outcomes = await prepareCases(datasets, { ...options, out });
-    const index = mergeIndex(await previousIndex(out, file), file, datasets, outcomes);
+    const index = mergeIndex(await previousIndex(out, file, datasets), file, datasets, outcomes);
     const indexFile = join(out, indexFileName);
     await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
     const { cases, unchanged, skipped } = outcomes;
@@ -183,9 +183,9 @@ function mergeIndex(
 }
 
 /** An index that cannot be read counts only when another dataset would be lost with it. */
-async function previousIndex(out: string, file: DatasetFile): Promise<PreparedIndex | undefined> {
+async function previousIndex(out: string, file: DatasetFile, datasets: readonly SourceDataset[]): Promise<PreparedIndex | undefined> {
   return readPreparedIndexIfAny(out).catch((error: unknown) => {
-    if (Object.keys(file.datasets).length > 1) throw error;
+    if (datasets.length < Object.keys(file.datasets).length) throw error;
     return undefined;
   });
 }
@@ -201,11 +201,10 @@ async function lockFolder(out: string): Promise<() => Promise<void>> {
   });
 }
 
-/** What a killed run left half written. */
+/** What a killed run left half written: our own partial volumes, and the numbered files that atomic writes begin with. */
 async function removePartialFiles(out: string, datasets: readonly SourceDataset[]): Promise<void> {
-  for (const { name } of datasets) {
-    const folder = join(out, name);
-    const left = (await readdir(folder).catch(() => [])).filter((file) => file.endsWith('.partial'));
+  for (const folder of [out, ...datasets.map(({ name }) => join(out, name))]) {
+    const left = (await readdir(folder).catch(() => [])).filter((file) => /\.partial$|\.json\.[0-9]+$/.test(file));
     for (const file of left) await rm(join(folder, file), { force: true });
   }
 }

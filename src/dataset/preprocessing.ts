@@ -61,9 +61,10 @@ export interface PreprocessedImage {
 
 /**
  * RAS, resampling (linear), intensity, foreground crop. Pure; `prepare` and `predict` both call it.
+ * @param file where the scan comes from, for errors
  * @throws DataError when no voxel is above the foreground threshold
  */
-export function preprocessImage(source: Volume, settings: Preprocessing): PreprocessedImage {
+export function preprocessImage(source: Volume, settings: Preprocessing, file = 'the scan'): PreprocessedImage {
   const steps = ['reorient to RAS'];
   const upright = reorientToRas(source);
   const resampled = settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
@@ -74,7 +75,7 @@ export function preprocessImage(source: Volume, settings: Preprocessing): Prepro
   if (foregroundThreshold === null) {
     return { image: scaled, unscaled: resampled, cropStart: [0, 0, 0], resampledSize: resampled.size, steps };
   }
-  refuseEmpty(resampled, foregroundThreshold);
+  refuseEmpty(resampled, foregroundThreshold, file);
   const { volume: unscaled, start } = cropToForeground(resampled, foregroundThreshold);
   steps.push(`crop to the box above ${foregroundThreshold}`);
   return { image: cropBox(scaled, start, unscaled.size), unscaled, cropStart: start, resampledSize: resampled.size, steps };
@@ -100,10 +101,10 @@ function scaleIntensity(volume: Volume, { intensity, windowHu }: Preprocessing):
   }
 }
 
-function refuseEmpty({ data }: Volume, threshold: number): void {
+function refuseEmpty({ data }: Volume, threshold: number, file: string): void {
   for (let i = 0; i < data.length; i++) if (data[i]! > threshold) return;
-  throw new DataError(`no voxel is above the foreground threshold ${threshold}: lower "foregroundThreshold" or check the scan's intensities`, {
-    field: 'foregroundThreshold',
-    expected: `some voxel above ${threshold}`,
-  });
+  throw new DataError(
+    `${file} has no voxel above the foreground threshold ${threshold}: lower "foregroundThreshold" or check the scan's intensities`,
+    { file, field: 'foregroundThreshold', expected: `some voxel above ${threshold}` },
+  );
 }
