@@ -1,3 +1,5 @@
+export { type ContourFigureOptions, writeContourFigure } from './contour-figure.js';
+export type { ContourPanel } from './contour-rows.js';
 export { writeProgressFigure } from './progress-figure.js';
 export type { ProgressLine } from './progress-panels.js';
 export { evaluationCells, markdownTable, millimetres, percent, type TableRow } from './table.js';
