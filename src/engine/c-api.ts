@@ -1,5 +1,5 @@
 import './environment.js';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import koffi from 'koffi';
@@ -19,7 +19,7 @@ export const DataTypeCode = { float32: 1, int32: 3, int64: 9, bool: 10, bfloat16
 
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
-const runtime = koffi.load(findRuntimeLibrary());
+const runtime = quietly(() => koffi.load(findRuntimeLibrary()));
 
 type TypeSpec = Parameters<typeof koffi.alias>[1];
 
@@ -63,6 +63,10 @@ export const api = {
   newSession: call(pointer, 'TF_NewSession', pointer, pointer, pointer),
   closeSession: call('void', 'TF_CloseSession', pointer, pointer),
   deleteSession: call('void', 'TF_DeleteSession', pointer, pointer),
+  listDevices: call(pointer, 'TF_SessionListDevices', pointer, pointer),
+  deviceCount: call('int', 'TF_DeviceListCount', pointer),
+  deviceName: call('str', 'TF_DeviceListName', pointer, 'int', pointer),
+  deleteDeviceList: call('void', 'TF_DeleteDeviceList', pointer),
   runSession: call(
     'void',
     'TF_SessionRun',
@@ -114,6 +118,26 @@ function findRuntimeLibrary(): string {
   const folder = path.join(addonPackage, 'deps', 'lib');
   const names = ['libtensorflow_cc.so.2', 'libtensorflow.so.2', 'libtensorflow.so', 'libtensorflow.2.dylib'];
   const found = names.map((name) => path.join(folder, name)).find((file) => existsSync(file));
-  if (!found) throw new WorkError(`no libtensorflow under ${folder}: run \`npm run setup\``, { file: folder });
+  if (!found) throw new WorkError(`no libtensorflow under ${folder}: run "hybridmim setup"`, { file: folder });
   return found;
+}
+
+/**
+ * Runs `load` with standard error closed to it: TensorFlow's library prints two lines about oneDNN while it loads, before it heeds
+ * TF_CPP_MIN_LOG_LEVEL. A failure to load comes as an exception, not on standard error. Where there is no such libc the lines are printed.
+ */
+function quietly<T>(load: () => T): T {
+  if (process.platform !== 'linux' || Number(process.env.TF_CPP_MIN_LOG_LEVEL) < 2) return load();
+  const libc = koffi.load('libc.so.6');
+  const [dup, dup2] = [libc.func('dup', 'int', ['int']), libc.func('dup2', 'int', ['int', 'int'])];
+  const kept = dup(2) as number;
+  const nowhere = openSync('/dev/null', 'w');
+  dup2(nowhere, 2);
+  try {
+    return load();
+  } finally {
+    dup2(kept, 2);
+    closeSync(kept);
+    closeSync(nowhere);
+  }
 }

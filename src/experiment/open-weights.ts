@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Preprocessing } from '../dataset/index.js';
-import { preprocessingSchema } from '../dataset/index.js';
-import { createState, type Precision } from '../engine/index.js';
-import { DataError } from '../errors.js';
+import { loadSettings, type PredictConfig, predictConfig } from '../config/index.js';
+import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
+import { createState } from '../engine/index.js';
+import { DataError, UsageError } from '../errors.js';
 import { type LabelScheme, openPredictor, type Predictor } from '../inference/index.js';
-import { type Network, networkByName, readSafetensors, readWeights } from '../network/index.js';
-import type { Triple } from '../volume/index.js';
+import { type Network, networkByName, networkWidths, readSafetensors, readWeights } from '../network/index.js';
+import { readFinetunedRun, runWeights } from './finetuned-run.js';
 
 const channels = z.int().min(1);
 const networkFacts = z.object({
@@ -17,39 +17,111 @@ const networkFacts = z.object({
 });
 const schemeFacts = z.object({ kind: z.enum(['classes', 'regions']), names: z.array(z.string()), values: z.array(z.array(z.int())) });
 
-/** What a weights file of this project says of itself. */
-export interface WeightsFacts {
-  readonly network: Network;
-  readonly scheme: LabelScheme;
-  readonly preprocessing: Preprocessing;
-}
+/** Preparation of scans: as the weights were trained, by a modality's defaults, or none at all. */
+export type Preset = 'none' | 'ct' | 'mr';
 
-/** Reads what a fine-tuned weights file says of its network, classes and preparation. Throws DataError when it says nothing. */
-export async function readWeightsFacts(file: string): Promise<WeightsFacts> {
-  const { metadata } = await readSafetensors(file);
-  const fact = <S extends z.ZodType>(name: string, schema: S): z.infer<S> => {
-    const parsed = schema.safeParse(jsonOrUndefined(metadata[name]));
-    if (parsed.success) return parsed.data;
-    throw new DataError(`${file} does not say its ${name}: only weights that "hybridmim finetune" wrote carry it`, { file, field: name });
-  };
-  const { name, ...settings } = fact('network', networkFacts);
-  return { network: networkByName(name)(settings), scheme: fact('scheme', schemeFacts), preprocessing: fact('preprocessing', preprocessingSchema) };
-}
-
+/** A network with its parameters, ready to predict, and what it needs to know of scans and labels. */
 export interface OpenedWeights {
   readonly predictor: Predictor;
+  readonly scheme: LabelScheme;
+  readonly preprocessing: Preprocessing | 'none';
   close(): void;
 }
 
-/** A predictor with the parameters of a weights file. */
-export async function openWeights(
+export interface RunWeightsOptions {
+  /** Folder of a fine-tuning run. */
+  readonly run: string;
+  /** `best` where there is one, unless said otherwise. */
+  readonly checkpoint?: 'best' | 'last' | undefined;
+  readonly preset?: Preset | undefined;
+  /** Overrides such as `inference.overlap=0.25`. */
+  readonly set?: readonly string[];
+}
+
+/**
+ * The weights of a fine-tuning run.
+ * @throws DataError when the folder holds none, or weights that do not say what they are; UsageError for an override of the network
+ */
+export async function openRunWeights({ run, checkpoint, preset, set = [] }: RunWeightsOptions): Promise<OpenedWeights> {
+  const ofNetwork = set.find((override) => override.startsWith('network.'));
+  if (ofNetwork) throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, { field: '--set' });
+  const { precision, data, inference, train } = await readFinetunedRun(run);
+  const window = JSON.stringify(inference.window ?? data.cropSize);
+  const own = [`precision=${precision}`, `inference.window=${window}`, `inference.overlap=${inference.overlap}`, `threads=${train.threads}`];
+  const settings = loadSettings(predictConfig, [...own, ...set]);
+  const file = runWeights(run, checkpoint);
+  const { metadata } = await readSafetensors(file);
+  const { name, ...widths } = requiredFact(file, metadata, 'network', networkFacts);
+  const network = networkByName(name)(widths);
+  const scheme = requiredFact(file, metadata, 'scheme', schemeFacts);
+  return openPrediction(
+    file,
+    network,
+    scheme,
+    preprocessingBy(preset) ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
+    settings,
+  );
+}
+
+export interface ForeignWeightsOptions {
+  /** A `.safetensors` file with MONAI's names. */
+  readonly file: string;
+  readonly network: string;
+  readonly preset?: Preset | undefined;
+  readonly set?: readonly string[];
+}
+
+/**
+ * Weights of any origin. Widths and channels are read off the parameters' shapes unless `network.features` is set; classes and preparation
+ * come from the file where it says them, else channels are classes 1, 2, ... and a preset is needed.
+ * @throws UsageError when no preset says how scans are prepared, DataError for parameters that make no such network
+ */
+export async function openForeignWeights({ file, network: name, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
+  const settings = loadSettings(predictConfig, [...set, `network.name=${name}`]);
+  const { arrays, metadata } = await readSafetensors(file);
+  const widths = networkWidths(name, arrays, file);
+  const features = set.some((override) => override.startsWith('network.features=')) ? settings.network.features : widths.features;
+  const network = networkByName(name)({ ...widths, features, dropout: settings.network.dropout });
+  const preprocessing = preprocessingBy(preset) ?? fact(metadata, 'preprocessing', preprocessingSchema);
+  if (preprocessing === undefined) {
+    throw new UsageError(`${file} does not say how scans are prepared for it: give --preset none (as they are), ct or mr`, { field: '--preset' });
+  }
+  return openPrediction(file, network, fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels), preprocessing, settings);
+}
+
+async function openPrediction(
   file: string,
   network: Network,
-  options: { readonly window: Triple; readonly overlap: number; readonly precision: Precision; readonly threads: number },
+  scheme: LabelScheme,
+  preprocessing: Preprocessing | 'none',
+  { precision, inference, threads }: PredictConfig,
 ): Promise<OpenedWeights> {
   const { values } = await readWeights(file, network.specs);
-  const state = createState(values, { engine: 'graph', threads: options.threads });
-  return { predictor: openPredictor({ network, state, ...options }), close: () => state.dispose() };
+  const state = createState(values, { engine: 'graph', threads });
+  const window = inference.window ?? [96, 96, 96];
+  const predictor = openPredictor({ network, state, window, overlap: inference.overlap, precision });
+  return { predictor, scheme, preprocessing, close: () => state.dispose() };
+}
+
+function preprocessingBy(preset: Preset | undefined): Preprocessing | 'none' | undefined {
+  return preset === undefined || preset === 'none' ? preset : preprocessingOf(preset);
+}
+
+/** Classes 1, 2, ... of a softmax over several channels; one channel alone is a region of value 1. */
+function numberedScheme(outChannels: number): LabelScheme {
+  const values = Array.from({ length: Math.max(1, outChannels - 1) }, (_, i) => [i + 1]);
+  return { kind: outChannels === 1 ? 'regions' : 'classes', names: values.map(([value]) => `class ${value}`), values };
+}
+
+function requiredFact<S extends z.ZodType>(file: string, metadata: Readonly<Record<string, string>>, name: string, schema: S): z.infer<S> {
+  const found = fact(metadata, name, schema);
+  if (found !== undefined) return found;
+  throw new DataError(`${file} does not say its ${name}: only weights that "hybridmim finetune" wrote carry it`, { file, field: name });
+}
+
+function fact<S extends z.ZodType>(metadata: Readonly<Record<string, string>>, name: string, schema: S): z.infer<S> | undefined {
+  const parsed = schema.safeParse(jsonOrUndefined(metadata[name]));
+  return parsed.success ? parsed.data : undefined;
 }
 
 function jsonOrUndefined(text: string | undefined): unknown {

@@ -9,10 +9,11 @@ import type { Evaluation } from '../evaluation/index.js';
 import { evaluationCells, markdownTable, writeEvaluation } from '../report/index.js';
 import { finetune, pretrain, type RunProgress, readMetrics } from '../training/index.js';
 import { evaluateRun } from './evaluate-run.js';
+import { writeExperimentPicture } from './experiment-picture.js';
 
 export interface ExperimentOptions {
   readonly config: ExperimentConfig;
-  /** Folder of the experiment: the prepared set, a run folder a run, `results.json` and `results.md`. */
+  /** Folder of the experiment: the prepared set, a run folder a run, `results.json`, `results.md` and `picture.png`. */
   readonly out: string;
   readonly onPrepare?: (progress: PrepareProgress) => void;
   /** What a run shows while it goes on. */
@@ -39,6 +40,8 @@ export interface ExperimentResult {
   readonly schema: 1;
   readonly name: string;
   readonly runs: readonly ExperimentRun[];
+  /** Slices with the contours of reference and predictions. */
+  readonly picture: string;
 }
 
 /**
@@ -73,7 +76,9 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
       });
     }
   }
-  const result: ExperimentResult = { schema: 1, name: config.name, runs };
+  const picture = join(out, 'picture.png');
+  await writeExperimentPicture(picture, config.name, prepared, runs);
+  const result: ExperimentResult = { schema: 1, name: config.name, runs, picture };
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
   await writeFileAtomic(join(out, 'results.md'), `# ${config.name}\n\n${experimentTable(result)}\n`);
   return result;

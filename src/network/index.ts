@@ -1,6 +1,6 @@
 export type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
 export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
-export { networkByName, networkNames } from './registry.js';
+export { networkByName, networkNames, networkWidths } from './registry.js';
 export { readSafetensors, writeSafetensors } from './safetensors.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';
-export { type LoadOptions, type LoadReport, readWeights, writeWeights } from './weights.js';
+export { type LoadOptions, type LoadReport, readWeights, toPyTorch, writeWeights } from './weights.js';

@@ -36,6 +36,8 @@ export interface Network {
   readonly marginStride: number;
   /** Prefix of the names of the last layer, which fine-tuning replaces. */
   readonly lastLayer: string;
+  /** Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step needs. */
+  encoderBytes(batch: number, size: SpatialSize): number;
   /** Feature maps from fine to coarse; the last one is the latent. Input [B, D, H, W, inChannels]. */
   encode(images: Tensor5D, parameters: Parameters, pass: Pass): readonly Tensor5D[];
   /** Levels of `encode` to [B, D', H', W', outChannels], D' = D less both margins. */

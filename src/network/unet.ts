@@ -1,5 +1,5 @@
-import { inPlace, maxPool3d, type Tensor5D, tf } from '../engine/index.js';
-import { ShapeError, UsageError } from '../errors.js';
+import { inPlace, maxPool3d, type NamedArrays, type Tensor5D, tf } from '../engine/index.js';
+import { DataError, ShapeError, UsageError } from '../errors.js';
 import {
   doublingDeconvolution,
   type LayerDropout,
@@ -36,6 +36,7 @@ export function unet(config: UNetConfig): Network {
     latentStride: LATENT_STRIDE,
     marginStride: LATENT_STRIDE,
     lastLayer: 'final_conv',
+    encoderBytes: (batch, size) => unetEncoderBytes(config, batch, size),
     encode: (images, parameters, pass) => unetEncode(images, parameters, config, pass),
     decode: (levels, parameters, pass, margins) => unetDecode(levels, parameters, config, { ...pass, margin: margins }),
   };
@@ -60,6 +61,30 @@ export function unetParameters(config: UNetConfig): ParameterSpec[] {
 }
 
 /**
+ * Channels and widths of a UNet whose parameters a file holds, in PyTorch's names and axis order: convolutions are [out, in, D, H, W].
+ * @throws DataError naming the file and the parameter that is missing
+ */
+export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 'dropout'> {
+  const axis = (name: string, which: 0 | 1): number => {
+    const length = arrays[`${name}.weight`]?.shape[which];
+    if (length !== undefined) return length;
+    throw new DataError(`${file} lacks the parameter ${name}.weight: it is no file of a unet's weights`, { file, field: `${name}.weight` });
+  };
+  return {
+    inChannels: axis('conv_0.conv_0.conv', 1),
+    outChannels: axis('final_conv', 0),
+    features: [
+      axis('conv_0.conv_0.conv', 0),
+      axis('down_1.convs.conv_0.conv', 0),
+      axis('down_2.convs.conv_0.conv', 0),
+      axis('down_3.convs.conv_0.conv', 0),
+      axis('down_4.convs.conv_0.conv', 0),
+      axis('final_conv', 1),
+    ],
+  };
+}
+
+/**
  * The encoder: two convolutions a level, 2x2x2 maximum pooling between levels (a last odd plane is left out).
  * @param images [B, D, H, W, inChannels], each side at least 16 voxels
  * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] rounded down; level 4 is the latent
@@ -75,6 +100,12 @@ export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNe
     levels.push(inPlace(`${name}.convs`, () => twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level))));
   }
   return levels;
+}
+
+/** Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, and that after norm and activation. */
+export function unetEncoderBytes({ features }: Pick<UNetConfig, 'features'>, batch: number, size: SpatialSize): number {
+  const values = features.slice(0, 5).map((channels, level) => 4 * channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1));
+  return 4 * batch * values.reduce((a, b) => a + b, 0);
 }
 
 /** `Pass` and the part of the input to leave out: one number of voxels for all six sides, or one a side. */

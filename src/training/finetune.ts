@@ -21,6 +21,7 @@ import { type DataSettings, type NetworkSettings, type RunOptions, runMetadata, 
 import { carryOut, type RunResult } from './run.js';
 import { scheduleOf } from './schedule.js';
 import { segmentationTargets } from './segmentation-targets.js';
+import { requireStepMemory } from './step-memory.js';
 import { compileTrainingStep } from './training-step.js';
 
 export interface FinetuneSettings {
@@ -68,6 +69,7 @@ export async function finetune({ settings, init, out, resume, progress, signal }
   try {
     const scheme = taskScheme(index, loader.cases, data.regions);
     const network = segmentationNetwork(settings.network, loader.channels, scheme);
+    requireStepMemory('fine-tuning step', network, train.batchSize, spatialSize(cropSize));
     const targets = segmentationTargets(scheme, train.batchSize, spatialSize(cropSize));
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
     return await carryOut({

@@ -7,6 +7,7 @@ import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';
 import { carryOut, type RunResult } from './run.js';
 import { type ScheduleSettings, scheduleOf } from './schedule.js';
+import { requireStepMemory } from './step-memory.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
 
 /** What every training run is set by. */
@@ -63,6 +64,7 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
     const targets = await scaledTargets(data.prepared, loader.cases);
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
     const method = pretextMethod(network, batch, settings.method);
+    requireStepMemory('pre-training step', network, batch.size, batch.crop);
     const specs: readonly ParameterSpec[] = [...network.specs, ...method.heads];
     const inputsOf = (crops: CropBatch, step: number): InputValues => ({
       images: crops.images,

@@ -4,10 +4,11 @@ import { type CompiledStep, createState, type InputValues, type NamedArrays, typ
 import { DataError } from '../errors.js';
 import { elementCount, type ParameterSpec } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
-import { loadCheckpoint, type RunFacts, saveBest, saveCheckpoint } from './checkpoint.js';
+import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint } from './checkpoint.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop, type Validation } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
+import { loggedProgress, openRunLog } from './run-log.js';
 import type { Schedule } from './schedule.js';
 
 /** A training run as data and the functions that differ between pre-training and fine-tuning. */
@@ -54,20 +55,35 @@ export interface RunResult {
  */
 export async function carryOut(plan: RunPlan): Promise<RunResult> {
   const folder = await openRunFolder(plan.out, plan.config, plan.resume);
+  const log = openRunLog(plan.out);
   try {
     const cases = plan.loader.cases.map(({ id }) => id);
     requireSameCases(folder, cases);
+    if (isComplete(plan, folder)) return resultOf(plan, folder.state.best);
     const state = createState(await startingValues(plan, folder), { engine: plan.engine, threads: plan.threads });
     try {
-      const best = await train(plan, folder, state, cases);
-      const bestRecord = best && { file: join(plan.out, 'checkpoints', 'best.safetensors'), ...best };
-      return { folder: plan.out, steps: plan.schedule.steps, last: join(plan.out, 'checkpoints', 'last.safetensors'), best: bestRecord };
+      const best = await train({ ...plan, progress: loggedProgress(plan.progress, log) }, folder, state, cases);
+      log.info('finished', { steps: plan.schedule.steps, best });
+      return resultOf(plan, best);
     } finally {
       state.dispose();
     }
+  } catch (error) {
+    log.failed(error);
+    throw error;
   } finally {
+    log.close();
     await folder.release();
   }
+}
+
+function isComplete({ schedule }: RunPlan, folder: RunFolder): folder is RunFolder & { readonly state: RunState } {
+  return folder.state !== undefined && folder.state.step >= schedule.steps;
+}
+
+function resultOf({ out, schedule }: RunPlan, best: RunState['best']): RunResult {
+  const file = (name: string) => join(out, 'checkpoints', `${name}.safetensors`);
+  return { folder: out, steps: schedule.steps, last: file('last'), best: best && { file: file('best'), ...best } };
 }
 
 async function startingValues(plan: RunPlan, { path, state }: RunFolder): Promise<NamedArrays> {

@@ -1,0 +1,41 @@
+import type { Argv, CommandModule } from 'yargs';
+import { interruptSignal } from './interrupt.js';
+import { openTerminal, type Terminal } from './terminal.js';
+
+/** What every command shares: where people read, and the signal that Ctrl-C raises. */
+export interface Context {
+  readonly terminal: Terminal;
+  /** Aborted by Ctrl-C. Asking for it makes Ctrl-C a request instead of an end. */
+  signal(): AbortSignal;
+  /** Whether Ctrl-C came. */
+  interrupted(): boolean;
+  /** Writes a result to standard output: the record itself with `--json`, else the text. */
+  result(record: object, text: string, json: boolean): void;
+}
+
+/** One subcommand: its flags, and what runs. Modules of the engine are imported inside `run`, so that help and errors come at once. */
+export interface Command<F> {
+  readonly command: string;
+  readonly describe: string;
+  readonly flags: (yargs: Argv) => Argv<F>;
+  readonly run: (flags: F, context: Context) => Promise<void>;
+}
+
+/** The command as yargs takes it. */
+export function commandModule<F>({ command, describe, flags, run }: Command<F>, context: Context): CommandModule<object, F> {
+  return { command, describe, builder: (yargs) => flags(yargs as Argv), handler: (parsed) => run(parsed as F, context) };
+}
+
+export function openContext(): Context {
+  const terminal = openTerminal(process.stderr);
+  let signal: AbortSignal | undefined;
+  return {
+    terminal,
+    signal: () => {
+      signal ??= interruptSignal(() => terminal.line('stopping after the present step and saving; Ctrl-C again ends at once'));
+      return signal;
+    },
+    interrupted: () => signal?.aborted ?? false,
+    result: (record, text, json) => process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${text}\n`),
+  };
+}

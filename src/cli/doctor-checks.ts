@@ -1,0 +1,170 @@
+import { readFileSync, statfsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, freemem, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+
+/** One thing looked at: whether it is right, what was found, and what to do where something can be done. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message: string;
+  readonly remedy: string | null;
+}
+
+export interface Runtime {
+  readonly tensorflow: string;
+  readonly variant: 'cpu' | 'cuda';
+  readonly devices: readonly string[];
+}
+
+export interface RuntimeChecks {
+  readonly runtime: Runtime | null;
+  readonly threads: number;
+  readonly bf16: boolean;
+  readonly checks: readonly Check[];
+}
+
+const expectedTensorflow = '2.21.0';
+const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** Node, platform, disk and memory. */
+export function environmentChecks(): Check[] {
+  return [nodeCheck(process.versions.node), platformCheck(process.platform, process.arch), diskCheck(freeDisk()), memoryCheck(freemem(), totalmem())];
+}
+
+export function nodeCheck(version: string): Check {
+  const ok = Number(version.split('.')[0]) >= 20;
+  return { name: 'node', ok, message: `Node ${version}`, remedy: ok ? null : 'install Node 20 or newer' };
+}
+
+export function platformCheck(platform: string, arch: string): Check {
+  const proved = platform === 'linux' && arch === 'x64';
+  const message = `${platform} ${arch}${proved ? '' : ', on which this program is untested'}`;
+  return { name: 'platform', ok: true, message, remedy: proved ? null : 'on trouble, use Linux x86-64, on which it is tested' };
+}
+
+export function diskCheck(freeBytes: number): Check {
+  const ok = freeBytes > 5 * 2 ** 30;
+  return {
+    name: 'disk',
+    ok,
+    message: `${gib(freeBytes)} free in this folder`,
+    remedy: ok ? null : 'free some space, or work on another disk: a prepared CT takes 0.1 to 0.5 GiB, a checkpoint three times its network',
+  };
+}
+
+export function memoryCheck(freeBytes: number, totalBytes: number): Check {
+  const ok = freeBytes > 4 * 2 ** 30;
+  return {
+    name: 'memory',
+    ok,
+    message: `${gib(freeBytes)} free of ${gib(totalBytes)}`,
+    remedy: ok
+      ? null
+      : 'a step at the paper’s sizes needs about 5 GiB a scan of the batch: close other programs, or make data.cropSize or network.features smaller',
+  };
+}
+
+/** Loads TensorFlow and computes with it: a compiled convolution in both precisions against a sum done here. */
+export async function runtimeChecks(): Promise<RuntimeChecks> {
+  const threads = availableParallelism();
+  const engine = await import('../engine/index.js').catch((error: unknown) => error as Error);
+  if (engine instanceof Error) {
+    const remedy = 'run "hybridmim setup"; it fetches the library and builds the addon';
+    return {
+      runtime: null,
+      threads,
+      bf16: false,
+      checks: [{ name: 'tensorflow', ok: false, message: `does not load: ${firstLine(engine)}`, remedy }],
+    };
+  }
+  const version = engine.tensorflow.version() as string;
+  const { kind, bfloat16 } = engine.devices();
+  const variant = runtimeVariant();
+  const devices = engine.deviceNames();
+  const native = bfloat16 === 'native';
+  return {
+    runtime: { tensorflow: version, variant, devices },
+    threads,
+    bf16: native,
+    checks: [
+      versionCheck(version, variant),
+      deviceCheck(variant, kind, devices),
+      {
+        name: 'threads',
+        ok: true,
+        message: `${threads}`,
+        remedy: threads < 4 ? 'the paper’s settings take days on few cores: a machine with more cores or a GPU helps' : null,
+      },
+      {
+        name: 'bfloat16',
+        ok: true,
+        message: native ? 'products run in hardware' : 'this processor has no bfloat16 units: operands are rounded and multiplied in float32',
+        remedy: native ? null : 'use precision: float32 here, which is as fast',
+      },
+      await computationCheck(engine, 'float32', 1e-5),
+      await computationCheck(engine, 'bfloat16', 2e-2),
+    ],
+  };
+}
+
+function versionCheck(version: string, variant: string): Check {
+  const ok = version === expectedTensorflow;
+  return {
+    name: 'tensorflow',
+    ok: true,
+    message: `libtensorflow ${version}, ${variant} build`,
+    remedy: ok ? null : `this program is tested with ${expectedTensorflow}: on trouble, run "hybridmim setup" without HYBRIDMIM_TENSORFLOW`,
+  };
+}
+
+function deviceCheck(variant: 'cpu' | 'cuda', kind: 'cpu' | 'gpu', devices: readonly string[]): Check {
+  const ok = variant === 'cpu' || kind === 'gpu';
+  return {
+    name: 'devices',
+    ok,
+    message: devices.join(', '),
+    remedy: ok ? null : 'the CUDA build sees no GPU: check "nvidia-smi", or run "hybridmim setup --runtime cpu"',
+  };
+}
+
+/** A 3x3x3 convolution of ones over ones: 27 inside, 8 in a corner. */
+async function computationCheck(engine: typeof import('../engine/index.js'), precision: 'float32' | 'bfloat16', tolerance: number): Promise<Check> {
+  const name = `step in ${precision}`;
+  const ones = (shape: readonly number[]) => ({ shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)).fill(1) });
+  try {
+    const state = engine.createState({ filter: ones([3, 3, 3, 1, 1]) }, { engine: 'graph' });
+    const step = engine.compile(({ image }, { filter }) => ({ y: engine.conv3d(image as never, filter as never) }), {
+      name,
+      inputs: { image: { shape: [1, 3, 3, 3, 1], dtype: 'float32' } },
+      state,
+      precision,
+    });
+    const { y } = await step.run({ image: ones([1, 3, 3, 3, 1]).data });
+    state.dispose();
+    const ok = Math.abs(y![13]! - 27) < 27 * tolerance && Math.abs(y![0]! - 8) < 8 * tolerance;
+    const message = ok ? `compiled in ${step.compileMs.toFixed(0)} ms and right` : `gave ${y![13]} and ${y![0]} instead of 27 and 8`;
+    return { name, ok, message, remedy: ok ? null : 'run "hybridmim setup"; if it stays, report the processor and this line' };
+  } catch (error) {
+    return { name, ok: false, message: firstLine(error), remedy: 'run "hybridmim setup"; if it stays, report the processor and this line' };
+  }
+}
+
+/** Which build set-up placed; a library from elsewhere counts as the CPU's. */
+function runtimeVariant(): 'cpu' | 'cuda' {
+  try {
+    const folder = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'));
+    const stamp = z.object({ variant: z.enum(['cpu', 'cuda']) });
+    return stamp.parse(JSON.parse(readFileSync(join(folder, 'deps', 'hybridmim-runtime.json'), 'utf8'))).variant;
+  } catch {
+    return 'cpu';
+  }
+}
+
+function freeDisk(): number {
+  const { bavail, bsize } = statfsSync('.');
+  return bavail * bsize;
+}
+
+const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;

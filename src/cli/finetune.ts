@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { Command } from './context.js';
+import { runDisplay } from './run-display.js';
+import { type ConfigFlags, configFlags, taskOfConfig } from './train-flags.js';
+
+interface Flags extends ConfigFlags {
+  readonly init: string | undefined;
+  readonly fraction: number | undefined;
+  readonly resume: boolean;
+}
+
+export const finetuneCommand: Command<Flags> = {
+  command: 'finetune',
+  describe: 'Train a segmentation network on labelled scans, from pre-trained weights or from scratch',
+  flags: (yargs) =>
+    configFlags(yargs, 'runs/<task>, the configuration’s name without the network')
+      .option('init', { type: 'string', requiresArg: true, describe: 'weights to start from (.safetensors); absent: from scratch' })
+      .option('fraction', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'share of the training cases to use; smaller shares lie inside larger ones',
+      })
+      .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint, bit for bit' })
+      .example('$0 finetune --config configs/finetune/btcv-unet.yaml --init runs/pretrain/checkpoints/last.safetensors', 'transfer to BTCV'),
+  run: async ({ config, set, out, init, fraction, resume, json }, { terminal, signal, result }) => {
+    const { finetuneConfig, loadConfig } = await import('../config/index.js');
+    const { finetune } = await import('../training/index.js');
+    const settings = await loadConfig(finetuneConfig, config, fraction === undefined ? set : [...set, `data.fraction=${fraction}`]);
+    const folder = out ?? join('runs', taskOfConfig(config, settings.network.name));
+    const ended = await finetune({ settings, init, out: folder, resume, progress: runDisplay(terminal, 'fine-tuning', folder), signal: signal() });
+    const best = ended.best ? `\nbest mean Dice ${ended.best.value.toFixed(4)} after step ${ended.best.step}: ${ended.best.file}` : '';
+    result({ schema: 1, ...ended }, `fine-tuned for ${ended.steps} steps: ${ended.last}${best}`, json);
+  },
+};

@@ -1,0 +1,15 @@
+/**
+ * A signal that aborts at the first Ctrl-C (or SIGTERM), so that work can save its state and stop; a second one ends the process at once.
+ * @param onFirst tells the user what is going on
+ */
+export function interruptSignal(onFirst: () => void): AbortSignal {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    onFirst();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}

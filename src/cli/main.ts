@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import yargs from 'yargs';
+import { UsageError } from '../errors.js';
+import { type Command, commandModule, openContext } from './context.js';
+import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
+import { evaluateCommand } from './evaluate.js';
+import { experimentCommand } from './experiment.js';
+import { finetuneCommand } from './finetune.js';
+import { predictCommand } from './predict.js';
+import { prepareCommand } from './prepare.js';
+import { pretrainCommand } from './pretrain.js';
+import { printError } from './print-error.js';
+
+/** Designed, but not part of this version: they say so instead of "unknown command". */
+const missing = ['benchmark-speed', 'report', 'weights'];
+
+/**
+ * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or configuration,
+ * 3 bad input data, 130 interrupted with the state saved.
+ * @param args without the program's own name
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  const context = openContext();
+  const verbose = args.includes('--verbose');
+  try {
+    const planned = missing.find((name) => name === args[0]);
+    if (planned)
+      throw new UsageError(`"${planned}" is not part of this version; "hybridmim --help" lists the commands there are`, { field: planned });
+    const add = <F>(command: Command<F>) => commandModule(command, context);
+    await yargs([...args])
+      .scriptName('hybridmim')
+      .usage('$0 <command>\n\nPre-train 3-D segmentation networks on unlabelled scans, fine-tune them, evaluate them.')
+      .locale('en')
+      .command(add(demoCommand))
+      .command(add(doctorCommand))
+      .command(add(prepareCommand))
+      .command(add(pretrainCommand))
+      .command(add(finetuneCommand))
+      .command(add(predictCommand))
+      .command(add(evaluateCommand))
+      .command(add(experimentCommand))
+      .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
+      .demandCommand(1, 'no command was given')
+      .recommendCommands()
+      .strict()
+      .version(packageVersion())
+      .help()
+      .alias('help', 'h')
+      .wrap(Math.min(120, process.stdout.columns ?? 120))
+      .epilogue('Exit codes: 0 done, 1 failed while working, 2 wrong use or configuration, 3 bad input data, 130 interrupted (state saved).')
+      .exitProcess(false)
+      .fail((message, error) => {
+        throw error ?? new UsageError(`${message.replaceAll('\n', ' ')}; see "hybridmim ${commandOf(args)}--help"`);
+      })
+      .parseAsync();
+  } catch (error) {
+    context.terminal.close();
+    process.exitCode = printError(error, { verbose, interrupted: context.interrupted() });
+  } finally {
+    context.terminal.close();
+  }
+}
+
+const commandOf = (args: readonly string[]): string => (args[0] && !args[0].startsWith('-') ? `${args[0]} ` : '');
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return version;
+}

@@ -1,0 +1,80 @@
+import { UsageError } from '../errors.js';
+import type { Command } from './context.js';
+
+interface Flags {
+  readonly run: string | undefined;
+  readonly checkpoint: 'best' | 'last' | undefined;
+  readonly network: string | undefined;
+  readonly weights: string | undefined;
+  readonly input: readonly string[];
+  readonly out: string;
+  readonly preset: 'none' | 'ct' | 'mr' | undefined;
+  readonly 'save-logits': boolean;
+  readonly set: readonly string[];
+  readonly json: boolean;
+}
+
+export const predictCommand: Command<Flags> = {
+  command: 'predict',
+  describe: 'Segment scans, each in its own space and grid',
+  flags: (yargs) =>
+    yargs
+      .option('run', { type: 'string', requiresArg: true, describe: 'run folder of a fine-tuning' })
+      .option('checkpoint', { choices: ['best', 'last'] as const, describe: 'weights of --run; default best where there is one' })
+      .option('network', { type: 'string', requiresArg: true, describe: 'with --weights: the network, such as unet' })
+      .option('weights', { type: 'string', requiresArg: true, describe: 'a .safetensors file instead of --run, also one that PyTorch wrote' })
+      .option('input', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'a scan, the files of its channels, or a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...)',
+      })
+      .option('out', { alias: 'output', type: 'string', demandOption: true, requiresArg: true, describe: 'a .nii.gz file for one scan, or a folder' })
+      .option('preset', {
+        choices: ['none', 'ct', 'mr'] as const,
+        describe: 'preparation of the scan; default as the weights were trained; none: as it is',
+      })
+      .option('save-logits', { type: 'boolean', default: false, describe: 'write the logits as a 4-D float32 volume beside, *_logits.nii.gz' })
+      .option('set', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [],
+        describe: 'such as inference.overlap=0.25; with --weights also network.features=[...]',
+      })
+      .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
+      .example('$0 predict --run runs/btcv --input scans/ --out predictions/', 'every scan of a folder')
+      .example('$0 predict --network unet --weights w.safetensors --preset none --input scan.nii.gz --out out.nii.gz', 'weights of any origin'),
+  run: async ({ run, checkpoint, network, weights, input, out, preset, set, json, ...flags }, { terminal, signal, result }) => {
+    const { openForeignWeights, openRunWeights, predictScans } = await import('../experiment/index.js');
+    if ((run === undefined) === (weights === undefined))
+      throw new UsageError('predict takes either --run, or --weights with --network', { field: '--run' });
+    if (run !== undefined && network !== undefined)
+      throw new UsageError('--network goes with --weights; a run folder names its own', { field: '--network' });
+    if (weights !== undefined && network === undefined)
+      throw new UsageError('--weights needs --network, such as --network unet', { field: '--network' });
+    const opened =
+      run === undefined
+        ? await openForeignWeights({ file: weights!, network: network!, preset, set })
+        : await openRunWeights({ run, checkpoint, preset, set });
+    try {
+      let bar: ReturnType<typeof terminal.bar> | undefined;
+      const written = await predictScans({
+        opened,
+        input,
+        out,
+        withLogits: flags['save-logits'],
+        signal: signal(),
+        onProgress: (name, done, total, problem) => {
+          bar ??= terminal.bar('predict', total);
+          if (problem !== undefined) terminal.line(`skipped ${name}: ${problem}`);
+          bar.update(done, name);
+        },
+      });
+      bar?.stop();
+      result({ schema: 1, predictions: written }, written.map(({ label }) => label).join('\n'), json);
+    } finally {
+      opened.close();
+    }
+  },
+};

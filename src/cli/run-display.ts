@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import type { RunProgress } from '../training/index.js';
+import { type Bar, duration, type Terminal } from './terminal.js';
+
+/**
+ * What a training run shows: its size at the start, a bar with the loss, rate and time left, validations, and `progress.png` in its
+ * folder with every checkpoint.
+ */
+export function runDisplay(terminal: Terminal, title: string, folder: string): RunProgress {
+  let bar: Bar | undefined;
+  return {
+    onStart: ({ steps, firstStep, cases, parameters, compileMs }) => {
+      const from = firstStep > 0 ? `, resumed after step ${firstStep}` : '';
+      const size = `${(parameters / 1e6).toFixed(2)} million parameters, ${cases} ${cases === 1 ? 'case' : 'cases'}`;
+      terminal.line(`${title}: ${size}, ${steps} steps${from}; compiled in ${(compileMs / 1000).toFixed(2)} s; ${folder}`);
+      bar = terminal.bar(title, steps, firstStep);
+    },
+    onStep: ({ step, loss, waitSeconds, seconds }, steps) => {
+      const waiting = waitSeconds > 0.1 * seconds && seconds > 0.05 ? `, waited ${duration(waitSeconds)} for data` : '';
+      bar?.update(step, `loss ${loss.toPrecision(4)}${waiting}`);
+      if (step === steps) bar?.stop();
+    },
+    onValidation: (step, values, best) => {
+      const shown = Object.entries(values).map(([name, value]) => `${name} ${value === null ? '-' : value.toPrecision(4)}`);
+      terminal.line(`${title}: validation after step ${step}: ${shown.join(', ')}${best ? ' (best so far)' : ''}`);
+    },
+    onCheckpoint: async (lines) => {
+      const { writeProgressFigure } = await import('../report/index.js');
+      await writeProgressFigure(join(folder, 'progress.png'), lines, title);
+    },
+  };
+}

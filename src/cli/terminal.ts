@@ -1,0 +1,92 @@
+import { MultiBar, Presets } from 'cli-progress';
+
+/** Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go to standard output. */
+export interface Terminal {
+  line(text: string): void;
+  /** Begins a bar; another one that is still there ends. */
+  bar(title: string, total: number, done?: number): Bar;
+  /** Takes the bar away; call it before the process ends. */
+  close(): void;
+}
+
+export interface Bar {
+  /** `note` stands beside the count, such as the loss. */
+  update(done: number, note?: string): void;
+  stop(): void;
+}
+
+/** Seconds between plain lines. */
+const PLAIN_INTERVAL = 10;
+
+/** Updates that the rate and the time left are taken over. */
+const RECENT = 20;
+
+export function openTerminal(stream: NodeJS.WriteStream): Terminal {
+  return stream.isTTY ? drawingTerminal(stream) : plainTerminal(stream);
+}
+
+function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
+  let bars: MultiBar | undefined;
+  const close = () => {
+    bars?.stop();
+    bars = undefined;
+  };
+  return {
+    line: (text) => (bars ? bars.log(`${text}\n`) : stream.write(`${text}\n`)),
+    bar: (title, total, done = 0) => {
+      close();
+      const format = '{title} {bar} {value}/{total} {note}{pace}';
+      bars = new MultiBar({ stream, format, hideCursor: true, barsize: 24, autopadding: false }, Presets.shades_classic);
+      const bar = bars.create(total, done, { title, note: '', pace: '' });
+      const pace = paceOf(total, done);
+      return {
+        update: (now, note = '') => bar.update(now, { note: note && `${note}, `, pace: pace(now) }),
+        stop: close,
+      };
+    },
+    close,
+  };
+}
+
+function plainTerminal(stream: NodeJS.WriteStream): Terminal {
+  const line = (text: string) => stream.write(`${text}\n`);
+  return {
+    line,
+    bar: (title, total, from = 0) => {
+      const pace = paceOf(total, from);
+      let shown = Number.NEGATIVE_INFINITY;
+      return {
+        update: (done, note = '') => {
+          const speed = pace(done);
+          const now = performance.now() / 1000;
+          if (done < total && now - shown < PLAIN_INTERVAL) return;
+          shown = now;
+          line(`${title} ${done}/${total} ${[note, speed].filter(Boolean).join(', ')}`);
+        },
+        stop: () => {},
+      };
+    },
+    close: () => {},
+  };
+}
+
+/** From each count to "2.1 s each, 3 min left", over the last updates. */
+function paceOf(total: number, from: number): (done: number) => string {
+  const recent = [{ done: from, at: performance.now() }];
+  return (done) => {
+    recent.push({ done, at: performance.now() });
+    if (recent.length > RECENT) recent.shift();
+    const [first, last] = [recent[0]!, recent.at(-1)!];
+    if (last.done === first.done) return '';
+    const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
+    const rate = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;
+    return `${rate}, ${duration(seconds * (total - done))} left`;
+  };
+}
+
+/** "45 s", "12 min", "3 h 20 min". */
+export function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

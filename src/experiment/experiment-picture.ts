@@ -1,0 +1,38 @@
+import { type PreparedCase, readPreparedIndex, toClassValues } from '../dataset/index.js';
+import { type ContourPanel, writeContourFigure } from '../report/index.js';
+import { readVolume } from '../volume/index.js';
+import { predictionFiles } from './evaluate-run.js';
+import type { ExperimentRun } from './run-experiment.js';
+
+/** Rows of the picture. */
+const MOST_CASES = 3;
+
+/**
+ * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm, of the first seed.
+ * @param prepared the experiment's prepared folder
+ */
+export async function writeExperimentPicture(file: string, title: string, prepared: string, runs: readonly ExperimentRun[]): Promise<void> {
+  const arms = runs.filter(({ seed }) => seed === runs[0]!.seed);
+  const index = await readPreparedIndex(prepared);
+  const evaluated = new Set(arms[0]!.evaluation.cases.map(({ id }) => id));
+  const cases = index.cases.filter(({ id }) => evaluated.has(id));
+  const shown = cases.slice(0, MOST_CASES);
+  const panels: ContourPanel[] = [];
+  for (const drawn of shown) {
+    const { classes } = index.datasets[drawn.dataset]!;
+    const predictions = arms.map(async ({ arm, run }) => [arm, await readVolume(predictionFiles(run, cases).get(drawn.id)!)] as const);
+    panels.push({
+      caseName: drawn.name,
+      image: await readVolume(drawn.sourceImages[0]!),
+      reference: toClassValues(await readVolume(drawn.sourceLabel!), classes, drawn.labelMap, drawn.sourceLabel!),
+      predictions: Object.fromEntries(await Promise.all(predictions)),
+    });
+  }
+  await writeContourFigure(file, panels, { title, classes: evaluatedClasses(index.datasets[shown[0]!.dataset]!.classes), ...windowOf(shown[0]!) });
+}
+
+const evaluatedClasses = (classes: Readonly<Record<string, string>>) =>
+  Object.entries(classes).map(([value, name]) => ({ name, values: [Number(value)] }));
+
+/** CT is shown in the window that the network saw; other intensities have no unit. */
+const windowOf = ({ preprocessing }: PreparedCase) => (preprocessing.intensity === 'ct-window' ? { window: preprocessing.windowHu } : {});
