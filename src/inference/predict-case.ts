@@ -1,8 +1,9 @@
-import { type Preprocessing, preprocessImage } from '../dataset/index.js';
+import { type Preprocessing, preprocessImage, readChannels } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import { readVolume, type Volume } from '../volume/index.js';
+import type { Volume } from '../volume/index.js';
 import type { LabelScheme } from './label-scheme.js';
 import type { Predictor } from './predictor.js';
+import { requireNumbers } from './require-numbers.js';
 import type { WindowOptions } from './sliding-window.js';
 import { labelOnGrid, logitsOnGrid } from './to-label.js';
 
@@ -24,7 +25,8 @@ export interface CasePrediction {
 
 /**
  * Segments a scan: prepared as the training cases were, windows over the whole volume, and back to the scan's own grid.
- * @throws DataError when the scan cannot be read, or has other channels than the network takes
+ * @throws DataError when the scan cannot be read, holds NaN or infinity, has channel files that do not share one grid, or other
+ * channels than the network takes; WorkError when the network's output is not finite
  */
 export async function predictCase(predictor: Predictor, options: PredictCaseOptions): Promise<CasePrediction> {
   const { images, preprocessing, scheme, watch } = options;
@@ -37,22 +39,10 @@ export async function predictCase(predictor: Predictor, options: PredictCaseOpti
       expected: inChannels,
     });
   }
-  const image = preprocessing === 'none' ? { ...source, data: Float32Array.from(source.data) } : preprocessImage(source, preprocessing).image;
+  const image =
+    preprocessing === 'none' ? { ...source, data: Float32Array.from(source.data) } : preprocessImage(source, preprocessing, images.join(', ')).image;
   const logits = await predictor.logits(image, watch);
+  requireNumbers(logits, images);
   const label = labelOnGrid(logits, source, scheme);
   return options.withLogits ? { label, logits: logitsOnGrid(logits, source) } : { label };
-}
-
-async function readChannels(images: readonly string[]): Promise<Volume> {
-  const volumes: Volume[] = [];
-  for (const file of images) volumes.push(await readVolume(file));
-  const [first] = volumes as [Volume];
-  if (volumes.length === 1) return first;
-  const data = new Float32Array(volumes.reduce((sum, volume) => sum + volume.data.length, 0));
-  let at = 0;
-  for (const volume of volumes) {
-    data.set(volume.data, at);
-    at += volume.data.length;
-  }
-  return { ...first, channels: volumes.reduce((sum, { channels }) => sum + channels, 0), data };
 }

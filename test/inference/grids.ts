@@ -50,3 +50,29 @@ export const sourceGrids: readonly { readonly name: string; readonly size: Tripl
     directions: rotation(-9, 31).map((n, i) => (i % 3 === 0 ? -n : n)),
   },
 ].map(({ name, size, spacing, directions }) => ({ name, size, affine: centred(size, spacing, directions) }));
+
+type StoredGrid = Pick<Volume, 'size' | 'affine'>;
+
+/** RAS, of numbers that float32 carries exactly. */
+export const upright: StoredGrid = { size: [34, 20, 18], affine: { rows: [2, 0, 0, -34, 0, 2, 0, -20, 0, 0, 4, -36] } };
+
+/** Ways to store the same voxels: axis i of the file is axis |axes[i]| - 1 of the grid, reversed if negative. */
+export const storages: readonly (readonly [name: string, axes: Triple])[] = [
+  ['RAS', [1, 2, 3]],
+  ['LPS', [-1, -2, 3]],
+  ['LAS, mirrored', [-1, 2, 3]],
+  ['permuted and flipped', [3, -1, 2]],
+  ['permuted', [2, 3, 1]],
+];
+
+/** The grid with the same voxels at the same places, stored with other axes. */
+export function storedGrid(grid: StoredGrid, axes: Triple): StoredGrid {
+  const size = axes.map((axis) => grid.size[Math.abs(axis) - 1]!) as unknown as Triple;
+  const rows = new Array<number>(12).fill(0);
+  axes.forEach((axis, i) => {
+    const along = Math.abs(axis) - 1;
+    rows[4 * along + i] = Math.sign(axis);
+    rows[4 * along + 3] = axis < 0 ? grid.size[along]! - 1 : 0;
+  });
+  return { size, affine: composeAffines(grid.affine, { rows }) };
+}
