@@ -20,9 +20,11 @@ export function evaluationCells(rows: readonly TableRow[]): { readonly header: r
   return { header, body };
 }
 
-/** The table as Markdown; columns are aligned, so that it reads well in a terminal too. */
-export function markdownTable(header: readonly string[], body: readonly (readonly string[])[]): string {
-  const widths = header.map((title, i) => Math.max(title.length, ...body.map((row) => row[i]!.length)));
+/** The table as Markdown; columns are aligned, so that it reads well in a terminal too. A `|` in a cell is escaped. */
+export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const escaped = (cells: readonly string[]) => cells.map((cell) => cell.replaceAll('|', '\\|'));
+  const [header, body] = [escaped(titles), rows.map(escaped)];
+  const widths = header.map((title, i) => body.reduce((width, row) => Math.max(width, row[i]!.length), title.length));
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
   const rule = `|${widths.map((width, i) => (i === 0 ? `:${'-'.repeat(width + 1)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`;

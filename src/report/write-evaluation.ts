@@ -42,4 +42,4 @@ function evaluationCsv({ cases }: Evaluation): string {
 }
 
 /** RFC 4180. */
-const csvField = (value: string | number): string => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+const csvField = (value: string | number): string => (/[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
