@@ -53,7 +53,7 @@ function requireOneGrid({ caseName, image, reference, predictions }: ContourPane
     throw new DataError(
       `${role} of case ${caseName} (${label.size.join('x')} voxels) does not lie on the grid of its image (${image.size.join('x')} voxels): ` +
         "resample it to the image's grid first",
-      { found: label.affine.rows, expected: image.affine.rows },
+      { field: 'affine', found: label.affine.rows, expected: image.affine.rows },
     );
   }
 }

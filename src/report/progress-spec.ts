@@ -73,7 +73,7 @@ function curvePanel({ title, points, heldOut }: CurvePanel, { type, domain, tick
       { mark: { type: 'line', color: colour, strokeWidth: 2, point: fewPoints && { color: colour } }, encoding: { x, y: y('smooth') } },
       {
         data: { values: [...heldOut] },
-        mark: { type: 'point', filled: true, color: colours.heldOut, size: 18, opacity: 0.9 },
+        mark: { type: 'point', filled: true, color: colours.heldOut, size: 18, opacity: 1 },
         encoding: { x, y: y('value') },
       },
     ],

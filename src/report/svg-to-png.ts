@@ -44,9 +44,9 @@ function inkWidth(text: string, weight: FontWeight): number {
   return (new Resvg(svg, { font: fontsFor(text) }).getBBox()?.width ?? 0) / 100;
 }
 
-/** The machine's own fonts are looked through only for letters that ours lacks, because that takes time. */
+/** The machine's own fonts are looked through only for letters that ours, with Latin, Greek and Cyrillic, may lack: that takes time. */
 function fontsFor(text: string): NonNullable<ResvgRenderOptions['font']> {
-  const beyondOurs = /[\u0530-\u1dff\u2070-\u209f\u20c0-\u2121\u2123-\u2201\u2266-\uffff]/.test(text);
+  const beyondOurs = /[\u0180-\u0383\u03cf-\u03ff\u0460-\u2012\u2027-\u20ab\u20ad-\u2121\u2123-\u2211\u2213-\u2263\u2266-\uffff]/.test(text);
   return { loadSystemFonts: beyondOurs, fontFiles: [...fontFiles()], defaultFontFamily: figureFont, sansSerifFamily: figureFont };
 }
 
