@@ -1,14 +1,13 @@
 import { freemem } from 'node:os';
 import { resolve } from 'node:path';
-import { Piscina } from 'piscina';
 import { DataError, UsageError } from '../errors.js';
 import type { Triple } from '../volume/index.js';
-import { workerEntry } from '../worker-entry.js';
 import type { AugmentationProbabilities } from './augmentation.js';
 import type { BatchOutcome } from './crop-worker.js';
 import type { Batch, BatchOptions } from './make-batch.js';
 import { type PreparedCase, readPreparedIndex } from './prepared-index.js';
 import { type CaseSelection, selectCases } from './select-cases.js';
+import { openWorkerPool, type WorkerPool } from './worker-pool.js';
 
 export interface CropLoaderOptions extends CaseSelection {
   readonly preparedDir: string;
@@ -70,17 +69,13 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     foregroundRatio: options.foregroundRatio ?? 0,
     ...(augmentation && { augmentation }),
   };
-  const pool = new Piscina<number, BatchOutcome>({
-    filename: workerEntry(import.meta.url, './crop-worker.js'),
-    minThreads: options.workers,
-    maxThreads: options.workers,
-    workerData,
-  });
+  const { workers } = options;
+  const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', { minThreads: workers, maxThreads: workers, workerData });
   return { cases, channels, ...prefetching(pool, options.prefetch) };
 }
 
 /** Keeps the batches of `step` to `step + prefetch` on their way, and forgets the others. */
-function prefetching(pool: Piscina<number, BatchOutcome>, prefetch: number): Pick<CropLoader, 'batch' | 'close'> {
+function prefetching(pool: WorkerPool<number, BatchOutcome>, prefetch: number): Pick<CropLoader, 'batch' | 'close'> {
   const onTheirWay = new Map<number, Promise<BatchOutcome>>();
   const start = (step: number): Promise<BatchOutcome> => {
     const known = onTheirWay.get(step);
@@ -101,7 +96,7 @@ function prefetching(pool: Piscina<number, BatchOutcome>, prefetch: number): Pic
       if ('damaged' in outcome) throw new DataError(outcome.damaged, outcome.file === undefined ? {} : { file: outcome.file });
       return { ...outcome, waitSeconds: (performance.now() - asked) / 1000 };
     },
-    close: () => pool.destroy(),
+    close: pool.close,
   };
 }
 

@@ -1,10 +1,8 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Piscina } from 'piscina';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { InterruptedError, WorkError } from '../errors.js';
-import { workerEntry } from '../worker-entry.js';
 import { type DatasetFile, readDatasetFile } from './dataset-file.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
 import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
@@ -20,6 +18,7 @@ import {
 } from './prepared-index.js';
 import { indexDatasets, type SourceDataset } from './source-case.js';
 import { summariseDataset } from './summary.js';
+import { openWorkerPool } from './worker-pool.js';
 
 export interface PrepareProgress {
   readonly done: number;
@@ -96,11 +95,11 @@ async function prepareCases(datasets: readonly SourceDataset[], { out, workers, 
     onProgress?.({ done: ++done, total: tasks.length, id, state, ...(reason !== undefined && { reason }) });
   };
   const threads = Math.max(1, Math.min(workers, tasks.length));
-  const pool = new Piscina<PrepareCaseTask, PrepareCaseOutcome>({
-    filename: workerEntry(import.meta.url, './prepare-worker.js'),
+  const pool = openWorkerPool<PrepareCaseTask, PrepareCaseOutcome>(import.meta.url, './prepare-worker.js', {
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: 10_000,
+    signal,
   });
   try {
     const pending = tasks.entries();
@@ -115,7 +114,7 @@ async function prepareCases(datasets: readonly SourceDataset[], { out, workers, 
           report(source.id, 'unchanged');
           continue;
         }
-        const outcome = await pool.run(task, { ...(signal && { signal }) });
+        const outcome = await pool.run(task);
         if (outcome.kind === 'prepared') cases[i] = outcome.record;
         else
           skipped[i] = {
@@ -138,7 +137,7 @@ async function prepareCases(datasets: readonly SourceDataset[], { out, workers, 
     }
     throw workError(cause, out);
   } finally {
-    await pool.destroy();
+    await pool.close();
   }
   return {
     cases: cases.filter((record) => record !== undefined),

@@ -271,7 +271,7 @@ describe('preparing a task of the Medical Segmentation Decathlon', () => {
     const test = index.cases.find(({ split }) => split === 'test')!;
     expect([test.label, test.classVoxels]).toEqual([undefined, {}]);
     const { label } = await readPreparedVolume(join(root, 'msd', 'with-test'), index.cases[0]!);
-    expect(label!.data.reduce((sum: number, value: number) => sum + value, 0)).toBe(4 * 9 * 8);
+    expect([...label!.data].filter((value) => value === 1)).toHaveLength(4 * 9 * 8);
     expect((await prepare('without-test', {})).index.cases.map(({ name }) => name)).toEqual(['spleen_2', 'spleen_3', 'spleen_4']);
   });
 });

@@ -134,8 +134,8 @@ describe('a prepared volume', () => {
     ['float32', Float32Array, [-0.5, 7, 1e6]],
   ] as const)('keeps the values of %s files', async (name, ArrayType, values) => {
     const grid = volumeOf([3, 5, 2], () => 0);
-    const image: Volume = { ...grid, data: ArrayType.from({ length: voxelCount(grid) }, (_, i) => values[i % 3]!) };
-    const label: Volume = { ...grid, data: ArrayType.from({ length: voxelCount(grid) }, (_, i) => i % 2) };
+    const image: Volume = { ...grid, data: new ArrayType(voxelCount(grid)).map((_, i) => values[i % 3]!) };
+    const label: Volume = { ...grid, data: new ArrayType(voxelCount(grid)).map((_, i) => i % 2) };
     const read = await prepared(`type-${name}`, { image, label }, { intensity: 'none', classes: { 1: 'one' } }, withLabel);
     expect([0, 1, 2].map((x) => at(read.image, [x, 2, 1]))).toEqual(values);
     expect([...read.label!.data]).toEqual([...label.data]);
