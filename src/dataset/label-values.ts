@@ -25,7 +25,7 @@ export function toClassValues(label: Volume, classes: Readonly<Record<string, st
     if (value !== undefined) return value;
     const listed = Object.entries(classes).map(([number, name]) => `${number} ${name}`);
     throw new DataError(
-      `label ${file} holds the value ${found}${mapped === found ? '' : ` (mapped to ${mapped})`}, but the task's classes are 0 background, ${listed.join(', ')}: ` +
+      `label ${file} holds the value ${found}${Object.is(mapped, found) ? '' : ` (mapped to ${mapped})`}, but the task's classes are 0 background, ${listed.join(', ')}: ` +
         'add the class, or map the value with "labelMap"',
       { file, field: 'classes', found, expected: [0, ...values] },
     );
