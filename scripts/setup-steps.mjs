@@ -32,8 +32,10 @@ const wheelSpaceBytes = { cpu: 2.5e9, cuda: 9e9 };
 
 /** Throws unless this platform is one that set-up supports; says plainly what is untested. */
 export function checkPlatform() {
-  const [major] = process.versions.node.split('.').map(Number);
-  if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old: install Node 20 or newer.`);
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    throw new SetupError(`Node ${process.versions.node} is too old: install the newest Node 20, or a later one.`);
+  }
   const platform = `${process.platform}-${process.arch}`;
   if (platform === 'linux-x64' || process.env.HYBRIDMIM_TENSORFLOW) return;
   throw new SetupError(

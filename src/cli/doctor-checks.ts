@@ -34,8 +34,9 @@ export function environmentChecks(): Check[] {
 }
 
 export function nodeCheck(version: string): Check {
-  const ok = Number(version.split('.')[0]) >= 20;
-  return { name: 'node', ok, message: `Node ${version}`, remedy: ok ? null : 'install Node 20 or newer' };
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 19);
+  return { name: 'node', ok, message: `Node ${version}`, remedy: ok ? null : 'install the newest Node 20, or a later one' };
 }
 
 export function platformCheck(platform: string, arch: string): Check {

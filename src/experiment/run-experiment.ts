@@ -6,7 +6,7 @@ import { checkConfig, type ExperimentConfig, finetuneConfig, pretrainConfig } fr
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import type { Evaluation } from '../evaluation/index.js';
-import { evaluationCells, markdownTable, writeEvaluation } from '../report/index.js';
+import { evaluationCells, markdownTable, percent, writeEvaluation } from '../report/index.js';
 import { finetune, pretrain, type RunProgress, readMetrics } from '../training/index.js';
 import { evaluateRun } from './evaluate-run.js';
 import { writeExperimentPicture } from './experiment-picture.js';
@@ -88,7 +88,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
 export function experimentTable({ runs }: ExperimentResult): string {
   const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const { header, body } = evaluationCells(runs.map(({ arm, seed, evaluation }) => ({ name: several ? `${arm}, seed ${seed}` : arm, evaluation })));
-  const extended = body.map((row, i) => [...row, (100 * (runs[i]!.training.mean.dice.overClasses ?? 0)).toFixed(2)]);
+  const extended = body.map((row, i) => [...row, percent(runs[i]!.training.mean.dice.overClasses)]);
   return markdownTable([...header, 'training Dice'], extended);
 }
 
