@@ -1,12 +1,15 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { devices } from './devices.js';
-import { addConstant, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { attribute, type OpAttribute } from './native-backend.js';
 
 export const filterGradientOp = 'Conv3DBackpropFilterV2';
 
 /** A convolution's filter gradient takes this route up to this many padded voxels a voxel; beyond, the padding costs more than it gains. */
 const LARGEST_PADDING = 1.18;
+
+/** Planes that are multiplied at a time; more cost memory, fewer repeat more of their borders. */
+const SLAB = 16;
 
 /**
  * `Conv3DBackpropFilterV2` of a 3x3x3 convolution as nine large matrix products, for CPUs without AVX-512, where oneDNN's own kernel
@@ -16,6 +19,7 @@ const LARGEST_PADDING = 1.18;
  * `image[o : o + R]^T gradient[0 : R]`: a product of two row ranges, which TensorFlow slices without a copy. The three taps along the
  * fastest axis are taken at once by laying three shifted copies of the narrower operand side by side.
  * @param operands   of the op itself: image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]
+ * The volume goes through in slabs of planes.
  * @returns the filter gradient [3, 3, 3, in, out], by this route or the direct one
  */
 export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
@@ -24,15 +28,57 @@ export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[]
   const imageShape = describeOutput(graph, image).shape;
   const { shape: filterShape } = describeOutput(graph, direct);
   if (!isWorthwhile(imageShape, filterShape, attributes)) return direct;
-  const [batch, depth, height, width] = imageShape as [number, number, number, number];
-  const [, , , inputs, outputs] = filterShape as [number, number, number, number, number];
+  const shape = { image: imageShape, inputs: filterShape[3] as number, outputs: filterShape[4] as number };
+  const [batch, depth] = imageShape as [number, number];
+  const parts: GraphOutput[] = [];
+  for (let item = 0; item < batch; item++) {
+    for (let from = 0; from < depth; from += SLAB) {
+      const after = parts.at(-1); // one slab at a time, so that its copies are gone before the next one's are made
+      parts.push(slabGradient(graph, image, gradient, shape, { item, from, to: Math.min(depth, from + SLAB) }, after));
+    }
+  }
+  const sum = addOutput(graph, 'AddN', parts, [float32(), attribute.int('N', parts.length)]);
+  if (shape.inputs <= shape.outputs) return reshaped(graph, sum, filterShape); // [9, 3 * in, out]
+  const byTap = reshaped(graph, sum, [9, shape.inputs, 3, shape.outputs]);
+  const ordered = addOutput(graph, 'Transpose', [byTap, int32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
+  return reshaped(graph, ordered, filterShape);
+}
+
+interface Shapes {
+  /** [B, D, H, W, in] */
+  readonly image: readonly number[];
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** Planes of the output gradient, of one item. */
+interface Slab {
+  readonly item: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The part of the filter gradient that a slab of the output gradient gives: nine products, [9, 3 * in, out] or [9, in, 3 * out]. */
+function slabGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput, shapes: Shapes, slab: Slab, after?: GraphOutput): GraphOutput {
+  const { inputs, outputs } = shapes;
+  const [, depth, height, width] = shapes.image as [number, number, number, number];
+  const planes = slab.to - slab.from;
   const [paddedHeight, paddedWidth] = [height + 2, width + 2];
-  const rows = batch * (depth + 2) * paddedHeight * paddedWidth;
+  const rows = (planes + 2) * paddedHeight * paddedWidth;
   const ahead = (kd: number, kh: number) => (kd * paddedHeight + kh) * paddedWidth;
   const used = rows - ahead(2, 2) - 2; // rows from which every tap stays inside
 
-  const x = flattened(graph, image, [1, 1], rows, inputs);
-  const dy = flattened(graph, gradient, [0, 2], rows, outputs);
+  const first = Math.max(0, slab.from - 1); // the slab and a plane on either side, zeros beyond the volume
+  const last = Math.min(depth, slab.to + 1);
+  const x = flattened(
+    graph,
+    planesOf(graph, image, slab.item, first, last, shapes, inputs, after),
+    [first - slab.from + 1, slab.to + 1 - last],
+    [1, 1],
+    rows,
+    inputs,
+  );
+  const dy = flattened(graph, planesOf(graph, gradient, slab.item, slab.from, slab.to, shapes, outputs, after), [0, 2], [0, 2], rows, outputs);
   const tripleImage = inputs <= outputs;
   const left = tripleImage ? sideBySide(graph, x, [0, 1, 2], rows - 2, inputs) : x;
   // Looking ahead in the image is looking back in the gradient: tap kw pairs image row q with gradient row q - kw.
@@ -43,11 +89,7 @@ export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[]
       return addOutput(graph, 'MatMul', [taken, right], [float32(), attribute.bool('transpose_a', true), attribute.bool('transpose_b', false)]);
     }),
   );
-  const stacked = addOutput(graph, 'Pack', products, [float32(), attribute.int('N', 9), attribute.int('axis', 0)]);
-  if (tripleImage) return reshaped(graph, stacked, filterShape); // [9, 3 * in, out]
-  const byTap = reshaped(graph, stacked, [9, inputs, 3, outputs]);
-  const ordered = addOutput(graph, 'Transpose', [byTap, int32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
-  return reshaped(graph, ordered, filterShape);
+  return addOutput(graph, 'Pack', products, [float32(), attribute.int('N', 9), attribute.int('axis', 0)]);
 }
 
 function isWorthwhile(image: readonly number[], filter: readonly number[], attributes: readonly OpAttribute[]): boolean {
@@ -60,9 +102,33 @@ function isWorthwhile(image: readonly number[], filter: readonly number[], attri
   return padding <= LARGEST_PADDING && Math.min(inputs, outputs) >= 16 && inputs % 16 === 0 && outputs % 16 === 0;
 }
 
-/** [B, D, H, W, C] padded before and after on each spatial axis, as [rows, C]. */
-function flattened(graph: Graph, x: GraphOutput, [before, after]: readonly [number, number], rows: number, channels: number): GraphOutput {
-  const paddings = addConstant(graph, DataTypeCode.int32, [5, 2], Int32Array.of(0, 0, before, after, before, after, before, after, 0, 0));
+/** Planes `from` to `to` of one item, [1, D', H, W, C], once `after` is there. */
+function planesOf(
+  graph: Graph,
+  x: GraphOutput,
+  item: number,
+  from: number,
+  to: number,
+  { image: [, , height, width] }: Shapes,
+  channels: number,
+  after?: GraphOutput,
+): GraphOutput {
+  const begin = int32s(graph, [item, from, 0, 0, 0]);
+  const size = int32s(graph, [1, to - from, height as number, width as number, channels]);
+  const attributes = [float32(), typeAttribute('Index', DataTypeCode.int32)];
+  return { oper: addOp(graph, 'Slice', [x, begin, size], attributes, after ? [after.oper] : []), index: 0 };
+}
+
+/** [1, D, H, W, C] padded with zeros on depth, and on height and width, as [rows, C]. */
+function flattened(
+  graph: Graph,
+  x: GraphOutput,
+  depth: readonly [number, number],
+  plane: readonly [number, number],
+  rows: number,
+  channels: number,
+): GraphOutput {
+  const paddings = addConstant(graph, DataTypeCode.int32, [5, 2], Int32Array.of(0, 0, ...depth, ...plane, ...plane, 0, 0));
   const padded = addOutput(graph, 'Pad', [x, paddings], [float32(), typeAttribute('Tpaddings', DataTypeCode.int32)]);
   return reshaped(graph, padded, [rows, channels]);
 }
