@@ -10,7 +10,7 @@ export { avgPool3d, conv3d, convTranspose3d, maxPool3d } from './ops/convolution
 export { instanceNorm, layerNorm } from './ops/normalisation.js';
 export { resizeTrilinear, roll } from './ops/rearrangement.js';
 export { inPlace } from './place.js';
-export { dropout, randomUniform } from './random.js';
+export { dropout, dropoutLeakyRelu, randomUniform } from './random.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';
 export type { Rank, Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Variable } from './tf.js';

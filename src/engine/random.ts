@@ -1,4 +1,5 @@
-import { attribute, runOp } from './native-backend.js';
+import { attribute, float32Attribute, runOp } from './native-backend.js';
+import { bindPlace } from './place.js';
 import tf, { type Scalar, type Tensor } from './tf.js';
 
 let stepSeedTensor: Scalar | undefined;
@@ -39,4 +40,33 @@ export function dropout<T extends Tensor>(x: T, rate: number, key: number, perCh
     .cast('float32')
     .div(1 - rate);
   return x.mul(keep) as T;
+}
+
+/** The bits of -0 as a 32-bit float, read as an int32. */
+const NEGATIVE_ZERO_BITS = -(2 ** 31);
+
+/**
+ * Dropout followed by leaky ReLU, in one op that keeps one tensor for its gradient, its output: -0 where the element was dropped,
+ * elsewhere of the input's sign. (An input of -0 itself counts as dropped; no norm gives one.)
+ * Unlike `dropout` it does not scale what it keeps; the norm before it can do that for nothing.
+ * @param rate  share of the elements that are dropped, at least 0 and below 1
+ * @param alpha slope below 0, greater than 0
+ */
+export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: number, alpha: number): T {
+  if (!(alpha > 0)) throw new Error(`dropoutLeakyRelu needs alpha > 0, got ${alpha}`);
+  const keep = randomUniform(x.shape, key).greaterEqual(rate);
+  const relu = [float32Attribute(), attribute.float('alpha', alpha)];
+  const select = (condition: Tensor, value: Tensor, other: number) => runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
+  const op = tf.customGrad((...args) => {
+    const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
+    const value = select(keep, runOp('LeakyRelu', relu, [input]), -0);
+    save([value]);
+    const gradient = bindPlace('gradient', (dy: Tensor, [saved]: Tensor[]) => {
+      const y = saved as Tensor;
+      const bits = runOp('Bitcast', [float32Attribute(), attribute.type('type', 'int32')], [y]); // no copy
+      return select(bits.notEqual(tf.scalar(NEGATIVE_ZERO_BITS, 'int32')), runOp('LeakyReluGrad', relu, [dy, y]), 0);
+    });
+    return { value, gradFunc: gradient };
+  });
+  return op(x) as T;
 }

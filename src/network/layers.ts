@@ -1,6 +1,9 @@
-import { conv3d, convTranspose3d, dropout, inPlace, instanceNorm, leakyRelu, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
+import { conv3d, convTranspose3d, dropoutLeakyRelu, inPlace, instanceNorm, leakyRelu, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
 import type { Parameters } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
+
+/** Of the leaky ReLU below 0. */
+const SLOPE = 0.1;
 
 /** Dropout of a layer: rate and the key of its draws; rate 0 outside training. */
 export interface LayerDropout {
@@ -26,8 +29,10 @@ export function normalisedConvolution(name: string, x: Tensor5D, parameters: Par
     const scale = parameter<Tensor1D>(parameters, `${name}.adn.N.weight`, 1);
     const shift = parameter<Tensor1D>(parameters, `${name}.adn.N.bias`, 1);
     const convolved = withCancelledBias(conv3d(x, weight), bias);
-    const normalised = instanceNorm(convolved, scale, shift);
-    return leakyRelu(dropout(normalised, drop.rate, drop.key), 0.1);
+    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift), SLOPE);
+    const kept = 1 - drop.rate; // what is kept is scaled up by the norm's own scale and shift
+    const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D);
+    return dropoutLeakyRelu(normalised, drop.rate, drop.key, SLOPE);
   });
 }
 
