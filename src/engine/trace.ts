@@ -28,6 +28,11 @@ const bfloat16Inputs: Readonly<Record<string, readonly number[]>> = {
   MatMul: [0, 1],
 };
 
+let running = 0;
+
+/** Whether ops called now become nodes of a graph; false where they run at once. */
+export const isTracing = (): boolean => running > 0;
+
 // Below every id of a real tensor: tfjs-node frees only ids from 0 up, so a traced tensor that outlives its trace harms nobody.
 let nextId = -1_000_000;
 
@@ -87,6 +92,7 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
   };
   backend.binding = standInFor(realBinding, standIn);
   backend.getInputTensorIds = (tensors) => tensors.map(idOf);
+  running++;
   try {
     return body({
       tensorFor: (output) => {
@@ -98,6 +104,7 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
       outputOf: (tensor) => outputById(idOf(tensor)),
     });
   } finally {
+    running--;
     backend.binding = realBinding;
     Reflect.deleteProperty(backend, 'getInputTensorIds'); // the prototype's own method shows again
   }

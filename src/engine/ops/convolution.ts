@@ -48,16 +48,6 @@ export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tenso
   return op(x, w) as Tensor5D;
 }
 
-/** Largest value of each 2x2x2 block; a last odd plane is left out, as in PyTorch. [B, D, H, W, C] to [B, D/2, H/2, W/2, C]. */
-export function maxPool3d(x: Tensor5D): Tensor5D {
-  return tf.maxPool3d(x, 2, 2, 'valid');
-}
-
-/** Mean of each `size`^3 block. [B, D, H, W, C] to [B, D/size, H/size, W/size, C]. */
-export function avgPool3d(x: Tensor5D, size: number): Tensor5D {
-  return size === 1 ? x : tf.avgPool3d(x, size, size, 'valid');
-}
-
 function convolutionAttributes(stride: number): OpAttribute[] {
   return [
     float32Attribute(),
