@@ -1,6 +1,7 @@
 import { WorkError } from '../errors.js';
 import { api, checked, type GraphOutput, type Pointer } from './c-api.js';
 import { createTensor, type Graph, type HostArray, readTensor } from './graph.js';
+import { sessionConfig } from './session-config.js';
 
 /** One value fed to the graph. */
 export interface Feed {
@@ -18,23 +19,46 @@ export interface Fetch {
 /** A `TF_Session` over a graph that may still grow. */
 export interface Session {
   readonly handle: Pointer;
+  /** What runs in it now, off the main thread. */
+  readonly running: Set<Promise<void>>;
 }
 
 /** Opens a session; `threads` bounds the threads of one op (0: TensorFlow decides). */
 export function openSession(graph: Graph, threads: number): Session {
   const options = api.newSessionOptions();
   try {
-    if (threads > 0) {
-      const config = Buffer.from([0x10, threads, 0x28, threads]); // ConfigProto: intra_op (2) and inter_op (5) parallelism threads
-      checked('session options', (status) => api.setConfig(options, config, config.length, status));
-    }
-    return { handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)) };
+    const config = sessionConfig(threads);
+    checked('session options', (status) => api.setConfig(options, config, config.length, status));
+    return { handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)), running: new Set() };
   } finally {
     api.deleteSessionOptions(options);
   }
 }
 
+/** Names of the devices that a session sees, such as `CPU:0` and `GPU:0`. */
+export function deviceNames(): string[] {
+  const graph = api.newGraph();
+  const session = openSession({ handle: graph, nodes: 0 }, 0);
+  const devices = checked('list devices', (status) => api.listDevices(session.handle, status));
+  try {
+    const full = Array.from(
+      { length: api.deviceCount(devices) },
+      (_, i) => checked('name a device', (status) => api.deviceName(devices, i, status)) as string,
+    );
+    return full.map((name) => name.replace(/^.*device:/, ''));
+  } finally {
+    api.deleteDeviceList(devices);
+    closeSession(session);
+    api.deleteGraph(graph);
+  }
+}
+
+/** Closes a session, after what still runs in it: closing it under a running step would end the process. */
 export function closeSession(session: Session): void {
+  if (session.running.size > 0) {
+    void Promise.allSettled(session.running).then(() => closeSession(session));
+    return;
+  }
   checked('close the session', (status) => api.closeSession(session.handle, status));
   checked('delete the session', (status) => api.deleteSession(session.handle, status));
 }
@@ -53,27 +77,30 @@ export async function runSession(
   const inputs = feeds.map((feed) => createTensor(feed.shape, feed.dtype, feed.values));
   const results: (Pointer | null)[] = new Array(fetches.length).fill(null);
   const status = api.newStatus();
+  const run = new Promise<void>((resolve, reject) => {
+    api.runSession.async(
+      session.handle,
+      null,
+      feeds.map((f) => f.output),
+      inputs,
+      inputs.length,
+      fetches.map((f) => f.output),
+      results,
+      results.length,
+      targets,
+      targets.length,
+      null,
+      status,
+      (error: unknown) => (error ? reject(error) : resolve()),
+    );
+  });
+  session.running.add(run);
   try {
-    await new Promise<void>((resolve, reject) => {
-      api.runSession.async(
-        session.handle,
-        null,
-        feeds.map((f) => f.output),
-        inputs,
-        inputs.length,
-        fetches.map((f) => f.output),
-        results,
-        results.length,
-        targets,
-        targets.length,
-        null,
-        status,
-        (error: unknown) => (error ? reject(error) : resolve()),
-      );
-    });
+    await run;
     if (api.statusCode(status) !== 0) throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
     return results.map((tensor, i) => readTensor(tensor as Pointer, (fetches[i] as Fetch).dtype));
   } finally {
+    session.running.delete(run);
     api.deleteStatus(status);
     for (const tensor of [...inputs, ...results]) if (tensor) api.deleteTensor(tensor);
   }

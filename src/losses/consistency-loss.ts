@@ -23,7 +23,8 @@ export function consistencyLoss(numberLogits: Tensor3D, locationLogits: Tensor3D
 
 function expectedNumber(numberLogits: Tensor3D): Tensor2D {
   const classes = numberLogits.shape[2];
-  return tf.softmax(numberLogits).mul(tf.range(0, classes)).sum(-1);
+  // As exp(log softmax), because TensorFlow computes softmax itself by other kernels in a graph than outside one.
+  return tf.logSoftmax(numberLogits).exp().mul(tf.range(0, classes)).sum(-1);
 }
 
 const thresholdedCount = (locationLogits: Tensor3D) => locationLogits.greater(0).cast('float32').sum(-1);
