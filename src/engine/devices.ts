@@ -30,6 +30,8 @@ function probe(): Devices {
  * that is some twenty times slower than float32.
  */
 function cpuHasBfloat16(): boolean {
+  const limit = process.env.ONEDNN_MAX_CPU_ISA ?? process.env.DNNL_MAX_CPU_ISA; // oneDNN's own switch, to do without newer instructions
+  if (limit && /^(SSE41|AVX|AVX2.*)$/i.test(limit)) return false;
   try {
     return /\b(avx512bw|avx512_bf16|amx_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
   } catch {
