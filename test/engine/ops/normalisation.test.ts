@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { instanceNorm, layerNorm, type NamedArray, type Tensor, type Tensor1D, type Tensor5D, tf } from '../../../src/engine/index.js';
+import { computed, engines, normals } from '../computed.js';
+
+/** `values` to mean 0 and variance 1 in double precision, then scaled and shifted. */
+function normalised(values: readonly number[], gamma: number, beta: number, epsilon: number): number[] {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  return values.map((value) => (gamma * (value - mean)) / Math.sqrt(variance + epsilon) + beta);
+}
+
+const largestDifference = (found: Float32Array, expected: ArrayLike<number>) =>
+  found.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] as number))), 0);
+
+describe.each(engines)('norms beside their formula in double precision, %s', (engine) => {
+  const gamma = [0.7, -1.2, 2];
+  const beta = [0.1, 0.2, -0.3];
+  const vectors = () => [tf.tensor1d(gamma), tf.tensor1d(beta)] as [Tensor1D, Tensor1D];
+
+  it.each([1, 3])('instance norm of %i items: every channel of every item by itself', async (batch) => {
+    const x = normals([batch, 3, 5, 4, 3], 1);
+    const { y } = await computed(engine, ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors()) }), { x });
+    const expected = new Float64Array(x.data.length);
+    for (let item = 0; item < batch; item++)
+      for (let c = 0; c < 3; c++) {
+        const places = Array.from({ length: 60 }, (_, voxel) => (item * 60 + voxel) * 3 + c);
+        const values = normalised(
+          places.map((place) => x.data[place] as number),
+          gamma[c] as number,
+          beta[c] as number,
+          1e-5,
+        );
+        for (const [i, place] of places.entries()) expected[place] = values[i] as number;
+      }
+    expect(largestDifference(y as Float32Array, expected)).toBeLessThan(3e-6); // float32 values up to 6
+  });
+
+  it('instance norm of a constant channel is its shift', async () => {
+    const x: NamedArray = { shape: [1, 2, 2, 2, 3], data: new Float32Array(24).fill(5) };
+    const { y } = await computed(engine, ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors()) }), { x });
+    expect(y).toEqual(Float32Array.from({ length: 24 }, (_, i) => beta[i % 3] as number));
+  });
+
+  it.each([1e-5, 0.5])('layer norm over the last axis, epsilon %f', async (epsilon) => {
+    const x = normals([2, 7, 3], 2);
+    const { y } = await computed(engine, ({ x: input }) => ({ y: layerNorm(input as Tensor, ...vectors(), epsilon) }), { x });
+    const expected = Array.from({ length: 14 }, (_, row) =>
+      normalised([...x.data.subarray(row * 3, row * 3 + 3)], 1, 0, epsilon).map((value, c) => value * (gamma[c] as number) + (beta[c] as number)),
+    ).flat();
+    expect(largestDifference(y as Float32Array, expected)).toBeLessThan(1e-5); // a row of three close values loses digits in its difference from the mean
+  });
+});

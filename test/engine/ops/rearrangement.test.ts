@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { resizeTrilinear, roll, type Tensor, type Tensor5D } from '../../../src/engine/index.js';
+import { computed, engines, normals } from '../computed.js';
+
+describe.each(engines)('rearrangement, %s', (engine) => {
+  it('rolls every element along by its shift, round the ends', async () => {
+    const sides = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }));
+    const shifts = fc.tuple(fc.integer({ min: -6, max: 6 }), fc.integer({ min: -6, max: 6 }));
+    await fc.assert(
+      fc.asyncProperty(sides, shifts, async ([a, b, c], [shiftA, shiftC]) => {
+        const x = normals([a, b, c], 1);
+        const { y } = await computed(engine, ({ x: input }) => ({ y: roll(input as Tensor, [shiftA, shiftC], [0, 2]) }), { x });
+        const expected = new Float32Array(x.data.length);
+        const around = (place: number, length: number) => ((place % length) + length) % length;
+        for (let i = 0; i < a; i++)
+          for (let j = 0; j < b; j++)
+            for (let k = 0; k < c; k++) expected[(around(i + shiftA, a) * b + j) * c + around(k + shiftC, c)] = x.data[(i * b + j) * c + k] as number;
+        expect(y).toEqual(expected);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('resizes a ramp to the ramp of half-voxel centres, level at the ends', async () => {
+    const size = fc.integer({ min: 2, max: 6 });
+    await fc.assert(
+      fc.asyncProperty(fc.tuple(size, size, size), fc.tuple(size, size, size), async (from, to) => {
+        const ramp = (d: number, h: number, w: number) => 2 * d - 3 * h + 0.5 * w + 1;
+        const [depth, height, width] = from;
+        const data = Float32Array.from({ length: depth * height * width }, (_, i) =>
+          ramp(Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width),
+        );
+        const x = { shape: [1, ...from, 1], data };
+        const { y } = await computed(engine, ({ x: input }) => ({ y: resizeTrilinear(input as Tensor5D, to) }), { x });
+        const source = (i: number, axis: 0 | 1 | 2) => Math.min(from[axis] - 1, Math.max(0, ((i + 0.5) * from[axis]) / to[axis] - 0.5));
+        for (const [i, value] of (y as Float32Array).entries()) {
+          const expected = ramp(source(Math.floor(i / (to[1] * to[2])), 0), source(Math.floor(i / to[2]) % to[1], 1), source(i % to[2], 2));
+          expect(Math.abs(value - expected)).toBeLessThan(1e-5); // float32 sums of values up to 20
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

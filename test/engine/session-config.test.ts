@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { createState, type Tensor, tf } from '../../src/engine/index.js';
+import { sessionConfig } from '../../src/engine/session-config.js';
+import { computed, normals } from './computed.js';
+
+describe('the configuration of a session', () => {
+  it('is a ConfigProto: threads of one op and of ops, then two passes switched off', () => {
+    expect([...sessionConfig(2)]).toEqual([0x10, 2, 0x28, 2, 0x52, 6, 0x52, 4, 0x18, 2, 0x38, 2]);
+    expect([...sessionConfig(0)]).toEqual([0x52, 6, 0x52, 4, 0x18, 2, 0x38, 2]);
+    expect([...sessionConfig(300)].slice(0, 6)).toEqual([0x10, 0xac, 0x02, 0x28, 0xac, 0x02]);
+  });
+
+  it('lets TensorFlow read a count of threads that takes two bytes', async () => {
+    const state = createState({ a: { shape: [1], data: Float32Array.of(3) } }, { engine: 'graph', threads: 200 });
+    expect((await state.read()).a?.data).toEqual(Float32Array.of(3));
+    state.dispose();
+  });
+
+  it('has a constant divided by, not multiplied with its rounded reciprocal', async () => {
+    const x = normals([1000], 1);
+    const { y } = await computed('graph', ({ x: input }) => ({ y: (input as Tensor).div(0.9) }), { x });
+    expect(y).toEqual(x.data.map((value) => value / Math.fround(0.9)));
+  });
+
+  it('has chains of additions added in the order written', async () => {
+    const values = { x: normals([1000], 1), y: normals([1000], 2), z: normals([1000], 3) };
+    const { sum } = await computed(
+      'graph',
+      ({ x, y, z }) => ({
+        sum: tf
+          .tanh(x as Tensor)
+          .add(y as Tensor)
+          .add(z as Tensor)
+          .add(x as Tensor),
+      }),
+      values,
+    );
+    const { sum: eager } = await computed(
+      'eager',
+      ({ x, y, z }) => ({
+        sum: tf
+          .tanh(x as Tensor)
+          .add(y as Tensor)
+          .add(z as Tensor)
+          .add(x as Tensor),
+      }),
+      values,
+    );
+    expect(sum).toEqual(eager);
+  });
+});
