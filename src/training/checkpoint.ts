@@ -83,6 +83,14 @@ export async function saveBest(run: string, values: NamedArrays, specs: readonly
  * @throws DataError when a file is missing or not the one that was written
  */
 export async function loadCheckpoint(run: string, state: RunState, specs: readonly ParameterSpec[]): Promise<NamedArrays> {
+  await verifyCheckpoint(run, state);
+  const { values } = await readWeights(join(folderOf(run), state.weights.name), specs);
+  const { arrays: moments } = await readSafetensors(join(folderOf(run), state.optimizer.name));
+  return { ...values, ...moments };
+}
+
+/** Throws DataError when a file of the checkpoint is missing or not the one that was written. */
+export async function verifyCheckpoint(run: string, state: RunState): Promise<void> {
   for (const { name, sha256: expected } of [state.weights, state.optimizer]) {
     const file = join(folderOf(run), name);
     const found = await sha256(file).catch((cause: NodeJS.ErrnoException) => {
@@ -96,9 +104,6 @@ export async function loadCheckpoint(run: string, state: RunState, specs: readon
       });
     }
   }
-  const { values } = await readWeights(join(folderOf(run), state.weights.name), specs);
-  const { arrays: moments } = await readSafetensors(join(folderOf(run), state.optimizer.name));
-  return { ...values, ...moments };
 }
 
 /** `target` as another name of `source`, at no moment missing. */

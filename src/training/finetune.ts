@@ -14,8 +14,8 @@ import { type LabelScheme, labelOnGrid, labelScheme, openPredictor, outputChanne
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
 import { initialiseParameters, type Network, networkByName, readWeights } from '../network/index.js';
 import { pretextPrefix } from '../pretext/index.js';
-import { randomStream } from '../random/streams.js';
 import type { Triple, Volume } from '../volume/index.js';
+import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { type DataSettings, type NetworkSettings, type RunOptions, runMetadata, type TrainSettings } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
@@ -51,7 +51,7 @@ export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
 export async function finetune({ settings, init, out, resume, progress, signal }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const index = await readPreparedIndex(data.prepared);
-  const caseIds = drawnFraction(index, settings);
+  const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);
   const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;
   const loader = await openCropLoader({
     preparedDir: prepared,
@@ -143,16 +143,9 @@ function segmentationLoss(
   return { ...loss };
 }
 
-/** The share of the training cases that the seed draws, at least one; all of them for a fraction of 1. */
-function drawnFraction(index: PreparedIndex, { data, seed }: FinetuneSettings): string[] {
-  const selection = { split: 'training' as const, ...(data.datasets && { datasets: data.datasets }) };
-  const all = selectCases(index, selection, data.prepared).map(({ id }) => id);
-  const drawn = new Set(
-    randomStream(seed, 'fraction')
-      .shuffle(all)
-      .slice(0, Math.max(1, Math.round(data.fraction * all.length))),
-  );
-  return all.filter((id) => drawn.has(id));
+/** Ids of the training cases of the datasets asked for. */
+function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSettings['data']): string[] {
+  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared).map(({ id }) => id);
 }
 
 /** What the outputs mean; the cases of one run must be of datasets with the same classes. */

@@ -54,10 +54,11 @@ export interface TrainingLoop {
 
 /**
  * Steps until the schedule ends: batch, update, log; now and then validation and checkpoint.
- * @throws InterruptedError after `signal`, with the state saved; WorkError when a loss or gradient is no finite number
+ * @throws InterruptedError after `signal`, with the state saved; WorkError when a loss, gradient or validation is no finite number
  */
 export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   const { steps } = loop.schedule;
+  await validateWhatStopped(loop);
   for (let step = loop.firstStep; step < steps; step++) {
     const line = await oneStep(loop, step);
     loop.metrics.append(line);
@@ -94,9 +95,25 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
   };
 }
 
+/** A run that was stopped at a step whose validation was due did not wait for it; the resumed run makes up for it. */
+async function validateWhatStopped(loop: TrainingLoop): Promise<void> {
+  const { firstStep, schedule, metrics } = loop;
+  const validated = metrics.lines().some((line) => 'validation' in line && line.step === firstStep);
+  const missed = firstStep > 0 && firstStep < schedule.steps && isDue(firstStep, loop.validateEvery, schedule.steps) && !validated;
+  if (!loop.validate || !missed) return;
+  await validateNow(loop, firstStep);
+  await loop.checkpoint(firstStep); // with the best so far
+}
+
 async function validateNow(loop: TrainingLoop, step: number): Promise<void> {
   if (!loop.validate) return;
   const { values, score } = await loop.validate();
+  if (!Number.isFinite(score)) {
+    throw new WorkError(
+      `the validation after step ${step} gave a number that is not finite: lower train.learningRate, then resume from the last checkpoint`,
+      { field: 'train.learningRate', found: values },
+    );
+  }
   const better = loop.best === null || score > loop.best.value;
   if (better) {
     loop.best = { step, value: score };

@@ -27,23 +27,27 @@ const free = new Set(['data.workers', 'data.prefetch', 'data.prepared', 'train.c
  */
 export async function openRunFolder(path: string, config: RunConfig, resume: boolean): Promise<RunFolder> {
   const configFile = join(path, 'config.yaml');
-  const begun = existsSync(configFile);
-  if (begun && !resume) {
-    throw new UsageError(`${path} already holds a run: add --resume to continue it, or choose another folder with --out`, { file: path });
-  }
-  if (!begun && resume) throw new UsageError(`${path} holds no run to resume: leave out --resume to begin one there`, { file: path });
+  requireAsExpected(path, existsSync(configFile), resume);
   await mkdir(join(path, 'checkpoints'), { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new WorkError(`the run folder ${path} cannot be made (${cause.code}): choose another --out`, { file: path }, { cause });
   });
   const release = await lockFolder(path);
   try {
-    if (begun) requireSameConfig(config, await readRunConfig(path), configFile);
+    requireAsExpected(path, existsSync(configFile), resume); // another process may have begun it while this one waited
+    if (resume) requireSameConfig(config, await readRunConfig(path), configFile);
     else await writeFileAtomic(configFile, stringify(config));
     return { path, state: await readRunState(path), release };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+function requireAsExpected(path: string, begun: boolean, resume: boolean): void {
+  if (begun && !resume) {
+    throw new UsageError(`${path} already holds a run: add --resume to continue it, or choose another folder with --out`, { file: path });
+  }
+  if (!begun && resume) throw new UsageError(`${path} holds no run to resume: leave out --resume to begin one there`, { file: path });
 }
 
 /** The settings of a run. Throws DataError when the folder holds none. */

@@ -4,7 +4,7 @@ import { type CompiledStep, createState, type InputValues, type NamedArrays, typ
 import { DataError } from '../errors.js';
 import { elementCount, type ParameterSpec } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
-import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint } from './checkpoint.js';
+import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint, verifyCheckpoint } from './checkpoint.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop, type Validation } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
@@ -59,7 +59,10 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
   try {
     const cases = plan.loader.cases.map(({ id }) => id);
     requireSameCases(folder, cases);
-    if (isComplete(plan, folder)) return resultOf(plan, folder.state.best);
+    if (isComplete(plan, folder)) {
+      await verifyCheckpoint(folder.path, folder.state);
+      return resultOf(plan, folder.state.best);
+    }
     const state = createState(await startingValues(plan, folder), { engine: plan.engine, threads: plan.threads });
     try {
       const best = await train({ ...plan, progress: loggedProgress(plan.progress, log) }, folder, state, cases);

@@ -1,0 +1,88 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openRunFolder, readRunConfig } from '../../src/training/run-folder.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'run-folder-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const config = {
+  seed: 1,
+  data: { prepared: 'prepared', cropSize: [32, 32, 32], workers: 1, prefetch: 3, datasets: undefined },
+  train: { steps: 5, clipNorm: null, checkpointEvery: 500 },
+  init: null,
+};
+/** Opens the folder and lets it go again. */
+const opened = async (name: string, settings: object, resume: boolean) => {
+  const run = await openRunFolder(join(folder, name), settings, resume);
+  await run.release();
+  return run;
+};
+
+describe('a run folder', () => {
+  it('keeps the settings as they were resolved', async () => {
+    expect(await opened('kept', config, false)).toMatchObject({ path: join(folder, 'kept'), state: undefined });
+    const { data, ...rest } = config;
+    expect(await readRunConfig(join(folder, 'kept'))).toEqual({
+      ...rest,
+      data: { prepared: 'prepared', cropSize: [32, 32, 32], workers: 1, prefetch: 3 },
+    });
+    expect(existsSync(join(folder, 'kept', 'checkpoints'))).toBe(true);
+  });
+
+  it('is resumed with the same settings, and with others that change no bit of what comes out', async () => {
+    await opened('resumed', config, false);
+    const before = readFileSync(join(folder, 'resumed', 'config.yaml'), 'utf8');
+    const others = {
+      ...config,
+      data: { ...config.data, prepared: '/elsewhere', workers: 8, prefetch: 0 },
+      train: { ...config.train, checkpointEvery: 7 },
+    };
+    await opened('resumed', others, true);
+    expect(readFileSync(join(folder, 'resumed', 'config.yaml'), 'utf8')).toBe(before);
+  });
+
+  it.each([
+    [
+      'another value',
+      { ...config, seed: 2 },
+      /config.yaml says seed 1, but 2 is asked for: resume with the same settings, or begin another run with --out/,
+    ],
+    [
+      'another list',
+      { ...config, data: { ...config.data, cropSize: [32, 32, 16] } },
+      /says data.cropSize \[32,32,32\], but \[32,32,16\] is asked for/,
+    ],
+    ['one more', { ...config, data: { ...config.data, datasets: ['ct'] } }, /says data.datasets undefined, but \["ct"\] is asked for/],
+    ['one less', { seed: 1, data: config.data, train: config.train }, /says init null, but undefined is asked for/],
+    ['a value for none', { ...config, train: { ...config.train, clipNorm: 1 } }, /says train.clipNorm null, but 1 is asked for/],
+  ])('is not resumed with %s', async (name, settings, message) => {
+    await opened(name, config, false);
+    await expect(opened(name, settings, true)).rejects.toMatchObject({ exitCode: 2, message });
+    await opened(name, config, true); // and is not left locked
+  });
+
+  it('is begun by one of two processes that find it empty at the same time; the other is refused', async () => {
+    const both = [opened('race', { seed: 1 }, false), opened('race', { seed: 2 }, false)];
+    const results = await Promise.allSettled(both);
+    const won = results.findIndex(({ status }) => status === 'fulfilled');
+    expect(await readRunConfig(join(folder, 'race'))).toEqual({ seed: won + 1 });
+    expect(results[1 - won]).toMatchObject({
+      status: 'rejected',
+      reason: { exitCode: 2, message: expect.stringMatching(/already holds a run: add --resume/) },
+    });
+  });
+
+  it('is no folder of a run without settings, and says where no folder can be made', async () => {
+    await expect(readRunConfig(join(folder, 'nothing'))).rejects.toMatchObject({
+      exitCode: 3,
+      message: /nothing is no run folder: .*config.yaml cannot be read/,
+    });
+    writeFileSync(join(folder, 'file'), '');
+    await expect(opened('file/run', config, false)).rejects.toMatchObject({
+      exitCode: 1,
+      message: /cannot be made \(ENOTDIR\): choose another --out/,
+    });
+  });
+});
