@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { experimentConfig, finetuneConfig, loadConfig, nearestName, pretrainConfig } from '../../src/config/index.js';
+import { loadConfig, nearestName, pretrainConfig } from '../../src/config/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
 const written = (text: string): string => {
@@ -11,31 +11,6 @@ const written = (text: string): string => {
   return file;
 };
 const minimal = 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {batchSize: 2, steps: 5}\n';
-const schemas = { pretrain: pretrainConfig, finetune: finetuneConfig, experiment: experimentConfig };
-
-describe('the configurations of this project', () => {
-  for (const [kind, schema] of Object.entries(schemas)) {
-    it.each(readdirSync(`configs/${kind}`).map((file) => [file]))(`configs/${kind}/%s is valid`, async (file) => {
-      await loadConfig(schema, `configs/${kind}/${file}`);
-    });
-  }
-
-  it.each(['pretrain', 'finetune'] as const)('configs/smoke/%s.yaml is valid', async (kind) => {
-    await loadConfig(schemas[kind], `configs/smoke/${kind}.yaml`);
-  });
-
-  it('carry the settings of the paper', async () => {
-    const ct = await loadConfig(pretrainConfig, 'configs/pretrain/hybridmim-unet-ct.yaml');
-    expect(ct.data.cropSize).toEqual([96, 96, 96]);
-    expect(ct.train).toMatchObject({ batchSize: 4, steps: 100_000, warmupEpochs: 50, learningRate: 1e-4, weightDecay: 1e-5 });
-    expect(ct.method).toMatchObject({ subVolume: 32, patch: 16, region: 64, maskRatio: 0.4, temperature: 0.5 });
-    expect(ct.method.weights).toEqual({ reconstruction: 1, number: 0.1, location: 0.1, consistency: 0.01, contrast: 0.1 });
-    const brats = await loadConfig(finetuneConfig, 'configs/finetune/brats-unet.yaml');
-    expect(brats).toMatchObject({ data: { cropSize: [128, 128, 128] }, train: { batchSize: 2, epochs: 300 } });
-    expect((await loadConfig(finetuneConfig, 'configs/finetune/btcv-unet.yaml')).train.epochs).toBe(2000);
-    expect((await loadConfig(finetuneConfig, 'configs/finetune/msd-spleen-unet.yaml')).train.epochs).toBe(600);
-  });
-});
 
 describe('loading a configuration', () => {
   it('fills in the defaults of the paper', async () => {

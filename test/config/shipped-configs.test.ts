@@ -1,0 +1,174 @@
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  checkConfig,
+  type ExperimentConfig,
+  experimentConfig,
+  type FinetuneConfig,
+  finetuneConfig,
+  loadConfig,
+  loadTask,
+  type PretrainConfig,
+  pretrainConfig,
+} from '../../src/config/index.js';
+import { readDatasetFile } from '../../src/dataset/index.js';
+import { preprocessingOf } from '../../src/dataset/preprocessing.js';
+import { labelScheme } from '../../src/inference/index.js';
+import { learningRateAt, scheduleOf } from '../../src/training/schedule.js';
+import { temporaryFolder, writeJson } from '../dataset/generated-data.js';
+
+const yaml = (folder: string) => readdirSync(join('configs', folder)).map((name) => join('configs', folder, name));
+const schemas = { pretrain: pretrainConfig, finetune: finetuneConfig, experiment: experimentConfig };
+
+describe('every shipped configuration', () => {
+  it('stands in a folder that this test knows, as YAML', () => {
+    expect(readdirSync('configs').sort()).toEqual([...Object.keys(schemas), 'smoke', 'tasks'].sort());
+    for (const folder of readdirSync('configs')) for (const file of yaml(folder)) expect(file).toMatch(/\.yaml$/);
+  });
+
+  for (const [folder, schema] of Object.entries(schemas)) {
+    it.each(yaml(folder))('%s passes its schema', async (file) => {
+      await loadConfig(schema, file);
+    });
+  }
+
+  it.each(yaml('smoke'))('%s passes its schema', async (file) => {
+    await loadConfig(file.includes('pretrain') ? pretrainConfig : finetuneConfig, file);
+  });
+
+  it.each(yaml('tasks'))('%s is a task whose regions are of its classes', async (file) => {
+    const { classes, regions, labelMap } = await loadTask(basename(file, '.yaml'));
+    expect(labelScheme(classes, regions).names).toEqual(Object.keys(regions ?? {}).length > 0 ? Object.keys(regions!) : Object.values(classes));
+    for (const value of Object.values(labelMap ?? {})) expect(Object.keys(classes)).toContain(String(value));
+  });
+});
+
+describe.each(yaml('pretrain'))('%s', (file) => {
+  let config: PretrainConfig;
+  beforeAll(async () => {
+    config = await loadConfig(pretrainConfig, file);
+  });
+  const brats = file.includes('brats');
+
+  it('has the crop, batch and target region of the paper (4.3)', () => {
+    const side = brats ? 128 : 96;
+    expect(config.data.cropSize).toEqual([side, side, side]);
+    expect([config.train.batchSize, config.method.region]).toEqual(brats ? [2, 96] : [4, 64]);
+  });
+
+  it('has the masks, heads and loss weights of the paper (3.2 to 3.5)', () => {
+    expect(config.method).toMatchObject({ name: 'hybridmim', subVolume: 32, patch: 16, maskRatio: 0.4 });
+    expect(config.method).toMatchObject({ reconstruction: 'l2', consistency: 'soft', temperature: 0.5, contrastDim: 384 });
+    expect(config.method.weights).toEqual({ reconstruction: 1, number: 0.1, location: 0.1, consistency: 0.01, contrast: 0.1 });
+  });
+
+  it('has sizes that fit: whole sub-volumes in crop and region, whole patches in sub-volumes, two items to contrast', () => {
+    const { subVolume, patch, region } = config.method;
+    for (const side of config.data.cropSize) expect([side % subVolume, region % subVolume, subVolume % patch, side % 16]).toEqual([0, 0, 0, 0]);
+    expect(config.train.batchSize).toBeGreaterThan(1);
+  });
+
+  it('has the optimiser of the paper (4.3): AdamW for 100,000 steps after 50 epochs of warm-up', () => {
+    expect(config.train).toMatchObject({ steps: 100_000, warmupEpochs: 50, learningRate: 1e-4, weightDecay: 1e-5, clipNorm: null });
+    expect(config.train.decayNormsAndBiases).toBe(true); // as PyTorch's AdamW
+    const schedule = scheduleOf(config.train, 1897);
+    expect(schedule).toEqual({ steps: 100_000, warmupSteps: Math.ceil((50 * 1897) / config.train.batchSize), peak: 1e-4 });
+    expect(learningRateAt(schedule.warmupSteps - 1, schedule)).toBeCloseTo(1e-4, 15);
+  });
+
+  it("has the paper's UNet", () => {
+    expect(config.network).toEqual({ name: 'unet', features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
+  });
+});
+
+describe.each([
+  ['btcv', 96, 4, 2000],
+  ['msd-liver', 96, 4, 600],
+  ['msd-spleen', 96, 4, 600],
+  ['brats', 128, 2, 300],
+] as const)('configs/finetune/%s-unet.yaml', (task, side, batchSize, epochs) => {
+  let config: FinetuneConfig;
+  beforeAll(async () => {
+    config = await loadConfig(finetuneConfig, `configs/finetune/${task}-unet.yaml`);
+  });
+
+  it('has the crop, batch, epochs, optimiser and augmentation of the paper (4.3)', () => {
+    expect(config.data.cropSize).toEqual([side, side, side]);
+    expect(config.train).toMatchObject({ batchSize, epochs, warmupEpochs: 50, learningRate: 1e-4, weightDecay: 1e-5 });
+    expect(config.train.steps).toBeUndefined(); // steps would count before the epochs
+    expect(config.train.augmentation).toEqual({ flip: 0.2, rotate: 0.2, scaleIntensity: 0.1, shiftIntensity: 0.1 });
+  });
+
+  it('takes the network as it was pre-trained, all training cases, and its own dataset', async () => {
+    const pretraining = await loadConfig(pretrainConfig, `configs/pretrain/hybridmim-unet-${task === 'brats' ? 'brats' : 'ct'}.yaml`);
+    expect(config.network).toEqual(pretraining.network);
+    expect(config.data).toMatchObject({ fraction: 1, validateOn: 'validation', datasets: [task] });
+  });
+
+  it('predicts with windows of the crop that overlap by half', () => {
+    expect(config.inference).toEqual({ window: config.data.cropSize, overlap: 0.5 });
+  });
+
+  it("has the task's regions, and the example index has its classes", async () => {
+    const { classes, regions, labelMap } = await loadTask(task);
+    expect(config.data.regions).toEqual(regions);
+    const entry = (await readDatasetFile('datasets.example.json')).datasets[task]!;
+    if (entry.layout === 'files') expect([entry.classes, entry.labelMap]).toEqual([classes, labelMap]); // msd has its own dataset.json
+  });
+});
+
+describe('the tasks', () => {
+  it('have the 13 organs of BTCV, liver and tumour, spleen, and the three regions of BraTS', async () => {
+    const btcv = await loadTask('btcv');
+    expect(Object.keys(btcv.classes)).toEqual(Array.from({ length: 13 }, (_, i) => String(i + 1)));
+    expect([btcv.classes[1], btcv.classes[6], btcv.classes[8], btcv.classes[13]]).toEqual(['spleen', 'liver', 'aorta', 'left adrenal gland']);
+    expect((await loadTask('msd-liver')).classes).toEqual({ 1: 'liver', 2: 'tumour' });
+    expect((await loadTask('msd-spleen')).classes).toEqual({ 1: 'spleen' });
+    expect(await loadTask('brats')).toMatchObject({ labelMap: { 3: 4 }, regions: { WT: [1, 2, 4], TC: [1, 4], ET: [4] } });
+  });
+});
+
+describe.each(yaml('experiment'))('%s', (file) => {
+  let config: ExperimentConfig;
+  beforeAll(async () => {
+    config = await loadConfig(experimentConfig, file);
+  });
+  const folder = temporaryFolder();
+  const resolved = (section: Record<string, unknown>, schema: typeof pretrainConfig | typeof finetuneConfig) =>
+    checkConfig(schema, { ...section, seed: 0, data: { ...(section.data as object), prepared: 'prepared' } }, file);
+
+  it('has sections that pass their own schemas, and one network for both', () => {
+    const [before, after] = [resolved(config.pretrain, pretrainConfig).network, resolved(config.finetune, finetuneConfig).network];
+    expect([after.name, after.features]).toEqual([before.name, before.features]); // dropout may differ: it has no weights
+  });
+
+  it('has an index of datasets that reads, with the datasets that its sections name', async () => {
+    const { datasets } = await readDatasetFile(writeJson(join(folder, `${basename(file)}.json`), config.datasets));
+    for (const section of [config.pretrain, config.finetune]) {
+      for (const name of (section.data as { datasets?: string[] }).datasets ?? []) expect(Object.keys(datasets)).toContain(name);
+    }
+    const splits = Object.values(datasets).flatMap((entry) => (entry.layout === 'files' ? entry.cases.map(({ split }) => split) : []));
+    expect(splits).toContain(config.evaluate);
+  });
+
+  it('compares an arm from scratch with one that is pre-trained', () => {
+    expect(new Set(config.arms.map(({ pretrained }) => pretrained))).toEqual(new Set([false, true]));
+    expect(new Set(config.arms.map(({ name }) => name)).size).toBe(config.arms.length);
+    expect(new Set(config.seeds).size).toBe(config.seeds.length);
+  });
+});
+
+describe('datasets.example.json', () => {
+  it('has the split of the paper, and the grids and intensities of each task', async () => {
+    const { seed, validationShare, datasets } = await readDatasetFile('datasets.example.json');
+    expect([seed, validationShare]).toEqual([0, 0.2]);
+    for (const [name, modality] of Object.entries({ btcv: 'ct', 'msd-liver': 'ct', 'msd-spleen': 'ct', brats: 'mr' } as const)) {
+      const preprocessing = preprocessingOf(modality, datasets[name]);
+      if (modality === 'mr') expect(preprocessing).toMatchObject({ spacing: [1, 1, 1], intensity: 'z-score' });
+      else expect(preprocessing).toMatchObject({ spacing: [1.5, 1.5, 2], intensity: 'ct-window', windowHu: [-175, 250], foregroundThreshold: -175 });
+    }
+    const { brats } = datasets;
+    expect(brats!.layout === 'files' && brats!.cases[0]!.images).toHaveLength(4);
+  });
+});
