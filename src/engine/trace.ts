@@ -123,12 +123,23 @@ function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): Nati
  */
 function addInBfloat16(graph: Graph, name: string, attributes: OpAttribute[], inputs: GraphOutput[], cast: readonly number[]): GraphOutput {
   const narrowed = inputs.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input));
-  if (devices().bfloat16 === 'rounded') {
+  if (devices().bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs)) {
     const rounded = narrowed.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input));
     return name === filterGradientOp ? addFilterGradient(graph, rounded, attributes) : addOutput(graph, name, rounded, attributes);
   }
   const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
   return addCast(graph, addOutput(graph, name, narrowed, typed), DataTypeCode.bfloat16, DataTypeCode.float32);
+}
+
+/**
+ * oneDNN's bfloat16 kernel for filter gradients writes beyond its memory, and gives other numbers each time, where the filter is deeper
+ * than the image: the bottleneck of a small crop.
+ */
+function isBeyondNativeKernels(graph: Graph, name: string, attributes: OpAttribute[], inputs: readonly GraphOutput[]): boolean {
+  if (name !== filterGradientOp || devices().kind !== 'cpu') return false;
+  const [, imageDepth = 0] = describeOutput(graph, inputs[0] as GraphOutput).shape;
+  const [filterDepth = 0] = describeOutput(graph, addOutput(graph, name, inputs, attributes)).shape; // pruned: nothing uses it
+  return filterDepth > imageDepth;
 }
 
 function addCast(graph: Graph, input: GraphOutput, from: number, to: number): GraphOutput {
