@@ -40,19 +40,19 @@ const sameArrays = (found: NamedArrays, expected: NamedArrays, names: readonly s
 
 describe('fine-tuning', () => {
   it('learns: the loss falls, Dice on the training cases rises, and the best weights stay', async () => {
-    const length = ['train.steps=60', 'train.warmupSteps=5', 'train.learningRate=5.0e-3', 'train.checkpointEvery=60'];
-    const result = await run(await smokeFinetuneConfig(organs, ...length, 'train.validateEvery=15', 'data.validateOn=training'), 'learns');
+    const length = ['train.steps=45', 'train.warmupSteps=5', 'train.learningRate=5.0e-3', 'train.checkpointEvery=45'];
+    const result = await run(await smokeFinetuneConfig(organs, ...length, 'train.validateEvery=9', 'data.validateOn=training'), 'learns');
     const lines = stepsOf('learns');
-    expect(lines).toHaveLength(60);
+    expect(lines).toHaveLength(45);
     expect(Object.keys(lines[0]!.losses).sort()).toEqual(['crossEntropy', 'dice']);
     for (const { loss, losses } of lines) expect(loss).toBeCloseTo(losses.dice! + losses.crossEntropy!, 5);
     const losses = lines.map(({ loss }) => loss);
-    expect(mean(losses.slice(-10))).toBeLessThan(0.6 * mean(losses.slice(0, 10)));
+    expect(mean(losses.slice(-10))).toBeLessThan(0.7 * mean(losses.slice(0, 10)));
 
     const dice = validationsOf('learns').map(({ step, validation }) => [step, validation.dice!] as const);
-    expect(dice.map(([step]) => step)).toEqual([15, 30, 45, 60]);
+    expect(dice.map(([step]) => step)).toEqual([9, 18, 27, 36, 45]);
     expect(dice.at(-1)![1]).toBeGreaterThan(dice[0]![1]);
-    expect(dice.at(-1)![1]).toBeGreaterThan(0.6);
+    expect(dice.at(-1)![1]).toBeGreaterThan(0.8);
     for (const { validation } of validationsOf('learns')) {
       expect(Object.keys(validation)).toEqual(['dice', 'dice liver', 'dice tumour']);
       expect(validation.dice).toBeCloseTo((validation['dice liver']! + validation['dice tumour']!) / 2, 10);
