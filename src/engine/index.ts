@@ -11,7 +11,7 @@ export { instanceNorm, layerNorm } from './ops/normalisation.js';
 export { avgPool3d, maxPool3d } from './ops/pooling.js';
 export { resizeTrilinear, roll } from './ops/rearrangement.js';
 export { inPlace } from './place.js';
-export { dropout, dropoutLeakyRelu, randomUniform } from './random.js';
+export { dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
 export { deviceNames } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';

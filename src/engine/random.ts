@@ -21,10 +21,27 @@ export function withStepSeed<T>(seed: Scalar, body: () => T): T {
  * @throws Error outside a compiled step, where there is no seed
  */
 export function randomUniform(shape: readonly number[], key: number): Tensor {
-  if (!stepSeedTensor) throw new Error('randomUniform was called outside a compiled step, where no seed is set');
+  return draw('StatelessRandomUniform', 'float32', shape, key);
+}
+
+function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], key: number): Tensor {
+  if (!stepSeedTensor) throw new Error('a random number was drawn outside a compiled step, where no seed is set');
   const seed = tf.stack([stepSeedTensor, tf.scalar(key, 'int32')]);
-  const attributes = [attribute.type('dtype', 'float32'), attribute.type('T', 'int32'), attribute.type('Tseed', 'int32')];
-  return runOp('StatelessRandomUniform', attributes, [tf.tensor1d([...shape], 'int32'), seed]);
+  const attributes = [attribute.type('dtype', dtype), attribute.type('T', 'int32'), attribute.type('Tseed', 'int32')];
+  return runOp(op, attributes, [tf.tensor1d([...shape], 'int32'), seed]);
+}
+
+/**
+ * Which elements a dropout keeps: true with probability 1 - `rate`, to the nearest of 65,536 parts. One drawn 32-bit number decides two
+ * elements, by its upper and by its lower half: drawing is what dropout costs.
+ */
+export function keepMask(shape: readonly number[], rate: number, key: number): Tensor {
+  const count = shape.reduce((product, n) => product * n, 1);
+  const drawn = draw('StatelessRandomUniformFullInt', 'int32', [Math.ceil(count / 2)], key);
+  const least = tf.scalar(Math.round(rate * 2 ** 16) * 2 ** 16 - 2 ** 31, 'int32'); // signed, and it looks at the upper half alone
+  const lowerHalf = drawn.mul(tf.scalar(2 ** 16, 'int32')); // the lower half moved up; a product that wraps is ten times as fast as the op for shifts
+  const kept = tf.concat([drawn.greaterEqual(least), lowerHalf.greaterEqual(least)]);
+  return (count % 2 === 0 ? kept : kept.slice(0, count)).reshape([...shape]);
 }
 
 /**
@@ -35,8 +52,7 @@ export function randomUniform(shape: readonly number[], key: number): Tensor {
 export function dropout<T extends Tensor>(x: T, rate: number, key: number, perChannel = false): T {
   if (rate === 0) return x;
   const drawShape = perChannel ? x.shape.map((n, axis) => (axis === 0 || axis === x.rank - 1 ? n : 1)) : x.shape;
-  const keep = randomUniform(drawShape, key)
-    .greaterEqual(rate)
+  const keep = keepMask(drawShape, rate, key)
     .cast('float32')
     .div(1 - rate);
   return x.mul(keep) as T;
@@ -54,7 +70,7 @@ const NEGATIVE_ZERO_BITS = -(2 ** 31);
  */
 export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: number, alpha: number): T {
   if (!(alpha > 0)) throw new Error(`dropoutLeakyRelu needs alpha > 0, got ${alpha}`);
-  const keep = randomUniform(x.shape, key).greaterEqual(rate);
+  const keep = keepMask(x.shape, rate, key);
   const relu = [float32Attribute(), attribute.float('alpha', alpha)];
   const select = (condition: Tensor, value: Tensor, other: number) => runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
   const op = tf.customGrad((...args) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dropout, dropoutLeakyRelu, type NamedArray, randomUniform, type Tensor, tf } from '../../src/engine/index.js';
+import { dropout, dropoutLeakyRelu, keepMask, type NamedArray, randomUniform, type Tensor, tf } from '../../src/engine/index.js';
 import { computed, engines } from './computed.js';
 
 const ones = (shape: number[]): NamedArray => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1) });
@@ -41,6 +41,40 @@ it('draws the same numbers in both engines', async () => {
   expect(graph).toEqual(eager);
 });
 
+describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
+  const draw = async (shape: number[], rate: number, key = 1) =>
+    (await computed(engine, () => ({ kept: keepMask(shape, rate, key).cast('float32') }), {}, 11)).kept as Float32Array;
+
+  it.each([0.1, 0.5, 0.9])('drops a share of %f', async (rate) => {
+    const kept = await draw([500, 401], rate); // an odd number of elements
+    expect(kept).toHaveLength(500 * 401);
+    const error = Math.sqrt((rate * (1 - rate)) / kept.length);
+    expect(Math.abs(mean(kept) - (1 - rate))).toBeLessThan(4 * error);
+    expect([...new Set(kept)].sort()).toEqual([0, 1]);
+  });
+
+  it('keeps everything at rate 0', async () => {
+    expect(mean(await draw([1000], 0))).toBe(1);
+  });
+
+  it('decides every element by itself: neighbours, and the two that share a drawn number, do not go together', async () => {
+    const kept = await draw([100_000], 0.5);
+    const correlation = (distance: number) => {
+      const pairs = Array.from({ length: 50_000 }, (_, i) => (kept[i]! - 0.5) * (kept[i + distance]! - 0.5));
+      return (4 * pairs.reduce((sum, product) => sum + product, 0)) / pairs.length;
+    };
+    for (const distance of [1, 2, 50_000]) expect(Math.abs(correlation(distance))).toBeLessThan(4 / Math.sqrt(50_000));
+    expect(await draw([100_000], 0.5, 2)).not.toEqual(kept);
+  });
+});
+
+it('draws the same mask in both engines', async () => {
+  const [graph, eager] = await Promise.all(
+    engines.map((engine) => computed(engine, () => ({ m: keepMask([7, 9, 11], 0.1, 3).cast('float32') }), {}, 5)),
+  );
+  expect(graph).toEqual(eager);
+});
+
 describe.each(engines)('dropout, %s', (engine) => {
   it('drops the share it is told, scales the rest up, and drops the same elements in the gradient', async () => {
     const step = ({ x }: Record<string, Tensor>) => ({
@@ -70,7 +104,7 @@ describe.each(engines)('dropout and leaky ReLU as one op, %s', (engine) => {
   const x = { shape: [5, 1000], data: Float32Array.from({ length: 5000 }, (_, i) => inputs[Math.floor(i / 1000)] as number) };
   const step = ({ x: input }: Record<string, Tensor>) => {
     const op = (z: Tensor) => dropoutLeakyRelu(z, 0.3, 7, 0.1);
-    const kept = randomUniform([5, 1000], 7).greaterEqual(0.3).cast('float32');
+    const kept = keepMask([5, 1000], 0.3, 7).cast('float32');
     return { y: op(input as Tensor), dx: tf.grad(op)(input as Tensor), kept };
   };
 
