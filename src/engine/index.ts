@@ -1,3 +1,4 @@
+export { after } from './after.js';
 export { api as tensorflow } from './c-api.js';
 export type { CompiledStep, CompileOptions, InputSpec, InputSpecs, InputValues, OutputValues, StepFunction } from './compile.js';
 export { compile } from './compile.js';

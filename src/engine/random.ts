@@ -1,3 +1,4 @@
+import { after } from './after.js';
 import { attribute, float32Attribute, runOp } from './native-backend.js';
 import { bindPlace } from './place.js';
 import tf, { type Scalar, type Tensor } from './tf.js';
@@ -24,9 +25,10 @@ export function randomUniform(shape: readonly number[], key: number): Tensor {
   return draw('StatelessRandomUniform', 'float32', shape, key);
 }
 
-function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], key: number): Tensor {
+function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], key: number, earlier?: Tensor): Tensor {
   if (!stepSeedTensor) throw new Error('a random number was drawn outside a compiled step, where no seed is set');
-  const seed = tf.stack([stepSeedTensor, tf.scalar(key, 'int32')]);
+  const stacked = tf.stack([stepSeedTensor, tf.scalar(key, 'int32')]);
+  const seed = earlier ? after(stacked, earlier) : stacked;
   const attributes = [attribute.type('dtype', dtype), attribute.type('T', 'int32'), attribute.type('Tseed', 'int32')];
   return runOp(op, attributes, [tf.tensor1d([...shape], 'int32'), seed]);
 }
@@ -34,10 +36,11 @@ function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], 
 /**
  * Which elements a dropout keeps: true with probability 1 - `rate`, to the nearest of 65,536 parts. One drawn 32-bit number decides two
  * elements, by its upper and by its lower half: drawing is what dropout costs.
+ * @param earlier the mask is not drawn before this is there, and so need not be kept until it is used
  */
-export function keepMask(shape: readonly number[], rate: number, key: number): Tensor {
+export function keepMask(shape: readonly number[], rate: number, key: number, earlier?: Tensor): Tensor {
   const count = shape.reduce((product, n) => product * n, 1);
-  const drawn = draw('StatelessRandomUniformFullInt', 'int32', [Math.ceil(count / 2)], key);
+  const drawn = draw('StatelessRandomUniformFullInt', 'int32', [Math.ceil(count / 2)], key, earlier);
   const least = tf.scalar(Math.round(rate * 2 ** 16) * 2 ** 16 - 2 ** 31, 'int32'); // signed, and it looks at the upper half alone
   const lowerHalf = drawn.mul(tf.scalar(2 ** 16, 'int32')); // the lower half moved up; a product that wraps is ten times as fast as the op for shifts
   const kept = tf.concat([drawn.greaterEqual(least), lowerHalf.greaterEqual(least)]);
@@ -52,7 +55,7 @@ export function keepMask(shape: readonly number[], rate: number, key: number): T
 export function dropout<T extends Tensor>(x: T, rate: number, key: number, perChannel = false): T {
   if (rate === 0) return x;
   const drawShape = perChannel ? x.shape.map((n, axis) => (axis === 0 || axis === x.rank - 1 ? n : 1)) : x.shape;
-  const keep = keepMask(drawShape, rate, key)
+  const keep = keepMask(drawShape, rate, key, x)
     .cast('float32')
     .div(1 - rate);
   return x.mul(keep) as T;
@@ -70,7 +73,7 @@ const NEGATIVE_ZERO_BITS = -(2 ** 31);
  */
 export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: number, alpha: number): T {
   if (!(alpha > 0)) throw new Error(`dropoutLeakyRelu needs alpha > 0, got ${alpha}`);
-  const keep = keepMask(x.shape, rate, key);
+  const keep = keepMask(x.shape, rate, key, x);
   const relu = [float32Attribute(), attribute.float('alpha', alpha)];
   const select = (condition: Tensor, value: Tensor, other: number) => runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
   const op = tf.customGrad((...args) => {
@@ -78,7 +81,7 @@ export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: numb
     const value = select(keep, runOp('LeakyRelu', relu, [input]), -0);
     save([value]);
     const gradient = bindPlace('gradient', (dy: Tensor, [saved]: Tensor[]) => {
-      const y = saved as Tensor;
+      const y = after(saved as Tensor, dy);
       const bits = runOp('Bitcast', [float32Attribute(), attribute.type('type', 'int32')], [y]); // no copy
       return select(bits.notEqual(tf.scalar(NEGATIVE_ZERO_BITS, 'int32')), runOp('LeakyReluGrad', relu, [dy, y]), 0);
     });

@@ -30,6 +30,9 @@ const bfloat16Inputs: Readonly<Record<string, readonly number[]>> = {
 
 let running = 0;
 
+/** An op of the trace itself: its first input, made to wait for its second. */
+export const afterOp = 'After';
+
 /** Whether ops called now become nodes of a graph; false where they run at once. */
 export const isTracing = (): boolean => running > 0;
 
@@ -75,12 +78,29 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
       `in ${currentPlace() || 'the step'}: the value of a traced tensor was read; a compiled step runs later, so return the tensor instead`,
     );
   };
+  /** Outputs that are nothing but bfloat16 values widened, by the values. */
+  const widened = new Map<GraphOutput, GraphOutput>();
   const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
     const inputs = ids.map(outputById);
+    if (name === afterOp) {
+      const [value, earlier] = inputs as [GraphOutput, GraphOutput];
+      return [register({ oper: addOp(graph, 'Identity', [value], attributes, [earlier.oper]), index: 0 })];
+    }
     const castInputs = precision === 'bfloat16' ? bfloat16Inputs[name] : undefined;
-    if (castInputs) return [register(addInBfloat16(graph, name, attributes, inputs, castInputs))];
+    if (castInputs) {
+      const { result, narrow } = addInBfloat16(graph, name, attributes, inputs, castInputs);
+      if (narrow) widened.set(result, narrow);
+      return [register(result)];
+    }
+    if (name === 'FusedBatchNormGradV3') inputs[1] = widenedAgain(graph, inputs[1] as GraphOutput, widened, inputs[0] as GraphOutput);
     if (name === filterGradientOp) return [register(addFilterGradient(graph, inputs, attributes))];
     const oper = addOp(graph, name, inputs, attributes);
+    const source = name === 'Reshape' ? widened.get(inputs[0] as GraphOutput) : undefined;
+    if (source) {
+      const result = { oper, index: 0 };
+      widened.set(result, source);
+      return [register(result)];
+    }
     return Array.from({ length: count }, (_, index) => register({ oper, index }));
   };
 
@@ -121,14 +141,35 @@ function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): Nati
  * stays float32. Elsewhere the same operands are rounded to bfloat16 and multiplied in float32: the same arithmetic that
  * bfloat16 units do, which accumulate in float32, without their speed.
  */
-function addInBfloat16(graph: Graph, name: string, attributes: OpAttribute[], inputs: GraphOutput[], cast: readonly number[]): GraphOutput {
-  const narrowed = inputs.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16) : input));
+function addInBfloat16(
+  graph: Graph,
+  name: string,
+  attributes: OpAttribute[],
+  inputs: GraphOutput[],
+  cast: readonly number[],
+): { readonly result: GraphOutput; readonly narrow?: GraphOutput } {
+  const earlier = name.includes('Backprop') ? inputs.at(-1) : undefined; // activations are rounded when their gradient is there, not kept rounded until then
+  const narrowed = inputs.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16, earlier) : input));
   if (devices().bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs)) {
     const rounded = narrowed.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input));
-    return name === filterGradientOp ? addFilterGradient(graph, rounded, attributes) : addOutput(graph, name, rounded, attributes);
+    return { result: name === filterGradientOp ? addFilterGradient(graph, rounded, attributes) : addOutput(graph, name, rounded, attributes) };
   }
   const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
-  return addCast(graph, addOutput(graph, name, narrowed, typed), DataTypeCode.bfloat16, DataTypeCode.float32);
+  const narrow = addOutput(graph, name, narrowed, typed);
+  return { result: addCast(graph, narrow, DataTypeCode.bfloat16, DataTypeCode.float32), narrow };
+}
+
+/**
+ * A norm's gradient needs the convolution's output again. In bfloat16 that output is kept as it came, half the size, and widened again when
+ * the gradient is there: the same values.
+ */
+function widenedAgain(graph: Graph, x: GraphOutput, widened: ReadonlyMap<GraphOutput, GraphOutput>, gradient: GraphOutput): GraphOutput {
+  const narrow = widened.get(x);
+  if (!narrow) return x;
+  const wide = addCast(graph, narrow, DataTypeCode.bfloat16, DataTypeCode.float32, gradient);
+  const { shape } = describeOutput(graph, x);
+  const size = addConstant(graph, DataTypeCode.int32, [shape.length], Int32Array.from(shape));
+  return addOutput(graph, 'Reshape', [wide, size], [typeAttribute('T', DataTypeCode.float32), typeAttribute('Tshape', DataTypeCode.int32)]);
 }
 
 /**
@@ -142,6 +183,7 @@ function isBeyondNativeKernels(graph: Graph, name: string, attributes: OpAttribu
   return filterDepth > imageDepth;
 }
 
-function addCast(graph: Graph, input: GraphOutput, from: number, to: number): GraphOutput {
-  return addOutput(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)]);
+function addCast(graph: Graph, input: GraphOutput, from: number, to: number, earlier?: GraphOutput): GraphOutput {
+  const waitsFor = earlier ? [earlier.oper] : [];
+  return { oper: addOp(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)], waitsFor), index: 0 };
 }

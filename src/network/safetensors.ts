@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
-import writeFileAtomic from 'write-file-atomic';
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
@@ -24,12 +24,44 @@ const decoders: Readonly<Record<string, { bytes: number; decode(view: DataView, 
   BF16: { bytes: 2, decode: (view, at) => bfloat16ToNumber(view.getUint16(at, true)) },
 };
 
+/** An array of a file to write; its values are asked for when it is its turn. */
+export interface WrittenArray {
+  readonly name: string;
+  readonly shape: readonly number[];
+  values(): Float32Array;
+}
+
 /** Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as given. */
 export async function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  const entries = Object.entries(arrays).map(([name, { shape, data }]) => ({ name, shape, values: () => data }));
+  await writeArrays(file, entries, metadata);
+}
+
+/** As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is renamed when it is complete. */
+export async function writeArrays(file: string, arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  const partial = `${file}.${randomUUID()}.partial`;
+  const handle = await open(partial, 'w');
+  try {
+    await handle.writeFile(encodedHeader(arrays, metadata));
+    for (const { values } of arrays) {
+      const data = values();
+      await handle.writeFile(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    }
+    await handle.sync();
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  await rename(partial, file);
+}
+
+function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>>): Buffer {
   let offset = 0;
-  const entries = Object.entries(arrays).map(([name, { shape, data }]) => {
+  const entries = arrays.map(({ name, shape }) => {
     const begin = offset;
-    offset += data.byteLength;
+    offset += 4 * elementCount(shape);
     return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }] as const;
   });
   const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
@@ -37,8 +69,7 @@ export async function writeSafetensors(file: string, arrays: NamedArrays, metada
   const header = Buffer.concat([unpadded, Buffer.alloc(-unpadded.length & 7, ' ')]); // the format's own padding, so that the data is aligned
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
-  const parts = Object.values(arrays).map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-  await writeFileAtomic(file, Buffer.concat([length, header, ...parts]));
+  return Buffer.concat([length, header]);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
 import { elementCount, type ParameterLayout, type ParameterSpec } from './parameters.js';
-import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { readSafetensors, writeArrays } from './safetensors.js';
 
 /**
  * Writes parameters as `.safetensors` under PyTorch's names and in its axis order, so that
@@ -13,8 +13,12 @@ export async function writeWeights(
   specs: readonly ParameterSpec[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const arrays = specs.map(({ name, layout }) => [name, toPyTorch(values[name] as NamedArray, layout)] as const);
-  await writeSafetensors(file, Object.fromEntries(arrays), metadata);
+  const arrays = specs.map(({ name, layout, shape }) => ({
+    name,
+    shape: pyTorchShape(shape, layout),
+    values: () => toPyTorch(values[name] as NamedArray, layout).data,
+  }));
+  await writeArrays(file, arrays, metadata);
 }
 
 /** How parameters were found in a file. */

@@ -1,4 +1,4 @@
-import { type InputSpecs, type NamedArrays, type Scalar, type Tensor, tf, type Variable } from '../engine/index.js';
+import { after, type InputSpecs, type NamedArrays, type Scalar, type Tensor, tf, type Variable } from '../engine/index.js';
 import { elementCount, type ParameterSpec } from '../network/index.js';
 
 const BETA_1 = 0.9;
@@ -10,6 +10,9 @@ const secondPrefix = 'optimizer.second.';
 
 /** Whether a state variable is one of the optimizer's, not a parameter. */
 export const isMoment = (name: string): boolean => name.startsWith(firstPrefix) || name.startsWith(secondPrefix);
+
+/** Names of both moments of each parameter. */
+export const momentNames = (parameters: readonly string[]): string[] => parameters.flatMap((name) => [firstPrefix + name, secondPrefix + name]);
 
 /** Zeroed first and second moments of every parameter, under the names that the optimizer looks for. */
 export function zeroMoments(specs: readonly ParameterSpec[]): NamedArrays {
@@ -48,12 +51,11 @@ export interface AdamWInputs {
  * p <- (1 - lr wd) p; m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  */
 export function adamW(name: string, variables: Readonly<Record<string, Variable>>, gradient: Tensor, inputs: AdamWInputs): void {
-  const parameter = variables[name] as Variable;
-  const first = variables[firstPrefix + name] as Variable;
-  const second = variables[secondPrefix + name] as Variable;
-  const m = first.mul(BETA_1).add(gradient.mul(1 - BETA_1));
-  const v = second.mul(BETA_2).add(gradient.square().mul(1 - BETA_2));
-  const kept = inputs.weightDecay === 0 ? parameter : parameter.mul(tf.scalar(1).sub(inputs.learningRate.mul(inputs.weightDecay)));
+  const [parameter, first, second] = [name, firstPrefix + name, secondPrefix + name].map((key) => variables[key]) as [Variable, Variable, Variable];
+  const [p, m0, v0] = [parameter, first, second].map((value) => after<Tensor>(value, gradient)) as [Tensor, Tensor, Tensor];
+  const m = m0.mul(BETA_1).add(gradient.mul(1 - BETA_1));
+  const v = v0.mul(BETA_2).add(gradient.square().mul(1 - BETA_2));
+  const kept = inputs.weightDecay === 0 ? p : p.mul(tf.scalar(1).sub(inputs.learningRate.mul(inputs.weightDecay)));
   const denominator = v.sqrt().div(inputs.correction2).add(EPSILON);
   const stepSize = inputs.learningRate.div(inputs.correction1);
   first.assign(m as Variable);

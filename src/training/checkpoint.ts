@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import writeFileAtomic from 'write-file-atomic';
@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
 import { type ParameterSpec, readSafetensors, readWeights, writeSafetensors, writeWeights } from '../network/index.js';
+import { momentNames } from './adamw.js';
 
 const fileRecord = z.object({ name: z.string(), sha256: z.string() });
 const runState = z.object({
@@ -51,17 +52,16 @@ export async function readRunState(run: string): Promise<RunState | undefined> {
 export async function saveCheckpoint(
   run: string,
   facts: RunFacts,
-  values: NamedArrays,
+  read: (names: readonly string[]) => Promise<NamedArrays>,
   specs: readonly ParameterSpec[],
   metadata: Record<string, string>,
-) {
+): Promise<void> {
   const folder = folderOf(run);
   const weights = `step-${facts.step}.safetensors`;
   const optimizer = `step-${facts.step}.optimizer.safetensors`;
-  const names = new Set(specs.map(({ name }) => name));
-  const moments = Object.fromEntries(Object.entries(values).filter(([name]) => !names.has(name)));
-  await writeWeights(join(folder, weights), values, specs, { ...metadata, step: String(facts.step) });
-  await writeSafetensors(join(folder, optimizer), moments, { step: String(facts.step) });
+  const names = specs.map(({ name }) => name);
+  await writeWeights(join(folder, weights), await read(names), specs, { ...metadata, step: String(facts.step) });
+  await writeSafetensors(join(folder, optimizer), await read(momentNames(names)), { step: String(facts.step) });
   const state: RunState = {
     schema: 1,
     ...facts,
@@ -106,11 +106,11 @@ export async function verifyCheckpoint(run: string, state: RunState): Promise<vo
   }
 }
 
-/** `target` as another name of `source`, at no moment missing. */
+/** `target` as another name of `source` (a copy where names cannot share a file), at no moment missing. */
 async function replaceByLink(source: string, target: string): Promise<void> {
   const between = `${target}.new`;
   await rm(between, { force: true });
-  await link(source, between);
+  await link(source, between).catch(() => copyFile(source, between)); // not every file system has links
   await rename(between, target);
 }
 

@@ -110,7 +110,7 @@ async function train(plan: RunPlan, folder: RunFolder, state: State, cases: read
     best: folder.state?.best ?? null,
     saveBest: async (step) => saveBest(folder.path, await state.read(names), plan.specs, { ...plan.metadata, step: String(step) }),
     checkpointEvery: plan.checkpointEvery,
-    checkpoint: async (step) => saveCheckpoint(folder.path, facts(step), await state.read(), plan.specs, plan.metadata),
+    checkpoint: async (step) => saveCheckpoint(folder.path, facts(step), (wanted) => state.read(wanted), plan.specs, plan.metadata),
     metrics,
     progress: plan.progress,
     signal: plan.signal,

@@ -1,4 +1,4 @@
-import { compile, createState, type NamedArray, type StepFunction } from '../../src/engine/index.js';
+import { compile, createState, type NamedArray, type Precision, type StepFunction } from '../../src/engine/index.js';
 import { randomStream } from '../../src/random/streams.js';
 
 export type Engine = 'graph' | 'eager';
@@ -11,8 +11,14 @@ export function normals(shape: readonly number[], salt: number): NamedArray {
 }
 
 /** What a step without state gives for these inputs. */
-export async function computed(engine: Engine, step: StepFunction, inputs: Readonly<Record<string, NamedArray>> = {}, seed = 0) {
-  const run = runnable(engine, step, inputs);
+export async function computed(
+  engine: Engine,
+  step: StepFunction,
+  inputs: Readonly<Record<string, NamedArray>> = {},
+  seed = 0,
+  precision: Precision = 'float32',
+) {
+  const run = runnable(engine, step, inputs, precision);
   try {
     return await run(inputs, seed);
   } finally {
@@ -21,10 +27,10 @@ export async function computed(engine: Engine, step: StepFunction, inputs: Reado
 }
 
 /** A step without state, compiled once for inputs of these shapes; dispose it when done. */
-export function runnable(engine: Engine, step: StepFunction, like: Readonly<Record<string, NamedArray>>) {
+export function runnable(engine: Engine, step: StepFunction, like: Readonly<Record<string, NamedArray>>, precision: Precision = 'float32') {
   const state = createState({}, { engine });
   const specs = Object.fromEntries(Object.entries(like).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]));
-  const compiled = compile(step, { name: 'test step', inputs: specs, state, precision: 'float32' });
+  const compiled = compile(step, { name: 'test step', inputs: specs, state, precision });
   const run = async (inputs: Readonly<Record<string, NamedArray>>, seed = 0) => {
     const values = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));
     return (await compiled.run(values, seed)) as Record<string, Float32Array>;
