@@ -40,7 +40,10 @@ async function timedRun() {
     'benchmark',
   );
   let start;
-  await pretrain({ settings, out: join(out, 'run'), resume: false, progress: { onStart: (facts) => (start = facts) } });
+  let peakBytes; // of the steps: the PyTorch script that it is compared with writes no checkpoint
+  const onStart = (facts) => (start = facts);
+  const onStep = () => (peakBytes = peakMemory());
+  await pretrain({ settings, out: join(out, 'run'), resume: false, progress: { onStart, onStep } });
   const lines = readMetrics(join(out, 'run')).slice(1); // the first step also optimises the graph
   rmSync(out, { recursive: true });
   return {
@@ -48,11 +51,18 @@ async function timedRun() {
     waitSeconds: lines.map(({ waitSeconds }) => waitSeconds),
     losses: lines.map(({ loss }) => loss),
     compileMs: start.compileMs,
+    peakBytes,
+    peakWithCheckpointBytes: peakMemory(),
   };
 }
 
+/** The largest resident size of this process so far, bytes; null where the system does not say. */
+function peakMemory() {
+  const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
+  return found ? Number(found[1]) * 1024 : null;
+}
+
 const result = rateOnly ? { matrixProductGflops: await matrixProductRate() } : await timedRun();
-const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
-console.log(JSON.stringify({ ...result, peakBytes: peak ? Number(peak[1]) * 1024 : null }));
+console.log(JSON.stringify(result));
 process.exitCode = 0;
 process.reallyExit(0);
