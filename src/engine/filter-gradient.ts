@@ -18,8 +18,8 @@ const SLAB = 16;
  * With image and output gradient padded to one grid and flattened to [voxels, channels], the gradient of the tap that looks `o` rows ahead is
  * `image[o : o + R]^T gradient[0 : R]`: a product of two row ranges, which TensorFlow slices without a copy. The three taps along the
  * fastest axis are taken at once by laying three shifted copies of the narrower operand side by side.
- * @param operands   of the op itself: image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]
  * The volume goes through in slabs of planes.
+ * @param operands of the op itself: image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]
  * @returns the filter gradient [3, 3, 3, in, out], by this route or the direct one
  */
 export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
@@ -37,7 +37,8 @@ export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[]
       parts.push(slabGradient(graph, image, gradient, shape, { item, from, to: Math.min(depth, from + SLAB) }, after));
     }
   }
-  const sum = addOutput(graph, 'AddN', parts, [float32(), attribute.int('N', parts.length)]);
+  const [firstPart, ...others] = parts as [GraphOutput, ...GraphOutput[]];
+  const sum = others.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [float32()]), firstPart); // `AddN` has no fixed order
   if (shape.inputs <= shape.outputs) return reshaped(graph, sum, filterShape); // [9, 3 * in, out]
   const byTap = reshaped(graph, sum, [9, shape.inputs, 3, shape.outputs]);
   const ordered = addOutput(graph, 'Transpose', [byTap, int32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
