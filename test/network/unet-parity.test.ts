@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, createState, lossAndGradients, type NamedArrays, type State, type Tensor4D, type Tensor5D } from '../../src/engine/index.js';
 import { diceCrossEntropyLoss } from '../../src/losses/index.js';
 import { type Parameters, readWeights, toPyTorch, unet } from '../../src/network/index.js';
@@ -79,16 +79,6 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     return toPyTorch({ shape: spec.shape, data: values }, spec.layout).data;
   };
 
-  afterAll(() => {
-    if (process.env.PARITY_FIGURES) console.log(name, figures());
-  });
-  const figures = () => ({
-    logits: relativeError(everyStride(before.logits as Float32Array), expected('logits')),
-    gradient: Math.max(...learning().map((key) => gradientError(key))),
-    logitsAfter: relativeError(everyStride(after.logits as Float32Array), expected('logits-after')),
-    after: Math.max(...learning().map((key) => afterError(key))),
-    movement: Math.max(...learning().map((key) => movementError(key))),
-  });
   const learning = () =>
     specs()
       .map((spec) => spec.name)
@@ -151,11 +141,19 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     expect(relativeError(Float32Array.from(losses), expected('losses'))).toBeLessThan(1e-4);
   });
 
+  // The ten steps are on ten batches with a learning rate that warms up to 1e-4. Measured: parameters within 8e-6, logits within 7e-6. A
+  // first beta of 0.89, an epsilon of 2e-8 or one inside the bias correction, no bias correction, no decay, or decay through the gradient
+  // fails here; what ten steps cannot show, such as the second beta, test/training/adamw-parity.test.ts shows.
   // Adam divides a gradient by its own size, so PyTorch moves a cancelled bias by the sign of its noise, about a learning rate a step.
   // No output depends on it, which the logits after the steps show; those biases are the only parameters left out here.
   it('has every parameter within 1e-4 of its largest value after ten steps of AdamW', () => {
     const errors = learning().map((key) => [key, afterError(key)] as const);
     expect(errors.filter(([, error]) => !(error < 1e-4))).toEqual([]);
+  });
+
+  it('has moved every parameter as PyTorch did, within 1e-2 of the largest movement', () => {
+    const errors = learning().map((key) => [key, movementError(key)] as const);
+    expect(errors.filter(([, error]) => !(error < 1e-2))).toEqual([]); // a movement is 100 to 1000 times smaller than its parameter
   });
 
   it('gives the same logits within 1e-4 of the largest after those steps', () => {
