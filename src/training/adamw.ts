@@ -14,15 +14,11 @@ export const isMoment = (name: string): boolean => name.startsWith(firstPrefix) 
 /** Names of both moments of each parameter. */
 export const momentNames = (parameters: readonly string[]): string[] => parameters.flatMap((name) => [firstPrefix + name, secondPrefix + name]);
 
-/** Zeroed first and second moments of every parameter, under the names that the optimizer looks for. */
+/** Zeroed first and second moments of every parameter, under the names that the optimizer looks for; all are views of one array of zeros. */
 export function zeroMoments(specs: readonly ParameterSpec[]): NamedArrays {
-  const zeros = ({ shape }: ParameterSpec) => ({ shape, data: new Float32Array(elementCount(shape)) });
-  return Object.fromEntries(
-    specs.flatMap((spec) => [
-      [firstPrefix + spec.name, zeros(spec)],
-      [secondPrefix + spec.name, zeros(spec)],
-    ]),
-  );
+  const zeros = new Float32Array(Math.max(0, ...specs.map(({ shape }) => elementCount(shape))));
+  const moment = ({ shape }: ParameterSpec) => ({ shape, data: zeros.subarray(0, elementCount(shape)) });
+  return Object.fromEntries(specs.flatMap((spec) => momentNames([spec.name]).map((name) => [name, moment(spec)])));
 }
 
 /** What a step is fed for the optimizer, all scalars. */
