@@ -1,6 +1,6 @@
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
-import { addOp, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
+import { addOp, addOutput, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
 import { withStepSeed } from './random.js';
 import { type Fetch, runSession } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
@@ -106,7 +106,9 @@ function traceStep(
         const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, () => named(options.name, () => step(inputs, variables)));
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
-          fetches[name] = { output, dtype: describeOutput(graph, output).dtype };
+          const { dtype } = describeOutput(graph, output);
+          const isInput = Object.values(placeholders).includes(output); // TensorFlow refuses to give out what is fed in the same run
+          fetches[name] = { output: isInput ? addOutput(graph, 'Identity', [output], [typeAttribute('T', dtype)]) : output, dtype };
         }
         for (const [name, variable] of Object.entries(variables)) {
           if (variable.dataId === lentIds.get(name)) continue;

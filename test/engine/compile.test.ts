@@ -93,6 +93,13 @@ describe('compiled steps', () => {
     state.dispose();
   });
 
+  it.each(['graph', 'eager'] as const)('gives an input back unchanged where the step returns it, %s', async (engine) => {
+    const state = createState({}, { engine });
+    const step = compile(({ image: x }) => ({ same: x as Tensor }), { name: 'same', inputs, state, precision: 'float32' });
+    expect((await step.run({ image })).same).toEqual(image);
+    state.dispose();
+  });
+
   it('leaves no tensor behind', async () => {
     await losses('graph', 1);
     const before = tf.memory().numTensors;
