@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { InterruptedError, WorkError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
 import { type DatasetFile, readDatasetFile } from './dataset-file.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
 import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
 import type { PrepareCaseOutcome } from './prepare-worker.js';
 import {
   indexFileName,
-  jsonOrUndefined,
   type PreparedCase,
   type PreparedIndex,
   preparedCaseSchema,

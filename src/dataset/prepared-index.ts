@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
 import type { Volume } from '../volume/index.js';
 import { withChunkedFile } from './chunked-file.js';
 import { preprocessingSchema } from './preprocessing.js';
@@ -110,15 +111,6 @@ export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex
     file,
     field: path.join('.'),
   });
-}
-
-/** JSON of a file that we wrote; undefined when it is not JSON, which the schema then refuses. */
-export function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

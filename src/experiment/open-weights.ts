@@ -4,6 +4,7 @@ import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dat
 import { createState } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { type LabelScheme, openPredictor, type Predictor } from '../inference/index.js';
+import { jsonOrUndefined } from '../json.js';
 import { type Network, networkByName, networkWidths, readSafetensors, readWeights } from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
 
@@ -120,14 +121,6 @@ function requiredFact<S extends z.ZodType>(file: string, metadata: Readonly<Reco
 }
 
 function fact<S extends z.ZodType>(metadata: Readonly<Record<string, string>>, name: string, schema: S): z.infer<S> | undefined {
-  const parsed = schema.safeParse(jsonOrUndefined(metadata[name]));
+  const parsed = schema.safeParse(jsonOrUndefined(metadata[name] ?? ''));
   return parsed.success ? parsed.data : undefined;
-}
-
-function jsonOrUndefined(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
 import { elementCount } from './parameters.js';
 
 const tensorEntry = z.object({
@@ -129,14 +130,6 @@ async function readAll(file: string): Promise<Buffer> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new DataError(`weights ${file} cannot be read (${code}): check the path`, { file }, { cause });
-  }
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

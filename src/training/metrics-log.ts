@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { type EventWriter, openEventWriter } from '../engine/index.js';
+import { jsonOrUndefined } from '../json.js';
 
 const number = z.number().nullable();
 const stepLine = z.object({
@@ -77,12 +78,4 @@ function writeEvents(events: EventWriter, line: MetricsLine): void {
   events.scalar('gradient norm', line.gradientNorm, step);
   events.scalar('seconds/step', line.seconds, step);
   events.scalar('seconds/waiting for data', line.waitSeconds, step);
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
