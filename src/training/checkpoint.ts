@@ -7,6 +7,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
 import { type ParameterSpec, readSafetensors, readWeights, writeSafetensors, writeWeights } from '../network/index.js';
 import { momentNames } from './adamw.js';
 
@@ -116,7 +117,8 @@ async function replaceByLink(source: string, target: string): Promise<void> {
 
 async function removeOthers(folder: string, { weights, optimizer }: RunState): Promise<void> {
   const kept = new Set([weights.name, optimizer.name]);
-  const stale = (await readdir(folder)).filter((name) => name.startsWith('step-') && !kept.has(name));
+  const isStale = (name: string) => name.endsWith('.partial') || (name.startsWith('step-') && !kept.has(name)); // also what a killed run left half written
+  const stale = (await readdir(folder)).filter(isStale);
   await Promise.all(stale.map((name) => rm(join(folder, name), { force: true })));
 }
 
@@ -124,12 +126,4 @@ async function sha256(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
   return hash.digest('hex');
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -72,6 +72,12 @@ describe('a checkpoint', () => {
     expect((await readSafetensors(file('best.safetensors'))).metadata.step).toBe('2');
   });
 
+  it('clears weights that a killed run left half written', async () => {
+    writeFileSync(file('best.safetensors.4f1c.partial'), 'half');
+    await save(2);
+    expect(readdirSync(join(run, 'checkpoints')).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
   it('is the one before as long as state.json has not been replaced', async () => {
     await save(2);
     const state = readFileSync(file('state.json'));
