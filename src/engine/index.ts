@@ -7,6 +7,7 @@ export { devices } from './devices.js';
 export { type EventWriter, openEventWriter } from './event-writer.js';
 export { type LossTerms, lossAndGradients } from './gradients.js';
 export { gelu, leakyRelu } from './ops/activation.js';
+export { addInOrder } from './ops/addition.js';
 export { conv3d, convTranspose3d } from './ops/convolution.js';
 export { instanceNorm, layerNorm } from './ops/normalisation.js';
 export { avgPool3d, maxPool3d } from './ops/pooling.js';

@@ -1,4 +1,5 @@
 import {
+  addInOrder,
   avgPool3d,
   inPlace,
   type LossTerms,
@@ -134,8 +135,8 @@ function hybridMimLosses(
 
 /** Total loss (paper eq. 7): the sum of the tasks by their weights. */
 function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weights: TaskWeights): Scalar {
-  const weighted = Object.entries(terms).map(([task, loss]) => loss.mul(weights[task as keyof TaskWeights]));
-  return tf.addN(weighted) as Scalar;
+  const weighted = Object.entries(terms).map(([task, loss]) => loss.mul(weights[task as keyof TaskWeights]) as Scalar);
+  return addInOrder(weighted);
 }
 
 function reconstructionTarget(images: Tensor5D, { targetScale, targetShift }: Readonly<Record<string, Tensor>>): Tensor5D {

@@ -1,4 +1,4 @@
-import { after, type InputSpecs, type NamedArrays, type Scalar, type Tensor, tf, type Variable } from '../engine/index.js';
+import { addInOrder, after, type InputSpecs, type NamedArrays, type Scalar, type Tensor, tf, type Variable } from '../engine/index.js';
 import { elementCount, type ParameterSpec } from '../network/index.js';
 
 const BETA_1 = 0.9;
@@ -61,7 +61,7 @@ export function adamW(name: string, variables: Readonly<Record<string, Variable>
 
 /** Euclidean norm of all gradients together. */
 export function globalNorm(gradients: readonly Tensor[]): Scalar {
-  return (tf.addN(gradients.map((gradient) => gradient.square().sum())) as Scalar).sqrt();
+  return addInOrder(gradients.map((gradient) => gradient.square().sum() as Scalar)).sqrt();
 }
 
 /** Gradients scaled down so that their norm together is at most `largest`, as PyTorch's `clip_grad_norm_`. */

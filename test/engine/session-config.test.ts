@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createState, type Tensor, tf } from '../../src/engine/index.js';
+import { createState, type StepFunction, type Tensor, tf } from '../../src/engine/index.js';
 import { sessionConfig } from '../../src/engine/session-config.js';
 import { computed, normals } from './computed.js';
 
@@ -24,28 +24,15 @@ describe('the configuration of a session', () => {
 
   it('has chains of additions added in the order written', async () => {
     const values = { x: normals([1000], 1), y: normals([1000], 2), z: normals([1000], 3) };
-    const { sum } = await computed(
-      'graph',
-      ({ x, y, z }) => ({
-        sum: tf
-          .tanh(x as Tensor)
-          .add(y as Tensor)
-          .add(z as Tensor)
-          .add(x as Tensor),
-      }),
-      values,
-    );
-    const { sum: eager } = await computed(
-      'eager',
-      ({ x, y, z }) => ({
-        sum: tf
-          .tanh(x as Tensor)
-          .add(y as Tensor)
-          .add(z as Tensor)
-          .add(x as Tensor),
-      }),
-      values,
-    );
+    const chain: StepFunction = ({ x, y, z }) => ({
+      sum: tf
+        .tanh(x as Tensor)
+        .add(y as Tensor)
+        .add(z as Tensor)
+        .add(x as Tensor),
+    });
+    const { sum } = await computed('graph', chain, values);
+    const { sum: eager } = await computed('eager', chain, values);
     expect(sum).toEqual(eager);
   });
 });
