@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { UsageError } from '../errors.js';
 import type { Evaluation } from '../evaluation/index.js';
 import type { Command, Context } from './context.js';
+import { countingBar } from './terminal.js';
 
 interface Flags {
   readonly run: string | undefined;
@@ -52,20 +53,15 @@ export const evaluateCommand: Command<Flags> = {
 
 async function ofRun(run: string, { split, checkpoint, task }: Flags, { terminal, signal }: Context): Promise<Evaluation> {
   const { evaluateRun } = await import('../experiment/index.js');
-  let bar: ReturnType<typeof terminal.bar> | undefined;
-  const evaluation = await evaluateRun({
+  const count = countingBar(terminal, 'evaluate');
+  return evaluateRun({
     run,
     split,
     checkpoint,
     task: task ?? basename(run),
     signal: signal(),
-    onCase: (id, done, total) => {
-      bar ??= terminal.bar('evaluate', total);
-      bar.update(done, id);
-    },
+    onCase: (id, done, total) => count(done, total, id),
   });
-  bar?.stop();
-  return evaluation;
 }
 
 async function ofFolders({ predictions, labels, task, classes }: Flags, { terminal, signal }: Context): Promise<Evaluation> {
@@ -79,19 +75,15 @@ async function ofFolders({ predictions, labels, task, classes }: Flags, { termin
   const evaluated = regions
     ? Object.entries(regions).map(([name, values]) => ({ name, values }))
     : Object.entries(described.classes).map(([value, name]) => ({ name, values: [Number(value)] }));
-  let bar: ReturnType<typeof terminal.bar> | undefined;
+  const count = countingBar(terminal, 'evaluate');
   const cases = await evaluateFolders({
     predictions: predictions!,
     labels: labels!,
     classes: evaluated,
     labelMap,
     signal: signal(),
-    onCase: (id, done, total) => {
-      bar ??= terminal.bar('evaluate', total);
-      bar.update(done, id);
-    },
+    onCase: (id, done, total) => count(done, total, id),
   });
-  bar?.stop();
   return summarise(
     task ?? 'evaluation',
     evaluated.map(({ name }) => name),

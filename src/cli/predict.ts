@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import type { Command } from './context.js';
+import { countingBar } from './terminal.js';
 
 interface Flags {
   readonly run: string | undefined;
@@ -58,7 +59,7 @@ export const predictCommand: Command<Flags> = {
         ? await openForeignWeights({ file: weights!, network: network!, preset, set })
         : await openRunWeights({ run, checkpoint, preset, set });
     try {
-      let bar: ReturnType<typeof terminal.bar> | undefined;
+      const count = countingBar(terminal, 'predict');
       const written = await predictScans({
         opened,
         input,
@@ -66,12 +67,10 @@ export const predictCommand: Command<Flags> = {
         withLogits: flags['save-logits'],
         signal: signal(),
         onProgress: (name, done, total, problem) => {
-          bar ??= terminal.bar('predict', total);
           if (problem !== undefined) terminal.line(`skipped ${name}: ${problem}`);
-          bar.update(done, name);
+          count(done, total, name);
         },
       });
-      bar?.stop();
       result({ schema: 1, predictions: written }, written.map(({ label }) => label).join('\n'), json);
     } finally {
       opened.close();

@@ -1,4 +1,5 @@
 import type { Command } from './context.js';
+import { countingBar } from './terminal.js';
 import { requireWholeNumber } from './whole-number.js';
 
 interface Flags {
@@ -24,7 +25,7 @@ export const prepareCommand: Command<Flags> = {
     const { prepareDatasets } = await import('../dataset/index.js');
     const { preparedTable } = await import('../experiment/index.js');
     requireWholeNumber('--workers', workers, 1);
-    let bar: ReturnType<typeof terminal.bar> | undefined;
+    const count = countingBar(terminal, 'prepare');
     const prepared = await prepareDatasets({
       datasetsFile: datasets,
       out,
@@ -32,12 +33,10 @@ export const prepareCommand: Command<Flags> = {
       ...(only && { only }),
       signal: signal(),
       onProgress: ({ done, total, id, state, reason }) => {
-        bar ??= terminal.bar('prepare', total);
         if (reason !== undefined) terminal.line(`skipped ${id}: ${reason}`);
-        bar.update(done, `${id} ${state}`);
+        count(done, total, `${id} ${state}`);
       },
     });
-    bar?.stop();
     const { indexFile, index, unchanged, skipped } = prepared;
     const counts = `${prepared.prepared} prepared, ${unchanged} unchanged, ${skipped.length} skipped: ${indexFile}`;
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);

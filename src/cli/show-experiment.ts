@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import type { ExperimentConfig } from '../config/index.js';
 import type { Context } from './context.js';
 import { runDisplay } from './run-display.js';
+import { countingBar } from './terminal.js';
 
 /** Runs an experiment with a bar for what goes on; prints its table and the path of its picture. */
 export async function showExperiment(
@@ -9,15 +10,11 @@ export async function showExperiment(
   { terminal, signal, result }: Context,
 ): Promise<void> {
   const { experimentTable, runExperiment } = await import('../experiment/index.js');
-  let bar: ReturnType<typeof terminal.bar> | undefined;
+  const count = countingBar(terminal, 'prepare');
   const ended = await runExperiment({
     config,
     out,
-    onPrepare: ({ done, total, id, state }) => {
-      bar ??= terminal.bar('prepare', total);
-      bar.update(done, `${id} ${state}`);
-      if (done === total) bar.stop();
-    },
+    onPrepare: ({ done, total, id, state }) => count(done, total, `${id} ${state}`),
     watchRun: (name, folder) => runDisplay(terminal, name, folder),
     onNote: (note) => terminal.line(note),
     signal: signal(),

@@ -25,6 +25,16 @@ export function openTerminal(stream: NodeJS.WriteStream): Terminal {
   return stream.isTTY ? drawingTerminal(stream) : plainTerminal(stream);
 }
 
+/** A bar that begins with the first count, whose total nobody knows before, and ends with the last. */
+export function countingBar(terminal: Terminal, title: string): (done: number, total: number, note: string) => void {
+  let bar: Bar | undefined;
+  return (done, total, note) => {
+    bar ??= terminal.bar(title, total);
+    bar.update(done, note);
+    if (done === total) bar.stop();
+  };
+}
+
 function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
   let bars: MultiBar | undefined;
   const close = () => {
