@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -23,10 +23,8 @@ const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'config
 
 /** The task of a name. Throws UsageError naming the nearest one there is. */
 export async function loadTask(name: string): Promise<TaskConfig> {
-  const file = join(folder, `${name}.yaml`);
-  const there = await readFile(file).catch(() => undefined);
-  if (there && /^[a-z0-9-]+$/.test(name)) return loadConfig(taskConfig, file);
-  const names = ['btcv', 'msd-liver', 'msd-spleen', 'brats'];
+  const names = (await readdir(folder)).map((file) => file.replace(/\.yaml$/, ''));
+  if (names.includes(name)) return loadConfig(taskConfig, join(folder, `${name}.yaml`));
   const nearest = nearestName(name, names);
   throw new UsageError(
     `there is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ''} The tasks are ${names.join(', ')}; for any other give --classes 1=liver,2=tumour`,
