@@ -29,7 +29,7 @@ export function normalisedConvolution(name: string, x: Tensor5D, parameters: Par
     const scale = parameter<Tensor1D>(parameters, `${name}.adn.N.weight`, 1);
     const shift = parameter<Tensor1D>(parameters, `${name}.adn.N.bias`, 1);
     const convolved = withCancelledBias(conv3d(x, weight), bias);
-    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift), SLOPE);
+    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true }), SLOPE);
     const kept = 1 - drop.rate; // what is kept is scaled up by the norm's own scale and shift
     const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D);
     return dropoutLeakyRelu(normalised, drop.rate, drop.key, SLOPE);
