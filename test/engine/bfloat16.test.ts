@@ -5,12 +5,13 @@ import {
   instanceNorm,
   leakyRelu,
   maxPool3d,
+  type NamedArray,
   type Tensor,
   type Tensor1D,
   type Tensor5D,
   tf,
 } from '../../src/engine/index.js';
-import { computed, type NamedArray, normals } from './computed.js';
+import { computed, normals } from './computed.js';
 
 const inputs = {
   x: normals([2, 6, 8, 10, 16], 1),
@@ -38,7 +39,7 @@ describe('between two convolutions in bfloat16', () => {
       slice: tf.slice(y, [0, 1, 2, 3, 0], [2, 4, 5, 6, 16]),
       joined: tf.concat([y, y], 4),
       first: tf.split(y, 2, 0)[0] as Tensor,
-      padded: tf.pad(y, [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]]), // biome-ignore format: one axis after the other
+      padded: tf.pad(y, [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]]),
       largest: maxPool3d(y),
     });
     const widened = (tensors: Record<string, Tensor>) => Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${name} of copy`, t]));
