@@ -22,6 +22,8 @@ export const pretrainData = z.strictObject({
   ...dataShape,
   /** The cases to learn from; no labels are read. `all` for a set that has no held-out cases. */
   split: z.enum(['training', 'all']).default('training'),
+  /** `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused. */
+  mode: z.enum(['generic', 'task-specific']).default('generic'),
 });
 
 export const finetuneData = z.strictObject({

@@ -3,6 +3,7 @@ export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
+export { requireTrainingCasesOnly } from './leakage.js';
 export type { CropCorruption, CropProvenance } from './make-batch.js';
 export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
 export {

@@ -1,4 +1,4 @@
-import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex, unitScales } from '../dataset/index.js';
+import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex, requireTrainingCasesOnly, unitScales } from '../dataset/index.js';
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
 import { initialiseParameters, isEncoderParameter, type Network, networkByName, type ParameterSpec } from '../network/index.js';
@@ -37,7 +37,7 @@ export interface NetworkSettings {
 export interface PretrainSettings {
   readonly seed: number;
   readonly precision: Precision;
-  readonly data: DataSettings & { readonly split: 'training' | 'all' };
+  readonly data: DataSettings & { readonly split: 'training' | 'all'; readonly mode: 'generic' | 'task-specific' };
   readonly network: NetworkSettings;
   readonly method: MethodConfig;
   readonly train: TrainSettings & { readonly validationBatches: number };
@@ -54,12 +54,14 @@ export interface RunOptions<S> {
 
 /**
  * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest held-out loss.
- * @throws UsageError for settings that do not fit together, DataError for data that does not, and as `carryOut` does
+ * @throws UsageError for settings that do not fit together, DataError for data that does not or for a held-out case in task-specific
+ *   pre-training, and as `carryOut` does
  */
 export async function pretrain({ settings, out, resume, progress, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const loader = await openCropLoader(cropOptions(settings, data.split));
   try {
+    if (data.mode === 'task-specific') requireTrainingCasesOnly(await readPreparedIndex(data.prepared), loader.cases, data.prepared);
     const network = networkByName(settings.network.name)({ ...settings.network, inChannels: loader.channels, outChannels: loader.channels });
     const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
