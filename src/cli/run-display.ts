@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RunProgress } from '../training/index.js';
+import type { RunProgress, TransferReport } from '../training/index.js';
 import { type Bar, duration, type Terminal } from './terminal.js';
 
 /**
@@ -9,6 +9,7 @@ import { type Bar, duration, type Terminal } from './terminal.js';
 export function runDisplay(terminal: Terminal, title: string, folder: string): RunProgress {
   let bar: Bar | undefined;
   return {
+    onTransfer: (report) => terminal.line(`${title}: ${transferSentence(report)}`),
     onStart: ({ steps, firstStep, cases, parameters, compileMs }) => {
       const from = firstStep > 0 ? `, resumed after step ${firstStep}` : '';
       const size = `${(parameters / 1e6).toFixed(2)} million parameters, ${cases} ${cases === 1 ? 'case' : 'cases'}`;
@@ -29,4 +30,12 @@ export function runDisplay(terminal: Terminal, title: string, folder: string): R
       await writeProgressFigure(join(folder, 'progress.png'), lines, title);
     },
   };
+}
+
+/** What was transferred, as a sentence. */
+function transferSentence({ file, encoder, decoder, fresh }: TransferReport): string {
+  const million = (values: number) => (values / 1e6).toFixed(2);
+  const parts = decoder.values > 0 ? 'encoder and decoder' : 'the encoder alone';
+  const rest = `new at random: ${[...new Set(fresh.map((name) => name.split('.')[0]!))].join(', ')}`;
+  return `transferred ${parts} from ${file}: ${million(encoder.values + decoder.values)} of ${million(encoder.of + decoder.of)} million values; ${rest}`;
 }

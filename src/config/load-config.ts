@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse, YAMLParseError } from 'yaml';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { DataError, UsageError } from '../errors.js';
 import { nearestName } from './nearest-name.js';
 
@@ -66,20 +66,35 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
     const full = [...issue.path, key].join('.');
-    const nearest = nearestName(key, keysAt(schema, issue.path));
+    const nearest = nearestName(key, keysAt(schema, issue.path, content));
     return `there is no key "${full}"${nearest ? `; did you mean "${[...issue.path, nearest].join('.')}"?` : ''}`;
   }
   const found = issue.path.reduce<unknown>((value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined), content);
   if (issue.code === 'custom') return issue.message;
+  if (issue.code === 'invalid_union' && 'options' in issue) {
+    const names = issue.options!.filter((name) => name !== undefined);
+    return `"${path}" is ${JSON.stringify(found)}, but must be one of ${names.join(', ')}`;
+  }
   if (found === undefined) return `"${path}" is missing: ${issue.message.replace(/^Invalid input: /, '')}`;
   return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
 }
 
-/** The keys that the schema knows at a path. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let node: unknown = unwrapped(schema);
-  for (const key of path) node = unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]);
+/** The keys that the schema knows at a path; of a choice of sections, those of the one that the content names. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[], content: unknown): string[] {
+  let [node, value] = [unwrapped(schema), content];
+  for (const key of path) {
+    value = isRecord(value) ? Reflect.get(value, key) : undefined;
+    node = chosen(unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]), value);
+  }
   return Object.keys((node as { shape?: object } | undefined)?.shape ?? {});
+}
+
+/** The option of a discriminated union that takes the value's discriminator; any other schema as it is. */
+function chosen(schema: unknown, value: unknown): unknown {
+  if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
+  const { discriminator } = schema.def;
+  const found = isRecord(value) ? value[discriminator] : undefined;
+  return schema.options.find((option) => (option as z.ZodObject).shape[discriminator]!.safeParse(found).success);
 }
 
 /** A schema without the defaults around it. */

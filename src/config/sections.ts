@@ -22,6 +22,8 @@ export const pretrainData = z.strictObject({
   ...dataShape,
   /** The cases to learn from; no labels are read. `all` for a set that has no held-out cases. */
   split: z.enum(['training', 'all']).default('training'),
+  /** `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused. */
+  mode: z.enum(['generic', 'task-specific']).default('generic'),
 });
 
 export const finetuneData = z.strictObject({
@@ -43,8 +45,8 @@ export const networkSection = z.strictObject({
   dropout: z.number().min(0).lt(1).default(0.1),
 });
 
-export const methodSection = z.strictObject({
-  name: z.enum(['hybridmim']).default('hybridmim'),
+const hybridMim = z.strictObject({
+  name: z.literal('hybridmim').optional().default('hybridmim'),
   subVolume: voxels.default(32),
   patch: voxels.default(16),
   /** Side of the target region in voxels; the crop's own side: not partial. */
@@ -64,6 +66,31 @@ export const methodSection = z.strictObject({
   temperature: z.number().gt(0).default(0.5),
   contrastDim: voxels.default(384),
 });
+
+/** Probabilities of the corruptions of Models Genesis, as its paper and code have them. */
+const modelsGenesis = z.strictObject({
+  name: z.literal('models-genesis'),
+  /** Of a flip, and of another one after it, up to three. */
+  flip: share.default(0.4),
+  /** Of local pixel shuffling. */
+  shuffle: share.default(0.5),
+  /** Of a non-linear intensity transformation. */
+  nonlinear: share.default(0.9),
+  /** Of in- or out-painting. */
+  paint: share.default(0.9),
+  /** Of in-painting, where there is painting. */
+  inPaint: share.default(0.2),
+});
+
+const simMim = z.strictObject({
+  name: z.literal('simmim'),
+  patch: voxels.default(16),
+  /** SimMIM's own; the side of its patches in two dimensions is 32 pixels. */
+  maskRatio: z.number().gt(0).lt(1).default(0.6),
+});
+
+/** A pre-training method and its settings; without a name: HybridMIM. */
+export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim]);
 
 const trainShape = {
   batchSize: z.int().min(1),

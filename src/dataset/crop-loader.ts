@@ -4,9 +4,10 @@ import { DataError, UsageError } from '../errors.js';
 import type { Triple } from '../volume/index.js';
 import type { AugmentationProbabilities } from './augmentation.js';
 import type { BatchOutcome } from './crop-worker.js';
-import type { Batch, BatchOptions } from './make-batch.js';
+import type { Batch, BatchCase, BatchOptions, CropCorruption } from './make-batch.js';
 import { type PreparedCase, readPreparedIndex } from './prepared-index.js';
 import { type CaseSelection, selectCases } from './select-cases.js';
+import { unitScales } from './unit-intensity.js';
 import { openWorkerPool, type WorkerPool } from './worker-pool.js';
 
 export interface CropLoaderOptions extends CaseSelection {
@@ -24,6 +25,8 @@ export interface CropLoaderOptions extends CaseSelection {
   readonly foregroundRatio?: number;
   /** Probabilities; absent: none. `paperAugmentation` has the paper's. */
   readonly augmentation?: AugmentationProbabilities;
+  /** A pretext method's corruption, in place of labels and augmentation; absent: none. */
+  readonly corruption?: CropCorruption;
 }
 
 export interface CropBatch extends Batch {
@@ -51,16 +54,10 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
   const channels = commonChannels(cases);
   if (options.withLabels) requireLabels(cases);
   requireMemory(options, channels);
-  const { cropSize, batchSize, seed, withLabels, augmentation } = options;
+  const { cropSize, batchSize, seed, withLabels, augmentation, corruption } = options;
   const workerData: BatchOptions = {
     preparedDir: resolve(options.preparedDir),
-    cases: cases.map(({ id, image, label, size, classVoxels }) => ({
-      id,
-      image,
-      ...(label !== undefined && { label }),
-      size,
-      classVoxels,
-    })),
+    cases: cases.map(workerCase),
     channels,
     cropSize,
     batchSize,
@@ -68,10 +65,17 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     withLabels,
     foregroundRatio: options.foregroundRatio ?? 0,
     ...(augmentation && { augmentation }),
+    ...(corruption && { corruption }),
   };
   const { workers } = options;
   const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', { minThreads: workers, maxThreads: workers, workerData });
   return { cases, channels, ...prefetching(pool, options.prefetch) };
+}
+
+function workerCase(prepared: PreparedCase): BatchCase {
+  const { id, image, label, size, classVoxels } = prepared;
+  const scales = unitScales(prepared);
+  return { id, image, ...(label !== undefined && { label }), size, classVoxels, ...(scales && { unitScales: scales }) };
 }
 
 /** Keeps the batches of `step` to `step + prefetch` on their way, and forgets the others. */
@@ -144,8 +148,8 @@ function requireLabels(cases: readonly PreparedCase[]): void {
 }
 
 /** Each batch on its way holds its arrays, and each thread a planar crop and a row of chunks besides. */
-function requireMemory({ cropSize, batchSize, workers, prefetch, withLabels }: CropLoaderOptions, channels: number): void {
-  const cropBytes = cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels + (withLabels ? 1 : 0));
+function requireMemory({ cropSize, batchSize, workers, prefetch, withLabels, corruption }: CropLoaderOptions, channels: number): void {
+  const cropBytes = cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels * (corruption ? 2 : 1) + (withLabels ? 1 : 0));
   const needed = cropBytes * (batchSize * (prefetch + 1) + workers);
   const free = freemem();
   if (needed <= free) return;

@@ -3,7 +3,8 @@ export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
-export type { CropProvenance } from './make-batch.js';
+export { requireTrainingCasesOnly } from './leakage.js';
+export type { CropCorruption, CropProvenance } from './make-batch.js';
 export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
 export {
   type DatasetSummary,
@@ -24,3 +25,4 @@ export {
 export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
+export { unitScales } from './unit-intensity.js';

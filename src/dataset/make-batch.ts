@@ -1,16 +1,33 @@
 import { join } from 'node:path';
+import { type CorruptionRecipe, type CorruptionStep, type Crop, corrupt } from '../corruption/index.js';
+import { randomStream } from '../random/streams.js';
 import type { Triple } from '../volume/index.js';
 import { type Augmentation, type AugmentationProbabilities, noAugmentation, placeCrop, planAugmentation } from './augmentation.js';
 import { withChunkedFile } from './chunked-file.js';
 import { type CropPlanOptions, planCrop } from './crop-plan.js';
 import type { PreparedCase } from './prepared-index.js';
+import { toUnit, type UnitScale } from './unit-intensity.js';
+
+/** A pretext method's corruption of every crop. */
+export interface CropCorruption {
+  readonly recipe: CorruptionRecipe;
+  /** Held-out crops draw from streams of their own, so that no training step has their corruption. */
+  readonly heldOut: boolean;
+}
+
+/** What a batch needs of a prepared case. */
+export interface BatchCase extends Pick<PreparedCase, 'id' | 'image' | 'label' | 'size' | 'classVoxels'> {
+  /** Absent: the prepared values lie in [0, 1]. Only corruptions ask. */
+  readonly unitScales?: readonly UnitScale[];
+}
 
 export interface BatchOptions extends CropPlanOptions {
   readonly preparedDir: string;
-  readonly cases: readonly Pick<PreparedCase, 'id' | 'image' | 'label' | 'size' | 'classVoxels'>[];
+  readonly cases: readonly BatchCase[];
   readonly channels: number;
   readonly withLabels: boolean;
   readonly augmentation?: AugmentationProbabilities;
+  readonly corruption?: CropCorruption;
 }
 
 export interface CropProvenance {
@@ -18,11 +35,14 @@ export interface CropProvenance {
   /** First voxel [x, y, z] of the crop on the prepared grid, before augmentation. */
   readonly start: Triple;
   readonly augmentation?: Augmentation;
+  readonly corruption?: readonly CorruptionStep[];
 }
 
 export interface Batch {
-  /** [B, D, H, W, C] */
+  /** [B, D, H, W, C]; in [0, 1] where they are corrupted. */
   readonly images: Float32Array;
+  /** [B, D, H, W, C], where the loader corrupts: what the network is to restore `images` from. */
+  readonly corrupted?: Float32Array;
   /** [B, D, H, W] */
   readonly labels?: Int32Array;
   readonly provenance: readonly CropProvenance[];
@@ -37,19 +57,39 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
   const voxels = cropSize[0] * cropSize[1] * cropSize[2];
   const images = new Float32Array(batchSize * voxels * channels);
   const labels = withLabels ? new Int32Array(batchSize * voxels) : undefined;
+  const corrupted = options.corruption && new Float32Array(images.length);
   const provenance = Array.from({ length: batchSize }, (_, item) => {
     const { caseIndex, start, augmentation } = planItem(options, step, item);
     const source = options.cases[caseIndex]!;
     const applied = augmentation ?? noAugmentation;
-    const image = readCrop(options, source.image, start);
-    placeCrop(image, cropSize, channels, applied, images.subarray(item * voxels * channels, (item + 1) * voxels * channels));
+    const place = (crop: ArrayLike<number>, batch: Float32Array) =>
+      placeCrop(crop, cropSize, channels, applied, batch.subarray(item * voxels * channels, (item + 1) * voxels * channels));
+    const crop = readCrop(options, source.image, start);
+    if (options.corruption && corrupted) {
+      const outcome = corruptItem(
+        options,
+        options.corruption,
+        { data: toUnit(crop, source.unitScales, channels), size: cropSize, channels },
+        step,
+        item,
+      );
+      place(outcome.image.data, images);
+      place(outcome.corrupted.data, corrupted);
+      return { caseId: source.id, start, corruption: outcome.steps };
+    }
+    place(crop, images);
     if (labels) {
       const geometryOnly = { ...applied, scale: 1, shift: 0 };
       placeCrop(readCrop(options, source.label!, start), cropSize, 1, geometryOnly, labels.subarray(item * voxels, (item + 1) * voxels));
     }
     return { caseId: source.id, start, ...(augmentation && { augmentation }) };
   });
-  return { images, ...(labels && { labels }), provenance };
+  return { images, ...(corrupted && { corrupted }), ...(labels && { labels }), provenance };
+}
+
+/** The corruption of item `item` of `step`: a function of the seed, the step and the item alone. */
+function corruptItem({ seed }: BatchOptions, { recipe, heldOut }: CropCorruption, crop: Crop, step: number, item: number) {
+  return corrupt(crop, recipe, randomStream(seed, 'corrupt', heldOut ? -1 - step : step, item));
 }
 
 function planItem(options: BatchOptions, step: number, item: number) {

@@ -8,5 +8,6 @@ export {
   diceLoss,
 } from './dice-loss.js';
 export { binaryCrossEntropy, locationLoss } from './location-loss.js';
+export { meanSquaredError } from './mean-squared-error.js';
 export { numberLoss } from './number-loss.js';
 export { type ReconstructionDistance, reconstructionLoss } from './reconstruction-loss.js';

@@ -1,4 +1,4 @@
-export type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+export { isEncoderParameter, type Margins, type Network, type Parameters, type Pass, type SpatialSize } from './network.js';
 export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
 export { networkByName, networkNames, networkWidths } from './registry.js';
 export { readSafetensors, writeSafetensors } from './safetensors.js';

@@ -34,6 +34,8 @@ export interface Network {
   readonly latentStride: number;
   /** Margins of a partial decode must be multiples of this many voxels. */
   readonly marginStride: number;
+  /** Prefixes of the names of the encoder's parameters. */
+  readonly encoder: readonly string[];
   /** Prefix of the names of the last layer, which fine-tuning replaces. */
   readonly lastLayer: string;
   /** Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step needs. */
@@ -43,3 +45,6 @@ export interface Network {
   /** Levels of `encode` to [B, D', H', W', outChannels], D' = D less both margins. */
   decode(levels: readonly Tensor5D[], parameters: Parameters, pass: Pass, margins?: Margins): Tensor5D;
 }
+
+/** Whether a parameter is one that `encode` uses. */
+export const isEncoderParameter = ({ encoder }: Network, name: string): boolean => encoder.some((prefix) => name.startsWith(prefix));

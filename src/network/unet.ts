@@ -35,6 +35,7 @@ export function unet(config: UNetConfig): Network {
     latentChannels: config.features[4],
     latentStride: LATENT_STRIDE,
     marginStride: LATENT_STRIDE,
+    encoder: ['conv_0.', 'down_'],
     lastLayer: 'final_conv',
     encoderBytes: (batch, size) => unetEncoderBytes(config, batch, size),
     encode: (images, parameters, pass) => unetEncode(images, parameters, config, pass),

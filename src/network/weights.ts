@@ -33,6 +33,8 @@ export interface LoadReport {
 export interface LoadOptions {
   /** Parameters whose names begin so are left out of the file and stay fresh: a last layer that is replaced. */
   readonly replace?: string;
+  /** Parameters that a file may lack all together, which then stay fresh: the decoder, where a method teaches the encoder alone. */
+  readonly optional?: (name: string) => boolean;
   /** Names in the file that may be there without a place in the network, by their beginning: pre-training heads. */
   readonly ignore?: string;
 }
@@ -45,10 +47,12 @@ export interface LoadOptions {
 export async function readWeights(
   file: string,
   specs: readonly ParameterSpec[],
-  { replace, ignore }: LoadOptions = {},
+  { replace, ignore, optional = () => false }: LoadOptions = {},
 ): Promise<{ values: NamedArrays; report: LoadReport; metadata: Readonly<Record<string, string>> }> {
   const { arrays, metadata } = await readSafetensors(file);
-  const isReplaced = (name: string) => replace !== undefined && (name === replace || name.startsWith(`${replace}.`));
+  const lacksOptional = !specs.some(({ name }) => optional(name) && name in arrays);
+  const isReplaced = (name: string) =>
+    (replace !== undefined && (name === replace || name.startsWith(`${replace}.`))) || (lacksOptional && optional(name));
   const wanted = specs.filter(({ name }) => !isReplaced(name));
   const known = new Set(specs.map(({ name }) => name));
   const unused = Object.keys(arrays).filter((name) => !known.has(name) || isReplaced(name));

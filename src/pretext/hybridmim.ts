@@ -5,7 +5,6 @@ import {
   type LossTerms,
   type Scalar,
   type Tensor,
-  type Tensor1D,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -22,9 +21,11 @@ import {
   type ReconstructionDistance,
   reconstructionLoss,
 } from '../losses/index.js';
-import { linear, type Network, type ParameterSpec, type Parameters, parameter, type SpatialSize } from '../network/index.js';
-import { type PretextMethod, pretextPrefix } from './method.js';
+import { linear, type Network, type ParameterSpec, type Parameters } from '../network/index.js';
+import { linearHead } from './head.js';
+import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
 import { cropToRegion, maskBatch, type PatchGrid, type PatchSizes, patchGrid, voxelMask } from './patch-grid.js';
+import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
 /** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
 export interface TaskWeights {
@@ -45,15 +46,6 @@ export interface HybridMimConfig extends PatchSizes {
   readonly temperature: number;
   /** Width of the contrastive projection. The paper's 384. */
   readonly contrastDim: number;
-}
-
-/** The batch that a method is set up for. */
-export interface PretextBatch {
-  readonly size: number;
-  /** [depth, height, width] voxels. */
-  readonly crop: SpatialSize;
-  /** Targets are `clip(image * scale + shift, 0, 1)` per item and channel, 0 where the image is 0 (MR background); else the image itself. */
-  readonly scaledTargets: boolean;
 }
 
 /** Keys of the two encoder passes' dropout. */
@@ -79,13 +71,11 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
       patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
       locations: { shape: [batch.size, subVolumes, n], dtype: 'float32' },
       counts: { shape: [batch.size, subVolumes], dtype: 'int32' },
-      ...(batch.scaledTargets && {
-        targetScale: { shape: [batch.size, network.inChannels], dtype: 'float32' as const },
-        targetShift: { shape: [batch.size, network.inChannels], dtype: 'float32' as const },
-      }),
+      ...scaledTargetInputs(batch, network.inChannels),
     },
     corruption: (seed, step) => ({ ...maskBatch(grid, config.maskRatio, batch.size, seed, step) }),
     losses: (inputs, parameters, training) => hybridMimLosses(network, grid, config, inputs, parameters, training),
+    reconstruct: (inputs, parameters) => hybridMimReconstruction(network, grid, inputs, parameters),
   };
 }
 
@@ -121,8 +111,8 @@ function hybridMimLosses(
   }
   const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined; // [B * S, C]
   const [batch, subVolumes, n] = (inputs.locations as Tensor3D).shape;
-  const numbers = cells && needsNumber(weights) ? head('number', cells, parameters).reshape([batch, subVolumes, n + 1]) : undefined;
-  const locations = cells && needsLocation(weights) ? head('location', cells, parameters).reshape([batch, subVolumes, n]) : undefined;
+  const numbers = cells && needsNumber(weights) ? linearHead('number', cells, parameters).reshape([batch, subVolumes, n + 1]) : undefined;
+  const locations = cells && needsLocation(weights) ? linearHead('location', cells, parameters).reshape([batch, subVolumes, n]) : undefined;
   if (weights.number > 0) terms.number = numberLoss(numbers as Tensor3D, inputs.counts as Tensor2D);
   if (weights.location > 0) terms.location = locationLoss(locations as Tensor3D, inputs.locations as Tensor3D);
   if (weights.consistency > 0) terms.consistency = consistencyLoss(numbers as Tensor3D, locations as Tensor3D, config.consistency);
@@ -133,17 +123,27 @@ function hybridMimLosses(
   return { total: weightedTotal(terms, weights), ...terms };
 }
 
+/** Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the region, as it saw them. */
+function hybridMimReconstruction(
+  network: Network,
+  grid: PatchGrid,
+  inputs: Readonly<Record<string, Tensor>>,
+  parameters: Parameters,
+): Reconstruction {
+  const mask = voxelMask(inputs.patchMask as Tensor4D, grid.patch); // [B, D, H, W, 1]
+  const seen = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask)) as Tensor5D;
+  const pass = { training: false, dropoutKey: FIRST_PASS };
+  const region = network.decode(network.encode(seen, parameters, pass), parameters, pass, grid.margins);
+  const { before, after } = grid.margins;
+  const padding = [0, 1, 2].map((axis) => [before[axis], after[axis]] as [number, number]);
+  const filled = tf.pad(region, [[0, 0], ...padding, [0, 0]]).mul(mask);
+  return { seen, prediction: seen.add(filled) as Tensor5D };
+}
+
 /** Total loss (paper eq. 7): the sum of the tasks by their weights. */
 function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weights: TaskWeights): Scalar {
   const weighted = Object.entries(terms).map(([task, loss]) => loss.mul(weights[task as keyof TaskWeights]) as Scalar);
   return addInOrder(weighted);
-}
-
-function reconstructionTarget(images: Tensor5D, { targetScale, targetShift }: Readonly<Record<string, Tensor>>): Tensor5D {
-  if (!targetScale || !targetShift) return images;
-  const perChannel = [images.shape[0], 1, 1, 1, images.shape[4]];
-  const scaled = images.mul(targetScale.reshape(perChannel)).add(targetShift.reshape(perChannel)).clipByValue(0, 1);
-  return scaled.mul(images.notEqual(0).cast('float32'));
 }
 
 /** The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume: [B * S, C]. */
@@ -164,14 +164,7 @@ function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
 
 /** Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim] */
 function projection(latent: Tensor5D, parameters: Parameters): Tensor2D {
-  return head('contrast', latent.mean([1, 2, 3]) as Tensor2D, parameters);
-}
-
-function head(name: string, x: Tensor2D, parameters: Parameters): Tensor2D {
-  return inPlace(`${pretextPrefix}${name}`, () => {
-    const weight = parameter<Tensor2D>(parameters, `${pretextPrefix}${name}.weight`, 2);
-    return tf.matMul(x, weight).add(parameter<Tensor1D>(parameters, `${pretextPrefix}${name}.bias`, 1)) as Tensor2D;
-  });
+  return linearHead('contrast', latent.mean([1, 2, 3]) as Tensor2D, parameters);
 }
 
 const needsNumber = ({ number, consistency }: TaskWeights): boolean => number > 0 || consistency > 0;

@@ -1,5 +1,6 @@
-export { type HybridMimConfig, hybridMim, hybridMimHeads, type PretextBatch, type TaskWeights } from './hybridmim.js';
-export { type PretextMethod, pretextPrefix } from './method.js';
+export { type HybridMimConfig, hybridMim, hybridMimHeads, type TaskWeights } from './hybridmim.js';
+export { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+export { type ModelsGenesisConfig, modelsGenesis } from './models-genesis.js';
 export {
   cropToRegion,
   groupBySubVolume,
@@ -13,4 +14,5 @@ export {
   ungroupSubVolumes,
   voxelMask,
 } from './patch-grid.js';
-export { type MethodConfig, pretextMethod } from './registry.js';
+export { type MethodConfig, pretextMethod, voxelCorruption } from './registry.js';
+export { type SimMimConfig, simMim } from './simmim.js';

@@ -1,17 +1,37 @@
-import type { InputSpecs, InputValues, LossTerms, Tensor } from '../engine/index.js';
-import type { ParameterSpec, Parameters } from '../network/index.js';
+import type { InputSpecs, InputValues, LossTerms, Tensor, Tensor5D } from '../engine/index.js';
+import type { ParameterSpec, Parameters, SpatialSize } from '../network/index.js';
+
+/** The batch that a method is set up for. */
+export interface PretextBatch {
+  readonly size: number;
+  /** [depth, height, width] voxels. */
+  readonly crop: SpatialSize;
+  /** Targets are `clip(image * scale + shift, 0, 1)` per item and channel, 0 where the image is 0 (MR background); else the image itself. */
+  readonly scaledTargets: boolean;
+}
+
+/** What a method's network saw and what it made of it, for pictures: [B, D, H, W, C] each. */
+export interface Reconstruction {
+  readonly seen: Tensor5D;
+  /** Voxels beyond a target region keep what was seen. */
+  readonly prediction: Tensor5D;
+}
 
 /** A self-supervised method as its heads, what it feeds beside the images, and its losses. */
 export interface PretextMethod {
   readonly name: string;
   /** Parameters of its heads; their names begin with `pretext.`. */
   readonly heads: readonly ParameterSpec[];
-  /** Inputs of a step. `images` [B, D, H, W, C] is one of them. */
+  /** Inputs of a step. `images` [B, D, H, W, C] is one of them, `corrupted` another where the loader's workers corrupt. */
   readonly inputs: InputSpecs;
-  /** What is fed at `step` beside the images: a function of seed and step alone. */
+  /** The decoder is neither used nor kept: fine-tuning begins with a new one. */
+  readonly encoderOnly?: boolean;
+  /** What is fed at `step` beside what the loader gives: a function of seed and step alone. */
   corruption(seed: number, step: number): InputValues;
   /** `total` and each of its terms before weighting; a task that is switched off is absent and costs nothing. */
   losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean): LossTerms;
+  /** One pass without dropout. */
+  reconstruct(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): Reconstruction;
 }
 
 /** Every head's parameters begin so; fine-tuning leaves them out. */

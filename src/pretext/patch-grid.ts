@@ -64,6 +64,17 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   };
 }
 
+/**
+ * The grid of a crop that is masked in one level and reconstructed whole: every patch is its own sub-volume.
+ * @throws UsageError when the patches do not divide the crop
+ */
+export function wholeGrid(crop: SpatialSize, patch: number): PatchGrid {
+  for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.patch', patch);
+  const patches = perAxis(crop, (voxels) => voxels / patch);
+  const none: SpatialSize = [0, 0, 0];
+  return { patch, patches, subVolumes: patches, side: 1, patchesPerSubVolume: 1, margins: { before: none, after: none } };
+}
+
 /** Which patches of one crop are masked, and what the number and location tasks ask of it. */
 export interface PatchMask {
   /** [patches] 1 where masked, raster order of the crop. */

@@ -1,11 +1,29 @@
+import type { CorruptionRecipe } from '../corruption/index.js';
 import type { Network } from '../network/index.js';
-import { type HybridMimConfig, hybridMim, type PretextBatch } from './hybridmim.js';
-import type { PretextMethod } from './method.js';
+import { type HybridMimConfig, hybridMim } from './hybridmim.js';
+import type { PretextBatch, PretextMethod } from './method.js';
+import { type ModelsGenesisConfig, modelsGenesis } from './models-genesis.js';
+import { type SimMimConfig, simMim } from './simmim.js';
 
-/** The method's settings with its name, as a run's `method` section has them. */
-export type MethodConfig = { readonly name: 'hybridmim' } & HybridMimConfig;
+/** A method's settings with its name, as a run's `method` section has them. */
+export type MethodConfig =
+  | ({ readonly name: 'hybridmim' } & HybridMimConfig)
+  | ({ readonly name: 'models-genesis' } & ModelsGenesisConfig)
+  | ({ readonly name: 'simmim' } & SimMimConfig);
 
-/** The method that a configuration names. */
+/** The method that a configuration names. Throws UsageError when its settings, network and batch do not fit together. */
 export function pretextMethod(network: Network, batch: PretextBatch, config: MethodConfig): PretextMethod {
-  return { hybridmim: hybridMim }[config.name](network, batch, config);
+  switch (config.name) {
+    case 'hybridmim':
+      return hybridMim(network, batch, config);
+    case 'models-genesis':
+      return modelsGenesis(network, batch);
+    case 'simmim':
+      return simMim(network, batch, config);
+  }
+}
+
+/** What the loader does to every crop for a method; undefined: the method corrupts within the step, by a mask that is fed. */
+export function voxelCorruption(config: MethodConfig): CorruptionRecipe | undefined {
+  return config.name === 'models-genesis' ? config : undefined;
 }

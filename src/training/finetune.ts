@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import {
   type AugmentationProbabilities,
   openCropLoader,
@@ -12,8 +14,7 @@ import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
 import { type LabelScheme, labelOnGrid, labelScheme, openPredictor, outputChannels, type Predictor, spatialSize } from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
-import { initialiseParameters, type Network, networkByName, readWeights } from '../network/index.js';
-import { pretextPrefix } from '../pretext/index.js';
+import { initialiseParameters, type Network, networkByName } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
@@ -23,6 +24,7 @@ import { scheduleOf } from './schedule.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
 import { compileTrainingStep } from './training-step.js';
+import { transferredWeights } from './transfer.js';
 
 export interface FinetuneSettings {
   readonly seed: number;
@@ -85,7 +87,9 @@ export async function finetune({ settings, init, out, resume, progress, signal }
       initialWeights: async () => {
         const fresh = initialiseParameters(network.specs, seed);
         if (init === undefined) return fresh;
-        const { values } = await readWeights(init, network.specs, { replace: network.lastLayer, ignore: pretextPrefix });
+        const { values, report } = await transferredWeights(init, network);
+        await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
+        progress.onTransfer?.(report);
         return { ...fresh, ...values };
       },
       metadata: {

@@ -4,3 +4,4 @@ export { type MetricsLine, readMetrics, type StepLine, type ValidationLine } fro
 export { type NetworkSettings, type PretrainSettings, pretrain, type RunOptions } from './pretrain.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
+export type { TransferReport } from './transfer.js';

@@ -5,6 +5,7 @@ import { stepSeed } from '../random/streams.js';
 import { correctionsAt } from './adamw.js';
 import type { MetricsLine, MetricsLog, StepLine } from './metrics-log.js';
 import { learningRateAt, type Schedule } from './schedule.js';
+import type { TransferReport } from './transfer.js';
 
 /** What a run shows while it goes on. */
 export interface RunProgress {
@@ -14,6 +15,8 @@ export interface RunProgress {
   readonly onValidation?: (step: number, values: Readonly<Record<string, number | null>>, best: boolean) => void;
   /** With every checkpoint, all metrics so far: for a picture of the run. */
   readonly onCheckpoint?: (lines: readonly MetricsLine[]) => Promise<void>;
+  /** What a fine-tuning run takes from pre-trained weights; before its first step, not when it resumes. */
+  readonly onTransfer?: (report: TransferReport) => void;
   /** Once, before the first step. */
   readonly onStart?: (facts: RunStart) => void;
 }

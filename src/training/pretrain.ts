@@ -1,8 +1,8 @@
-import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex } from '../dataset/index.js';
+import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex, requireTrainingCasesOnly, unitScales } from '../dataset/index.js';
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
-import { initialiseParameters, type Network, networkByName, type ParameterSpec } from '../network/index.js';
-import { type MethodConfig, type PretextMethod, pretextMethod } from '../pretext/index.js';
+import { initialiseParameters, isEncoderParameter, type Network, networkByName, type ParameterSpec } from '../network/index.js';
+import { type MethodConfig, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';
 import { carryOut, type RunResult } from './run.js';
@@ -37,7 +37,7 @@ export interface NetworkSettings {
 export interface PretrainSettings {
   readonly seed: number;
   readonly precision: Precision;
-  readonly data: DataSettings & { readonly split: 'training' | 'all' };
+  readonly data: DataSettings & { readonly split: 'training' | 'all'; readonly mode: 'generic' | 'task-specific' };
   readonly network: NetworkSettings;
   readonly method: MethodConfig;
   readonly train: TrainSettings & { readonly validationBatches: number };
@@ -54,20 +54,23 @@ export interface RunOptions<S> {
 
 /**
  * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest held-out loss.
- * @throws UsageError for settings that do not fit together, DataError for data that does not, and as `carryOut` does
+ * @throws UsageError for settings that do not fit together, DataError for data that does not or for a held-out case in task-specific
+ *   pre-training, and as `carryOut` does
  */
 export async function pretrain({ settings, out, resume, progress, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
-  const loader = await openCropLoader(cropOptions(settings, data.split, seed));
+  const loader = await openCropLoader(cropOptions(settings, data.split));
   try {
+    if (data.mode === 'task-specific') requireTrainingCasesOnly(await readPreparedIndex(data.prepared), loader.cases, data.prepared);
     const network = networkByName(settings.network.name)({ ...settings.network, inChannels: loader.channels, outChannels: loader.channels });
-    const targets = await scaledTargets(data.prepared, loader.cases);
+    const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
     const method = pretextMethod(network, batch, settings.method);
     requireStepMemory('pre-training step', network, batch.size, batch.crop);
-    const specs: readonly ParameterSpec[] = [...network.specs, ...method.heads];
+    const specs = taughtParameters(network, method);
     const inputsOf = (crops: CropBatch, step: number): InputValues => ({
       images: crops.images,
+      ...(crops.corrupted && { corrupted: crops.corrupted }),
       ...method.corruption(seed, step),
       ...targets?.(crops),
     });
@@ -107,21 +110,28 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
   }
 }
 
+/** Parameters of a pre-training run: the network's, or those of its encoder, and the method's heads. */
+export function taughtParameters(network: Network, { encoderOnly, heads }: PretextMethod): readonly ParameterSpec[] {
+  const taught = encoderOnly ? network.specs.filter(({ name }) => isEncoderParameter(network, name)) : network.specs;
+  return [...taught, ...heads];
+}
+
 /** What the weights file says of its network, so that it can be read without the run folder. */
 export function runMetadata(network: Network, { name, features, dropout }: NetworkSettings): Record<string, string> {
   const { inChannels, outChannels } = network;
   return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ name, features, dropout, inChannels, outChannels }) };
 }
 
-function cropOptions({ data, train }: PretrainSettings, split: 'training' | 'validation' | 'all', seed: number) {
+function cropOptions({ seed, data, method, train }: PretrainSettings, split: 'training' | 'validation' | 'all') {
   const { prepared, datasets, cropSize, workers, prefetch } = data;
+  const recipe = voxelCorruption(method);
   const common = { preparedDir: prepared, split, cropSize, batchSize: train.batchSize, seed, workers, prefetch, withLabels: false };
-  return { ...common, ...(datasets && { datasets }) };
+  return { ...common, ...(datasets && { datasets }), ...(recipe && { corruption: { recipe, heldOut: split === 'validation' } }) };
 }
 
 /** The same held-out crops, with the same masks, for every validation: their steps count down from -1, where training never is. */
 async function heldOutInputs(settings: PretrainSettings, inputsOf: (crops: CropBatch, step: number) => InputValues): Promise<InputValues[]> {
-  const loader = await openCropLoader({ ...cropOptions(settings, 'validation', settings.seed), workers: 1, prefetch: 1 });
+  const loader = await openCropLoader({ ...cropOptions(settings, 'validation'), workers: 1, prefetch: 1 });
   try {
     const inputs: InputValues[] = [];
     for (let i = 0; i < settings.train.validationBatches; i++) inputs.push(inputsOf(await loader.batch(i), -1 - i));
@@ -149,28 +159,16 @@ function heldOutValidation(method: PretextMethod, state: State, precision: Preci
   };
 }
 
-/**
- * For z-scored (MR) cases, the map of the input's values to [0, 1] between each scan's own 0.5 and 99.5 percentiles, which is what
- * the network reconstructs; undefined where the input itself is the target.
- * z = (v - mean) / std of the scan's non-zero voxels, and the target is (v - p0.5) / (p99.5 - p0.5).
- */
+/** For z-scored (MR) cases, the map of the input's values to what the network reconstructs; undefined where the input itself is the target. */
 async function scaledTargets(prepared: string, cases: readonly PreparedCase[]): Promise<((crops: CropBatch) => InputValues) | undefined> {
+  if (cases.every((prepared) => unitScales(prepared) === undefined)) return undefined;
   const { cases: all } = await readPreparedIndex(prepared);
-  const zScored = cases.filter(({ preprocessing }) => preprocessing.intensity === 'z-score');
-  if (zScored.length === 0) return undefined;
   const byId = new Map(all.map((prepared) => [prepared.id, prepared]));
   return ({ provenance }) => {
-    const statistics = provenance.flatMap(({ caseId }) => {
-      const { preprocessing, intensity } = byId.get(caseId)!;
-      return intensity.map(({ mean, std, p005, p995 }) => {
-        if (preprocessing.intensity !== 'z-score') return { scale: 1, shift: 0 };
-        const range = p995 - p005 || 1;
-        return { scale: std / range, shift: (mean - p005) / range };
-      });
+    const scales = provenance.flatMap(({ caseId }) => {
+      const prepared = byId.get(caseId)!;
+      return unitScales(prepared) ?? prepared.intensity.map(() => ({ scale: 1, shift: 0 }));
     });
-    return {
-      targetScale: Float32Array.from(statistics, ({ scale }) => scale),
-      targetShift: Float32Array.from(statistics, ({ shift }) => shift),
-    };
+    return { targetScale: Float32Array.from(scales, ({ scale }) => scale), targetShift: Float32Array.from(scales, ({ shift }) => shift) };
   };
 }

@@ -16,14 +16,14 @@ describe('loading a configuration', () => {
   it('fills in the defaults of the paper', async () => {
     const config = await loadConfig(pretrainConfig, written(minimal));
     expect(config.network.features).toEqual([64, 64, 128, 256, 512, 64]);
-    expect(config.method.weights.contrast).toBe(0.1);
+    expect(config.method).toMatchObject({ name: 'hybridmim', weights: { contrast: 0.1 } });
     expect(config).toMatchObject({ seed: 0, precision: 'float32', train: { engine: 'graph', clipNorm: null } });
   });
 
   it('applies overrides, also to keys that the file lacks', async () => {
     const config = await loadConfig(pretrainConfig, written(minimal), ['train.steps=7', 'method.weights.contrast=0', 'data.cropSize=[64,64,64]']);
     expect(config.train.steps).toBe(7);
-    expect(config.method.weights).toMatchObject({ contrast: 0, number: 0.1 });
+    expect(config.method).toMatchObject({ weights: { contrast: 0, number: 0.1 } });
     expect(config.data.cropSize).toEqual([64, 64, 64]);
   });
 
@@ -34,6 +34,13 @@ describe('loading a configuration', () => {
     ['a value of the wrong type', minimal, ['train.batchSize=two'], /"train.batchSize" is "two", but expected number/],
     ['a value out of range', minimal, ['method.maskRatio=1.5'], /"method.maskRatio" is 1.5, but Too big: expected number to be <1/],
     ['a choice that there is not', minimal, ['method.reconstruction=l3'], /"method.reconstruction" is "l3", but expected one of "l2"\|"l1"/],
+    [
+      "another method's key, naming the nearest",
+      minimal,
+      ['method.name=simmim', 'method.maskRate=0.5'],
+      /there is no key "method.maskRate"; did you mean "method.maskRatio"\?|there is no key "method.region"/,
+    ],
+    ['a method that there is not', minimal, ['method.name=mimm'], /"method.name" is "mimm", but must be one of hybridmim, models-genesis, simmim/],
     ['a missing key', 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {steps: 5}\n', [], /"train.batchSize" is missing/],
     ['no length', minimal.replace(', steps: 5', ''), [], /the length of the run is missing: give train.steps or train.epochs/],
     ['an override without a value', minimal, ['train.steps'], /--set train.steps has no "="/],

@@ -1,0 +1,31 @@
+import type { RandomStream } from '../random/streams.js';
+import { type Crop, channelLength } from './crop.js';
+
+/** At most this many flips of one crop; two of the same axis undo each other. */
+const MOST_FLIPS = 3;
+
+/**
+ * Models Genesis's flips: with `probability` one axis, drawn evenly, is reversed, and again, up to three times. Image and target flip
+ * together, so that this is augmentation rather than something to restore.
+ */
+export function randomFlips(crop: Crop, probability: number, stream: RandomStream): Crop {
+  let flipped = crop;
+  for (let done = 0; done < MOST_FLIPS && stream.uniform() < probability; done++) flipped = flip(flipped, stream.integer(3));
+  return flipped;
+}
+
+function flip({ data, size, channels }: Crop, axis: number): Crop {
+  const [nx, ny, nz] = size;
+  const reversed = new Float32Array(data.length);
+  const plane = channelLength(size);
+  let to = 0;
+  for (let c = 0; c < channels; c++) {
+    for (let z = 0; z < nz; z++) {
+      for (let y = 0; y < ny; y++) {
+        const row = c * plane + ((axis === 2 ? nz - 1 - z : z) * ny + (axis === 1 ? ny - 1 - y : y)) * nx;
+        for (let x = 0; x < nx; x++) reversed[to++] = data[row + (axis === 0 ? nx - 1 - x : x)]!;
+      }
+    }
+  }
+  return { data: reversed, size, channels };
+}

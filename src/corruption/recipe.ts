@@ -1,0 +1,71 @@
+import type { RandomStream } from '../random/streams.js';
+import type { Crop } from './crop.js';
+import { randomFlips } from './flip.js';
+import { inPainting } from './in-painting.js';
+import { localShuffling } from './local-shuffling.js';
+import { drawIntensityCurve, nonlinearIntensity } from './nonlinear-intensity.js';
+import { outPainting } from './out-painting.js';
+
+/** Probabilities of Models Genesis's corruptions, each drawn on its own, in this order. */
+export interface ModelsGenesisRecipe {
+  readonly name: 'models-genesis';
+  /** Of a flip, and of another one after it, up to three. The paper's 0.4. */
+  readonly flip: number;
+  /** The paper's 0.5. */
+  readonly shuffle: number;
+  /** The paper's 0.9. */
+  readonly nonlinear: number;
+  /** Of in- or out-painting. The paper's 0.9. */
+  readonly paint: number;
+  /** Of in-painting, where there is painting. The paper's 0.2. */
+  readonly inPaint: number;
+}
+
+/** TransVW's: one of shuffling, non-linear intensity, in-painting and out-painting, each as likely as the others. */
+export interface TransVwRecipe {
+  readonly name: 'transvw';
+}
+
+export type CorruptionRecipe = ModelsGenesisRecipe | TransVwRecipe;
+
+/** What was done to a crop. */
+export type CorruptionStep = 'shuffle' | 'nonlinear' | 'in-paint' | 'out-paint';
+
+export interface CorruptedCrop {
+  /** The target: the crop, flipped where the recipe flips. */
+  readonly image: Crop;
+  /** What the network sees. */
+  readonly corrupted: Crop;
+  readonly steps: readonly CorruptionStep[];
+}
+
+/** A crop corrupted as the recipe says; every draw is the stream's. The crop itself is left as it is. */
+export function corrupt(crop: Crop, recipe: CorruptionRecipe, stream: RandomStream): CorruptedCrop {
+  const image = recipe.name === 'models-genesis' ? randomFlips(crop, recipe.flip, stream) : crop;
+  const steps = drawSteps(recipe, stream);
+  const corrupted = steps.reduce((done, step) => corruptions[step](done, stream), image);
+  return { image, corrupted, steps };
+}
+
+/** Which corruptions a crop gets, in their order. */
+export function drawSteps(recipe: CorruptionRecipe, stream: RandomStream): CorruptionStep[] {
+  if (recipe.name === 'transvw') return [kinds[stream.integer(kinds.length)]!];
+  const { shuffle, nonlinear, paint, inPaint } = recipe;
+  const [shuffles, bends, paints, inside] = [shuffle, nonlinear, paint, inPaint].map((probability) => stream.uniform() < probability);
+  const drawn: Readonly<Record<CorruptionStep, boolean | undefined>> = {
+    shuffle: shuffles,
+    nonlinear: bends,
+    'in-paint': paints && inside,
+    'out-paint': paints && !inside,
+  };
+  return kinds.filter((kind) => drawn[kind]);
+}
+
+const kinds = ['shuffle', 'nonlinear', 'in-paint', 'out-paint'] as const;
+
+const corruptions: Readonly<Record<CorruptionStep, (crop: Crop, stream: RandomStream) => Crop>> = {
+  shuffle: localShuffling,
+  nonlinear: (crop, stream) => nonlinearIntensity(crop, drawIntensityCurve(stream)),
+  'in-paint': inPainting,
+  'out-paint': outPainting,
+};

@@ -1,0 +1,15 @@
+import { inPlace, type Tensor1D, type Tensor2D, tf } from '../engine/index.js';
+import { type Parameters, parameter } from '../network/index.js';
+import { pretextPrefix } from './method.js';
+
+/**
+ * A linear head of a method, whose parameters are `pretext.<name>.weight` and `.bias`.
+ * @param x [rows, in]
+ * @returns [rows, out]
+ */
+export function linearHead(name: string, x: Tensor2D, parameters: Parameters): Tensor2D {
+  return inPlace(`${pretextPrefix}${name}`, () => {
+    const weight = parameter<Tensor2D>(parameters, `${pretextPrefix}${name}.weight`, 2);
+    return tf.matMul(x, weight).add(parameter<Tensor1D>(parameters, `${pretextPrefix}${name}.bias`, 1)) as Tensor2D;
+  });
+}

@@ -1,0 +1,57 @@
+import { type ModelsGenesisRecipe, SMALLEST_SIDE } from '../corruption/index.js';
+import { inPlace, type Tensor, type Tensor5D, tf } from '../engine/index.js';
+import { UsageError } from '../errors.js';
+import { meanSquaredError } from '../losses/index.js';
+import type { Network, Parameters } from '../network/index.js';
+import type { PretextBatch, PretextMethod } from './method.js';
+
+export type ModelsGenesisConfig = Omit<ModelsGenesisRecipe, 'name'>;
+
+/**
+ * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the network restores all of it,
+ * with a sigmoid output, by the mean squared error over the whole crop.
+ * @throws UsageError when the crop is too small to paint in
+ */
+export function modelsGenesis(network: Network, batch: PretextBatch): PretextMethod {
+  requirePaintable(batch);
+  return {
+    name: 'models-genesis',
+    heads: [],
+    inputs: restorationInputs(network, batch),
+    corruption: () => ({}),
+    losses: (inputs, parameters, training) => {
+      const { prediction } = restore(network, inputs, parameters, training);
+      const reconstruction = meanSquaredError(prediction, inputs.images as Tensor5D);
+      return { total: reconstruction, reconstruction };
+    },
+    reconstruct: (inputs, parameters) => {
+      const { prediction } = restore(network, inputs, parameters, false);
+      return { seen: inputs.corrupted as Tensor5D, prediction };
+    },
+  };
+}
+
+/** Inputs of a method that restores what the loader corrupted. */
+export function restorationInputs(network: Network, batch: PretextBatch) {
+  const shape = [batch.size, ...batch.crop, network.inChannels];
+  return { images: { shape, dtype: 'float32' as const }, corrupted: { shape, dtype: 'float32' as const } };
+}
+
+/** One pass over the corrupted crops: the latent, and the restored crops in (0, 1), [B, D, H, W, C]. */
+export function restore(network: Network, inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) {
+  const pass = { training, dropoutKey: 0 };
+  const levels = network.encode(inputs.corrupted as Tensor5D, parameters, pass);
+  const logits = network.decode(levels, parameters, pass);
+  return { latent: levels.at(-1) as Tensor5D, prediction: inPlace('sigmoid', () => tf.sigmoid(logits)) };
+}
+
+/** @throws UsageError when a side of the crop has no room for the windows of in- and out-painting */
+export function requirePaintable({ crop }: PretextBatch): void {
+  const side = Math.min(...crop);
+  if (side >= SMALLEST_SIDE) return;
+  throw new UsageError(`data.cropSize has a side of ${side} voxels, but the corruptions of this method need at least ${SMALLEST_SIDE}`, {
+    field: 'data.cropSize',
+    found: side,
+    expected: SMALLEST_SIDE,
+  });
+}

@@ -1,0 +1,89 @@
+import { inPlace, type Scalar, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
+import { UsageError } from '../errors.js';
+import { reconstructionLoss } from '../losses/index.js';
+import { linear, type Network, type ParameterSpec, type Parameters, parameter } from '../network/index.js';
+import { linearHead } from './head.js';
+import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
+import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+
+export interface SimMimConfig {
+  /** Side of a masked patch in voxels. */
+  readonly patch: number;
+  /** Share of the crop's patches that is masked. SimMIM's 0.6. */
+  readonly maskRatio: number;
+}
+
+const TOKEN = `${pretextPrefix}mask_token`;
+const HEAD = 'reconstruction';
+
+/**
+ * SimMIM (Xie et al. 2022) in three dimensions: masked patches are replaced by a learned token, and one linear layer on the encoder's
+ * last level predicts the voxels that each of its cells spans; mean absolute error over the masked voxels. A convolutional encoder has no
+ * tokens, so that the mask token is a value a channel, put into the voxels.
+ * @throws UsageError when patches do not divide the crop or the crop does not divide into cells
+ */
+export function simMim(network: Network, batch: PretextBatch, { patch, maskRatio }: SimMimConfig): PretextMethod {
+  const grid = wholeGrid(batch.crop, patch);
+  requireWholeCells(network, batch);
+  const cellVoxels = network.latentStride ** 3 * network.inChannels;
+  return {
+    name: 'simmim',
+    heads: [...linear(`${pretextPrefix}${HEAD}`, network.latentChannels, cellVoxels), maskToken(network.inChannels)],
+    encoderOnly: true,
+    inputs: {
+      images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
+      patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
+      ...scaledTargetInputs(batch, network.inChannels),
+    },
+    corruption: (seed, step) => ({ patchMask: maskBatch(grid, maskRatio, batch.size, seed, step).patchMask }),
+    losses: (inputs, parameters, training) => {
+      const { prediction, mask } = fill(network, grid, inputs, parameters, training);
+      const reconstruction: Scalar = reconstructionLoss(prediction, reconstructionTarget(inputs.images as Tensor5D, inputs), mask, 'l1');
+      return { total: reconstruction, reconstruction };
+    },
+    reconstruct: (inputs, parameters): Reconstruction => {
+      const { prediction, mask, seen } = fill(network, grid, inputs, parameters, false);
+      const visible = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask));
+      return { seen, prediction: visible.add(prediction.mul(mask)) as Tensor5D };
+    },
+  };
+}
+
+function maskToken(channels: number): ParameterSpec {
+  return { name: TOKEN, layout: 'vector', shape: [channels], init: { constant: 0 } };
+}
+
+/** One pass over the masked crops: what the encoder saw, the mask of voxels [B, D, H, W, 1], and the prediction, as the images. */
+function fill(network: Network, grid: PatchGrid, inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) {
+  const images = inputs.images as Tensor5D;
+  const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch));
+  const token = parameter<Tensor1D>(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
+  const seen = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask)).add(mask.mul(token))) as Tensor5D;
+  const latent = network.encode(seen, parameters, { training, dropoutKey: 0 }).at(-1) as Tensor5D;
+  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]) as Tensor2D, parameters); // [B * d * h * w, s^3 * C]
+  return { seen, mask, prediction: inPlace('cells to voxels', () => cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels)) };
+}
+
+/**
+ * Puts the voxels of every cell in their place; within a cell they lie [z, y, x, channel].
+ * @param cells [B * d * h * w, s^3 * C]
+ * @returns [B, d * s, h * s, w * s, C]
+ */
+function cellsToVoxels(cells: Tensor2D, [batch, d, h, w]: readonly number[], s: number, channels: number): Tensor5D {
+  const rows = cells.reshape([batch! * d! * h!, w!, s * s, s * channels]).transpose([0, 2, 1, 3]); // [B d h, (sz sy), w, (sx C)]
+  const planes = rows.reshape([batch! * d!, h!, s, s * w! * s * channels]).transpose([0, 2, 1, 3]); // [B d, sz, h, (sy W C)]
+  return planes.reshape([batch!, d! * s, h! * s, w! * s, channels]) as Tensor5D;
+}
+
+function requireWholeCells({ name, latentStride }: Network, { crop }: PretextBatch): void {
+  const side = crop.find((voxels) => voxels % latentStride !== 0);
+  if (side === undefined) return;
+  throw new UsageError(
+    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ${latentStride}: make it a multiple`,
+    {
+      field: 'data.cropSize',
+      found: side,
+    },
+  );
+}

@@ -1,0 +1,42 @@
+import type { NamedArrays } from '../engine/index.js';
+import { elementCount, isEncoderParameter, type Network, readWeights } from '../network/index.js';
+import { pretextPrefix } from '../pretext/index.js';
+
+/** Values taken from a file, and how many the part of the network has. */
+export interface TransferredPart {
+  readonly values: number;
+  readonly of: number;
+}
+
+/** What fine-tuning took from pre-trained weights; `transfer.json` of a run folder. */
+export interface TransferReport {
+  readonly schema: 1;
+  readonly file: string;
+  readonly encoder: TransferredPart;
+  readonly decoder: TransferredPart;
+  /** Parameters that start at random: the last layer, and the decoder where the file has none. */
+  readonly fresh: readonly string[];
+  /** Parameters of the file that this network has no use for: heads of the method, and its last layer. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone where it has no decoder; never
+ * the last layer.
+ * @throws DataError when the file is damaged or of another network
+ */
+export async function transferredWeights(file: string, network: Network): Promise<{ values: NamedArrays; report: TransferReport }> {
+  const isEncoder = (name: string) => isEncoderParameter(network, name);
+  const { values, report } = await readWeights(file, network.specs, {
+    replace: network.lastLayer,
+    ignore: pretextPrefix,
+    optional: (name) => !isEncoder(name),
+  });
+  const part = (belongs: (name: string) => boolean): TransferredPart => {
+    const specs = network.specs.filter(({ name }) => belongs(name));
+    const count = (counted: typeof specs) => counted.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    return { values: count(specs.filter(({ name }) => name in values)), of: count(specs) };
+  };
+  const { fresh, unused } = report;
+  return { values, report: { schema: 1, file, encoder: part(isEncoder), decoder: part((name) => !isEncoder(name)), fresh, unused } };
+}

@@ -1,0 +1,95 @@
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig, pretrainConfig } from '../../src/config/index.js';
+import { readSafetensors } from '../../src/network/index.js';
+import { finetune, type PretrainSettings, pretrain, readMetrics, type TransferReport } from '../../src/training/index.js';
+import { prepareOrgans, smokeFinetuneConfig } from './segmentation-data.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'methods-'));
+let prepared: string;
+beforeAll(async () => {
+  prepared = await prepareOrgans(join(folder, 'organs'));
+});
+
+const settingsOf = (method: string, ...overrides: string[]): Promise<PretrainSettings> =>
+  loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [`data.prepared=${JSON.stringify(prepared)}`, `method=${method}`, ...overrides]);
+const run = (settings: PretrainSettings, out: string, extra: Partial<Parameters<typeof pretrain>[0]> = {}) =>
+  pretrain({ settings, out: join(folder, out), resume: false, progress: {}, ...extra });
+const lossesOf = (out: string) => readMetrics(join(folder, out)).flatMap((line) => ('loss' in line ? [line.loss] : []));
+const weightsOf = (out: string) => readFileSync(join(folder, out, 'checkpoints', 'last.safetensors'));
+const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+
+describe.each([
+  ['models-genesis', '{name: models-genesis}'],
+  ['simmim', '{name: simmim, patch: 8}'],
+])('pre-training by %s', (name, method) => {
+  it('learns, validates and writes a run folder like any other', async () => {
+    const { best, last } = await run(await settingsOf(method, 'train.steps=30', 'train.learningRate=3.0e-3', 'train.validateEvery=15'), name);
+    const losses = lossesOf(name);
+    expect(losses).toHaveLength(30);
+    expect(mean(losses.slice(-8))).toBeLessThan(0.9 * mean(losses.slice(0, 8)));
+    expect(best).not.toBeNull();
+    expect(existsSync(last)).toBe(true);
+  });
+
+  it('goes on bit for bit after an interruption', async () => {
+    const settings = await settingsOf(method, 'train.validateEvery=0');
+    await run(settings, `${name}-whole`);
+    const stop = new AbortController();
+    const stopped = run(settings, `${name}-stopped`, { signal: stop.signal, progress: { onStep: ({ step }) => step === 5 && stop.abort() } });
+    await expect(stopped).rejects.toMatchObject({ exitCode: 130 });
+    await run(settings, `${name}-stopped`, { resume: true });
+    expect(lossesOf(`${name}-stopped`)).toEqual(lossesOf(`${name}-whole`));
+    expect(weightsOf(`${name}-stopped`).equals(weightsOf(`${name}-whole`))).toBe(true);
+  });
+});
+
+describe('what fine-tuning takes from pre-trained weights', () => {
+  const stillStep = ['train.steps=1', 'train.learningRate=1.0e-50', 'train.warmupSteps=0', 'train.weightDecay=0', 'train.validateEvery=0'];
+  const transferOf = async (method: string) => {
+    const init = join(folder, method, 'checkpoints', 'last.safetensors');
+    const out = join(folder, `after-${method}`);
+    let shown: TransferReport | undefined;
+    const progress = { onTransfer: (report: TransferReport) => (shown = report) };
+    const { last } = await finetune({ settings: await smokeFinetuneConfig(prepared, ...stillStep), init, out, resume: false, progress });
+    const report = JSON.parse(readFileSync(join(out, 'transfer.json'), 'utf8')) as TransferReport;
+    expect(report).toEqual(shown);
+    const [before, after] = [(await readSafetensors(init)).arrays, (await readSafetensors(last)).arrays];
+    const same = Object.keys(after).filter((key) => before[key] && Buffer.from(before[key].data.buffer).equals(Buffer.from(after[key]!.data.buffer)));
+    return { report, same };
+  };
+
+  it('is encoder and decoder of a method that has both, and the report says so', async () => {
+    const { report, same } = await transferOf('models-genesis');
+    expect(report.encoder.values).toBe(report.encoder.of);
+    expect(report.decoder.values).toBeGreaterThan(0);
+    expect(report.fresh).toEqual(['final_conv.weight', 'final_conv.bias']);
+    expect(same).toContain('upcat_1.convs.conv_1.conv.weight');
+    expect(same).not.toContain('final_conv.weight');
+  });
+
+  it('is the encoder alone of a method that has no decoder, and the report says so', async () => {
+    const { report, same } = await transferOf('simmim');
+    expect(report.encoder.values).toBe(report.encoder.of);
+    expect(report.decoder.values).toBe(0);
+    expect(report.unused.toSorted()).toEqual(['pretext.mask_token', 'pretext.reconstruction.bias', 'pretext.reconstruction.weight']);
+    expect(same).toContain('down_4.convs.conv_1.conv.weight');
+    expect(same.filter((key) => key.startsWith('upcat_') && key.endsWith('conv.weight'))).toEqual([]);
+  });
+
+  it('is not what a file that lacks a part of the encoder holds', async () => {
+    const { transferredWeights } = await import('../../src/training/transfer.js');
+    const { unet, writeSafetensors } = await import('../../src/network/index.js');
+    const { arrays } = await readSafetensors(join(folder, 'simmim', 'checkpoints', 'last.safetensors'));
+    const { 'down_2.convs.conv_0.conv.weight': _, ...partial } = arrays;
+    const file = join(folder, 'partial.safetensors');
+    await writeSafetensors(file, partial);
+    const network = unet({ inChannels: 1, outChannels: 3, features: [8, 8, 8, 16, 16, 8], dropout: 0 });
+    await expect(transferredWeights(file, network)).rejects.toMatchObject({
+      exitCode: 3,
+      message: /lacks the parameter down_2.convs.conv_0.conv.weight/,
+    });
+  });
+});
