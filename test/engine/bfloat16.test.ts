@@ -39,7 +39,13 @@ describe('between two convolutions in bfloat16', () => {
       slice: tf.slice(y, [0, 1, 2, 3, 0], [2, 4, 5, 6, 16]),
       joined: tf.concat([y, y], 4),
       first: tf.split(y, 2, 0)[0] as Tensor,
-      padded: tf.pad(y, [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]]),
+      padded: tf.pad(y, [
+        [0, 0],
+        [1, 0],
+        [0, 1],
+        [0, 0],
+        [0, 0],
+      ]),
       largest: maxPool3d(y),
     });
     const widened = (tensors: Record<string, Tensor>) => Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${name} of copy`, t]));
