@@ -4,6 +4,7 @@ import { bfloat16Writer } from './bfloat16.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
 import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
+import { multiplyAdds } from './multiply-adds.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
 import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
@@ -17,6 +18,8 @@ export interface Trace {
   tensorFor(output: GraphOutput): Tensor;
   /** The output of the graph that a traced tfjs tensor stands for. */
   outputOf(tensor: TensorInfo): GraphOutput;
+  /** Of all products so far that another op or `outputOf` took. */
+  multiplyAdds(): number;
 }
 
 let running = 0;
@@ -36,6 +39,8 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
   const realBinding = backend.binding;
   const outputs = new Map<number, GraphOutput>();
   const constants = new Map<object, number>();
+  const products = new Map<number, number>(); // multiply-adds by the id of their output
+  const taken = new Set<number>();
 
   const register = (output: GraphOutput): OutputMetadata => {
     const id = nextId--;
@@ -69,7 +74,15 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
   const bfloat16 = precision === 'bfloat16' ? bfloat16Writer(graph) : undefined;
   const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
     const inputs = ids.map(outputById);
-    return (bfloat16?.add(name, attributes, inputs, count) ?? addInFloat32(graph, name, attributes, inputs, count)).map(register);
+    for (const id of ids) taken.add(id);
+    const added = (bfloat16?.add(name, attributes, inputs, count) ?? addInFloat32(graph, name, attributes, inputs, count)).map(register);
+    const [first] = added;
+    if (first)
+      products.set(
+        first.id,
+        multiplyAdds(name, () => inputs.map((input) => describeOutput(graph, input).shape), first.shape),
+      );
+    return added;
   };
 
   const standIn: Partial<NativeBinding> = {
@@ -89,7 +102,12 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
         backend.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
         return tf.engine().makeTensorFromDataId(dataId, shape, dtype === DataTypeCode.int32 ? 'int32' : 'float32');
       },
-      outputOf: (tensor) => outputById(idOf(tensor)),
+      outputOf: (tensor) => {
+        const id = idOf(tensor);
+        taken.add(id);
+        return outputById(id);
+      },
+      multiplyAdds: () => [...products].reduce((sum, [id, count]) => sum + (taken.has(id) ? count : 0), 0),
     });
   } finally {
     running--;
