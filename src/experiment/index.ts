@@ -4,3 +4,5 @@ export { phantom, phantomClasses, writePhantoms } from './phantoms.js';
 export { predictScans, type ScanPrediction } from './predict-scans.js';
 export { preparedTable } from './prepared-table.js';
 export { type ExperimentOptions, type ExperimentResult, experimentTable, runExperiment } from './run-experiment.js';
+export { benchmarkSpeed, type SpeedOptions, type SpeedReport } from './speed/benchmark-speed.js';
+export { speedBars, speedTable } from './speed/speed-table.js';

@@ -14,5 +14,5 @@ export {
   ungroupSubVolumes,
   voxelMask,
 } from './patch-grid.js';
-export { type MethodConfig, pretextMethod, voxelCorruption } from './registry.js';
+export { type MethodConfig, methodNames, pretextMethod, voxelCorruption } from './registry.js';
 export { type SimMimConfig, simMim } from './simmim.js';
