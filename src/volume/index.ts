@@ -9,5 +9,6 @@ export { writeNifti } from './nifti-write.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
 export { resampleToGrid, resampleToSpacing } from './resample.js';
+export { isScanFile, scanName } from './scan-file.js';
 export type { Grid, Triple, Volume, VoxelArray } from './volume.js';
 export { voxelCount } from './volume.js';
