@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readDatasetFile } from '../../src/dataset/dataset-file.js';
@@ -12,8 +12,10 @@ import {
   layOutCovid1920,
   layOutFlare21,
   layOutFolder,
+  layOutLuna16,
   layOutMsd,
   layOutNnunet,
+  lunaSeries,
   tinySize,
 } from './release-fixtures.js';
 
@@ -104,6 +106,15 @@ const releases: readonly {
     preprocessing: wide,
   },
   {
+    name: 'LUNA16',
+    layOut: layOutLuna16,
+    entry: { layout: 'luna16' },
+    cases: [1, 2, 3, 4, 5].map(lunaSeries),
+    classes: {},
+    values: [],
+    preprocessing: wide,
+  },
+  {
     name: 'COVID-19-20',
     layOut: layOutCovid1920,
     entry: { layout: 'covid-19-20' },
@@ -167,7 +178,7 @@ describe.each(releases)('$name, as it is downloaded', ({ name, layOut, entry, ca
       }
     }
     const { image, label } = await readPreparedVolume(out, index.cases[0]!);
-    expect(label!.size).toEqual(image.size);
+    expect(label?.size).toEqual(values.length > 0 ? image.size : undefined);
   });
 
   if (test.length > 0) {
@@ -218,6 +229,25 @@ describe('a layout finds its folder', () => {
     const entry = { layout: 'atm22', path: join(root, 'excluding') };
     expect((await listed({ ...entry, exclude: ['ATM_002'] })).cases.map(({ name }) => name)).toEqual(['ATM_001', 'ATM_003', 'ATM_151', 'ATM_152']);
     await expect(listed({ ...entry, exclude: ['ATM_164'] })).rejects.toThrow(/datasets.d.exclude names "ATM_164", which is no case of the dataset/);
+  });
+});
+
+describe('LUNA16', () => {
+  it('is prepared again when only the data file of a header changed, and names the data file that is truncated', async () => {
+    const path = join(root, 'luna-changed');
+    await layOutLuna16(path);
+    const raw = (n: number) => join(path, 'subset0', `${lunaSeries(n)}.raw`);
+    const datasetsFile = writeJson(join(root, 'luna-changed.json'), { schema: 1, datasets: { luna: { layout: 'luna16', path } } });
+    const run = () => prepareDatasets({ datasetsFile, out: join(root, 'luna-prepared'), workers: 1 });
+    expect(await run()).toMatchObject({ prepared: 5, unchanged: 0 });
+    expect(await run()).toMatchObject({ prepared: 0, unchanged: 5 });
+    writeFileSync(raw(1), readFileSync(raw(1)).fill(1, 0, 400));
+    truncateSync(raw(2), 1000);
+    const { prepared, unchanged, skipped } = await run();
+    expect([prepared, unchanged]).toEqual([1, 3]);
+    expect(skipped.map(({ reason }) => reason)).toEqual([
+      `${raw(2)} is truncated: its header promises 8064 bytes of voxels, 1000 are there; copy or download it again`,
+    ]);
   });
 });
 

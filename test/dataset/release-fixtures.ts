@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { type Triple, type Volume, type VoxelArray, writeNifti } from '../../src/volume/index.js';
 import { nestedBoxes, writeJson } from './generated-data.js';
 
@@ -98,6 +99,51 @@ export async function layOutAtm22(folder: string): Promise<void> {
     await writeScan(join(folder, `TrainBatch${batch}`, 'imagesTr', `ATM_${n}_0000.nii.gz`), Int16Array, geometry);
     await writeLabel(join(folder, `TrainBatch${batch}`, 'labelsTr', `ATM_${n}_0000.nii.gz`), Uint8Array, geometry, [1]);
   }
+}
+
+/** LUNA16: MetaImages by series UID in ten subsets, int16 in `.raw`, here one of them compressed; lung masks and tables beside them. */
+export async function layOutLuna16(folder: string): Promise<void> {
+  for (const [subset, n] of [
+    [0, 1],
+    [0, 2],
+    [1, 3],
+    [8, 4],
+    [9, 5],
+  ] as const) {
+    writeMetaImage(join(folder, `subset${subset}`), lunaSeries(n), n === 5);
+  }
+  writeMetaImage(join(folder, 'seg-lungs-LUNA16'), lunaSeries(1), true);
+  mkdirSync(join(folder, 'CSVFILES'));
+  writeFileSync(join(folder, 'CSVFILES', 'annotations.csv'), 'seriesuid,coordX,coordY,coordZ,diameter_mm\n');
+}
+
+export const lunaSeries = (n: number): string => `1.3.6.1.4.1.14519.5.2.1.6279.6001.10022528722250569167801410${n}`;
+
+/** As LUNA16's own headers, whose axes run along LPS. */
+function writeMetaImage(folder: string, name: string, compressed: boolean): void {
+  const [nx, ny, nz] = tinySize;
+  const values = Int16Array.from({ length: nx * ny * nz }, (_, i) => ((17 * i + 13 * ++scans) % 1900) - 950);
+  const bytes = compressed ? deflateSync(Buffer.from(values.buffer)) : Buffer.from(values.buffer);
+  const data = `${name}.${compressed ? 'zraw' : 'raw'}`;
+  const header = [
+    'ObjectType = Image',
+    'NDims = 3',
+    'BinaryData = True',
+    'BinaryDataByteOrderMSB = False',
+    `CompressedData = ${compressed ? 'True' : 'False'}`,
+    ...(compressed ? [`CompressedDataSize = ${bytes.length}`] : []),
+    'TransformMatrix = 1 0 0 0 1 0 0 0 1',
+    'Offset = -198.100006 -195 -335.209991',
+    'CenterOfRotation = 0 0 0',
+    'AnatomicalOrientation = RAI',
+    'ElementSpacing = 0.7617189884185791 0.7617189884185791 2.5',
+    `DimSize = ${tinySize.join(' ')}`,
+    'ElementType = MET_SHORT',
+    `ElementDataFile = ${data}`,
+  ];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.mhd`), `${header.join('\n')}\n`);
+  writeFileSync(join(folder, data), bytes);
 }
 
 /** COVID-19-20: scan and label beside each other in `Train`, scans alone in `Validation`. */
