@@ -205,7 +205,9 @@ async function writeScan(file: string, type: ArrayType, geometry: Geometry): Pro
 /** 0 outside; inside 100, 200, ... by channel, so that a wrong order of channels shows. */
 async function writeBrain(file: string, channel: number, geometry: Geometry): Promise<void> {
   const inside = nestedBoxes(tinySize);
-  await writeTo(file, Int16Array, geometry, (x, y, z) => (inside(x, y, z) > 0 ? 100 * (channel + 1) + ((x + y + z + ++scans) % 7) : 0));
+  const offset = ++scans;
+  const texture = (x: number, y: number, z: number) => (offset * x + 3 * y + 5 * z) % 89;
+  await writeTo(file, Int16Array, geometry, (x, y, z) => (inside(x, y, z) > 0 ? 100 * (channel + 1) + texture(x, y, z) : 0));
 }
 
 /** Slabs of the values along y within a box, thick enough to outlive resampling; the rest 0. */
