@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readDatasetFile } from '../../src/dataset/dataset-file.js';
 import { type PrepareResult, prepareDatasets, readPreparedVolume } from '../../src/dataset/index.js';
 import { indexDatasets } from '../../src/dataset/source-case.js';
+import { readVolume, writeNifti } from '../../src/volume/index.js';
 import { temporaryFolder, writeJson } from './generated-data.js';
 import {
   layOutAtm22,
@@ -316,6 +317,25 @@ describe('labels that changed their meaning', () => {
 });
 
 describe('the layout "folder"', () => {
+  it('takes folders of DICOM series by a glob that ends in "/", and labels in another format', async () => {
+    const path = join(root, 'dicom');
+    for (const [patient, series] of [
+      ['anna', 'dicom-axial'],
+      ['bert', 'dicom-oblique'],
+    ]) {
+      cpSync(join('test/parity/volume/formats', series!), join(path, 'scans', patient!, 'ct'), { recursive: true });
+      const image = await readVolume(join(path, 'scans', patient!, 'ct'));
+      await writeNifti(join(path, `${patient}.nii.gz`), { ...image, data: Uint8Array.from(image.data, (_, i) => (i % 3 === 0 ? 1 : 0)) });
+    }
+    const entry = { layout: 'folder', modality: 'ct', path, images: 'scans/*/ct/', labels: '*.nii.gz', classes: { 1: 'third' }, spacing: null };
+    const { index, skipped } = await prepare(entry);
+    expect(skipped).toEqual([]);
+    expect(index.cases.map(({ name, classVoxels }) => [name, classVoxels[1]!.voxels])).toEqual([
+      ['anna', 70],
+      ['bert', 70],
+    ]);
+  });
+
   it('takes every scan below the path, or one glob a channel', async () => {
     const path = join(root, 'any');
     await layOutFolder(join(path, 'ward 3'));
