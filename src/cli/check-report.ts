@@ -37,7 +37,7 @@ function datasetLines({ name, modality, classes, cases, labelled, channels, spac
 
 function rangeText({ min, max }: NonNullable<CheckedDataset['size']>): string {
   const short = (n: number) => String(Number(n.toPrecision(4)));
-  return min.map((low, axis) => (low === max[axis] ? short(low) : `${short(low)}-${short(max[axis]!)}`)).join(' x ');
+  return min.map((low, axis) => [...new Set([short(low), short(max[axis]!)])].join('-')).join(' x ');
 }
 
 const findingLine = (mark: string, { id, kind, message }: Finding): string => `${mark} ${id} [${kind}]: ${message}`;
