@@ -34,8 +34,8 @@ export function orderedSlices(slices: readonly DicomSlice[], folder: string): Di
       found: [...series],
     });
   }
+  if (slices.length === 1) return [first]; // which may hold all slices, and says elsewhere where they lie
   for (const slice of slices) refuseOther(slice, first);
-  if (slices.length === 1) return [first]; // one file may hold all slices
   const ordered = slices.map((slice) => ({ slice, at: along(slice) })).sort((a, b) => a.at - b.at);
   refuseGaps(ordered, folder);
   return ordered.map(({ slice }) => slice);

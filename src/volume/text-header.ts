@@ -6,8 +6,10 @@ import { DataError } from '../errors.js';
 export interface TextHeader {
   /** Voxels along each axis, channels among them where the format counts them so. */
   readonly sizes: readonly number[];
+  /** Of the voxels when they are not compressed. */
   readonly bytes: number;
-  readonly compressed: boolean;
+  /** `text`: numbers written out, whose length nobody knows before. */
+  readonly encoding: 'raw' | 'compressed' | 'text';
   /** Where the voxels are; the header's own file when they follow it. */
   readonly dataFile: string;
   /** Byte of `dataFile` at which they begin, at least. */
@@ -104,7 +106,7 @@ function metaImageHeader(fields: Fields['fields'], length: number, file: string)
   return {
     sizes,
     bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
-    compressed: /^true$/i.test(fields.get('compresseddata') ?? 'False'),
+    encoding: isTrue(fields.get('compresseddata')) ? 'compressed' : isTrue(fields.get('binarydata') ?? 'True') ? 'raw' : 'text',
     dataFile: own ? file : besideHeader(data, 'ElementDataFile', file),
     dataOffset: own ? length : Math.max(0, skipped),
   };
@@ -113,12 +115,12 @@ function metaImageHeader(fields: Fields['fields'], length: number, file: string)
 function nrrdHeader(fields: Fields['fields'], length: number, file: string): TextHeader {
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
-  const encoding = fields.get('encoding') ?? 'raw';
+  const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
   const skipped = Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0);
   return {
     sizes,
     bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
-    compressed: encoding !== 'raw', // also text and hex, whose length does not follow from the size
+    encoding: encoding === 'raw' ? 'raw' : /^(gz|gzip)$/.test(encoding) ? 'compressed' : 'text',
     dataFile: data === undefined ? file : besideHeader(data, 'data file', file),
     dataOffset: (data === undefined ? length : 0) + Math.max(0, skipped),
   };
@@ -159,25 +161,27 @@ function besideHeader(data: string, field: string, file: string): string {
   return resolve(dirname(file), data);
 }
 
-async function checkData({ dataFile, dataOffset, bytes, compressed, sizes }: TextHeader, file: string): Promise<void> {
+async function checkData({ dataFile, dataOffset, bytes, encoding, sizes }: TextHeader, file: string): Promise<void> {
   const found = await stat(dataFile).catch((cause: NodeJS.ErrnoException) => {
     const what = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
     throw new DataError(`${file} has its voxels in ${dataFile}, which ${what}: copy it beside the header`, { file: dataFile }, { cause });
   });
   const there = Math.max(0, found.size - dataOffset);
-  if (!compressed && there < bytes) {
+  if (encoding === 'raw' && there < bytes) {
     throw new DataError(`${dataFile} is truncated: its header promises ${bytes} bytes of voxels, ${there} are there; copy or download it again`, {
       file: dataFile,
       found: there,
       expected: bytes,
     });
   }
-  if (compressed && bytes > there * largestCompression) {
+  if (encoding === 'compressed' && bytes > there * largestCompression) {
     throw new DataError(
       `${dataFile} is truncated or its header is damaged: a size of ${sizes.join('x')} needs ${bytes} bytes, more than a file of ${found.size} bytes can hold`,
       { file: dataFile, found: sizes, expected: bytes },
     );
   }
 }
+
+const isTrue = (text: string | undefined): boolean => /^(true|t|1|yes)$/i.test(text ?? '');
 
 const product = (numbers: readonly number[]): number => numbers.reduce((all, n) => all * n, 1);

@@ -202,6 +202,7 @@ describe('a layout finds its folder', () => {
   it('from the folder itself, from above, and through a link', async () => {
     await layOutBtcv(join(root, 'deep', 'Abdomen'), 'synapse');
     symlinkSync(join(root, 'deep', 'Abdomen'), join(root, 'link-to-btcv'));
+    symlinkSync(join(root, 'deep'), join(root, 'deep', 'Abdomen', 'RawData', 'back')); // which must not be followed for ever
     for (const path of ['deep', 'deep/Abdomen/RawData', 'deep/Abdomen/RawData/Training', 'link-to-btcv']) {
       expect((await listed({ layout: 'btcv', path: join(root, path) })).cases, path).toHaveLength(5);
     }

@@ -182,6 +182,19 @@ describe('a damaged file', () => {
   });
 });
 
+describe('several damaged files read at once', () => {
+  it('leave the console as it was', async () => {
+    const { log, error } = console;
+    const files = [1, 2, 3].map((n) => join(folder, `zraw-${n}.mha`));
+    for (const file of files) {
+      copyFileSync(referenceFile('formats/compressed.mha'), file);
+      truncateSync(file, 500);
+    }
+    await Promise.allSettled(files.map(readVolume));
+    expect([console.log, console.error]).toEqual([log, error]);
+  });
+});
+
 describe('a DICOM folder', () => {
   const series = (name: string) => {
     const target = join(folder, name);
