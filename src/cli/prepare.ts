@@ -1,3 +1,4 @@
+import { checkAndReport } from './check-report.js';
 import type { Command } from './context.js';
 import { countingBar } from './terminal.js';
 import { requireWholeNumber } from './whole-number.js';
@@ -7,6 +8,7 @@ interface Flags {
   readonly out: string;
   readonly only: readonly string[] | undefined;
   readonly workers: number;
+  readonly check: boolean;
   readonly json: boolean;
 }
 
@@ -19,12 +21,16 @@ export const prepareCommand: Command<Flags> = {
       .option('out', { type: 'string', default: 'prepared', requiresArg: true, describe: 'folder to write' })
       .option('only', { type: 'string', array: true, describe: 'names of datasets of the index; the others stay as they are' })
       .option('workers', { type: 'number', default: 1, requiresArg: true, describe: 'threads; each holds one case in memory' })
+      .option('check', { type: 'boolean', default: false, describe: 'only say what is there and what is odd about it; nothing is written' })
       .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
+      .example('$0 prepare --datasets datasets.json --check', 'before the first call: what is missing, damaged or odd')
       .example('$0 prepare --datasets datasets.json --out prepared --workers 4', 'a second call redoes only what changed'),
-  run: async ({ datasets, out, only, workers, json }, { terminal, signal, result }) => {
+  run: async ({ datasets, out, only, workers, check, json }, context) => {
+    requireWholeNumber('--workers', workers, 1);
+    if (check) return checkAndReport({ datasetsFile: datasets, workers, ...(only && { only }) }, json, context);
+    const { terminal, signal, result } = context;
     const { prepareDatasets } = await import('../dataset/index.js');
     const { preparedTable } = await import('../experiment/index.js');
-    requireWholeNumber('--workers', workers, 1);
     const count = countingBar(terminal, 'prepare');
     const prepared = await prepareDatasets({
       datasetsFile: datasets,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { DataError } from '../errors.js';
 import { readVolume, type Volume } from '../volume/index.js';
 import { writeChunkedFile } from './chunked-file.js';
 import { classPositions } from './class-positions.js';
@@ -25,6 +26,7 @@ export interface PrepareCaseTask {
  * @throws DataError when the case cannot be used: missing or truncated file, grids that differ, NaN or infinity, foreign label value
  */
 export async function prepareCase({ out, source, preprocessing, classes }: PrepareCaseTask): Promise<PreparedCase> {
+  if (source.problem !== undefined) throw new DataError(source.problem, problemFile(source));
   const files = [...source.images.map((path) => ['image', path] as const), ...(source.label ? [['label', source.label] as const] : [])];
   const sources = [];
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
@@ -73,6 +75,11 @@ export async function prepareCase({ out, source, preprocessing, classes }: Prepa
 /** Where the record of a case stands, relative to the prepared folder. */
 export function caseRecordFile(id: string): string {
   return `${id}.case.json`;
+}
+
+function problemFile({ images, label }: SourceCase): { file?: string } {
+  const file = images[0] ?? label;
+  return file === undefined ? {} : { file };
 }
 
 async function readLabel(file: string, image: Volume, source: SourceCase, classes: PrepareCaseTask['classes']): Promise<Volume> {

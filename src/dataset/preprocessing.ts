@@ -75,7 +75,7 @@ export function preprocessImage(source: Volume, settings: Preprocessing, file = 
   if (foregroundThreshold === null) {
     return { image: scaled, unscaled: resampled, cropStart: [0, 0, 0], resampledSize: resampled.size, steps };
   }
-  refuseEmpty(resampled, foregroundThreshold, file);
+  requireForeground(resampled.data, foregroundThreshold, file);
   const { volume: unscaled, start } = cropToForeground(resampled, foregroundThreshold);
   steps.push(`crop to the box above ${foregroundThreshold}`);
   return { image: cropBox(scaled, start, unscaled.size), unscaled, cropStart: start, resampledSize: resampled.size, steps };
@@ -101,7 +101,8 @@ function scaleIntensity(volume: Volume, { intensity, windowHu }: Preprocessing):
   }
 }
 
-function refuseEmpty({ data }: Volume, threshold: number, file: string): void {
+/** Throws DataError when none of the values lies above the foreground threshold. */
+export function requireForeground(data: ArrayLike<number>, threshold: number, file: string): void {
   for (let i = 0; i < data.length; i++) if (data[i]! > threshold) return;
   throw new DataError(
     `${file} has no voxel above the foreground threshold ${threshold}: lower "foregroundThreshold" or check the scan's intensities`,

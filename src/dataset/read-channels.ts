@@ -23,10 +23,15 @@ export async function readChannels(files: readonly string[]): Promise<Volume> {
 /** One voxel that is not finite would spread by resampling and make every loss and logit over it no number. */
 async function readFinite(file: string): Promise<Volume> {
   const volume = await readVolume(file);
-  const { data, size } = volume;
-  if (!(data instanceof Float32Array)) return volume;
+  requireFinite(volume, file);
+  return volume;
+}
+
+/** Throws DataError naming the first voxel that is NaN or infinite. */
+export function requireFinite({ data, size }: Pick<Volume, 'data' | 'size'>, file: string): void {
+  if (!(data instanceof Float32Array)) return;
   const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at === -1) return volume;
+  if (at === -1) return;
   const voxel = [at % size[0], Math.floor(at / size[0]) % size[1], Math.floor(at / (size[0] * size[1])) % size[2]];
   throw new DataError(
     `image ${file} holds ${data[at]} at voxel [${voxel}], but intensities must be finite numbers: repair it or leave the case out`,

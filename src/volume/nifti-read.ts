@@ -14,13 +14,13 @@ const largestCompression = 1100;
  * Values stay in the file's type where they can; float64 and 64-bit integers become float32.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
-export async function readVolume(file: string): Promise<Volume> {
+export async function readNifti(file: string): Promise<Volume> {
   const { header, bytes } = await readFileParts(file, true);
   const { size, spacing, affine, channels } = header;
   return { size, spacing, affine, channels, data: toValues(header, bytes) };
 }
 
-/** Reads and checks only the header, however large the file. Throws as `readVolume` does. */
+/** Reads and checks only the header, however large the file. Throws as `readNifti` does. */
 export async function readVolumeHeader(file: string): Promise<NiftiHeader> {
   return (await readFileParts(file, false)).header;
 }
