@@ -1,7 +1,7 @@
 export type { Affine } from './affine.js';
 export { affineDeterminant, applyAffine, axisAlignedAffine, composeAffines, invertAffine, shiftAffine, spacingOf } from './affine.js';
 export { cropBox, cropToForeground, padToSize } from './crop.js';
-export { percentile, percentileScale, scaleCtIntensity, zScoreNonZero } from './intensity.js';
+export { type ChannelParts, ctScaling, type IntensityScaling, percentile, percentileScaling, zScoreScaling } from './intensity.js';
 export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolume, readVolumeHeader } from './nifti-read.js';
@@ -9,5 +9,7 @@ export { writeNifti } from './nifti-write.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
 export { resampleToGrid, resampleToSpacing } from './resample.js';
+export { type UprightSlice, type UprightSlices, uprightSlices } from './upright-slices.js';
 export type { Grid, Triple, Volume, VoxelArray } from './volume.js';
 export { voxelCount } from './volume.js';
+export { openSlices, type VolumeSlices } from './volume-slices.js';
