@@ -4,7 +4,9 @@ export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
 export type { CropProvenance } from './make-batch.js';
-export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
+export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
+export type { PrepareProgress } from './prepare-cases.js';
+export { describePlan, type PreparePlan } from './prepare-plan.js';
 export {
   type DatasetSummary,
   type PreparedCase,
@@ -24,3 +26,4 @@ export {
 export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
+export { parseShard, type Shard } from './shards.js';
