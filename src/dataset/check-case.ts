@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { DataError } from '../errors.js';
 import { readVolume, type Triple, type Volume } from '../volume/index.js';
 import { toClassValues } from './label-values.js';
-import { type Preprocessing, requireForeground } from './preprocessing.js';
+import { noForeground, type Preprocessing } from './preprocessing.js';
 import { requireFinite } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
 import type { SourceCase } from './source-case.js';
@@ -73,7 +73,7 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
   }
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
-    collect(findings, 'no-foreground', () => requireForeground([highest], foregroundThreshold, source.images.join(', ')));
+    if (!(highest > foregroundThreshold)) findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
   }
   if (source.label !== undefined) await checkLabel(source.label, source, classes, first, findings);
   return { id: source.id, findings, channels, hashes, ...(first && { size: first.size, spacing: first.spacing }) };
@@ -91,7 +91,7 @@ async function imageFacts(
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
   collect(findings, 'mixed-grids', () => checkGrid({ size, spacing, affine }));
-  collect(findings, 'not-finite', () => requireFinite(volume, file));
+  collect(findings, 'not-finite', () => requireFinite(volume.data, 0, volume, file));
   const ranges = rangesOf(volume);
   for (const [channel, { low, high }] of ranges.entries()) {
     if (low !== high) continue;

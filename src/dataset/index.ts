@@ -7,7 +7,9 @@ export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file
 export { toClassValues } from './label-values.js';
 export { requireTrainingCasesOnly } from './leakage.js';
 export type { CropCorruption, CropProvenance } from './make-batch.js';
-export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
+export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
+export type { PrepareProgress } from './prepare-cases.js';
+export { describePlan, type PreparePlan } from './prepare-plan.js';
 export {
   type DatasetSummary,
   type PreparedCase,
@@ -27,4 +29,5 @@ export {
 export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
+export { parseShard, type Shard } from './shards.js';
 export { unitScales } from './unit-intensity.js';
