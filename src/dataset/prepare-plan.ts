@@ -93,6 +93,8 @@ const wholeGrowth = 2;
 
 /** A case that cannot be read needs nothing: it will be skipped with the reason. */
 async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Promise<CaseNeeds> {
+  const nothing = { memoryBytes: threadBytes, cacheBytes: 0, waitingBytes: 0 };
+  if (source.problem !== undefined) return nothing;
   try {
     const whole = (await Promise.all(source.images.map(bytesHeldWhole))).reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
     if (whole > 0) return { memoryBytes: threadBytes + wholeCopies * whole, cacheBytes: wholeGrowth * whole, waitingBytes: wholeGrowth * whole };
@@ -108,7 +110,7 @@ async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Pro
       waitingBytes: imageBytes + labelBytes,
     };
   } catch (error) {
-    if (error instanceof DataError) return { memoryBytes: threadBytes, cacheBytes: 0, waitingBytes: 0 };
+    if (error instanceof DataError) return nothing;
     throw error;
   }
 }
