@@ -2,4 +2,5 @@ export { type ExperimentConfig, experimentConfig, type FinetuneConfig, finetuneC
 export { checkConfig, loadConfig, loadSettings } from './load-config.js';
 export { nearestName } from './nearest-name.js';
 export { type PredictConfig, predictConfig } from './predict-config.js';
+export { networkSection } from './sections.js';
 export { loadTask, parseClasses, type TaskConfig } from './task.js';

@@ -66,7 +66,7 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
     const full = [...issue.path, key].join('.');
-    const nearest = nearestName(key, keysAt(schema, issue.path));
+    const nearest = nearestName(key, keysAt(schema, issue.path, content));
     return `there is no key "${full}"${nearest ? `; did you mean "${[...issue.path, nearest].join('.')}"?` : ''}`;
   }
   const found = issue.path.reduce<unknown>((value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined), content);
@@ -75,18 +75,30 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
   return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
 }
 
-/** The keys that the schema knows at a path. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let node: unknown = unwrapped(schema);
-  for (const key of path) node = unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]);
+/** The keys that the schema knows at a path; of a section with a form for each `name`, those of the form that the content names. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[], content: unknown): string[] {
+  let value = content;
+  let node = formOf(unwrapped(schema), value);
+  for (const key of path) {
+    value = isRecord(value) ? Reflect.get(value, key) : undefined;
+    node = formOf(unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]), value);
+  }
   return Object.keys((node as { shape?: object } | undefined)?.shape ?? {});
 }
 
-/** A schema without the defaults around it. */
+/** A schema without the defaults around it and what is done to its input. */
 function unwrapped(schema: unknown): unknown {
-  let node = schema as { def?: { innerType?: unknown } } | undefined;
-  while (node?.def?.innerType) node = node.def.innerType as typeof node;
+  let node = schema as { def?: { innerType?: unknown; out?: unknown } } | undefined;
+  while (node?.def?.innerType ?? node?.def?.out) node = (node!.def!.innerType ?? node!.def!.out) as typeof node;
   return node;
+}
+
+/** Of a union of forms told apart by their `name`, the one of this value, or the first. */
+function formOf(schema: unknown, value: unknown): unknown {
+  const { options } = ((schema as { def?: unknown } | undefined)?.def ?? {}) as { options?: readonly { shape: { name: z.ZodType } }[] };
+  if (!options) return schema;
+  const name = isRecord(value) ? value.name : undefined;
+  return options.find(({ shape }) => shape.name.safeParse(name).success) ?? options[0];
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

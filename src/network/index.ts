@@ -1,6 +1,14 @@
-export type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+export type { Constant, Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
 export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
-export { networkByName, networkNames, networkWidths } from './registry.js';
+export {
+  type Channels,
+  makeNetwork,
+  type NetworkName,
+  type NetworkSettings,
+  networkNameOf,
+  networkNames,
+  networkShapes,
+} from './registry.js';
 export { readSafetensors, writeSafetensors } from './safetensors.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';
-export { type LoadOptions, type LoadReport, readWeights, toPyTorch, writeWeights } from './weights.js';
+export { type LoadOptions, type LoadReport, readWeights, takeWeights, toPyTorch, writeWeights } from './weights.js';

@@ -1,7 +1,7 @@
 import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex } from '../dataset/index.js';
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
-import { initialiseParameters, type Network, networkByName, type ParameterSpec } from '../network/index.js';
+import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, type ParameterSpec } from '../network/index.js';
 import { type MethodConfig, type PretextMethod, pretextMethod } from '../pretext/index.js';
 import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';
@@ -26,12 +26,6 @@ export interface DataSettings {
   readonly cropSize: Triple;
   readonly workers: number;
   readonly prefetch: number;
-}
-
-export interface NetworkSettings {
-  readonly name: string;
-  readonly features: readonly [number, number, number, number, number, number];
-  readonly dropout: number;
 }
 
 export interface PretrainSettings {
@@ -60,7 +54,7 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
   const { seed, precision, data, train } = settings;
   const loader = await openCropLoader(cropOptions(settings, data.split, seed));
   try {
-    const network = networkByName(settings.network.name)({ ...settings.network, inChannels: loader.channels, outChannels: loader.channels });
+    const network = makeNetwork(settings.network, { inChannels: loader.channels, outChannels: loader.channels });
     const targets = await scaledTargets(data.prepared, loader.cases);
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
     const method = pretextMethod(network, batch, settings.method);
@@ -108,9 +102,9 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
 }
 
 /** What the weights file says of its network, so that it can be read without the run folder. */
-export function runMetadata(network: Network, { name, features, dropout }: NetworkSettings): Record<string, string> {
+export function runMetadata(network: Network, settings: NetworkSettings): Record<string, string> {
   const { inChannels, outChannels } = network;
-  return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ name, features, dropout, inChannels, outChannels }) };
+  return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ ...settings, inChannels, outChannels }) };
 }
 
 function cropOptions({ data, train }: PretrainSettings, split: 'training' | 'validation' | 'all', seed: number) {
