@@ -4,6 +4,7 @@ import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { devices } from './devices.js';
 import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
 import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { multiplyAddsOf } from './multiply-adds.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
 import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
@@ -16,6 +17,8 @@ export interface Trace {
   tensorFor(output: GraphOutput): Tensor;
   /** The output of the graph that a traced tfjs tensor stands for. */
   outputOf(tensor: TensorInfo): GraphOutput;
+  /** Multiply-adds of the convolutions and matrix products so far, in a float32 trace of a forward pass. */
+  multiplyAdds(): number;
 }
 
 /** Inputs of the convolution and product kernels that are cast in bfloat16 mode; the other inputs are sizes. */
@@ -48,6 +51,8 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
   const realBinding = backend.binding;
   const outputs = new Map<number, GraphOutput>();
   const constants = new Map<object, number>();
+
+  let multiplyAdds = 0;
 
   const register = (output: GraphOutput): OutputMetadata => {
     const id = nextId--;
@@ -95,6 +100,7 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
     if (name === 'FusedBatchNormGradV3') inputs[1] = widenedAgain(graph, inputs[1] as GraphOutput, widened, inputs[0] as GraphOutput);
     if (name === filterGradientOp) return [register(addFilterGradient(graph, inputs, attributes))];
     const oper = addOp(graph, name, inputs, attributes);
+    multiplyAdds += multiplyAddsOf(graph, name, attributes, inputs, { oper, index: 0 });
     const source = name === 'Reshape' ? widened.get(inputs[0] as GraphOutput) : undefined;
     if (source) {
       const result = { oper, index: 0 };
@@ -122,6 +128,7 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
         return tf.engine().makeTensorFromDataId(dataId, shape, dtype === DataTypeCode.int32 ? 'int32' : 'float32');
       },
       outputOf: (tensor) => outputById(idOf(tensor)),
+      multiplyAdds: () => multiplyAdds,
     });
   } finally {
     running--;

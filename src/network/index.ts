@@ -11,4 +11,5 @@ export {
 } from './registry.js';
 export { readSafetensors, writeSafetensors } from './safetensors.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';
-export { type LoadOptions, type LoadReport, readWeights, takeWeights, toPyTorch, writeWeights } from './weights.js';
+export { knownNames } from './weight-names.js';
+export { type LoadOptions, type LoadReport, readWeights, takeWeights, toPyTorch, toPyTorchShape, writeWeights } from './weights.js';

@@ -19,7 +19,7 @@ export async function writeWeights(
 ): Promise<void> {
   const arrays = specs.map(({ name, layout, shape }) => ({
     name,
-    shape: pyTorchShape(shape, layout),
+    shape: toPyTorchShape(shape, layout),
     values: () => toPyTorch(values[name] as NamedArray, layout).data,
   }));
   await writeArrays(file, [...arrays, ...constants], metadata);
@@ -120,7 +120,7 @@ function checkConstant({ name, shape, values, ignored }: Constant, array: NamedA
  * over, scaled so that as many equal channels give what the file's gave (1 to 4: each a quarter).
  */
 function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): NamedArray {
-  const expected = pyTorchShape(shape, layout);
+  const expected = toPyTorchShape(shape, layout);
   const [outputs = 0, from = 0, ...rest] = array.shape;
   const to = expected[1] as number;
   const isAlikeOtherwise = array.shape.length === expected.length && array.shape.every((n, axis) => axis === 1 || n === expected[axis]);
@@ -140,7 +140,7 @@ function loaded(array: NamedArray | undefined, { name, layout, shape }: Paramete
   if (!array) {
     throw new DataError(`${file} lacks the parameter ${name}: the file is for another network or other settings`, { file, field: name });
   }
-  const expected = pyTorchShape(shape, layout);
+  const expected = toPyTorchShape(shape, layout);
   if (array.shape.join() !== expected.join()) {
     throw new DataError(
       `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: set the network's settings and channels as the file was made with`,
@@ -165,10 +165,11 @@ const fromPyTorchAxes: Readonly<Partial<Record<ParameterLayout, readonly number[
 
 /** A parameter in PyTorch's axis order. */
 export function toPyTorch({ shape, data }: NamedArray, layout: ParameterLayout): NamedArray {
-  return { shape: pyTorchShape(shape, layout), data: permuted(data, shape, toPyTorchAxes[layout]) };
+  return { shape: toPyTorchShape(shape, layout), data: permuted(data, shape, toPyTorchAxes[layout]) };
 }
 
-function pyTorchShape(shape: readonly number[], layout: ParameterLayout): number[] {
+/** A parameter's shape in PyTorch's axis order. */
+export function toPyTorchShape(shape: readonly number[], layout: ParameterLayout): number[] {
   return toPyTorchAxes[layout]?.map((axis) => shape[axis] as number) ?? [...shape];
 }
 
