@@ -12,9 +12,10 @@ import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
+import { weightsCommand } from './weights.js';
 
 /** Designed, but not part of this version: they say so instead of "unknown command". */
-const missing = ['report', 'weights'];
+const missing = ['report'];
 
 /**
  * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or configuration,
@@ -42,6 +43,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(evaluateCommand))
       .command(add(experimentCommand))
       .command(add(benchmarkSpeedCommand))
+      .command(add(weightsCommand))
       .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
       .demandCommand(1, 'no command was given')
       .recommendCommands()

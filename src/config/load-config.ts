@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse, YAMLParseError } from 'yaml';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { DataError, UsageError } from '../errors.js';
 import { nearestName } from './nearest-name.js';
 
@@ -79,29 +79,30 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
   return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
 }
 
-/** The keys that the schema knows at a path; of a choice of sections, those of the one that the content names. */
+/** The keys that the schema knows at a path; of a section with a form for each `name`, those of the form that the content names. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[], content: unknown): string[] {
-  let [node, value] = [unwrapped(schema), content];
+  let value = content;
+  let node = formOf(unwrapped(schema), value);
   for (const key of path) {
     value = isRecord(value) ? Reflect.get(value, key) : undefined;
-    node = chosen(unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]), value);
+    node = formOf(unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]), value);
   }
   return Object.keys((node as { shape?: object } | undefined)?.shape ?? {});
 }
 
-/** The option of a discriminated union that takes the value's discriminator; any other schema as it is. */
-function chosen(schema: unknown, value: unknown): unknown {
-  if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
-  const { discriminator } = schema.def;
-  const found = isRecord(value) ? value[discriminator] : undefined;
-  return schema.options.find((option) => (option as z.ZodObject).shape[discriminator]!.safeParse(found).success);
+/** A schema without the defaults around it and what is done to its input. */
+function unwrapped(schema: unknown): unknown {
+  let node = schema as { def?: { innerType?: unknown; out?: unknown } } | undefined;
+  while (node?.def?.innerType ?? node?.def?.out) node = (node!.def!.innerType ?? node!.def!.out) as typeof node;
+  return node;
 }
 
-/** A schema without the defaults around it. */
-function unwrapped(schema: unknown): unknown {
-  let node = schema as { def?: { innerType?: unknown } } | undefined;
-  while (node?.def?.innerType) node = node.def.innerType as typeof node;
-  return node;
+/** Of a union of forms told apart by their `name`, the one of this value, or the first. */
+function formOf(schema: unknown, value: unknown): unknown {
+  const { options } = ((schema as { def?: unknown } | undefined)?.def ?? {}) as { options?: readonly { shape: { name: z.ZodType } }[] };
+  if (!options) return schema;
+  const name = isRecord(value) ? value.name : undefined;
+  return options.find(({ shape }) => shape.name.safeParse(name).success) ?? options[0];
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

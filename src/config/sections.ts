@@ -38,12 +38,52 @@ export const finetuneData = z.strictObject({
   validateOn: z.enum(['validation', 'training']).default('validation'),
 });
 
-export const networkSection = z.strictObject({
-  name: z.enum(['unet']).default('unet'),
-  /** Channels of the five encoder levels and of the last decoder level. */
-  features: z.tuple([voxels, voxels, voxels, voxels, voxels, voxels]).default([64, 64, 128, 256, 512, 64]),
-  dropout: z.number().min(0).lt(1).default(0.1),
-});
+const dropoutRate = z.number().min(0).lt(1);
+const ofStages = z.tuple([voxels, voxels, voxels, voxels]);
+
+/** The network by its name, `unet` unless said otherwise, and the settings of that one. */
+export const networkSection = z.preprocess(
+  (section) => (typeof section === 'object' && section !== null && !('name' in section) ? { name: 'unet', ...section } : section),
+  z.discriminatedUnion('name', [
+    z.strictObject({
+      name: z.literal('unet'),
+      /** Channels of the five encoder levels and of the last decoder level. */
+      features: z.tuple([voxels, voxels, voxels, voxels, voxels, voxels]).default([64, 64, 128, 256, 512, 64]),
+      dropout: dropoutRate.default(0.1),
+    }),
+    z.strictObject({
+      name: z.literal('seg-res-net'),
+      /** Channels of the first level; each further level has twice as many. */
+      initFilters: voxels.default(8),
+      /** Residual blocks of each level of the encoder, and of the decoder. */
+      blocksDown: z.array(voxels).min(2).default([1, 2, 2, 4]),
+      blocksUp: z.array(voxels).min(1).default([1, 1, 1]),
+      normGroups: voxels.default(8),
+      /** After the first convolution. */
+      dropout: dropoutRate.default(0),
+    }),
+    z.strictObject({
+      name: z.literal('unetr'),
+      /** Voxels [x, y, z] of the crop, the only size that it takes. */
+      imageSize: z.tuple([voxels, voxels, voxels]).default([96, 96, 96]),
+      featureSize: voxels.default(16),
+      hiddenSize: voxels.default(768),
+      mlpDim: voxels.default(3072),
+      numHeads: voxels.default(12),
+      dropout: dropoutRate.default(0),
+    }),
+    z.strictObject({
+      name: z.literal('swin-unetr'),
+      featureSize: voxels.default(48),
+      /** Transformer blocks and attention heads of each stage. */
+      depths: ofStages.default([2, 2, 2, 2]),
+      numHeads: ofStages.default([3, 6, 12, 24]),
+      /** Tokens of an attention window along [x, y, z]. */
+      window: z.tuple([voxels, voxels, voxels]).default([7, 7, 7]),
+      dropout: dropoutRate.default(0),
+    }),
+  ]),
+);
 
 const hybridMim = z.strictObject({
   name: z.literal('hybridmim').optional().default('hybridmim'),

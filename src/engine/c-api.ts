@@ -52,7 +52,10 @@ export const api = {
   outputShape: call('void', 'TF_GraphGetTensorShape', pointer, output, koffi.out(koffi.pointer('int64')), 'int', pointer),
   outputType: call('int', 'TF_OperationOutputType', output),
   registeredKernels: call(pointer, 'TF_GetRegisteredKernelsForOp', 'str', pointer),
+  newBuffer: call(pointer, 'TF_NewBuffer'),
   deleteBuffer: call('void', 'TF_DeleteBuffer', pointer),
+  graphToGraphDef: call('void', 'TF_GraphToGraphDef', pointer, pointer, pointer),
+  operationName: call('str', 'TF_OperationName', pointer),
   allocateTensor: call(pointer, 'TF_AllocateTensor', 'int', koffi.pointer('int64'), 'int', 'size_t'),
   tensorData: call(pointer, 'TF_TensorData', pointer),
   tensorByteSize: call('size_t', 'TF_TensorByteSize', pointer),
@@ -103,6 +106,18 @@ export function hasKernel(opType: string): boolean {
   const { length } = koffi.decode(buffer, bufferStruct) as { length: number | bigint };
   api.deleteBuffer(buffer);
   return Number(length) > 0;
+}
+
+/** A graph as a serialised `GraphDef`, copied out. */
+export function graphDefinition(graph: Pointer): Buffer {
+  const buffer = api.newBuffer();
+  try {
+    checked('write the graph', (status) => api.graphToGraphDef(graph, buffer, status));
+    const { data, length } = koffi.decode(buffer, bufferStruct) as { data: unknown; length: number | bigint };
+    return Buffer.from(new Uint8Array(koffi.view(data, Number(length))));
+  } finally {
+    api.deleteBuffer(buffer);
+  }
 }
 
 const bufferStruct = koffi.struct('TF_Buffer', { data: pointer, length: 'size_t', deallocator: pointer });

@@ -1,3 +1,5 @@
+import { messageField, varintField } from './protobuf.js';
+
 /** `RewriterConfig.Toggle.OFF` of `tensorflow/core/protobuf/rewriter_config.proto`. */
 const OFF = 2;
 
@@ -15,13 +17,4 @@ export function sessionConfig(threads: number): Buffer {
   const graphOptions = messageField(10, rewriter); // rewrite_options
   const parallelism = [...(threads > 0 ? [varintField(2, threads)] : []), varintField(5, 1)]; // intra_op and inter_op
   return Buffer.concat([...parallelism, messageField(10, graphOptions)]); // graph_options
-}
-
-const varintField = (field: number, value: number): Buffer => Buffer.from([...varint(field * 8), ...varint(value)]);
-
-const messageField = (field: number, content: Buffer): Buffer => Buffer.from([...varint(field * 8 + 2), ...varint(content.length), ...content]);
-
-/** Seven bits a byte from the lowest on, the top bit set on all but the last. */
-function varint(value: number): number[] {
-  return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
 }

@@ -1,4 +1,6 @@
+export { type Converted, type ExportOptions, exportWeights, type ImportOptions, importWeights } from './convert-weights.js';
 export { evaluateRun } from './evaluate-run.js';
+export { type Inspection, type InspectOptions, inspectNetwork } from './inspect-network.js';
 export { type OpenedWeights, openForeignWeights, openRunWeights, type Preset } from './open-weights.js';
 export { phantom, phantomClasses, writePhantoms } from './phantoms.js';
 export { predictScans, type ScanPrediction } from './predict-scans.js';

@@ -1,20 +1,19 @@
 import { z } from 'zod';
-import { loadSettings, type PredictConfig, predictConfig } from '../config/index.js';
+import { loadSettings, networkSection, type PredictConfig, predictConfig } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { type LabelScheme, openPredictor, type Predictor } from '../inference/index.js';
 import { jsonOrUndefined } from '../json.js';
-import { type Network, networkByName, networkWidths, readSafetensors, readWeights } from '../network/index.js';
+import { makeNetwork, type Network, networkNameOf, networkShapes, readSafetensors, readWeights } from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
 
 const channels = z.int().min(1);
-const networkFacts = z.object({
-  name: z.string(),
-  features: z.tuple([channels, channels, channels, channels, channels, channels]),
-  dropout: z.number(),
-  inChannels: channels,
-  outChannels: channels,
+const networkFacts = z.looseObject({ inChannels: channels, outChannels: channels }).transform(({ inChannels, outChannels, ...settings }, context) => {
+  const parsed = networkSection.safeParse(settings);
+  if (parsed.success) return { settings: parsed.data, channels: { inChannels, outChannels } };
+  context.addIssue({ code: 'custom', message: 'no network of this version' });
+  return z.NEVER;
 });
 const schemeFacts = z.object({ kind: z.enum(['classes', 'regions']), names: z.array(z.string()), values: z.array(z.array(z.int())) });
 
@@ -52,8 +51,8 @@ export async function openRunWeights({ run, checkpoint, preset, set = [] }: RunW
   const settings = loadSettings(predictConfig, [...own, ...set]);
   const file = runWeights(run, checkpoint);
   const { metadata } = await readSafetensors(file);
-  const { name, ...widths } = requiredFact(file, metadata, 'network', networkFacts);
-  const network = networkByName(name)(widths);
+  const facts = requiredFact(file, metadata, 'network', networkFacts);
+  const network = makeNetwork(facts.settings, facts.channels);
   const scheme = requiredFact(file, metadata, 'scheme', schemeFacts);
   return openPrediction(
     file,
@@ -73,16 +72,17 @@ export interface ForeignWeightsOptions {
 }
 
 /**
- * Weights of any origin. Widths and channels are read off the parameters' shapes unless `network.features` is set; classes and preparation
- * come from the file where it says them, else channels are classes 1, 2, ... and a preset is needed.
+ * Weights of any origin. Channels, and of the network's settings what they tell, are read off the parameters' shapes unless `--set` says them;
+ * classes and preparation come from the file where it says them, else channels are classes 1, 2, ... and a preset is needed.
  * @throws UsageError when no preset says how scans are prepared, DataError for parameters that make no such network
  */
-export async function openForeignWeights({ file, network: name, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
-  const settings = loadSettings(predictConfig, [...set, `network.name=${name}`]);
+export async function openForeignWeights({ file, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
+  const name = networkNameOf(givenName);
   const { arrays, metadata } = await readSafetensors(file);
-  const widths = networkWidths(name, arrays, file);
-  const features = set.some((override) => override.startsWith('network.features=')) ? settings.network.features : widths.features;
-  const network = networkByName(name)({ ...widths, features, dropout: settings.network.dropout });
+  const { inChannels, outChannels, ...shapes } = networkShapes(name, arrays, file);
+  const ofFile = Object.entries(shapes).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
+  const settings = loadSettings(predictConfig, [`network.name=${name}`, ...ofFile, ...set, `network.name=${name}`]);
+  const network = makeNetwork(settings.network, { inChannels, outChannels });
   const preprocessing = preprocessingBy(preset) ?? fact(metadata, 'preprocessing', preprocessingSchema);
   if (preprocessing === undefined) {
     throw new UsageError(`${file} does not say how scans are prepared for it: give --preset none (as they are), ct or mr`, { field: '--preset' });
@@ -97,7 +97,7 @@ async function openPrediction(
   preprocessing: Preprocessing | 'none',
   { precision, inference, threads }: PredictConfig,
 ): Promise<OpenedWeights> {
-  const { values } = await readWeights(file, network.specs);
+  const { values } = await readWeights(file, network.specs, { constants: network.constants });
   const state = createState(values, { engine: 'graph', threads });
   const window = inference.window ?? [96, 96, 96];
   const predictor = openPredictor({ network, state, window, overlap: inference.overlap, precision });

@@ -11,8 +11,23 @@ export type Parameters = Readonly<Record<string, Tensor>>;
 export interface Pass {
   /** Dropout is active only while training. */
   readonly training: boolean;
-  /** Two passes of one step with the same key drop the same elements; with different keys, independent ones. 0..2^20. */
+  /** Two passes of one step with the same key drop the same elements; with different keys, independent ones. 0..2^12. */
   readonly dropoutKey: number;
+  /** [B, D, H, W, 1] 1 where the input is masked; a network of tokens then zeroes every token that lies wholly in it. */
+  readonly masked?: Tensor5D;
+}
+
+/** An array that MONAI's state dict holds beside the parameters: nothing learns it, but `load_state_dict(strict=True)` asks for it. */
+export interface Constant {
+  readonly name: string;
+  readonly dtype: 'F32' | 'I64';
+  readonly shape: readonly number[];
+  /** Why it is no parameter, for reports. */
+  readonly why: string;
+  /** Its values; of an I64, whole numbers. A file whose values differ is of other settings, unless `ignored`. */
+  values(): Float32Array;
+  /** Whether nothing here depends on its values. */
+  readonly ignored: boolean;
 }
 
 /** Voxels of the input that the decoder leaves out, on the low and the high side of each axis. */
@@ -28,16 +43,20 @@ export interface Network {
   readonly outChannels: number;
   readonly dropout: number;
   readonly specs: readonly ParameterSpec[];
+  /** What MONAI's state dict has beside them. */
+  readonly constants: readonly Constant[];
   /** Channels of the latent, the last level of `encode`. */
   readonly latentChannels: number;
   /** Voxels of the input per cell of the latent, along each axis. */
   readonly latentStride: number;
   /** Margins of a partial decode must be multiples of this many voxels. */
   readonly marginStride: number;
-  /** Prefixes of the names of the encoder's parameters. */
-  readonly encoder: readonly string[];
   /** Prefix of the names of the last layer, which fine-tuning replaces. */
   readonly lastLayer: string;
+  /** Prefixes of the names of the encoder, which can be loaded by itself. */
+  readonly encoder: readonly string[];
+  /** Weights whose inputs are the channels of the image. */
+  readonly firstLayers: readonly string[];
   /** Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step needs. */
   encoderBytes(batch: number, size: SpatialSize): number;
   /** Feature maps from fine to coarse; the last one is the latent. Input [B, D, H, W, inChannels]. */
@@ -46,5 +65,5 @@ export interface Network {
   decode(levels: readonly Tensor5D[], parameters: Parameters, pass: Pass, margins?: Margins): Tensor5D;
 }
 
-/** Whether a parameter is one that `encode` uses. */
-export const isEncoderParameter = ({ encoder }: Network, name: string): boolean => encoder.some((prefix) => name.startsWith(prefix));
+/** Whether a parameter is one of the encoder's. */
+export const isEncoderParameter = ({ encoder }: Network, name: string): boolean => encoder.some((prefix) => name.startsWith(`${prefix}.`));

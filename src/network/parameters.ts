@@ -2,46 +2,40 @@ import type { NamedArray, NamedArrays, Tensor } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { randomStream } from '../random/streams.js';
 
-/** Where a parameter's axes lie, here and in PyTorch; `vector` is the same in both. */
-export type ParameterLayout = 'convolution' | 'transposedConvolution' | 'linear' | 'vector';
+/** Where a parameter's axes lie, here and in PyTorch; `vector` and `table` (any other array, such as position embeddings) are the same in both. */
+export type ParameterLayout = 'convolution' | 'transposedConvolution' | 'linear' | 'vector' | 'table';
 
-/** How a parameter starts: uniform in [-bound, bound), or one value everywhere. */
-export type Initialiser = { readonly uniform: number } | { readonly constant: number };
+/** How a parameter starts: uniform in [-bound, bound), normal of a standard deviation, or one value everywhere. */
+export type Initialiser = { readonly uniform: number } | { readonly normal: number } | { readonly constant: number };
 
 /** One parameter: its name in PyTorch's state dict, its shape in the engine's layout, its start. */
 export interface ParameterSpec {
   readonly name: string;
   readonly layout: ParameterLayout;
-  /** convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n]. */
+  /** convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n]; table: as in PyTorch. */
   readonly shape: readonly number[];
   readonly init: Initialiser;
 }
 
-/** Weight and bias of a convolution of side `k`, initialised as PyTorch's `Conv3d` by default: uniform, bound 1 / sqrt(fan in). */
-export function convolution(name: string, k: number, inputs: number, outputs: number): ParameterSpec[] {
+/** Weight and bias (unless it has none) of a convolution of side `k`, initialised as PyTorch's `Conv3d`: uniform, bound 1 / sqrt(fan in). */
+export function convolution(name: string, k: number, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(inputs * k ** 3) };
-  return [
-    { name: `${name}.weight`, layout: 'convolution', shape: [k, k, k, inputs, outputs], init },
-    { name: `${name}.bias`, layout: 'vector', shape: [outputs], init },
-  ];
+  const weight: ParameterSpec = { name: `${name}.weight`, layout: 'convolution', shape: [k, k, k, inputs, outputs], init };
+  return hasBias ? [weight, { name: `${name}.bias`, layout: 'vector', shape: [outputs], init }] : [weight];
 }
 
-/** Weight and bias of a transposed convolution. PyTorch's `ConvTranspose3d` takes its *outputs* for the fan in. */
-export function transposedConvolution(name: string, k: number, inputs: number, outputs: number): ParameterSpec[] {
+/** Weight and bias (unless it has none) of a transposed convolution. PyTorch's `ConvTranspose3d` takes its *outputs* for the fan in. */
+export function transposedConvolution(name: string, k: number, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(outputs * k ** 3) };
-  return [
-    { name: `${name}.weight`, layout: 'transposedConvolution', shape: [k, k, k, outputs, inputs], init },
-    { name: `${name}.bias`, layout: 'vector', shape: [outputs], init },
-  ];
+  const weight: ParameterSpec = { name: `${name}.weight`, layout: 'transposedConvolution', shape: [k, k, k, outputs, inputs], init };
+  return hasBias ? [weight, { name: `${name}.bias`, layout: 'vector', shape: [outputs], init }] : [weight];
 }
 
-/** Weight and bias of a linear layer, initialised as PyTorch's `Linear`. */
-export function linear(name: string, inputs: number, outputs: number): ParameterSpec[] {
+/** Weight and bias (unless it has none) of a linear layer, initialised as PyTorch's `Linear`. */
+export function linear(name: string, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(inputs) };
-  return [
-    { name: `${name}.weight`, layout: 'linear', shape: [inputs, outputs], init },
-    { name: `${name}.bias`, layout: 'vector', shape: [outputs], init },
-  ];
+  const weight: ParameterSpec = { name: `${name}.weight`, layout: 'linear', shape: [inputs, outputs], init };
+  return hasBias ? [weight, { name: `${name}.bias`, layout: 'vector', shape: [outputs], init }] : [weight];
 }
 
 /** Scale and shift of a normalisation with weights: ones and zeros. */
@@ -64,7 +58,8 @@ function initialise({ name, shape, init }: ParameterSpec, seed: number): NamedAr
   const data = new Float32Array(elementCount(shape));
   if ('constant' in init) return { shape, data: data.fill(init.constant) };
   const stream = randomStream(seed, 'init', ...Buffer.from(name));
-  for (let i = 0; i < data.length; i++) data[i] = (2 * stream.uniform() - 1) * init.uniform;
+  const draw = 'normal' in init ? () => init.normal * stream.normal() : () => (2 * stream.uniform() - 1) * init.uniform;
+  for (let i = 0; i < data.length; i++) data[i] = draw();
   return { shape, data };
 }
 

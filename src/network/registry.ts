@@ -1,38 +1,63 @@
 import type { NamedArrays } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import type { Network } from './network.js';
+import { type SegResNetSettings, segResNet, segResNetShapes } from './seg-res-net.js';
+import { type SwinUnetrSettings, swinUnetr, swinUnetrShapes } from './swin-unetr.js';
 import { type UNetConfig, unet, unetWidths } from './unet.js';
+import { type UnetrSettings, unetr, unetrShapes } from './unetr.js';
 
-/** A network as the registry knows it. */
-interface Registered {
-  readonly make: (config: UNetConfig) => Network;
-  /** Channels and widths as the shapes of a weights file tell them. */
-  readonly widths: (arrays: NamedArrays, file: string) => Omit<UNetConfig, 'dropout'>;
+/** The settings of each network by the name that configurations use. */
+export interface SettingsByName {
+  readonly unet: Pick<UNetConfig, 'features' | 'dropout'>;
+  readonly 'seg-res-net': SegResNetSettings;
+  readonly unetr: UnetrSettings;
+  readonly 'swin-unetr': SwinUnetrSettings;
+}
+export type NetworkName = keyof SettingsByName;
+
+/** One network and its settings, as the section `network` of a configuration says. */
+export type NetworkSettings = { [N in NetworkName]: { readonly name: N } & SettingsByName[N] }[NetworkName];
+
+export interface Channels {
+  readonly inChannels: number;
+  readonly outChannels: number;
 }
 
-/** The networks by the name that configurations use. */
-const networks: Readonly<Record<string, Registered>> = { unet: { make: unet, widths: unetWidths } };
+interface Registered<N extends NetworkName> {
+  readonly make: (config: SettingsByName[N] & Channels) => Network;
+  /** Channels, and those settings that the shapes of a weights file tell. */
+  readonly shapes: (arrays: NamedArrays, file: string) => Partial<SettingsByName[N]> & Channels;
+}
 
-export const networkNames: readonly string[] = Object.keys(networks);
+const networks: { readonly [N in NetworkName]: Registered<N> } = {
+  unet: { make: unet, shapes: unetWidths },
+  'seg-res-net': { make: segResNet, shapes: segResNetShapes },
+  unetr: { make: unetr, shapes: unetrShapes },
+  'swin-unetr': { make: swinUnetr, shapes: swinUnetrShapes },
+};
+
+export const networkNames: readonly NetworkName[] = Object.keys(networks) as NetworkName[];
 
 /**
- * The maker of the named network: `networkByName('unet')(config)`.
- * @throws UsageError naming the networks there are
+ * The network of some settings.
+ * @throws UsageError for settings that make no network
  */
-export function networkByName(name: string): (config: UNetConfig) => Network {
-  return registered(name).make;
+export function makeNetwork({ name, ...settings }: NetworkSettings, { inChannels, outChannels }: Channels): Network {
+  const { make } = networks[name] as Registered<NetworkName>;
+  return make({ ...settings, inChannels, outChannels } as never);
 }
 
 /**
- * Channels and widths of the named network whose parameters a file holds, in PyTorch's names and axis order.
- * @throws UsageError for an unknown network, DataError when the parameters are another network's
+ * Channels of the named network whose parameters a file holds, in PyTorch's names and axis order, and those of its settings that the shapes tell.
+ * @throws DataError when the parameters are another network's
  */
-export function networkWidths(name: string, arrays: NamedArrays, file: string): Omit<UNetConfig, 'dropout'> {
-  return registered(name).widths(arrays, file);
+export function networkShapes(name: NetworkName, arrays: NamedArrays, file: string): Channels & Readonly<Record<string, unknown>> {
+  return { ...networks[name].shapes(arrays, file) };
 }
 
-function registered(name: string): Registered {
-  const found = Object.hasOwn(networks, name) ? networks[name] : undefined;
+/** The name, if it is a network's. Throws UsageError naming the networks there are. */
+export function networkNameOf(name: string): NetworkName {
+  const found = networkNames.find((known) => known === name);
   if (found) return found;
   throw new UsageError(`there is no network named "${name}"; choose one of ${networkNames.join(', ')}`, {
     field: 'network.name',

@@ -23,12 +23,15 @@ const decoders: Readonly<Record<string, { bytes: number; decode(view: DataView, 
   F64: { bytes: 8, decode: (view, at) => view.getFloat64(at, true) },
   F16: { bytes: 2, decode: (view, at) => halfToNumber(view.getUint16(at, true)) },
   BF16: { bytes: 2, decode: (view, at) => bfloat16ToNumber(view.getUint16(at, true)) },
+  I64: { bytes: 8, decode: (view, at) => Number(view.getBigInt64(at, true)) }, // PyTorch's indices and counters
 };
 
 /** An array of a file to write; its values are asked for when it is its turn. */
 export interface WrittenArray {
   readonly name: string;
   readonly shape: readonly number[];
+  /** How it is stored; F32 unless said otherwise. The values of an I64 are whole numbers. */
+  readonly dtype?: 'F32' | 'I64';
   values(): Float32Array;
 }
 
@@ -44,8 +47,8 @@ export async function writeArrays(file: string, arrays: readonly WrittenArray[],
   const handle = await open(partial, 'w');
   try {
     await handle.writeFile(encodedHeader(arrays, metadata));
-    for (const { values } of arrays) {
-      const data = values();
+    for (const { values, dtype } of arrays) {
+      const data = dtype === 'I64' ? BigInt64Array.from(values(), BigInt) : values();
       await handle.writeFile(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
     }
     await handle.sync();
@@ -60,10 +63,10 @@ export async function writeArrays(file: string, arrays: readonly WrittenArray[],
 
 function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>>): Buffer {
   let offset = 0;
-  const entries = arrays.map(({ name, shape }) => {
+  const entries = arrays.map(({ name, shape, dtype = 'F32' }) => {
     const begin = offset;
-    offset += 4 * elementCount(shape);
-    return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }] as const;
+    offset += (dtype === 'I64' ? 8 : 4) * elementCount(shape);
+    return [name, { dtype, shape, data_offsets: [begin, offset] }] as const;
   });
   const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
   const unpadded = Buffer.from(json, 'utf8');
@@ -74,7 +77,7 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
 }
 
 /**
- * Reads a `.safetensors` file; F16, BF16 and F64 become float32. Every length and offset is checked before it is used.
+ * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked before it is used.
  * @throws DataError naming the file and what is wrong with it
  */
 export async function readSafetensors(file: string): Promise<{ arrays: NamedArrays; metadata: Readonly<Record<string, string>> }> {
@@ -100,7 +103,7 @@ export async function readSafetensors(file: string): Promise<{ arrays: NamedArra
   });
   for (const { name, dtype, shape, data_offsets: offsets } of parsed.sort((a, b) => a.data_offsets[0] - b.data_offsets[0])) {
     const decoder = decoders[dtype];
-    if (!decoder) return fail(`${name} is of type ${dtype}, but F32, F16, BF16 or F64 is expected`);
+    if (!decoder) return fail(`${name} is of type ${dtype}, but F32, F16, BF16, F64 or I64 is expected`);
     const [begin, end] = offsets;
     const expected = elementCount(shape) * decoder.bytes;
     if (end - begin !== expected) fail(`${name} of shape [${shape}] takes ${expected} bytes, but has ${end - begin}`);

@@ -1,24 +1,28 @@
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
+import type { Constant } from './network.js';
 import { elementCount, type ParameterLayout, type ParameterSpec } from './parameters.js';
 import { readSafetensors, writeArrays } from './safetensors.js';
+import { isNeverComputed, knownNames } from './weight-names.js';
 
 /**
  * Writes parameters as `.safetensors` under PyTorch's names and in its axis order, so that
  * `model.load_state_dict(safetensors.torch.load_file(file))` takes them as they are.
+ * @param constants what MONAI's state dict has beside them; without it, it takes the file with `strict=False` only
  */
 export async function writeWeights(
   file: string,
   values: NamedArrays,
   specs: readonly ParameterSpec[],
   metadata: Readonly<Record<string, string>> = {},
+  constants: readonly Constant[] = [],
 ): Promise<void> {
   const arrays = specs.map(({ name, layout, shape }) => ({
     name,
-    shape: pyTorchShape(shape, layout),
+    shape: toPyTorchShape(shape, layout),
     values: () => toPyTorch(values[name] as NamedArray, layout).data,
   }));
-  await writeArrays(file, arrays, metadata);
+  await writeArrays(file, [...arrays, ...constants], metadata);
 }
 
 /** How parameters were found in a file. */
@@ -26,8 +30,10 @@ export interface LoadReport {
   readonly loaded: readonly string[];
   /** In the network but not taken from the file: they keep their random start. */
   readonly fresh: readonly string[];
-  /** In the file but not in the network. */
+  /** In the file but not in the network, or not asked for. */
   readonly unused: readonly string[];
+  /** Loaded for another number of image channels than the file has. */
+  readonly adapted: readonly { readonly name: string; readonly from: number; readonly to: number }[];
 }
 
 export interface LoadOptions {
@@ -37,78 +43,145 @@ export interface LoadOptions {
   readonly optional?: (name: string) => boolean;
   /** Names in the file that may be there without a place in the network, by their beginning: pre-training heads. */
   readonly ignore?: string;
+  /** What MONAI's state dict has beside the parameters: a file may hold it, and must then hold these values. */
+  readonly constants?: readonly Constant[];
+  /** Only parameters whose names begin so are loaded, all others stay fresh, and the file may hold anything else: an encoder by itself. */
+  readonly only?: readonly string[];
+  /** Weights that are fitted to another number of image channels than the file has. */
+  readonly firstLayers?: readonly string[];
 }
 
 /**
- * Reads the parameters of `specs` from a `.safetensors` file with PyTorch's names and axis order into the engine's.
- * @returns what was loaded, and how; a parameter under `replace` is absent
+ * Reads the parameters of `specs` from a `.safetensors` file with PyTorch's names (or those of published variants, see `knownNames`) and axis
+ * order into the engine's.
+ * @returns what was loaded, and how; a parameter that stays fresh is absent
  * @throws DataError when the file is damaged, lacks a parameter, has one of another shape, or has one that the network lacks
  */
 export async function readWeights(
   file: string,
   specs: readonly ParameterSpec[],
-  { replace, ignore, optional = () => false }: LoadOptions = {},
+  options: LoadOptions = {},
 ): Promise<{ values: NamedArrays; report: LoadReport; metadata: Readonly<Record<string, string>> }> {
   const { arrays, metadata } = await readSafetensors(file);
-  const lacksOptional = !specs.some(({ name }) => optional(name) && name in arrays);
-  const isReplaced = (name: string) =>
-    (replace !== undefined && (name === replace || name.startsWith(`${replace}.`))) || (lacksOptional && optional(name));
-  const wanted = specs.filter(({ name }) => !isReplaced(name));
-  const known = new Set(specs.map(({ name }) => name));
-  const unused = Object.keys(arrays).filter((name) => !known.has(name) || isReplaced(name));
-  const stray = unused.find((name) => !isReplaced(name) && !(ignore !== undefined && name.startsWith(ignore)));
-  if (stray !== undefined) {
-    throw new DataError(`${file} holds a parameter ${stray}, which this network lacks: the file is for another network or other settings`, {
+  return { ...takeWeights(arrays, file, specs, options), metadata };
+}
+
+/** As `readWeights`, of arrays that are read already. */
+export function takeWeights(
+  arrays: NamedArrays,
+  file: string,
+  specs: readonly ParameterSpec[],
+  { replace, optional = () => false, ignore, constants = [], only, firstLayers = [] }: LoadOptions = {},
+): { values: NamedArrays; report: LoadReport } {
+  const byName = new Map(specs.map((spec) => [spec.name, spec]));
+  const names = knownNames(Object.keys(arrays), new Set([...byName.keys(), ...constants.map(({ name }) => name)]), file);
+  const found = new Map([...names].map(([source, name]) => [name, { source, array: arrays[source] as NamedArray }]));
+  const lacksOptional = !specs.some(({ name }) => optional(name) && found.has(name));
+  const isWanted = (name: string) =>
+    !(replace !== undefined && isUnder(name, replace)) &&
+    !(lacksOptional && optional(name)) &&
+    (only?.some((prefix) => isUnder(name, prefix)) ?? true);
+  for (const constant of constants) checkConstant(constant, found.get(constant.name)?.array, file);
+
+  const unused = [...found].filter(([name]) => !byName.has(name) || !isWanted(name));
+  const isExpected = (name: string) =>
+    byName.has(name) ||
+    isNeverComputed(name) ||
+    constants.some((constant) => constant.name === name) ||
+    (ignore !== undefined && name.startsWith(ignore));
+  const stray = only ? undefined : unused.find(([name]) => !isExpected(name));
+  if (stray) {
+    const { source } = stray[1];
+    throw new DataError(`${file} holds a parameter ${source}, which this network lacks: the file is for another network or other settings`, {
       file,
-      field: stray,
+      field: source,
     });
   }
-  const values = Object.fromEntries(wanted.map((spec) => [spec.name, loaded(arrays[spec.name], spec, file)]));
-  const fresh = specs.filter(({ name }) => isReplaced(name)).map(({ name }) => name);
-  return { values, report: { loaded: Object.keys(values), fresh, unused }, metadata };
+  const wanted = specs.filter(({ name }) => isWanted(name));
+  const adapted: LoadReport['adapted'][number][] = [];
+  const values = Object.fromEntries(
+    wanted.map((spec) => {
+      const array = found.get(spec.name)?.array;
+      const fitted = array && firstLayers.includes(spec.name) ? withChannels(array, spec) : array;
+      if (fitted !== array)
+        adapted.push({ name: spec.name, from: (array as NamedArray).shape[1] as number, to: (fitted as NamedArray).shape[1] as number });
+      return [spec.name, loaded(fitted, spec, file)];
+    }),
+  );
+  const fresh = specs.filter(({ name }) => !isWanted(name)).map(({ name }) => name);
+  return { values, report: { loaded: Object.keys(values), fresh, unused: unused.map(([, { source }]) => source), adapted } };
+}
+
+const isUnder = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}.`);
+
+function checkConstant({ name, shape, values, ignored }: Constant, array: NamedArray | undefined, file: string): void {
+  if (!array || ignored) return;
+  const expected = values();
+  if (array.shape.join() === shape.join() && array.data.every((value, i) => value === expected[i])) return;
+  throw new DataError(`${file}: ${name} is not that of this network's settings: the file is for other settings`, { file, field: name });
+}
+
+/**
+ * The weights of a first layer, [out, channels, ...] in PyTorch's order, for another number of image channels: the file's channels over and
+ * over, scaled so that as many equal channels give what the file's gave (1 to 4: each a quarter).
+ */
+function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): NamedArray {
+  const expected = toPyTorchShape(shape, layout);
+  const [outputs = 0, from = 0, ...rest] = array.shape;
+  const to = expected[1] as number;
+  const isAlikeOtherwise = array.shape.length === expected.length && array.shape.every((n, axis) => axis === 1 || n === expected[axis]);
+  if (from === to || from === 0 || !isAlikeOtherwise) return array;
+  const size = elementCount(rest);
+  const data = new Float32Array(outputs * to * size);
+  for (let out = 0; out < outputs; out++)
+    for (let channel = 0; channel < to; channel++) {
+      const first = (out * from + (channel % from)) * size;
+      const scaled = array.data.subarray(first, first + size).map((value) => (value * from) / to);
+      data.set(scaled, (out * to + channel) * size);
+    }
+  return { shape: expected, data };
 }
 
 function loaded(array: NamedArray | undefined, { name, layout, shape }: ParameterSpec, file: string): NamedArray {
   if (!array) {
     throw new DataError(`${file} lacks the parameter ${name}: the file is for another network or other settings`, { file, field: name });
   }
-  const expected = pyTorchShape(shape, layout);
+  const expected = toPyTorchShape(shape, layout);
   if (array.shape.join() !== expected.join()) {
     throw new DataError(
-      `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: set network.features and the channels as the file was made with`,
+      `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: set the network's settings and channels as the file was made with`,
       { file, field: name, found: array.shape, expected },
     );
   }
   return { shape, data: permuted(array.data, array.shape, fromPyTorchAxes[layout]) };
 }
 
-/** Which axis of our array each axis of PyTorch's is. */
-const toPyTorchAxes: Readonly<Record<ParameterLayout, readonly number[]>> = {
+/** Which axis of our array each axis of PyTorch's is; a layout that is not here has the same axes. */
+const toPyTorchAxes: Readonly<Partial<Record<ParameterLayout, readonly number[]>>> = {
   convolution: [4, 3, 0, 1, 2], // [D, H, W, in, out] to [out, in, D, H, W]
   transposedConvolution: [4, 3, 0, 1, 2], // [D, H, W, out, in] to [in, out, D, H, W]
   linear: [1, 0],
-  vector: [0],
 };
 
-const fromPyTorchAxes: Readonly<Record<ParameterLayout, readonly number[]>> = {
+const fromPyTorchAxes: Readonly<Partial<Record<ParameterLayout, readonly number[]>>> = {
   convolution: [2, 3, 4, 1, 0],
   transposedConvolution: [2, 3, 4, 1, 0],
   linear: [1, 0],
-  vector: [0],
 };
 
 /** A parameter in PyTorch's axis order. */
 export function toPyTorch({ shape, data }: NamedArray, layout: ParameterLayout): NamedArray {
-  return { shape: pyTorchShape(shape, layout), data: permuted(data, shape, toPyTorchAxes[layout]) };
+  return { shape: toPyTorchShape(shape, layout), data: permuted(data, shape, toPyTorchAxes[layout]) };
 }
 
-function pyTorchShape(shape: readonly number[], layout: ParameterLayout): number[] {
-  return toPyTorchAxes[layout].map((axis) => shape[axis] as number);
+/** A parameter's shape in PyTorch's axis order. */
+export function toPyTorchShape(shape: readonly number[], layout: ParameterLayout): number[] {
+  return toPyTorchAxes[layout]?.map((axis) => shape[axis] as number) ?? [...shape];
 }
 
 /** Axis `i` of the result is axis `axes[i]` of the input, as NumPy's `transpose`. */
-function permuted(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
-  if (axes.length === 1) return data;
+function permuted(data: Float32Array, shape: readonly number[], axes?: readonly number[]): Float32Array {
+  if (!axes) return data;
   const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
   const size = axes.map((axis) => shape[axis] as number);
   const steps = axes.map((axis) => strides[axis] as number);

@@ -100,7 +100,7 @@ function hybridMimLosses(
   const images = inputs.images as Tensor5D;
   const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch)); // [B, D, H, W, 1]
   const maskedImages = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask))) as Tensor5D;
-  const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS });
+  const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, masked: mask });
   const latent = levels.at(-1) as Tensor5D;
 
   const terms: Partial<Record<keyof TaskWeights, Scalar>> = {};
@@ -117,7 +117,9 @@ function hybridMimLosses(
   if (weights.location > 0) terms.location = locationLoss(locations as Tensor3D, inputs.locations as Tensor3D);
   if (weights.consistency > 0) terms.consistency = consistencyLoss(numbers as Tensor3D, locations as Tensor3D, config.consistency);
   if (weights.contrast > 0 && training) {
-    const second = inPlace('second pass', () => network.encode(maskedImages, parameters, { training, dropoutKey: SECOND_PASS })).at(-1) as Tensor5D;
+    const second = inPlace('second pass', () => network.encode(maskedImages, parameters, { training, dropoutKey: SECOND_PASS, masked: mask })).at(
+      -1,
+    ) as Tensor5D;
     terms.contrast = contrastiveLoss(projection(latent, parameters), projection(second, parameters), config.temperature);
   }
   return { total: weightedTotal(terms, weights), ...terms };

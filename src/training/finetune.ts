@@ -14,11 +14,11 @@ import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
 import { type LabelScheme, labelOnGrid, labelScheme, openPredictor, outputChannels, type Predictor, spatialSize } from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
-import { initialiseParameters, type Network, networkByName } from '../network/index.js';
+import { initialiseParameters, makeNetwork, type Network, type NetworkSettings } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
-import { type DataSettings, type NetworkSettings, type RunOptions, runMetadata, type TrainSettings } from './pretrain.js';
+import { type DataSettings, type RunOptions, runMetadata, type TrainSettings } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
 import { scheduleOf } from './schedule.js';
 import { segmentationTargets } from './segmentation-targets.js';
@@ -131,7 +131,7 @@ export async function finetune({ settings, init, out, resume, progress, signal }
 
 /** The network of a segmentation task. */
 export function segmentationNetwork(settings: NetworkSettings, inChannels: number, scheme: LabelScheme): Network {
-  return networkByName(settings.name)({ ...settings, inChannels, outChannels: outputChannels(scheme) });
+  return makeNetwork(settings, { inChannels, outChannels: outputChannels(scheme) });
 }
 
 /** Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap. */

@@ -1,7 +1,7 @@
 import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex, requireTrainingCasesOnly, unitScales } from '../dataset/index.js';
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
-import { initialiseParameters, isEncoderParameter, type Network, networkByName, type ParameterSpec } from '../network/index.js';
+import { initialiseParameters, isEncoderParameter, makeNetwork, type Network, type NetworkSettings, type ParameterSpec } from '../network/index.js';
 import { type MethodConfig, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';
@@ -26,12 +26,6 @@ export interface DataSettings {
   readonly cropSize: Triple;
   readonly workers: number;
   readonly prefetch: number;
-}
-
-export interface NetworkSettings {
-  readonly name: string;
-  readonly features: readonly [number, number, number, number, number, number];
-  readonly dropout: number;
 }
 
 export interface PretrainSettings {
@@ -62,7 +56,7 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
   const loader = await openCropLoader(cropOptions(settings, data.split));
   try {
     if (data.mode === 'task-specific') requireTrainingCasesOnly(await readPreparedIndex(data.prepared), loader.cases, data.prepared);
-    const network = networkByName(settings.network.name)({ ...settings.network, inChannels: loader.channels, outChannels: loader.channels });
+    const network = makeNetwork(settings.network, { inChannels: loader.channels, outChannels: loader.channels });
     const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
     const method = pretextMethod(network, batch, settings.method);
@@ -117,9 +111,9 @@ export function taughtParameters(network: Network, { encoderOnly, heads }: Prete
 }
 
 /** What the weights file says of its network, so that it can be read without the run folder. */
-export function runMetadata(network: Network, { name, features, dropout }: NetworkSettings): Record<string, string> {
+export function runMetadata(network: Network, settings: NetworkSettings): Record<string, string> {
   const { inChannels, outChannels } = network;
-  return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ name, features, dropout, inChannels, outChannels }) };
+  return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ ...settings, inChannels, outChannels }) };
 }
 
 function cropOptions({ seed, data, method, train }: PretrainSettings, split: 'training' | 'validation' | 'all') {

@@ -12,7 +12,7 @@ export function requireStepMemory(name: string, network: Network, batch: number,
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(
-    `a ${name} needs at least ${gib(needed)} of memory, but ${gib(free)} is free: make data.cropSize, train.batchSize or network.features smaller`,
+    `a ${name} needs at least ${gib(needed)} of memory, but ${gib(free)} is free: make data.cropSize, train.batchSize or the widths of the network smaller`,
     { field: 'data.cropSize', found: needed, expected: free },
   );
 }

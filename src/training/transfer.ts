@@ -30,6 +30,7 @@ export async function transferredWeights(file: string, network: Network): Promis
   const { values, report } = await readWeights(file, network.specs, {
     replace: network.lastLayer,
     ignore: pretextPrefix,
+    constants: network.constants,
     optional: (name) => !isEncoder(name),
   });
   const part = (belongs: (name: string) => boolean): TransferredPart => {

@@ -101,7 +101,7 @@ describe('an error is one sentence with the right exit code', () => {
     expect(await refusal(pretrain('data.cropSize=[4096,4096,4096]', 'method.region=4096'), 2)).toMatch(/need .* GiB of memory, but .* GiB is free/);
     const sentence = await refusal(pretrain('data.cropSize=[640,640,640]', 'method.region=640', 'network.features=[64,64,128,256,512,64]'), 2);
     expect(sentence).toMatch(
-      /a pre-training step needs at least .* GiB of memory, but .* GiB is free: make data\.cropSize, train\.batchSize or network\.features smaller/,
+      /a pre-training step needs at least .* GiB of memory, but .* GiB is free: make data\.cropSize, train\.batchSize or the widths of the network smaller/,
     );
   });
 

@@ -15,7 +15,7 @@ const minimal = 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 3
 describe('loading a configuration', () => {
   it('fills in the defaults of the paper', async () => {
     const config = await loadConfig(pretrainConfig, written(minimal));
-    expect(config.network.features).toEqual([64, 64, 128, 256, 512, 64]);
+    expect(config.network).toEqual({ name: 'unet', features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
     expect(config.method).toMatchObject({ name: 'hybridmim', weights: { contrast: 0.1 } });
     expect(config).toMatchObject({ seed: 0, precision: 'float32', train: { engine: 'graph', clipNorm: null } });
   });

@@ -22,23 +22,38 @@ export function leakyRelu<T extends Tensor>(x: T, alpha: number): T {
   return op(x) as T;
 }
 
+/** ReLU: x where positive, 0 elsewhere. Its gradient keeps the output rather than the input, as `leakyRelu`'s does. */
+export function relu<T extends Tensor>(x: T): T {
+  const op = tf.customGrad((...args) => {
+    const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
+    const value = runOp('Relu', [float32Attribute()], [input]);
+    save([value]);
+    return { value, gradFunc: bindPlace('gradient', (dy: Tensor, [y]: Tensor[]) => runOp('ReluGrad', [float32Attribute()], [dy, y as Tensor])) };
+  });
+  return op(x) as T;
+}
+
 /** Gaussian error linear unit (Hendrycks & Gimpel 2016), the exact form: x times the normal distribution function of x. */
 export function gelu<T extends Tensor>(x: T): T {
   const op = tf.customGrad((...args) => {
     const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
     save([input]);
-    const gradient = (dy: Tensor, [saved]: Tensor[]) => {
-      const z = saved as Tensor;
-      const density = z
-        .square()
-        .mul(-0.5)
-        .exp()
-        .div(Math.sqrt(2 * Math.PI));
-      return dy.mul(normalDistribution(z).add(z.mul(density)));
-    };
-    return { value: input.mul(normalDistribution(input)), gradFunc: gradient };
+    return { value: geluValue(input), gradFunc: (dy: Tensor, [saved]: Tensor[]) => dy.mul(geluDerivative(saved as Tensor)) };
   });
   return op(x) as T;
+}
+
+/** GELU, not differentiated: for use inside ops with gradients of their own. */
+export const geluValue = (x: Tensor): Tensor => x.mul(normalDistribution(x));
+
+/** The derivative of GELU: the normal distribution function of x and x times its density. */
+export function geluDerivative(x: Tensor): Tensor {
+  const density = x
+    .square()
+    .mul(-0.5)
+    .exp()
+    .mul(1 / Math.sqrt(2 * Math.PI));
+  return normalDistribution(x).add(x.mul(density));
 }
 
 const normalDistribution = (x: Tensor): Tensor => tf.erf(x.mul(Math.SQRT1_2)).add(1).mul(0.5);

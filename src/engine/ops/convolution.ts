@@ -9,7 +9,22 @@ import tf, { type Tensor, type Tensor5D } from '../tf.js';
  * @returns [B, ceil(D / stride), ceil(H / stride), ceil(W / stride), out]
  */
 export function conv3d(x: Tensor5D, w: Tensor5D, stride = 1): Tensor5D {
-  const attributes = convolutionAttributes(stride);
+  return convolve(x, w, convolutionAttributes(stride, 'SAME'));
+}
+
+/**
+ * 3x3x3 convolution of stride 2 with zeros on either side, as PyTorch's `Conv3d(padding=1)`: the first output looks at the first voxel,
+ * where TensorFlow's `SAME` would begin a voxel later in an image of even size.
+ * @param x [B, D, H, W, C]
+ * @param w [3, 3, 3, C, out]
+ * @returns [B, D/2, H/2, W/2, out], rounded up
+ */
+export function halvingConv3d(x: Tensor5D, w: Tensor5D): Tensor5D {
+  const sides = x.shape.map((n, axis): [number, number] => (axis === 0 || axis === 4 ? [0, 0] : [1, n % 2]));
+  return convolve(x.pad(sides), w, convolutionAttributes(2, 'VALID'));
+}
+
+function convolve(x: Tensor5D, w: Tensor5D, attributes: OpAttribute[]): Tensor5D {
   const op = tf.customGrad((...args) => {
     const [input, filter, save] = args as unknown as [Tensor5D, Tensor5D, (tensors: Tensor[]) => void];
     save([input, filter]);
@@ -32,7 +47,7 @@ export function conv3d(x: Tensor5D, w: Tensor5D, stride = 1): Tensor5D {
  * @returns [B, D * stride, H * stride, W * stride, out]
  */
 export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tensor5D {
-  const attributes = convolutionAttributes(stride);
+  const attributes = convolutionAttributes(stride, 'SAME');
   const op = tf.customGrad((...args) => {
     const [input, filter, save] = args as unknown as [Tensor5D, Tensor5D, (tensors: Tensor[]) => void];
     save([input, filter]);
@@ -48,11 +63,11 @@ export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tenso
   return op(x, w) as Tensor5D;
 }
 
-function convolutionAttributes(stride: number): OpAttribute[] {
+function convolutionAttributes(stride: number, padding: 'SAME' | 'VALID'): OpAttribute[] {
   return [
     float32Attribute(),
     attribute.int('strides', [1, stride, stride, stride, 1]),
-    attribute.string('padding', 'SAME'),
+    attribute.string('padding', padding),
     attribute.string('data_format', 'NDHWC'),
     attribute.int('dilations', [1, 1, 1, 1, 1]),
   ];

@@ -89,6 +89,64 @@ function groupsOf(voxels: number, width: number): number {
 }
 
 /**
+ * Group normalisation (Wu & He 2018): the channels of each group of each item together to mean 0 and variance 1, then scale and shift.
+ * @param x     [B, D, H, W, C], C a multiple of `groups`
+ * @param gamma [C]
+ * @param beta  [C]
+ */
+export function groupNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: number, epsilon = 1e-5): Tensor5D {
+  const [batch] = x.shape;
+  const items = batch === 1 ? [x] : (tf.split(x, batch, 0) as Tensor5D[]);
+  const normed = items.map((item) => normaliseGroups(item, gamma, beta, groups, epsilon));
+  return batch === 1 ? (normed[0] as Tensor5D) : (tf.concat(normed, 0) as Tensor5D);
+}
+
+/**
+ * One item's group norm by TensorFlow's fused batch norm: in training mode for the mean and variance of each channel, of which those of a
+ * group follow; then with these given, in one pass. The gradient's op, with mean and variance given, sums what the group's gradient needs
+ * of each channel; the way through mean and variance is added as a line in x.
+ */
+function normaliseGroups(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: number, epsilon: number): Tensor5D {
+  const [, depth, height, width, channels] = x.shape;
+  const view: [number, number, number, number] = [1, depth * height, width, channels];
+  const count = (depth * height * width * channels) / groups;
+  const ofGroup = (perChannel: Tensor): Tensor => perChannel.reshape([groups, channels / groups]); // [groups, C / groups]
+  const toChannels = (perGroup: Tensor): Tensor => perGroup.tile([1, channels / groups]).reshape([channels]); // from [groups, 1]
+  const op = tf.customGrad((...args) => {
+    const [input, scale, shift, save] = args as unknown as [Tensor5D, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
+    const flat = input.reshape(view) as Tensor4D;
+    const parts = groupsOf(depth * height * width, width);
+    const unit = [tf.ones([parts * channels]), tf.zeros([parts * channels])] as [Tensor1D, Tensor1D];
+    const { moments } = batchNorm(flat.reshape([1, (depth * height * width) / parts, 1, parts * channels]) as Tensor4D, ...unit, epsilon);
+    const [means, variances] = moments.slice(0, 2).map((moment) => moment.reshape([parts, channels])) as [Tensor, Tensor];
+    const channelMean = means.mean(0);
+    const channelVariance = variances.add(means.sub(channelMean).square()).mean(0);
+    const groupMean = ofGroup(channelMean).mean(1, true);
+    const groupVariance = ofGroup(channelVariance).add(ofGroup(channelMean).sub(groupMean).square()).mean(1, true);
+    const [mean, variance] = [toChannels(groupMean), toChannels(groupVariance)];
+    const [y] = runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [flat, scale, shift, mean, variance], 6) as [Tensor];
+    save([flat, scale, mean, variance]);
+    const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
+      const [savedX, g, mu, spread] = saved as [Tensor, Tensor, Tensor, Tensor];
+      const inputs = [dy.reshape(view), savedX, g, mu, spread, tf.tensor1d([], 'float32')];
+      const [direct, dScale, dShift] = runOpWithOutputs('FusedBatchNormGradV3', batchNormAttributes(epsilon, false), inputs, 5) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const inverse = spread.add(epsilon).rsqrt();
+      const meanSlope = toChannels(ofGroup(g.mul(dShift)).sum(1, true)).div(count);
+      const along = toChannels(ofGroup(g.mul(dScale)).sum(1, true)).div(count);
+      const slope = along.mul(inverse).mul(inverse);
+      const dx = direct.sub(savedX.mul(slope).add(meanSlope.mul(inverse).sub(mu.mul(slope))));
+      return [dx.reshape(x.shape), dScale, dShift];
+    });
+    return { value: y.reshape(input.shape), gradFunc: gradient };
+  });
+  return op(x, gamma, beta) as Tensor5D;
+}
+
+/**
  * Layer normalisation (Ba et al. 2016) over the last axis.
  * @param x     [..., C]
  * @param gamma [C]

@@ -1,6 +1,7 @@
 import { attribute, float32Attribute, runOp } from '../native-backend.js';
 import { bindPlace } from '../place.js';
-import tf, { type Tensor, type Tensor5D } from '../tf.js';
+import tf, { type Tensor, type Tensor2D, type Tensor5D } from '../tf.js';
+import { batchProduct } from './linear.js';
 
 /** The tensor with each axis rotated by its shift, elements that leave one end entering at the other; as `numpy.roll`. */
 export function roll<T extends Tensor>(x: T, shifts: readonly number[], axes: readonly number[]): T {
@@ -24,12 +25,44 @@ function rollOnce(x: Tensor, shifts: readonly number[], axes: readonly number[])
 }
 
 /**
+ * Rows of `x` in another order, each at most once, and rows of zeros.
+ * @param x       [rows, C]
+ * @param sources [n] the row of `x` that each row of the result is; -1: zeros
+ * @param places  [rows] the row of the result that each row of `x` became; -1: none
+ * @returns [n, C]
+ */
+export function permuteRows(x: Tensor2D, sources: Int32Array, places: Int32Array): Tensor2D {
+  const op = tf.customGrad((...args) => {
+    const [input] = args as unknown as [Tensor2D];
+    return { value: takeRows(input, sources), gradFunc: bindPlace('gradient', (dy: Tensor) => takeRows(dy as Tensor2D, places)) };
+  });
+  return op(x) as Tensor2D;
+}
+
+function takeRows(x: Tensor2D, sources: Int32Array): Tensor {
+  const zeros = x.shape[0];
+  const padded = sources.includes(-1) ? tf.concat([x, tf.zeros([1, x.shape[1]])], 0) : x;
+  const indices = tf.tensor1d(
+    sources.map((row) => (row < 0 ? zeros : row)),
+    'int32',
+  );
+  const attributes = [
+    attribute.int('batch_dims', 0),
+    attribute.type('Tparams', 'float32'),
+    attribute.type('Tindices', 'int32'),
+    attribute.type('Taxis', 'int32'),
+  ];
+  return runOp('GatherV2', attributes, [padded, indices, tf.scalar(0, 'int32')]);
+}
+
+/**
  * Trilinear resize with half-voxel centres (PyTorch's `align_corners=False`): one small matrix product per axis.
  * @param x    [B, D, H, W, C]
  * @param size [D', H', W']
  */
 export function resizeTrilinear(x: Tensor5D, size: readonly [number, number, number]): Tensor5D {
-  return size.reduce<Tensor5D>((tensor, length, i) => resizeAxis(tensor, i + 1, length), x);
+  // The last axis first, where the products are smallest, while the tensor still is small.
+  return [2, 1, 0].reduce<Tensor5D>((tensor, i) => resizeAxis(tensor, i + 1, size[i] as number), x);
 }
 
 function resizeAxis(x: Tensor5D, axis: number, length: number): Tensor5D {
@@ -37,9 +70,13 @@ function resizeAxis(x: Tensor5D, axis: number, length: number): Tensor5D {
   if (from === length) return x;
   const before = x.shape.slice(0, axis).reduce((a, b) => a * b, 1);
   const after = x.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const weights = tf.tensor2d(linearWeights(from, length), [length, from]).expandDims(0).tile([before, 1, 1]);
-  const resized = tf.matMul(weights, x.reshape([before, from, after]));
-  return resized.reshape(x.shape.map((n, i) => (i === axis ? length : n))) as Tensor5D;
+  const weights = () => tf.tensor3d(linearWeights(from, length), [1, length, from]); // the same for every product of the batch
+  const op = tf.customGrad((...args) => {
+    const [input] = args as unknown as [Tensor];
+    const gradient = bindPlace('gradient', (dy: Tensor) => batchProduct(weights(), dy, { transposeLeft: true }));
+    return { value: batchProduct(weights(), input), gradFunc: gradient };
+  });
+  return op(x.reshape([before, from, after])).reshape(x.shape.map((n, i) => (i === axis ? length : n))) as Tensor5D;
 }
 
 /** Row-major [to, from] weights: each output samples between its two nearest inputs, clamped at the ends. */

@@ -1,4 +1,4 @@
-import { type Network, networkByName } from '../../network/index.js';
+import { makeNetwork, type Network } from '../../network/index.js';
 import { type PretextMethod, pretextMethod } from '../../pretext/index.js';
 import type { SpeedSetting } from './speed-settings.js';
 
@@ -10,6 +10,6 @@ export function networkAndMethod({ network: settings, method, crop, batch }: Spe
   readonly network: Network;
   readonly method: PretextMethod;
 } {
-  const network = networkByName(settings.name)({ ...settings, inChannels: 1, outChannels: 1 });
+  const network = makeNetwork(settings, { inChannels: 1, outChannels: 1 });
   return { network, method: pretextMethod(network, { size: batch, crop: [crop, crop, crop], scaledTargets: false }, method) };
 }

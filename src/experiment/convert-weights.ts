@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadSettings, predictConfig } from '../config/index.js';
+import { inferenceGraph, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { DataError, UsageError } from '../errors.js';
+import { spatialSize } from '../inference/index.js';
+import {
+  initialiseParameters,
+  knownNames,
+  type LoadReport,
+  makeNetwork,
+  type Network,
+  type NetworkName,
+  type NetworkSettings,
+  networkShapes,
+  type ParameterSpec,
+  readSafetensors,
+  takeWeights,
+  writeWeights,
+} from '../network/index.js';
+import { pretextPrefix } from '../pretext/index.js';
+import { runMetadata } from '../training/index.js';
+import type { Triple } from '../volume/index.js';
+
+export interface ImportOptions {
+  readonly network: NetworkName;
+  /** A `.safetensors` file of any origin. */
+  readonly from: string;
+  readonly to: string;
+  /** `encoder`: only the encoder is taken, the rest starts at random. */
+  readonly part: 'all' | 'encoder';
+  /** Channels of the images; absent: as in the file. */
+  readonly inChannels?: number | undefined;
+  /** Classes; absent: as in the file. Another number leaves the last layer random. */
+  readonly outChannels?: number | undefined;
+  readonly set: readonly string[];
+  /** Of what stays random. */
+  readonly seed: number;
+}
+
+export interface Converted {
+  readonly schema: 1;
+  readonly network: string;
+  readonly from: string;
+  readonly to: string;
+  readonly report: LoadReport;
+}
+
+/**
+ * Makes a weights file of this project of one of any origin: names of published variants become the network's, the first layers are fitted to
+ * the number of channels, and what the file does not give starts at random, which the report names.
+ * @throws DataError when the file does not fit, UsageError when channels are not given and the file does not tell them
+ */
+export async function importWeights({ network: name, from, to, part, inChannels, outChannels, set, seed }: ImportOptions): Promise<Converted> {
+  const { arrays, metadata } = await readSafetensors(from);
+  const { settings, channels } = fileNetwork(name, arrays, from, set, { inChannels, outChannels }, part);
+  const network = makeNetwork(settings, { inChannels: inChannels ?? channels.inChannels, outChannels: outChannels ?? channels.outChannels });
+  const otherClasses = outChannels !== undefined && outChannels !== channels.outChannels;
+  const { values, report } = takeWeights(arrays, from, network.specs, {
+    ignore: pretextPrefix,
+    constants: network.constants,
+    firstLayers: network.firstLayers,
+    ...(part === 'encoder' && { only: network.encoder }),
+    ...(part === 'all' && otherClasses && { replace: network.lastLayer }),
+  });
+  const { scheme, preprocessing } = metadata;
+  const kept = { ...(scheme && !otherClasses && part === 'all' && { scheme }), ...(preprocessing && { preprocessing }) };
+  await writeWeights(to, { ...initialiseParameters(network.specs, seed), ...values }, network.specs, { ...runMetadata(network, settings), ...kept });
+  return { schema: 1, network: name, from, to, report };
+}
+
+export interface ExportOptions {
+  readonly network: NetworkName;
+  readonly from: string;
+  readonly to: string;
+  /** `encoder`: only the encoder is written. */
+  readonly part: 'all' | 'encoder';
+  readonly set: readonly string[];
+  /** `saved-model`: TensorFlow's folder, with the inference graph for images of `size`. */
+  readonly format: 'safetensors' | 'saved-model';
+  /** Voxels [x, y, z]. */
+  readonly size: Triple;
+}
+
+/**
+ * Writes weights of this project for other programs: as MONAI's whole state dict, which takes it with `strict=True`; its encoder alone; or as
+ * a TensorFlow SavedModel that maps images [1, depth, height, width, channels] to logits. Pre-training heads are left out.
+ * @throws DataError when the file is another network's
+ */
+export async function exportWeights({ network: name, from, to, part, set, format, size }: ExportOptions): Promise<Converted> {
+  const { arrays } = await readSafetensors(from);
+  const { settings, channels } = fileNetwork(name, arrays, from, set, {}, 'all');
+  const network = makeNetwork(settings, channels);
+  const { values, report } = takeWeights(arrays, from, network.specs, { ignore: pretextPrefix, constants: network.constants });
+  if (format === 'saved-model') {
+    if (part === 'encoder') throw new UsageError('--format saved-model writes the whole network: leave out --part encoder', { field: '--part' });
+    await writeSavedModel(to, network, values, size);
+  } else {
+    const isWritten = ({ name: of }: { readonly name: string }) => part === 'all' || isEncoderParameter(network, of);
+    await writeWeights(to, values, network.specs.filter(isWritten), { format: 'pt', producer: 'hybridmim' }, network.constants.filter(isWritten));
+  }
+  return { schema: 1, network: name, from, to, report };
+}
+
+/** Settings and channels of the network that a file's shapes, and what is set, say. */
+function fileNetwork(
+  name: NetworkName,
+  arrays: NamedArrays,
+  file: string,
+  set: readonly string[],
+  given: { readonly inChannels?: number | undefined; readonly outChannels?: number | undefined },
+  part: 'all' | 'encoder',
+): { settings: NetworkSettings; channels: { inChannels: number; outChannels: number } } {
+  const settingsOf = (own: readonly string[]) =>
+    loadSettings(predictConfig, [`network.name=${name}`, ...own, ...set, `network.name=${name}`]).network;
+  if (part === 'encoder') {
+    const { inChannels, outChannels } = given;
+    if (inChannels === undefined || outChannels === undefined) {
+      throw new UsageError('an encoder alone does not say how many channels and classes the network has: give --in-channels and --out-channels', {
+        field: '--in-channels',
+      });
+    }
+    return { settings: settingsOf([]), channels: { inChannels, outChannels } };
+  }
+  const renamed = withKnownNames(arrays, file, makeNetwork(settingsOf([]), { inChannels: 1, outChannels: 1 }).specs);
+  const { inChannels, outChannels, ...shapes } = networkShapes(name, renamed, file);
+  return {
+    settings: settingsOf(Object.entries(shapes).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`)),
+    channels: { inChannels, outChannels },
+  };
+}
+
+function withKnownNames(arrays: NamedArrays, file: string, specs: readonly ParameterSpec[]): NamedArrays {
+  const names = knownNames(Object.keys(arrays), new Set(specs.map(({ name }) => name)), file);
+  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [names.get(name) as string, array]));
+}
+
+async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple): Promise<void> {
+  const pass = { training: false, dropoutKey: 0 };
+  const { savedModel } = inferenceGraph(
+    (images, parameters) => network.decode(network.encode(images as Tensor5D, parameters, pass), parameters, pass),
+    {
+      parameters: values,
+      input: { name: 'images', shape: [1, ...spatialSize(size), network.inChannels] },
+      output: 'logits',
+    },
+  );
+  const partial = `${folder}.${randomUUID()}.partial`;
+  try {
+    await mkdir(partial, { recursive: true });
+    await writeFile(join(partial, 'saved_model.pb'), savedModel);
+    await rename(partial, folder);
+  } catch (cause) {
+    await rm(partial, { recursive: true, force: true });
+    throw new DataError(
+      `the folder ${folder} cannot be written (${(cause as NodeJS.ErrnoException).code}): name one that is not there yet`,
+      { file: folder },
+      { cause },
+    );
+  }
+}

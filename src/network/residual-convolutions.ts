@@ -1,0 +1,67 @@
+import { conv3d, convTranspose3d, inPlace, instanceNorm, leakyRelu, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
+import type { Parameters } from './network.js';
+import { convolution, type ParameterSpec, parameter, transposedConvolution } from './parameters.js';
+
+/** Of the leaky ReLU below 0, in these blocks. */
+const SLOPE = 0.01;
+
+/** Parameters of `residualConvolutions`, under the names of MONAI's `UnetResBlock`. */
+export function residualConvolutionsParameters(name: string, inputs: number, outputs: number): ParameterSpec[] {
+  return [
+    ...convolution(`${name}.conv1.conv`, 3, inputs, outputs, false),
+    ...convolution(`${name}.conv2.conv`, 3, outputs, outputs, false),
+    ...(inputs === outputs ? [] : convolution(`${name}.conv3.conv`, 1, inputs, outputs, false)),
+  ];
+}
+
+/**
+ * Two 3x3x3 convolutions with instance norm (without weights) and leaky ReLU, and a way around them, with a 1x1x1 convolution and norm of
+ * its own where the channels change: MONAI's `UnetResBlock`, of which UNETR and SwinUNETR are built.
+ * @param x [B, D, H, W, in]
+ * @param training false sums large norms exactly, see `instanceNorm`
+ * @returns [B, D, H, W, out]
+ */
+export function residualConvolutions(name: string, x: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
+  return inPlace(name, () => {
+    const normed = (i: number, y: Tensor5D) => {
+      const convolved = conv3d(y, parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5));
+      const channels = convolved.shape[4];
+      return instanceNorm(convolved, tf.ones([channels]) as Tensor1D, tf.zeros([channels]) as Tensor1D, { exact: !training });
+    };
+    const convolved = normed(2, leakyRelu(normed(1, x), SLOPE));
+    const around = `${name}.conv3.conv.weight` in parameters ? normed(3, x) : x;
+    return leakyRelu(convolved.add(around) as Tensor5D, SLOPE);
+  });
+}
+
+/** Parameters of `doublingBlock`, under the names of MONAI's `UnetrUpBlock`. */
+export function doublingBlockParameters(name: string, inputs: number, outputs: number): ParameterSpec[] {
+  return [
+    ...transposedConvolution(`${name}.transp_conv.conv`, 2, inputs, outputs, false),
+    ...residualConvolutionsParameters(`${name}.conv_block`, 2 * outputs, outputs),
+  ];
+}
+
+/**
+ * Transposed convolution of stride 2, the skip's features joined after it, residual convolutions: MONAI's `UnetrUpBlock`.
+ * @param x    [B, D, H, W, in]
+ * @param skip [B, 2D, 2H, 2W, out], or smaller where `crop` makes the up-sampled features so
+ * @param crop what to leave out of the up-sampled features
+ * @returns as `skip`
+ */
+export function doublingBlock(
+  name: string,
+  x: Tensor5D,
+  skip: Tensor5D,
+  parameters: Parameters,
+  training: boolean,
+  crop: (up: Tensor5D) => Tensor5D = (up) => up,
+): Tensor5D {
+  const up = inPlace(`${name}.transp_conv`, () => crop(doubling(`${name}.transp_conv.conv`, x, parameters)));
+  return residualConvolutions(`${name}.conv_block`, tf.concat([up, skip], 4) as Tensor5D, parameters, training);
+}
+
+/** Transposed convolution of side and stride 2 without bias: [B, D, H, W, in] to [B, 2D, 2H, 2W, out]. */
+export function doubling(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
+  return convTranspose3d(x, parameter<Tensor5D>(parameters, `${name}.weight`, 5), 2);
+}

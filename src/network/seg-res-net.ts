@@ -1,0 +1,196 @@
+import {
+  conv3d,
+  dropout,
+  groupNorm,
+  halvingConv3d,
+  inPlace,
+  type NamedArrays,
+  relu,
+  resizeTrilinear,
+  type Tensor1D,
+  type Tensor5D,
+} from '../engine/index.js';
+import { UsageError } from '../errors.js';
+import { pointConvolution } from './layers.js';
+import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
+import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
+import { cropTowards, requireMultiples } from './target-region.js';
+import { countOf, lengthOf } from './weight-shapes.js';
+
+export interface SegResNetSettings {
+  /** Channels of the first level; each further level has twice as many. MONAI's default: 8. */
+  readonly initFilters: number;
+  /** Residual blocks of each level of the encoder. MONAI's: 1, 2, 2, 4. */
+  readonly blocksDown: readonly number[];
+  /** Residual blocks of each level of the decoder, one fewer than of the encoder. MONAI's: 1, 1, 1. */
+  readonly blocksUp: readonly number[];
+  /** Groups of the group norms. MONAI's: 8. */
+  readonly normGroups: number;
+  /** Share of elements dropped after the first convolution while training. */
+  readonly dropout: number;
+}
+
+export interface SegResNetConfig extends SegResNetSettings {
+  readonly inChannels: number;
+  readonly outChannels: number;
+}
+
+/** SegResNet (Myronenko 2018, without its variational branch) in the layout of MONAI 1.6.1's `SegResNet`, as a network of this project. */
+export function segResNet(config: SegResNetConfig): Network {
+  checkConfig(config);
+  const { inChannels, outChannels, initFilters, blocksDown } = config;
+  const stride = 2 ** (blocksDown.length - 1);
+  return {
+    name: 'seg-res-net',
+    inChannels,
+    outChannels,
+    dropout: config.dropout,
+    specs: segResNetParameters(config),
+    constants: [],
+    latentChannels: initFilters * stride,
+    latentStride: stride,
+    marginStride: stride,
+    lastLayer: 'conv_final.2',
+    encoder: ['convInit', 'down_layers'],
+    firstLayers: ['convInit.conv.weight'],
+    encoderBytes: (batch, size) => encoderBytes(config, batch, size),
+    encode: (images, parameters, pass) => encode(images, parameters, config, pass),
+    decode: (levels, parameters, _pass, margins) => decode(levels, parameters, config, margins),
+  };
+}
+
+/** Parameters in the order of MONAI's state dict; 1,176,186 at its defaults with 1 channel in and 2 out. */
+function segResNetParameters({ inChannels, outChannels, initFilters, blocksDown, blocksUp }: SegResNetConfig): ParameterSpec[] {
+  const width = (level: number) => initFilters * 2 ** level;
+  const blocks = (name: string, first: number, count: number, channels: number) =>
+    Array.from({ length: count }, (_, i) => residualBlockParameters(`${name}.${first + i}`, channels)).flat();
+  const levels = upLevels(blocksUp);
+  return [
+    ...convolution('convInit.conv', 3, inChannels, initFilters, false),
+    ...blocksDown.flatMap((count, level) => [
+      ...(level > 0 ? convolution(`down_layers.${level}.0.conv`, 3, width(level - 1), width(level), false) : []),
+      ...blocks(`down_layers.${level}`, 1, count, width(level)),
+    ]),
+    ...levels.flatMap(({ index, count, level }) => blocks(`up_layers.${index}`, 0, count, width(level))),
+    ...levels.flatMap(({ index, level }) => convolution(`up_samples.${index}.0.conv`, 1, width(level + 1), width(level), false)),
+    ...normalisation('conv_final.0', initFilters),
+    ...convolution('conv_final.2.conv', 1, initFilters, outChannels),
+  ];
+}
+
+/** Channels and settings that the shapes of a weights file tell, in PyTorch's names and axis order. Throws DataError for another network's file. */
+export function segResNetShapes(
+  arrays: NamedArrays,
+  file: string,
+): Pick<SegResNetConfig, 'inChannels' | 'outChannels' | 'initFilters' | 'blocksDown' | 'blocksUp'> {
+  const blocks = (name: string, first: number) =>
+    Array.from({ length: countOf(arrays, name) }, (_, level) => countOf(arrays, `${name}.${level}`) - first);
+  return {
+    inChannels: lengthOf(arrays, 'convInit.conv.weight', 1, 'seg-res-net', file),
+    outChannels: lengthOf(arrays, 'conv_final.2.conv.weight', 0, 'seg-res-net', file),
+    initFilters: lengthOf(arrays, 'convInit.conv.weight', 0, 'seg-res-net', file),
+    blocksDown: blocks('down_layers', 1),
+    blocksUp: blocks('up_layers', 0),
+  };
+}
+
+/** Levels from fine to coarse, level k [B, D/2^k, H/2^k, W/2^k, initFilters * 2^k]. */
+function encode(images: Tensor5D, parameters: Parameters, config: SegResNetConfig, { training, dropoutKey }: Pass): Tensor5D[] {
+  const { blocksDown, normGroups } = config;
+  requireImages('seg-res-net', images, config.inChannels, 2 ** (blocksDown.length - 1));
+  const first = inPlace('convInit', () => conv3d(images, parameter<Tensor5D>(parameters, 'convInit.conv.weight', 5)));
+  let x = training ? dropout(first, config.dropout, dropoutKey * 64) : first;
+  return blocksDown.map((count, level) => {
+    const name = `down_layers.${level}`;
+    x = inPlace(name, () => {
+      const halved = level === 0 ? x : halvingConv3d(x, parameter<Tensor5D>(parameters, `${name}.0.conv.weight`, 5));
+      return residualBlocks(name, 1, count, halved, parameters, normGroups);
+    });
+    return x;
+  });
+}
+
+/**
+ * From the coarsest level up: 1x1x1 convolution, trilinear up-sampling, the level's features added, residual blocks; then group norm, ReLU
+ * and a 1x1x1 convolution. With margins only the target region is computed, in the way of the UNet.
+ */
+function decode(
+  levels: readonly Tensor5D[],
+  parameters: Parameters,
+  { blocksUp, normGroups, blocksDown }: SegResNetConfig,
+  margins?: Margins,
+): Tensor5D {
+  requireMultiples(margins, 2 ** (blocksDown.length - 1));
+  const cropped = levels.map((level, k) => inPlace('target region', () => cropTowards(level, 2 ** k, margins)));
+  const latent = cropped.at(-1) as Tensor5D;
+  const top = upLevels(blocksUp).reduce((x, { index, count, level }) => {
+    const skip = cropped[level] as Tensor5D;
+    const up = inPlace(`up_samples.${index}`, () => {
+      const narrowed = conv3d(x, parameter<Tensor5D>(parameters, `up_samples.${index}.0.conv.weight`, 5));
+      return resizeTrilinear(narrowed, skip.shape.slice(1, 4) as [number, number, number]);
+    });
+    return inPlace(`up_layers.${index}`, () => residualBlocks(`up_layers.${index}`, 0, count, up.add(skip) as Tensor5D, parameters, normGroups));
+  }, latent);
+  return inPlace('conv_final', () => pointConvolution('conv_final.2.conv', normedRelu('conv_final.0', top, parameters, normGroups), parameters));
+}
+
+/** Levels of the decoder from coarse to fine: index among them, blocks, and the level of the encoder whose features are added. */
+const upLevels = (blocksUp: readonly number[]) => blocksUp.map((count, index) => ({ index, count, level: blocksUp.length - 1 - index }));
+
+function residualBlockParameters(name: string, channels: number): ParameterSpec[] {
+  return [
+    ...normalisation(`${name}.norm1`, channels),
+    ...normalisation(`${name}.norm2`, channels),
+    ...convolution(`${name}.conv1.conv`, 3, channels, channels, false),
+    ...convolution(`${name}.conv2.conv`, 3, channels, channels, false),
+  ];
+}
+
+function residualBlocks(name: string, first: number, count: number, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {
+  return Array.from({ length: count }, (_, i) => `${name}.${first + i}`).reduce((y, block) => residualBlock(block, y, parameters, groups), x);
+}
+
+/** Group norm, ReLU, convolution, twice, and what came in added. */
+function residualBlock(name: string, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {
+  const convolved = [1, 2].reduce((y, i) => {
+    const activated = normedRelu(`${name}.norm${i}`, y, parameters, groups);
+    return conv3d(activated, parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5));
+  }, x);
+  return convolved.add(x) as Tensor5D;
+}
+
+function normedRelu(name: string, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {
+  const [scale, shift] = ['weight', 'bias'].map((part) => parameter<Tensor1D>(parameters, `${name}.${part}`, 1)) as [Tensor1D, Tensor1D];
+  return relu(groupNorm(x, scale, shift, groups));
+}
+
+/** Float32 bytes of the encoder's features that gradients need: two norms' inputs and two activations a block. */
+function encoderBytes({ initFilters, blocksDown }: SegResNetConfig, batch: number, size: SpatialSize): number {
+  const values = blocksDown.map(
+    (count, level) => 4 * count * initFilters * 2 ** level * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1),
+  );
+  return 4 * batch * values.reduce((a, b) => a + b, 0);
+}
+
+function checkConfig(config: SegResNetConfig): void {
+  const { inChannels, outChannels, initFilters, normGroups, blocksDown, blocksUp, dropout: rate } = config;
+  requireCounts({
+    inChannels,
+    outChannels,
+    initFilters,
+    normGroups,
+    ...Object.fromEntries([...blocksDown.map((n, i) => [`blocksDown[${i}]`, n]), ...blocksUp.map((n, i) => [`blocksUp[${i}]`, n])]),
+  });
+  requireMultiple('initFilters', initFilters, 'network.normGroups', normGroups);
+  if (blocksUp.length !== blocksDown.length - 1) {
+    throw new UsageError(
+      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ${blocksDown.length} of network.blocksDown`,
+      {
+        field: 'network.blocksUp',
+        found: blocksUp,
+      },
+    );
+  }
+  requireRate(rate);
+}

@@ -1,0 +1,138 @@
+import { conv3d, dropout, inPlace, layerNorm, type Tensor, type Tensor1D, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import type { Constant, Parameters, Pass, SpatialSize } from './network.js';
+import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
+import { dropAt, namedLayerNorm, namedLinear, perceptron, perceptronParameters, withoutMaskedTokens } from './transformer-layers.js';
+import { type Windows, windowAttention, windowAttentionConstant, windowAttentionParameters, windowsOf } from './window-attention.js';
+
+/** Side of a token in voxels. */
+const TOKEN_SIDE = 2;
+
+/** Hidden width of a block's perceptron, in widths of its tokens. */
+const MLP_RATIO = 4;
+
+export interface SwinTransformerConfig {
+  readonly inChannels: number;
+  /** Width of a token of the first stage; each stage merges to twice the width. */
+  readonly featureSize: number;
+  /** Blocks of each of the four stages; every second one is shifted. */
+  readonly depths: readonly [number, number, number, number];
+  /** Attention heads of each stage. */
+  readonly numHeads: readonly [number, number, number, number];
+  /** Tokens of a window along [depth, height, width]. */
+  readonly window: SpatialSize;
+  readonly dropout: number;
+}
+
+/** Parameters under the names of MONAI's `SwinTransformer`, version 1: every stage ends with a merging. */
+export function swinTransformerParameters(name: string, config: SwinTransformerConfig): ParameterSpec[] {
+  const { inChannels, featureSize, window } = config;
+  return [
+    ...convolution(`${name}.patch_embed.proj`, TOKEN_SIDE, inChannels, featureSize),
+    ...stagesOf(name, config).flatMap(({ stage, blocks, width, heads }) => [
+      ...blocks.flatMap((block) => [
+        ...normalisation(`${block}.norm1`, width),
+        ...windowAttentionParameters(`${block}.attn`, width, heads, window),
+        ...normalisation(`${block}.norm2`, width),
+        ...perceptronParameters(`${block}.mlp`, width, MLP_RATIO * width),
+      ]),
+      ...linear(`${stage}.downsample.reduction`, 8 * width, 2 * width, false),
+      ...normalisation(`${stage}.downsample.norm`, 8 * width),
+    ]),
+  ];
+}
+
+/** What MONAI's state dict has beside them: the index of relative positions of every block. */
+export function swinTransformerConstants(name: string, config: SwinTransformerConfig): Constant[] {
+  return stagesOf(name, config).flatMap(({ blocks }) => blocks.map((block) => windowAttentionConstant(`${block}.attn`, config.window)));
+}
+
+/**
+ * Swin transformer (Liu et al. 2021) over cubes of 2 voxels, in the three-dimensional form of Tang et al. 2022.
+ * @param images [B, D, H, W, inChannels], sides multiples of 32
+ * @returns the tokens after the embedding and after each of the four stages, layer-normed without weights:
+ *   stage k [B, D / 2^(k + 1), ..., featureSize * 2^k]
+ */
+export function swinTransformer(name: string, images: Tensor5D, parameters: Parameters, config: SwinTransformerConfig, pass: Pass): Tensor5D[] {
+  const embedded = inPlace(`${name}.patch_embed`, () => {
+    const weight = parameter<Tensor5D>(parameters, `${name}.patch_embed.proj.weight`, 5);
+    const tokens = conv3d(images, weight, TOKEN_SIDE).add(parameter<Tensor1D>(parameters, `${name}.patch_embed.proj.bias`, 1)) as Tensor5D;
+    const drop = dropAt(config.dropout, pass, 0, 0);
+    return dropout(withoutMaskedTokens(tokens, TOKEN_SIDE, pass), drop.rate, drop.key);
+  });
+  let x = embedded;
+  const stages = stagesOf(name, config).map(({ stage, blocks, heads, firstBlock }) => {
+    const [batch, ...size] = x.shape.slice(0, 4) as [number, number, number, number];
+    const [plain, shifted] = [false, true].map((isShifted) => windowsOf(batch, size, config.window, isShifted)) as [Windows, Windows];
+    for (const [i, block] of blocks.entries()) {
+      x = inPlace(block, () => swinBlock(block, x, parameters, heads, i % 2 === 0 ? plain : shifted, config.dropout, pass, firstBlock + i));
+    }
+    x = inPlace(`${stage}.downsample`, () => merged(`${stage}.downsample`, x, parameters));
+    return x;
+  });
+  return [embedded, ...stages].map(plainLayerNorm);
+}
+
+/** Windowed attention and a perceptron, each after a layer norm and beside a way around it. */
+function swinBlock(
+  name: string,
+  x: Tensor5D,
+  parameters: Parameters,
+  heads: number,
+  windows: Windows,
+  rate: number,
+  pass: Pass,
+  block: number,
+): Tensor5D {
+  const projected = dropAt(rate, pass, block, 1);
+  const attended = windowAttention(`${name}.attn`, namedLayerNorm(`${name}.norm1`, x, parameters), parameters, heads, windows);
+  const y = x.add(dropout(attended, projected.rate, projected.key)) as Tensor5D;
+  const rows = namedLayerNorm(`${name}.norm2`, y, parameters).reshape([-1, y.shape[4]]) as Tensor2D;
+  const transformed = perceptron(`${name}.mlp`, rows, parameters, dropAt(rate, pass, block, 2), dropAt(rate, pass, block, 3));
+  return y.add(transformed.reshape(y.shape)) as Tensor5D;
+}
+
+/** Offsets of the eight tokens that are merged, in the order of MONAI's first version. */
+const MERGED = [
+  [0, 0, 0],
+  [1, 0, 0],
+  [0, 1, 0],
+  [0, 0, 1],
+  [1, 1, 0],
+  [1, 0, 1],
+  [0, 1, 1],
+  [1, 1, 1],
+] as const;
+
+/** Each 2x2x2 tokens side by side, normed and reduced to twice the width: [B, D, H, W, C] to [B, D/2, H/2, W/2, 2C]. */
+function merged(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
+  const [batch, depth, height, width, channels] = x.shape;
+  const half = [depth / 2, height / 2, width / 2] as const;
+  const split = x.reshape([batch, half[0], 2, half[1], 2, half[2], 2, channels]);
+  const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]); // the eight in raster order
+  const order = MERGED.map(([d, h, w]) => 4 * d + 2 * h + w);
+  const ordered = tf.concat(
+    order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),
+    1,
+  ) as Tensor2D; // [tokens, 8C]
+  const reduced = namedLinear(`${name}.reduction`, namedLayerNorm(`${name}.norm`, ordered, parameters), parameters);
+  return reduced.reshape([batch, ...half, 2 * channels]) as Tensor5D;
+}
+
+function plainLayerNorm(x: Tensor5D): Tensor5D {
+  const channels = x.shape[4];
+  return layerNorm<Tensor>(x, tf.ones([channels]) as Tensor1D, tf.zeros([channels]) as Tensor1D) as Tensor5D;
+}
+
+function stagesOf(name: string, { featureSize, depths, numHeads }: SwinTransformerConfig) {
+  return depths.map((depth, k) => {
+    const stage = `${name}.layers${k + 1}.0`;
+    return {
+      stage,
+      blocks: Array.from({ length: depth }, (_, i) => `${stage}.blocks.${i}`),
+      width: featureSize * 2 ** k,
+      heads: numHeads[k] as number,
+      /** Number of the stage's first block; 0 is the embedding. */
+      firstBlock: 1 + depths.slice(0, k).reduce((a, b) => a + b, 0),
+    };
+  });
+}

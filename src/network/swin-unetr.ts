@@ -1,0 +1,149 @@
+import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { pointConvolution } from './layers.js';
+import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import { convolution, type ParameterSpec } from './parameters.js';
+import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
+import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
+import { type SwinTransformerConfig, swinTransformer, swinTransformerConstants, swinTransformerParameters } from './swin-transformer.js';
+import { cropTowards, requireMultiples } from './target-region.js';
+import { countOf, lengthOf } from './weight-shapes.js';
+
+export interface SwinUnetrSettings {
+  /** Channels of the first stage; a multiple of 12. The paper's: 48. */
+  readonly featureSize: number;
+  /** Transformer blocks of each stage. The paper's: 2, 2, 2, 2. */
+  readonly depths: readonly [number, number, number, number];
+  /** Attention heads of each stage. The paper's: 3, 6, 12, 24. */
+  readonly numHeads: readonly [number, number, number, number];
+  /** Tokens of an attention window along each axis [x, y, z]. The paper's: 7, 7, 7. */
+  readonly window: readonly [number, number, number];
+  /** Share of elements dropped in the transformer while training. */
+  readonly dropout: number;
+}
+
+export interface SwinUnetrConfig extends SwinUnetrSettings {
+  readonly inChannels: number;
+  readonly outChannels: number;
+}
+
+/** One token of the deepest stage spans 32 voxels. */
+const LATENT_STRIDE = 32;
+
+/** The target region may lie on any cell of the second deepest level, from which on everything is cropped to it. */
+const MARGIN_STRIDE = 16;
+
+/** Encoders of the skips and of the latent: of which level, and its width in feature sizes. */
+const encoders = [
+  { name: 'encoder1', width: 1 },
+  { name: 'encoder2', width: 1 },
+  { name: 'encoder3', width: 2 },
+  { name: 'encoder4', width: 4 },
+] as const;
+
+/** SwinUNETR version 1 (Hatamizadeh et al. 2022) in the layout of MONAI 1.6.1's `SwinUNETR`, as a network of this project. */
+export function swinUnetr(config: SwinUnetrConfig): Network {
+  checkConfig(config);
+  const { inChannels, outChannels, featureSize } = config;
+  const transformer = transformerOf(config);
+  return {
+    name: 'swin-unetr',
+    inChannels,
+    outChannels,
+    dropout: config.dropout,
+    specs: swinUnetrParameters(config),
+    constants: swinTransformerConstants('swinViT', transformer),
+    latentChannels: 16 * featureSize,
+    latentStride: LATENT_STRIDE,
+    marginStride: MARGIN_STRIDE,
+    lastLayer: 'out',
+    encoder: ['swinViT'],
+    firstLayers: ['swinViT.patch_embed.proj.weight', 'encoder1.layer.conv1.conv.weight', 'encoder1.layer.conv3.conv.weight'],
+    encoderBytes: (batch, size) => encoderBytes(config, batch, size),
+    encode: (images, parameters, pass) => encode(images, parameters, config, pass),
+    decode: (levels, parameters, pass, margins) => decode(levels, parameters, pass, margins),
+  };
+}
+
+/** Parameters in the order of MONAI's state dict; 62,187,296 at feature size 48 with 1 channel in and 14 out. */
+function swinUnetrParameters(config: SwinUnetrConfig): ParameterSpec[] {
+  const { inChannels, outChannels, featureSize } = config;
+  return [
+    ...swinTransformerParameters('swinViT', transformerOf(config)),
+    ...encoders.flatMap(({ name, width }, level) =>
+      residualConvolutionsParameters(`${name}.layer`, level === 0 ? inChannels : width * featureSize, width * featureSize),
+    ),
+    ...residualConvolutionsParameters('encoder10.layer', 16 * featureSize, 16 * featureSize),
+    ...[16, 8, 4, 2].flatMap((width, i) => doublingBlockParameters(`decoder${5 - i}`, width * featureSize, (width / 2) * featureSize)),
+    ...doublingBlockParameters('decoder1', featureSize, featureSize),
+    ...convolution('out.conv.conv', 1, featureSize, outChannels),
+  ];
+}
+
+/** Channels and settings that the shapes of a weights file tell; the window only where it is a cube. Throws DataError for another network's file. */
+export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrConfig> & Pick<SwinUnetrConfig, 'inChannels' | 'outChannels'> {
+  const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'swin-unetr', file);
+  const table = (stage: number) => `swinViT.layers${stage}.0.blocks.0.attn.relative_position_bias_table`;
+  const stages = [1, 2, 3, 4] as const;
+  const side = (Math.cbrt(of(table(1), 0)) + 1) / 2;
+  const isCube = Math.abs(side - Math.round(side)) < 1e-6;
+  const window = Math.round(side);
+  return {
+    inChannels: of('swinViT.patch_embed.proj.weight', 1),
+    outChannels: of('out.conv.conv.weight', 0),
+    featureSize: of('swinViT.patch_embed.proj.weight', 0),
+    depths: stages.map((stage) => countOf(arrays, `swinViT.layers${stage}.0.blocks`)) as unknown as SwinUnetrConfig['depths'],
+    numHeads: stages.map((stage) => of(table(stage), 1)) as unknown as SwinUnetrConfig['numHeads'],
+    ...(isCube && { window: [window, window, window] as const }),
+  };
+}
+
+/** The images, then the tokens of every stage from fine to coarse: levels of stride 1, 2, 4, 8, 16 and 32; the last is the latent. */
+function encode(images: Tensor5D, parameters: Parameters, config: SwinUnetrConfig, pass: Pass): Tensor5D[] {
+  requireImages('swin-unetr', images, config.inChannels, LATENT_STRIDE);
+  return [images, ...swinTransformer('swinViT', images, parameters, transformerOf(config), pass)];
+}
+
+/**
+ * The decoder: residual convolutions of every level (of the fourth as it is), joined from coarse to fine.
+ *
+ * With margins only the target region is computed: every level is cropped as far as whole cells of it allow before anything else, and
+ * what is left over once it is up-sampled. With margins of 16 voxels the latent, whose cells span 32, stays whole, and all else is cropped.
+ */
+function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
+  requireMultiples(margins, MARGIN_STRIDE);
+  const cropped = levels.map((level, k) => inPlace('target region', () => cropTowards(level, 2 ** k, margins)));
+  const skips = encoders.map(({ name }, k) => residualConvolutions(`${name}.layer`, cropped[k] as Tensor5D, parameters, training));
+  const latent = residualConvolutions('encoder10.layer', cropped[5] as Tensor5D, parameters, training);
+  const all = [...skips, cropped[4] as Tensor5D];
+  const top = [4, 3, 2, 1, 0].reduce((x, k) => {
+    const rest = (up: Tensor5D) => cropTowards(up, 2 ** k, margins, 2 ** (k + 1));
+    return doublingBlock(`decoder${k + 1}`, x, all[k] as Tensor5D, parameters, training, rest);
+  }, latent);
+  return pointConvolution('out.conv.conv', top, parameters);
+}
+
+function transformerOf({ inChannels, featureSize, depths, numHeads, window, dropout }: SwinUnetrConfig): SwinTransformerConfig {
+  return { inChannels, featureSize, depths, numHeads, window: window.toReversed() as unknown as SpatialSize, dropout };
+}
+
+/** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block. */
+function encoderBytes({ featureSize, depths }: SwinUnetrConfig, batch: number, size: SpatialSize): number {
+  const values = depths.map((depth, k) => depth * 10 * featureSize * 2 ** k * size.reduce((product, n) => product * Math.floor(n / 2 ** (k + 1)), 1));
+  return 4 * batch * values.reduce((a, b) => a + b, 0);
+}
+
+function checkConfig({ inChannels, outChannels, featureSize, depths, numHeads, window, dropout }: SwinUnetrConfig): void {
+  requireCounts({
+    inChannels,
+    outChannels,
+    featureSize,
+    ...Object.fromEntries([
+      ...depths.map((n, i) => [`depths[${i}]`, n]),
+      ...numHeads.map((n, i) => [`numHeads[${i}]`, n]),
+      ...window.map((n, i) => [`window[${i}]`, n]),
+    ]),
+  });
+  requireMultiple('featureSize', featureSize, 'the whole number', 12);
+  for (const [k, heads] of numHeads.entries()) requireMultiple(`featureSize * ${2 ** k}`, featureSize * 2 ** k, `network.numHeads[${k}]`, heads);
+  requireRate(dropout);
+}

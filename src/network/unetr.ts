@@ -1,0 +1,167 @@
+import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { ShapeError } from '../errors.js';
+import { pointConvolution } from './layers.js';
+import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
+import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
+import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
+import { cropTowards, requireMultiples } from './target-region.js';
+import {
+  TOKEN_SIDE,
+  VIT_LAYERS,
+  type VisionTransformerConfig,
+  visionTransformer,
+  visionTransformerConstants,
+  visionTransformerParameters,
+} from './vision-transformer.js';
+import { lengthOf } from './weight-shapes.js';
+
+export interface UnetrSettings {
+  /** Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16. */
+  readonly imageSize: readonly [number, number, number];
+  /** Channels of the finest level of the decoder. MONAI's default: 16. */
+  readonly featureSize: number;
+  /** Width of a token. MONAI's default: 768. */
+  readonly hiddenSize: number;
+  /** Width of the perceptrons. MONAI's default: 3072. */
+  readonly mlpDim: number;
+  /** Attention heads. MONAI's default: 12. */
+  readonly numHeads: number;
+  /** Share of elements dropped in the transformer while training. */
+  readonly dropout: number;
+}
+
+export interface UnetrConfig extends UnetrSettings {
+  readonly inChannels: number;
+  readonly outChannels: number;
+}
+
+/** Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10. */
+const TAKEN = [3, 6, 9] as const;
+
+/** Encoders of those states, with how many further doublings each has, and its width in feature sizes. */
+const projections = [
+  { name: 'encoder2', doublings: 2, width: 2 },
+  { name: 'encoder3', doublings: 1, width: 4 },
+  { name: 'encoder4', doublings: 0, width: 8 },
+] as const;
+
+/** UNETR (Hatamizadeh et al. 2022) in the layout of MONAI 1.6.1's `UNETR`, as a network of this project. */
+export function unetr(config: UnetrConfig): Network {
+  checkConfig(config);
+  const { inChannels, outChannels, hiddenSize } = config;
+  return {
+    name: 'unetr',
+    inChannels,
+    outChannels,
+    dropout: config.dropout,
+    specs: unetrParameters(config),
+    constants: visionTransformerConstants('vit', transformerOf(config)),
+    latentChannels: hiddenSize,
+    latentStride: TOKEN_SIDE,
+    marginStride: TOKEN_SIDE,
+    lastLayer: 'out',
+    encoder: ['vit'],
+    firstLayers: ['vit.patch_embedding.patch_embeddings.weight', 'encoder1.layer.conv1.conv.weight', 'encoder1.layer.conv3.conv.weight'],
+    encoderBytes: (batch, size) => encoderBytes(config, batch, size),
+    encode: (images, parameters, pass) => encode(images, parameters, config, pass),
+    decode: (levels, parameters, pass, margins) => decode(levels, parameters, pass, margins),
+  };
+}
+
+/** Parameters in the order of MONAI's state dict; 92,784,046 at its defaults with 1 channel in and 14 out, which are MONAI's less the unused norms. */
+function unetrParameters(config: UnetrConfig): ParameterSpec[] {
+  const { inChannels, outChannels, featureSize, hiddenSize } = config;
+  return [
+    ...visionTransformerParameters('vit', transformerOf(config)),
+    ...residualConvolutionsParameters('encoder1.layer', inChannels, featureSize),
+    ...projections.flatMap(({ name, doublings, width }) => [
+      ...transposedConvolution(`${name}.transp_conv_init.conv`, 2, hiddenSize, width * featureSize, false),
+      ...Array.from({ length: doublings }, (_, i) => [
+        ...transposedConvolution(`${name}.blocks.${i}.0.conv`, 2, width * featureSize, width * featureSize, false),
+        ...residualConvolutionsParameters(`${name}.blocks.${i}.1`, width * featureSize, width * featureSize),
+      ]).flat(),
+    ]),
+    ...doublingBlockParameters('decoder5', hiddenSize, 8 * featureSize),
+    ...[4, 3, 2].flatMap((i) => doublingBlockParameters(`decoder${i}`, 2 ** (i - 1) * featureSize, 2 ** (i - 2) * featureSize)),
+    ...convolution('out.conv.conv', 1, featureSize, outChannels),
+  ];
+}
+
+/** Channels and settings that the shapes of a weights file tell; the image size only where it is a cube. Throws DataError for another network's file. */
+export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> & Pick<UnetrConfig, 'inChannels' | 'outChannels'> {
+  const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'unetr', file);
+  const side = Math.round(Math.cbrt(of('vit.patch_embedding.position_embeddings', 1)));
+  const isCube = side ** 3 === of('vit.patch_embedding.position_embeddings', 1);
+  return {
+    inChannels: of('encoder1.layer.conv1.conv.weight', 1),
+    outChannels: of('out.conv.conv.weight', 0),
+    featureSize: of('encoder1.layer.conv1.conv.weight', 0),
+    hiddenSize: of('vit.patch_embedding.patch_embeddings.weight', 0),
+    mlpDim: of('vit.blocks.0.mlp.linear1.weight', 0),
+    ...(isCube && { imageSize: [TOKEN_SIDE * side, TOKEN_SIDE * side, TOKEN_SIDE * side] as const }),
+  };
+}
+
+/** The images, hidden states after blocks 4, 7 and 10, and the normed last state, which is the latent; states are [B, D/16, H/16, W/16, hiddenSize]. */
+function encode(images: Tensor5D, parameters: Parameters, config: UnetrConfig, pass: Pass): Tensor5D[] {
+  requireImages('unetr', images, config.inChannels, TOKEN_SIDE);
+  const expected = config.imageSize.toReversed(); // [depth, height, width]
+  const size = images.shape.slice(1, 4);
+  if (size.join() !== expected.join()) {
+    throw new ShapeError(
+      `unetr was made for images of [${expected}] voxels (depth, height, width), but the input is [${size}]: set network.imageSize to the crop's size`,
+      {
+        field: 'network.imageSize',
+        found: size,
+        expected,
+      },
+    );
+  }
+  return [images, ...visionTransformer('vit', images, parameters, transformerOf(config), pass, TAKEN)];
+}
+
+/** Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target region is computed. */
+function decode([images, ...states]: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
+  requireMultiples(margins, TOKEN_SIDE);
+  const cropped = states.map((state) => inPlace('target region', () => cropTowards(state, TOKEN_SIDE, margins)));
+  const finest = cropTowards(images as Tensor5D, 1, margins);
+  const skips = [
+    residualConvolutions('encoder1.layer', finest, parameters, training),
+    ...projections.map(({ name, doublings }, i) => inPlace(name, () => projection(name, doublings, cropped[i] as Tensor5D, parameters, training))),
+  ];
+  const top = [5, 4, 3, 2].reduce(
+    (x, i) => doublingBlock(`decoder${i}`, x, skips[i - 2] as Tensor5D, parameters, training),
+    cropped.at(-1) as Tensor5D,
+  );
+  return pointConvolution('out.conv.conv', top, parameters);
+}
+
+/** A hidden state up-sampled by its encoder: doubling, then doublings with residual convolutions. */
+function projection(name: string, doublings: number, state: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
+  const first = doubling(`${name}.transp_conv_init.conv`, state, parameters);
+  return Array.from({ length: doublings }, (_, i) => `${name}.blocks.${i}`).reduce(
+    (x, block) => residualConvolutions(`${block}.1`, doubling(`${block}.0.conv`, x, parameters), parameters, training),
+    first,
+  );
+}
+
+function transformerOf({ inChannels, imageSize, hiddenSize, mlpDim, numHeads, dropout }: UnetrConfig): VisionTransformerConfig {
+  const grid = imageSize.map((voxels) => voxels / TOKEN_SIDE).toReversed() as unknown as SpatialSize;
+  return { inChannels, grid, hiddenSize, mlpDim, heads: numHeads, dropout };
+}
+
+/** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block. */
+function encoderBytes({ hiddenSize }: UnetrConfig, batch: number, size: SpatialSize): number {
+  return 4 * batch * VIT_LAYERS * 10 * hiddenSize * size.reduce((product, n) => product * Math.floor(n / TOKEN_SIDE), 1);
+}
+
+function checkConfig({ inChannels, outChannels, imageSize, featureSize, hiddenSize, mlpDim, numHeads, dropout }: UnetrConfig): void {
+  requireCounts({ inChannels, outChannels, featureSize, hiddenSize, mlpDim, numHeads });
+  for (const [axis, voxels] of imageSize.entries()) {
+    requireCounts({ [`imageSize[${axis}]`]: voxels });
+    requireMultiple(`imageSize[${axis}]`, voxels, "the token's side", TOKEN_SIDE);
+  }
+  requireMultiple('hiddenSize', hiddenSize, 'network.numHeads', numHeads);
+  requireRate(dropout);
+}
