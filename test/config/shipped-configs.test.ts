@@ -145,13 +145,13 @@ describe.each(yaml('experiment'))('%s', (file) => {
     checkConfig(schema, { ...section, seed: 0, data: { ...(section.data as object), prepared: 'prepared' } }, file);
 
   it('has sections that pass their own schemas, and one network for both', () => {
-    const [before, after] = [resolved(config.pretrain, pretrainConfig).network, resolved(config.finetune, finetuneConfig).network];
+    const [before, after] = [resolved(config.pretrain, pretrainConfig).network, resolved(config.finetune!, finetuneConfig).network];
     expect([after.name, after.features]).toEqual([before.name, before.features]); // dropout may differ: it has no weights
   });
 
   it('has an index of datasets that reads, with the datasets that its sections name', async () => {
     const { datasets } = await readDatasetFile(writeJson(join(folder, `${basename(file)}.json`), config.datasets));
-    for (const section of [config.pretrain, config.finetune]) {
+    for (const section of [config.pretrain, config.finetune!]) {
       for (const name of (section.data as { datasets?: string[] }).datasets ?? []) expect(Object.keys(datasets)).toContain(name);
     }
     const splits = Object.values(datasets).flatMap((entry) => (entry.layout === 'files' ? entry.cases.map(({ split }) => split) : []));
