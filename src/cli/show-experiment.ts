@@ -28,7 +28,7 @@ export async function showExperiment({ config, out, json, ...cells }: ShownExper
   });
   const text = [
     '',
-    `${ended.name}: Dice in %, HD95 in mm, on the ${config.evaluate} cases`,
+    ended.runs.length > 0 ? `${ended.name}: Dice in %, HD95 in mm, on the ${config.evaluate} cases` : ended.name,
     '',
     experimentMarkdown(ended),
     ...(ended.picture === null ? [] : ['', `picture: ${relative('.', ended.picture)}`]),

@@ -38,6 +38,8 @@ export const experimentConfig = z
     phantoms: z.strictObject({ count: z.int().min(1), seed: seedValue }).optional(),
     /** Training cases of each dataset, for estimates before anything is prepared. */
     trainingCases: z.record(z.string(), z.int().min(1)).default({}),
+    /** Of every scan, for the same. */
+    channels: z.int().min(1).default(1),
     seeds: z.array(seedValue).min(1),
     /** Shares of the training cases that fine-tuning uses. */
     fractions: z.array(z.number().gt(0).max(1)).min(1).default([1]),
@@ -49,7 +51,7 @@ export const experimentConfig = z
     matrix: matrix.optional(),
     /** As `pretrain`'s and `finetune`'s, without `seed` and `data.prepared`, which the experiment gives. Without `finetune` it ends after pre-training. */
     pretrain: part,
-    finetune: part.optional(),
+    finetune: part.nullable().default(null),
     /** The split that is evaluated and compared. */
     evaluate: z.enum(['validation', 'test']).default('test'),
     /** Evaluate the training cases too, whose Dice tells learning from generalising. */

@@ -81,10 +81,11 @@ function pretrainCell(config: ExperimentConfig, arm: ExperimentArm, seed: number
     networkPart(config, arm),
     arm.method === undefined ? {} : config.methods[arm.method]!,
     arm.pretrain ?? {},
-    arm.mode === 'task-specific' ? { data: { mode: 'task-specific', datasets: taskDatasets(config), split: 'training' } } : {},
+    arm.mode === 'task-specific' ? { data: { mode: 'task-specific', datasets: taskDatasets(config, arm), split: 'training' } } : {},
     { seed, data: { prepared } },
   ];
-  const parts = arm.pretrain ? [arm.name] : [arm.method, arm.network, arm.mode === 'task-specific' ? 'task' : undefined];
+  const ownTask = arm.mode === 'task-specific' && arm.finetune !== undefined;
+  const parts = arm.pretrain || ownTask ? [arm.name] : [arm.method, arm.network, arm.mode === 'task-specific' ? 'task' : undefined];
   const what = parts.filter((part) => part !== undefined);
   return {
     kind: 'pretrain',
@@ -124,8 +125,8 @@ const networkPart = ({ networks }: ExperimentConfig, { network }: ExperimentArm)
   network === undefined ? {} : { network: networks[network]! };
 
 /** What task-specific pre-training may see: the datasets that are fine-tuned on. */
-function taskDatasets({ name, finetune }: ExperimentConfig): unknown {
-  const datasets = (finetune?.data as { datasets?: unknown } | undefined)?.datasets;
+function taskDatasets({ name, finetune }: ExperimentConfig, arm: ExperimentArm): unknown {
+  const datasets = (overlaid(finetune ?? {}, arm.finetune ?? {}).data as { datasets?: unknown } | undefined)?.datasets;
   if (datasets !== undefined) return datasets;
   throw new UsageError(`experiment ${name} pre-trains on its task alone, but finetune.data.datasets does not say what that is`, {
     field: 'finetune.data.datasets',

@@ -12,13 +12,15 @@ const MOST_ARMS = 6;
 
 /**
  * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm (the first six), of the
- * first seed and the largest share of labels.
+ * first task and seed and the largest share of labels.
  * @param prepared the experiment's prepared folder
  */
 export async function writeExperimentPicture(file: string, title: string, prepared: string, runs: readonly ExperimentRun[]): Promise<void> {
   const largest = Math.max(...runs.map(({ fraction }) => fraction));
   const first = runs.find(({ fraction }) => fraction === largest)!;
-  const arms = runs.filter(({ seed, fraction }) => seed === first.seed && fraction === largest).slice(0, MOST_ARMS);
+  const classesOf = ({ evaluation }: ExperimentRun) => evaluation.classes.join('\n');
+  const comparable = runs.filter((run) => run.seed === first.seed && run.fraction === largest && classesOf(run) === classesOf(first));
+  const arms = comparable.slice(0, MOST_ARMS);
   const index = await readPreparedIndex(prepared);
   const evaluated = new Set(arms[0]!.evaluation.cases.map(({ id }) => id));
   const cases = index.cases.filter(({ id }) => evaluated.has(id));

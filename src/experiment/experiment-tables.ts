@@ -13,11 +13,8 @@ interface Group {
 /** Everything that an experiment found, as Markdown: the table over seeds, comparisons, every run, pre-trainings, and what failed. */
 export function experimentMarkdown(result: ExperimentResult): string {
   const { runs, pretrainings, failed } = result;
-  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const sections = [
-    ...(runs.length > 0 && several ? [`## Over seeds\n\n${summaryTable(runs)}`] : []),
-    ...(groupsOf(runs).length > 1 ? [`## Against ${groupsOf(runs)[0]!.name}\n\n${comparisonTable(runs)}`] : []),
-    ...(runs.length > 0 ? [`${several ? '## Every run\n\n' : ''}${experimentTable(result)}`] : []),
+    ...tasksOf(runs).flatMap(taskSections),
     ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
     ...(failed.length > 0
       ? [
@@ -29,6 +26,23 @@ export function experimentMarkdown(result: ExperimentResult): string {
       : []),
   ];
   return sections.join('\n\n');
+}
+
+/** Tables of the runs of one task: over seeds where there are several, against the first arm where there are others, and run by run. */
+function taskSections(runs: readonly ExperimentRun[]): string[] {
+  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
+  const groups = groupsOf(runs);
+  return [
+    ...(several ? [`## Over seeds\n\n${summaryTable(runs)}`] : []),
+    ...(groups.length > 1 ? [`## Against ${groups[0]!.runs[0]!.arm}\n\n${comparisonTable(runs)}`] : []),
+    `## Every run\n\n${experimentTable({ runs })}`,
+  ];
+}
+
+/** Runs that were evaluated on the same classes, which is what a table has columns for. */
+function tasksOf(runs: readonly ExperimentRun[]): ExperimentRun[][] {
+  const keys = [...new Set(runs.map(({ evaluation }) => evaluation.classes.join('\n')))];
+  return keys.map((key) => runs.filter(({ evaluation }) => evaluation.classes.join('\n') === key));
 }
 
 /** The experiment's table: a row a run, Dice in % and HD95 in mm on the evaluated split. */

@@ -1,8 +1,10 @@
 export { type Cell, planCells } from './cells.js';
+export { estimateCells, estimateTable, type PlannedCell } from './estimate.js';
 export { evaluateRun } from './evaluate-run.js';
 export { experimentMarkdown, experimentTable } from './experiment-tables.js';
 export { type OpenedWeights, openForeignWeights, openRunWeights, type Preset } from './open-weights.js';
 export { phantom, phantomClasses, writePhantoms } from './phantoms.js';
 export { predictScans, type ScanPrediction } from './predict-scans.js';
 export { preparedTable } from './prepared-table.js';
-export { type ExperimentOptions, type ExperimentResult, preparedFolder, runExperiment } from './run-experiment.js';
+export { type ExperimentOptions, type ExperimentResult, preparedFolder, prepareExperiment, runExperiment } from './run-experiment.js';
+export { writeSlurmScripts } from './slurm.js';

@@ -47,7 +47,7 @@ export interface ExperimentResult {
  */
 export async function runExperiment(options: ExperimentOptions): Promise<ExperimentResult> {
   const { config, out, signal, onNote } = options;
-  const prepared = await prepareData(options);
+  const prepared = await prepareExperiment(options);
   const cells = cellsToRun(planCells(config, prepared), options.only, config.name);
   const failed = await runCells(cells, options.launch ? (options.jobs ?? 1) : 1, async (cell) => {
     if (signal?.aborted) throw new InterruptedError(`stopped before ${cell.title}: the same command goes on`);
@@ -94,7 +94,14 @@ function cellsToRun(cells: readonly Cell[], only: string | undefined, name: stri
 /** The folder of the prepared set of an experiment, whether it stands yet or not. */
 export const preparedFolder = (out: string): string => join(out, 'prepared');
 
-async function prepareData({ config, out, only, onPrepare, signal }: ExperimentOptions): Promise<string> {
+/** Prepares the data of an experiment; what stands already is kept. Returns the folder of the prepared set. */
+export async function prepareExperiment({
+  config,
+  out,
+  only,
+  onPrepare,
+  signal,
+}: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'signal'>): Promise<string> {
   const prepared = preparedFolder(out);
   if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared; // the caller has prepared it; cells may run side by side
   await mkdir(out, { recursive: true });
