@@ -1,5 +1,5 @@
 export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
-export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader } from './crop-loader.js';
+export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
@@ -25,4 +25,4 @@ export {
 export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
-export { unitScales } from './unit-intensity.js';
+export { toUnit, unitScales } from './unit-intensity.js';

@@ -53,7 +53,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     if (signal?.aborted) throw new InterruptedError(`stopped before ${cell.title}: the same command goes on`);
     if (await finishedCell(out, cell)) return onNote?.(`${cell.title} is finished`);
     try {
-      await (options.launch ?? ((here: Cell) => runCell(here, { ...options, ...config })))(cell);
+      await (options.launch ?? runHere(options))(cell);
     } catch (error) {
       if (signal?.aborted) throw new InterruptedError(`stopped in ${cell.title}, state saved: the same command goes on`, {}, { cause: error });
       onNote?.(`${cell.title} failed: ${error instanceof Error ? error.message : error}`);
@@ -62,6 +62,12 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   });
   return collect(options, prepared, cells, failed);
 }
+
+/** Carries cells out in this process. */
+const runHere =
+  ({ config: { evaluate, evaluateTraining }, ...options }: ExperimentOptions) =>
+  (cell: Cell): Promise<void> =>
+    runCell(cell, { ...options, evaluate, evaluateTraining });
 
 async function collect(
   { config, out, only }: ExperimentOptions,
@@ -94,14 +100,19 @@ function cellsToRun(cells: readonly Cell[], only: string | undefined, name: stri
 /** The folder of the prepared set of an experiment, whether it stands yet or not. */
 export const preparedFolder = (out: string): string => join(out, 'prepared');
 
-/** Prepares the data of an experiment; what stands already is kept. Returns the folder of the prepared set. */
+/**
+ * Prepares the data of an experiment; what stands already is kept.
+ * @returns the folder of the prepared set
+ * @throws DataError when a case of the experiment's own index cannot be used; those of an index that it only names are left out, and said
+ */
 export async function prepareExperiment({
   config,
   out,
   only,
   onPrepare,
+  onNote,
   signal,
-}: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'signal'>): Promise<string> {
+}: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'onNote' | 'signal'>): Promise<string> {
   const prepared = preparedFolder(out);
   if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared; // the caller has prepared it; cells may run side by side
   await mkdir(out, { recursive: true });
@@ -115,6 +126,10 @@ export async function prepareExperiment({
   });
   if (skipped.length === 0) return prepared;
   const { id, reason, file } = skipped[0]!;
+  if (typeof config.datasets === 'string') {
+    onNote?.(`${skipped.length} cases cannot be used, the first, ${id}, because ${reason}; the experiment goes on without them`);
+    return prepared;
+  }
   throw new DataError(
     `${skipped.length} cases of experiment ${config.name} cannot be used, the first, ${id}, because ${reason}`,
     file === undefined ? {} : { file },

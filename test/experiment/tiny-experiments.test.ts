@@ -47,7 +47,8 @@ describe.skipIf(!process.env.HYBRIDMIM_TINY_EXPERIMENTS)('at the tiny scale, on 
 describe('an experiment on the command line', () => {
   const out = join(folder, 'resumed');
   const args = ['experiment', '--config', file('figure5-speed'), '--out', out, '--set', 'pretrain.data.cropSize=[32,32,32]'];
-  const smaller = [...args, '--set', 'methods.HybridMIM, not partial.method.region=32', '--set', 'methods.HybridMIM.method.region=16'];
+  const overrides = ['matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]', 'methods.HybridMIM, not partial.method.region=32'];
+  const smaller = [...args, ...[...overrides, 'methods.HybridMIM.method.region=16'].flatMap((override) => ['--set', override])];
 
   it('that is killed goes on where it was, and repeats no finished cell', async () => {
     const killed = await runCli(smaller, (text, kill) => {
