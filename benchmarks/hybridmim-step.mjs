@@ -4,26 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkConfig, pretrainConfig } from '../dist/config/index.js';
-import { compile, createState, tf } from '../dist/engine/index.js';
+import { matrixProductRate } from '../dist/engine/index.js';
 import { pretrain, readMetrics } from '../dist/training/index.js';
 
 const { prepared, precision, crop, region, features, steps, threads, rateOnly } = JSON.parse(process.argv[2]);
-
-/** GFLOP/s of a 4096^3 matrix product in this precision, the best of five. */
-async function matrixProductRate() {
-  const n = 4096;
-  const values = new Float32Array(n * n).fill(0.5);
-  const state = createState({ a: { shape: [n, n], data: values }, b: { shape: [n, n], data: values } }, { engine: 'graph', threads });
-  const product = compile((_, { a, b }) => ({ mean: tf.matMul(a, b).mean() }), { name: 'product', inputs: {}, state, precision });
-  let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 6; i++) {
-    const started = performance.now();
-    await product.run({});
-    if (i > 0) best = Math.min(best, performance.now() - started);
-  }
-  state.dispose();
-  return (2 * n ** 3) / best / 1e6;
-}
 
 async function timedRun() {
   const out = mkdtempSync(join(tmpdir(), 'hybridmim-benchmark-'));
@@ -62,7 +46,7 @@ function peakMemory() {
   return found ? Number(found[1]) * 1024 : null;
 }
 
-const result = rateOnly ? { matrixProductGflops: await matrixProductRate() } : await timedRun();
+const result = rateOnly ? { matrixProductGflops: (await matrixProductRate(precision, threads)) / 1e9 } : await timedRun();
 console.log(JSON.stringify(result));
 process.exitCode = 0;
 process.reallyExit(0);

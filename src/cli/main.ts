@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { UsageError } from '../errors.js';
+import { benchmarkSpeedCommand } from './benchmark-speed.js';
 import { type Command, commandModule, openContext } from './context.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
@@ -13,7 +14,7 @@ import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
 
 /** Designed, but not part of this version: they say so instead of "unknown command". */
-const missing = ['benchmark-speed', 'report', 'weights'];
+const missing = ['report', 'weights'];
 
 /**
  * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or configuration,
@@ -40,6 +41,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(predictCommand))
       .command(add(evaluateCommand))
       .command(add(experimentCommand))
+      .command(add(benchmarkSpeedCommand))
       .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
       .demandCommand(1, 'no command was given')
       .recommendCommands()

@@ -1,3 +1,6 @@
+import type { PreparePlan, PrepareProgress, ShardResult } from '../dataset/index.js';
+import { UsageError } from '../errors.js';
+import { checkAndReport } from './check-report.js';
 import type { Command } from './context.js';
 import { countingBar } from './terminal.js';
 import { requireWholeNumber } from './whole-number.js';
@@ -6,7 +9,10 @@ interface Flags {
   readonly datasets: string;
   readonly out: string;
   readonly only: readonly string[] | undefined;
-  readonly workers: number;
+  readonly workers: number | undefined;
+  readonly shard: string | undefined;
+  readonly merge: boolean;
+  readonly check: boolean;
   readonly json: boolean;
 }
 
@@ -18,30 +24,50 @@ export const prepareCommand: Command<Flags> = {
       .option('datasets', { type: 'string', demandOption: true, requiresArg: true, describe: 'dataset index; datasets.example.json shows one' })
       .option('out', { type: 'string', default: 'prepared', requiresArg: true, describe: 'folder to write' })
       .option('only', { type: 'string', array: true, describe: 'names of datasets of the index; the others stay as they are' })
-      .option('workers', { type: 'number', default: 1, requiresArg: true, describe: 'threads; each holds one case in memory' })
+      .option('workers', { type: 'number', requiresArg: true, describe: 'threads; absent: as many as cores and free memory allow' })
+      .option('shard', { type: 'string', requiresArg: true, describe: 'do one part of the work, such as 2/16; --merge ends it' })
+      .option('merge', { type: 'boolean', default: false, describe: 'write the index over what the shards have prepared, when all of it is there' })
+      .option('check', { type: 'boolean', default: false, describe: 'only say what is there and what is odd about it; nothing is written' })
       .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
-      .example('$0 prepare --datasets datasets.json --out prepared --workers 4', 'a second call redoes only what changed'),
-  run: async ({ datasets, out, only, workers, json }, { terminal, signal, result }) => {
-    const { prepareDatasets } = await import('../dataset/index.js');
+      .example('$0 prepare --datasets datasets.json --check', 'before the first call: what is missing, damaged or odd')
+      .example('$0 prepare --datasets datasets.json --out prepared', 'a second call redoes only what changed')
+      .example('$0 prepare --datasets datasets.json --shard 2/16', 'one of sixteen machines; then once with --merge'),
+  run: async ({ datasets, out, only, workers, shard, merge, check, json }, context) => {
+    const { terminal, signal, result } = context;
+    const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import('../dataset/index.js');
     const { preparedTable } = await import('../experiment/index.js');
-    requireWholeNumber('--workers', workers, 1);
+    if (workers !== undefined) requireWholeNumber('--workers', workers, 1);
+    if (check && (merge || shard !== undefined))
+      throw new UsageError('--check looks at everything: leave --shard and --merge out', { field: '--check' });
+    if (check) return checkAndReport({ datasetsFile: datasets, workers: workers ?? 1, ...(only && { only }) }, json, context);
+    if (merge && shard !== undefined)
+      throw new UsageError('--merge and --shard exclude each other: merge when every shard is done', { field: '--merge' });
     const count = countingBar(terminal, 'prepare');
-    const prepared = await prepareDatasets({
-      datasetsFile: datasets,
-      out,
+    const choice = { datasetsFile: datasets, out, ...(only && { only }) };
+    const options = () => ({
+      ...choice,
       workers,
-      ...(only && { only }),
       signal: signal(),
-      onProgress: ({ done, total, id, state, reason }) => {
+      onPlan: (plan: PreparePlan) => terminal.line(describePlan(plan)),
+      onProgress: ({ done, total, id, state, reason }: PrepareProgress) => {
         if (reason !== undefined) terminal.line(`skipped ${id}: ${reason}`);
         count(done, total, `${id} ${state}`);
       },
     });
+    const countsOf = ({ prepared, unchanged, skipped }: ShardResult) => `${prepared} prepared, ${unchanged} unchanged, ${skipped.length} skipped`;
+    if (shard !== undefined) {
+      const done = await prepareShard(options(), parseShard(shard));
+      const { prepared, unchanged, skipped } = done;
+      const next = `${countsOf(done)}: shard ${shard}; when all are done, run the command with --merge in place of --shard`;
+      result({ schema: 1, shard, prepared, unchanged, skipped }, next, json);
+      process.exitCode = done.exitCode;
+      return;
+    }
+    const prepared = merge ? await mergeShards(choice) : await prepareDatasets(options());
     const { indexFile, index, unchanged, skipped } = prepared;
-    const counts = `${prepared.prepared} prepared, ${unchanged} unchanged, ${skipped.length} skipped: ${indexFile}`;
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);
     const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, datasets: index.datasets };
-    result(record, [preparedTable(index), ...reasons, counts].join('\n'), json);
+    result(record, [preparedTable(index), ...reasons, `${countsOf(prepared)}: ${indexFile}`].join('\n'), json);
     process.exitCode = prepared.exitCode;
   },
 };

@@ -1,41 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { z } from 'zod';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { DataError } from '../errors.js';
 import type { Triple } from '../volume/index.js';
-
-/*
- * One volume on disk, so that a crop is read without the rest:
- *   8 bytes  magic "HYBMIMV1"
- *   4 bytes  length of the header, uint32
- *   header   JSON, padded with spaces so that the data begins at a multiple of 64
- *   chunks   in the order x fastest, then y, z; each [c][z][y][x] of the full chunk size, 0 beyond the volume's edge
- *   tail     one uint32 list a class: positions x + nx*(y + ny*z) of some of its voxels (labels only)
- * Numbers are little-endian.
- */
-const magic = 'HYBMIMV1';
-const chunkSide = 32;
-
-const triple = z.tuple([z.number(), z.number(), z.number()]);
-const chunkedHeader = z.object({
-  dtype: z.enum(['float32', 'uint8', 'uint16']),
-  size: triple,
-  spacing: triple,
-  affine: z.object({ rows: z.array(z.number()) }),
-  channels: z.int().positive(),
-  chunk: triple,
-  /** What was done to the source, in order, for people to read. */
-  steps: z.array(z.string()),
-  /** SHA-256 of each source file. */
-  sources: z.array(z.string()),
-  /** For each class value: how many voxels it has, how many positions are stored, where the first stands in the tail (in positions). */
-  classPositions: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int(), offset: z.int() })),
-});
-export type ChunkedHeader = z.infer<typeof chunkedHeader>;
-
-export type ChunkedArray = Float32Array | Uint8Array | Uint16Array;
-const arrayTypes = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array } as const;
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkedHeader, magic } from './chunked-format.js';
 
 /** A prepared volume open for reading. `close` gives the file descriptor back. */
 export interface ChunkedFile {
@@ -49,42 +15,6 @@ export interface ChunkedFile {
   /** The `rank`-th stored position of a class, as a voxel [x, y, z]. */
   readClassPosition(label: string, rank: number): Triple;
   close(): void;
-}
-
-/**
- * Writes a volume in chunks, to a temporary file first, which is renamed when it is complete.
- * @param data [c][z][y][x], as long as size and channels say
- */
-export function writeChunkedFile(
-  file: string,
-  content: Omit<ChunkedHeader, 'chunk' | 'classPositions'> & { readonly data: ChunkedArray },
-  positions: Readonly<Record<string, { readonly voxels: number; readonly positions: Uint32Array }>> = {},
-): void {
-  const { data, ...described } = content;
-  let offset = 0;
-  const classPositions = Object.fromEntries(
-    Object.entries(positions).map(([label, entry]) => {
-      const listed = { voxels: entry.voxels, stored: entry.positions.length, offset };
-      offset += entry.positions.length;
-      return [label, listed];
-    }),
-  );
-  const header: ChunkedHeader = { ...described, chunk: [chunkSide, chunkSide, chunkSide], classPositions };
-  const partial = `${file}.${randomUUID()}.partial`;
-  mkdirSync(dirname(file), { recursive: true });
-  const descriptor = openSync(partial, 'w');
-  try {
-    writeSync(descriptor, encodeHeader(header));
-    for (const chunk of chunksOf(header, data)) writeSync(descriptor, bytesOf(chunk));
-    for (const entry of Object.values(positions)) writeSync(descriptor, bytesOf(entry.positions));
-    fsyncSync(descriptor);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(partial, file);
 }
 
 /**
@@ -182,14 +112,6 @@ export function withChunkedFile<T>(file: string, use: (open: ChunkedFile) => T):
   }
 }
 
-function encodeHeader(header: ChunkedHeader): Buffer {
-  const text = Buffer.from(JSON.stringify(header), 'utf8');
-  const padded = Math.ceil((12 + text.length) / 64) * 64 - 12;
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(padded);
-  return Buffer.concat([Buffer.from(magic, 'ascii'), length, text, Buffer.alloc(padded - text.length, ' ')]);
-}
-
 function readHeader(file: string, descriptor: number): { header: ChunkedHeader; dataOffset: number } {
   const prefix = Buffer.alloc(12);
   const found = readSync(descriptor, prefix, 0, 12, 0);
@@ -204,28 +126,6 @@ function readHeader(file: string, descriptor: number): { header: ChunkedHeader; 
     throw new DataError(`${file} has a header of another version: run prepare again`, { file }, { cause: header.error });
   }
   return { header: header.data, dataOffset: 12 + length };
-}
-
-function* chunksOf({ size, chunk, channels, dtype }: ChunkedHeader, data: ChunkedArray): Generator<ChunkedArray> {
-  const [nx, ny, nz] = size;
-  const [kx, ky, kz] = chunk;
-  for (let cz = 0; cz < nz; cz += kz) {
-    for (let cy = 0; cy < ny; cy += ky) {
-      for (let cx = 0; cx < nx; cx += kx) {
-        const values = new arrayTypes[dtype](kx * ky * kz * channels);
-        const width = Math.min(kx, nx - cx);
-        for (let c = 0; c < channels; c++) {
-          for (let z = cz; z < Math.min(nz, cz + kz); z++) {
-            for (let y = cy; y < Math.min(ny, cy + ky); y++) {
-              const from = cx + nx * (y + ny * (z + nz * c));
-              values.set(data.subarray(from, from + width), kx * (y - cy + ky * (z - cz + kz * c)));
-            }
-          }
-        }
-        yield values;
-      }
-    }
-  }
 }
 
 function openForReading(file: string): number {
@@ -243,8 +143,4 @@ function readFully(file: string, descriptor: number, into: NodeJS.ArrayBufferVie
     if (count === 0) throw new DataError(`prepared file ${file} ends early: delete it and run prepare again`, { file });
     done += count;
   }
-}
-
-function bytesOf(view: NodeJS.ArrayBufferView): Buffer {
-  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }

@@ -34,6 +34,16 @@ const common = {
   classes: classNames.optional(),
   labelMap: labelMap.optional(),
   splits: z.partialRecord(split, z.array(safeName)).optional(),
+  /** Names of cases to leave out. */
+  exclude: z.array(safeName).optional(),
+};
+
+/** What the layouts share that find their cases in a folder with a training and a test part. */
+const ofFolder = {
+  /** Also the scans of test and validation parts, which have no labels. */
+  includeTest: z.boolean().default(false),
+  /** false: images alone, for pre-training. */
+  withLabels: z.boolean().default(true),
 };
 
 const filesDataset = z.strictObject({
@@ -45,12 +55,35 @@ const filesDataset = z.strictObject({
 const msdDataset = z.strictObject({
   layout: z.literal('msd'),
   modality: z.enum(['ct', 'mr']).optional(),
-  includeTest: z.boolean().default(false),
+  ...ofFolder,
   ...common,
   path: z.string().min(1),
 });
 
-const dataset = z.discriminatedUnion('layout', [filesDataset, msdDataset]);
+const releaseDataset = z.strictObject({
+  layout: z.enum(['btcv', 'brats', 'atm22', 'luna16', 'covid-19-20', 'flare21']),
+  ...ofFolder,
+  ...common,
+  path: z.string().min(1),
+});
+const nnunetDataset = z.strictObject({
+  layout: z.literal('nnunet'),
+  modality: z.enum(['ct', 'mr']).optional(),
+  ...ofFolder,
+  ...common,
+  path: z.string().min(1),
+});
+const folderDataset = z.strictObject({
+  layout: z.literal('folder'),
+  modality: z.enum(['ct', 'mr']),
+  /** A glob below `path`, or one a channel; absent: every scan below it. What the wildcards match is the case's name. */
+  images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  labels: z.string().min(1).optional(),
+  ...common,
+  path: z.string().min(1),
+});
+
+const dataset = z.discriminatedUnion('layout', [filesDataset, msdDataset, releaseDataset, nnunetDataset, folderDataset]);
 const datasetFile = z.strictObject({
   $schema: z.string().optional(),
   schema: z.literal(1),
@@ -64,6 +97,9 @@ export type LabelMap = z.infer<typeof labelMap>;
 export type DatasetEntry = z.infer<typeof dataset>;
 export type FilesDataset = z.infer<typeof filesDataset>;
 export type MsdDataset = z.infer<typeof msdDataset>;
+export type ReleaseDataset = z.infer<typeof releaseDataset>;
+export type NnunetDataset = z.infer<typeof nnunetDataset>;
+export type FolderDataset = z.infer<typeof folderDataset>;
 export type DatasetFile = z.infer<typeof datasetFile> & {
   /** Path of the file itself: relative paths start at its folder, errors name it. */
   readonly file: string;

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { DataError } from '../errors.js';
+import { scanParts } from '../volume/index.js';
 import type { PreparedCase } from './prepared-index.js';
 import type { Preprocessing } from './preprocessing.js';
 import type { SourceCase } from './source-case.js';
@@ -23,32 +24,40 @@ export function settingsFingerprint(
 }
 
 /**
- * Size, time and content hash of a source file.
- * @throws DataError when it is missing or no file
+ * Size, time and content hash of a source, over all files that it consists of (a header and its data, the slices of a series).
+ * @throws DataError when it or a part of it is missing
  */
 export async function sourceFingerprint(path: string, role: string): Promise<SourceFingerprint> {
-  const { size, mtimeMs } = await statSource(path, role);
-  return { path, bytes: size, modifiedMs: mtimeMs, sha256: await sha256Of(path) };
+  await requireSource(path, role);
+  const parts = await scanParts(path);
+  return { path, ...(await sizeAndTime(parts)), sha256: await sha256Of(parts) };
 }
 
 /** Whether the file is still what it was: same size and time, or same size and content. Missing: no. */
 export async function sourceUnchanged(known: SourceFingerprint): Promise<boolean> {
-  const found = await stat(known.path).catch(() => undefined);
-  if (!found?.isFile() || found.size !== known.bytes) return false;
-  return found.mtimeMs === known.modifiedMs || (await sha256Of(known.path)) === known.sha256;
+  const parts = await scanParts(known.path).catch(() => []);
+  const found = await sizeAndTime(parts).catch(() => undefined);
+  if (found?.bytes !== known.bytes) return false;
+  return found.modifiedMs === known.modifiedMs || (await sha256Of(parts)) === known.sha256;
 }
 
-async function statSource(path: string, role: string): Promise<Stats> {
+/** Bytes of all parts together, and the time of the newest. */
+async function sizeAndTime(parts: readonly string[]): Promise<Pick<SourceFingerprint, 'bytes' | 'modifiedMs'>> {
+  const found = await Promise.all(parts.map((part) => stat(part)));
+  return { bytes: found.reduce((sum, { size }) => sum + size, 0), modifiedMs: Math.max(...found.map(({ mtimeMs }) => mtimeMs)) };
+}
+
+async function requireSource(path: string, role: string): Promise<void> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
     throw new DataError(`${role} ${path} ${why}: correct its path in the dataset index`, { file: path }, { cause });
   });
-  if (found.isFile()) return found;
-  throw new DataError(`${role} ${path} is no file: correct its path in the dataset index`, { file: path });
+  if (found.isFile() || found.isDirectory()) return;
+  throw new DataError(`${role} ${path} is neither a file nor a folder: correct its path in the dataset index`, { file: path });
 }
 
-async function sha256Of(path: string): Promise<string> {
+async function sha256Of(parts: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
-  for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(piece);
+  for (const part of parts) for await (const piece of createReadStream(part, { highWaterMark: 2 ** 20 })) hash.update(piece);
   return hash.digest('hex');
 }

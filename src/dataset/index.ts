@@ -1,11 +1,15 @@
 export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
+export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets, type Finding } from './check.js';
+export type { CaseFinding, FindingKind } from './check-case.js';
 export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
 export { requireTrainingCasesOnly } from './leakage.js';
 export type { CropCorruption, CropProvenance } from './make-batch.js';
-export { type PrepareOptions, type PrepareProgress, type PrepareResult, prepareDatasets } from './prepare.js';
+export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
+export type { PrepareProgress } from './prepare-cases.js';
+export { describePlan, type PreparePlan } from './prepare-plan.js';
 export {
   type DatasetSummary,
   type PreparedCase,
@@ -25,4 +29,5 @@ export {
 export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
+export { parseShard, type Shard } from './shards.js';
 export { toUnit, unitScales } from './unit-intensity.js';

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.js';
-import type { Volume } from '../volume/index.js';
+import type { Volume, VoxelArray } from '../volume/index.js';
 import type { LabelMap } from './dataset-file.js';
 
 /**
@@ -9,6 +9,17 @@ import type { LabelMap } from './dataset-file.js';
  * @throws DataError for a value that is no class of the task, fractional values, or several channels
  */
 export function toClassValues(label: Volume, classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): Volume {
+  requireOneChannel(label, file);
+  return { ...label, data: classValues(classes, map, file)(label.data) };
+}
+
+/** What holds the classes' values. */
+export function classValueType(classes: Readonly<Record<string, string>>): 'uint8' | 'uint16' {
+  return Math.max(0, ...Object.keys(classes).map(Number)) > 255 ? 'uint16' : 'uint8';
+}
+
+/** Throws DataError when a label has several channels. */
+export function requireOneChannel(label: Pick<Volume, 'channels'>, file: string): void {
   if (label.channels !== 1) {
     throw new DataError(`label ${file} has ${label.channels} channels, but one label volume is expected`, {
       file,
@@ -16,9 +27,25 @@ export function toClassValues(label: Volume, classes: Readonly<Record<string, st
       expected: 1,
     });
   }
+}
+
+/** As `toClassValues`, for the values of a part of a label. Throws DataError for a value that is no class of the task. */
+export function classValues(
+  classes: Readonly<Record<string, string>>,
+  map: LabelMap | undefined,
+  file: string,
+): (found: VoxelArray) => Uint8Array | Uint16Array {
   const values = Object.keys(classes).map(Number);
   const target = new Map([0, ...values].map((value) => [value, value]));
   const accepted = new Map<number, number>();
+  const accept = (found: number): number => {
+    let value = accepted.get(found);
+    if (value === undefined) {
+      value = resolve(found);
+      accepted.set(found, value);
+    }
+    return value;
+  };
   const resolve = (found: number): number => {
     const mapped = map?.[String(found)] ?? map?.['*'] ?? found;
     const value = target.get(mapped);
@@ -30,15 +57,15 @@ export function toClassValues(label: Volume, classes: Readonly<Record<string, st
       { file, field: 'classes', found, expected: [0, ...values] },
     );
   };
-  const data = Math.max(0, ...values) > 255 ? new Uint16Array(label.data.length) : new Uint8Array(label.data.length);
-  for (let i = 0; i < data.length; i++) {
-    const found = label.data[i]!;
-    let value = accepted.get(found);
-    if (value === undefined) {
-      value = resolve(found);
-      accepted.set(found, value);
+  const wide = classValueType(classes) === 'uint16';
+  return (found) => {
+    const data = wide ? new Uint16Array(found.length) : new Uint8Array(found.length);
+    let [lastFound, lastValue] = [0, accept(0)]; // neighbours are mostly alike
+    for (let i = 0; i < data.length; i++) {
+      const value = found[i]!;
+      if (value !== lastFound) [lastFound, lastValue] = [value, accept(value)];
+      data[i] = lastValue;
     }
-    data[i] = value;
-  }
-  return { ...label, data };
+    return data;
+  };
 }

@@ -1,16 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { readVolume, type Volume } from '../volume/index.js';
-import { writeChunkedFile } from './chunked-file.js';
+import { DataError } from '../errors.js';
+import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlices, uprightSlices, type VolumeSlices } from '../volume/index.js';
+import type { ChunkedArray, ChunkedHeader } from './chunked-format.js';
 import { classPositions } from './class-positions.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityStatistics } from './intensity-statistics.js';
-import { toClassValues } from './label-values.js';
+import { classValues, classValueType, requireOneChannel } from './label-values.js';
 import type { PreparedCase } from './prepared-index.js';
-import { type PreprocessedImage, type Preprocessing, preprocessImage, preprocessLabel } from './preprocessing.js';
-import { readChannels } from './read-channels.js';
+import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
+import { openChannels } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
 import type { SourceCase } from './source-case.js';
+import { type Box, type SpilledVolume, spillVolume } from './spilled-volume.js';
+import { writeChunkedFile } from './write-chunked.js';
 
 export interface PrepareCaseTask {
   readonly out: string;
@@ -21,53 +25,58 @@ export interface PrepareCaseTask {
 
 /**
  * Makes one case: read, check, preprocess, write image, label and last the record `<name>.case.json`, each atomically.
- * A record on disk therefore means a whole case. Holds one case in memory.
- * @throws DataError when the case cannot be used: missing or truncated file, grids that differ, NaN or infinity, foreign label value
+ * A record on disk therefore means a whole case. Scans are read slice by slice and wait on disk, so that slabs alone are in memory.
+ * @throws DataError when the case cannot be used: missing or truncated file, grids that differ, NaN or infinity, foreign label value,
+ *   no foreground
  */
-export async function prepareCase({ out, source, preprocessing, classes }: PrepareCaseTask): Promise<PreparedCase> {
+export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> {
+  const { out, source, preprocessing } = task;
+  if (source.problem !== undefined) throw new DataError(source.problem, problemFile(source));
   const files = [...source.images.map((path) => ['image', path] as const), ...(source.label ? [['label', source.label] as const] : [])];
   const sources = [];
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
   const hashes = sources.map(({ sha256 }) => sha256);
 
-  const original = await readChannels(source.images);
-  const originalLabel = source.label === undefined ? undefined : await readLabel(source.label, original, source, classes);
-  const processed = preprocessImage(original, preprocessing, source.images.join(', '));
-  const imageFile = `${source.id}.image.hmv`;
-  writeVolume(join(out, imageFile), processed.image, processed.steps, hashes.slice(0, source.images.length));
-
-  const label = originalLabel && {
-    file: `${source.id}.label.hmv`,
-    volume: preprocessLabel(originalLabel, preprocessing, processed),
+  const original = await openChannels(source.images);
+  const image = uprightSlices(original, preprocessing.spacing, 'linear');
+  const waiting: SpilledVolume[] = [];
+  const spill = async (slices: UprightSlices, dtype: ChunkedHeader['dtype'], threshold: number | null) => {
+    const spilled = await spillVolume(join(out, `${source.id}.${randomUUID()}.partial`), slices, dtype, threshold);
+    waiting.push(spilled);
+    return spilled;
   };
-  const positions = label ? classPositions(label.volume.data) : {};
-  if (label) writeVolume(join(out, label.file), label.volume, labelSteps(processed, source), hashes.slice(-1), positions);
-
-  const record: PreparedCase = {
-    id: source.id,
-    dataset: source.dataset,
-    name: source.name,
-    split: source.split,
-    image: imageFile,
-    ...(label && { label: label.file }),
-    sourceImages: [...source.images],
-    ...(source.label !== undefined && { sourceLabel: source.label }),
-    ...(source.labelMap && { labelMap: source.labelMap }),
-    ...gridOf(processed.image),
-    channels: processed.image.channels,
-    source: gridOf(original),
-    preprocessing,
-    steps: [...processed.steps],
-    resampledSize: [...processed.resampledSize],
-    cropStart: [...processed.cropStart],
-    intensity: intensityStatistics(processed.unscaled, preprocessing.foregroundThreshold),
-    classVoxels: Object.fromEntries(
-      Object.entries(positions).map(([value, entry]) => [value, { voxels: entry.voxels, stored: entry.positions.length }]),
-    ),
-    fingerprint: { settings: settingsFingerprint(preprocessing, classes, source), sources },
-  };
-  await writeFileAtomic(join(out, caseRecordFile(source.id)), JSON.stringify(record));
-  return record;
+  try {
+    const spilledImage = await spill(image, 'float32', preprocessing.foregroundThreshold);
+    const label = source.label === undefined ? undefined : await openLabel(source.label, original, task);
+    const spilledLabel = label && (await spill(label, classValueType(task.classes), null));
+    const written = writeImage(image, spilledImage, task, hashes.slice(0, source.images.length));
+    const classVoxels = label && spilledLabel ? writeLabel(label, spilledLabel, written.box, task, hashes.slice(-1)) : {};
+    const record: PreparedCase = {
+      id: source.id,
+      dataset: source.dataset,
+      name: source.name,
+      split: source.split,
+      image: imageFile(source),
+      ...(label && { label: labelFile(source) }),
+      sourceImages: [...source.images],
+      ...(source.label !== undefined && { sourceLabel: source.label }),
+      ...(source.labelMap && { labelMap: source.labelMap }),
+      ...written.grid,
+      channels: image.channels,
+      source: gridRecord(original),
+      preprocessing,
+      steps: preprocessingSteps(preprocessing),
+      resampledSize: [...image.grid.size],
+      cropStart: [...written.box.start],
+      intensity: written.intensity,
+      classVoxels,
+      fingerprint: { settings: settingsFingerprint(preprocessing, task.classes, source), sources },
+    };
+    await writeFileAtomic(join(out, caseRecordFile(source.id)), JSON.stringify(record));
+    return record;
+  } finally {
+    for (const spilled of waiting) spilled.remove();
+  }
 }
 
 /** Where the record of a case stands, relative to the prepared folder. */
@@ -75,31 +84,82 @@ export function caseRecordFile(id: string): string {
   return `${id}.case.json`;
 }
 
-async function readLabel(file: string, image: Volume, source: SourceCase, classes: PrepareCaseTask['classes']): Promise<Volume> {
-  const label = await readVolume(file);
+function problemFile({ images, label }: SourceCase): { file?: string } {
+  const file = images[0] ?? label;
+  return file === undefined ? {} : { file };
+}
+
+const imageFile = ({ id }: SourceCase): string => `${id}.image.hmv`;
+const labelFile = ({ id }: SourceCase): string => `${id}.label.hmv`;
+
+async function openLabel(file: string, image: VolumeSlices, { source, classes, preprocessing }: PrepareCaseTask): Promise<UprightSlices> {
+  const label = await openSlices(file);
   requireSameGrid(image, source.images[0]!, label, file, 'label');
-  return toClassValues(label, classes, source.labelMap, file);
+  requireOneChannel(label, file);
+  const toClasses = classValues(classes, source.labelMap, file);
+  const mapped = async function* () {
+    for await (const slice of label.slices()) yield toClasses(slice);
+  };
+  return uprightSlices({ ...label, slices: mapped }, preprocessing.spacing, 'nearest');
 }
 
-function writeVolume(
-  file: string,
-  { size, spacing, affine, channels, data }: Volume,
-  steps: readonly string[],
-  sources: readonly string[],
-  positions?: Parameters<typeof writeChunkedFile>[2],
-): void {
-  const grid = { size: [...size] as [number, number, number], spacing: [...spacing] as [number, number, number] };
-  const described = { ...grid, affine: { rows: [...affine.rows] }, channels, steps: [...steps], sources: [...sources] };
-  if (data instanceof Uint8Array) writeChunkedFile(file, { ...described, dtype: 'uint8', data }, positions);
-  else if (data instanceof Uint16Array) writeChunkedFile(file, { ...described, dtype: 'uint16', data }, positions);
-  else writeChunkedFile(file, { ...described, dtype: 'float32', data: Float32Array.from(data) }, positions);
+/** The cropped image, scaled, with statistics of what it was scaled from. */
+function writeImage(
+  { grid, channels }: UprightSlices,
+  spilled: SpilledVolume,
+  { out, source, preprocessing }: PrepareCaseTask,
+  hashes: readonly string[],
+): { box: Box; grid: PreparedCase['source']; intensity: PreparedCase['intensity'] } {
+  const box = spilled.foreground;
+  if (!box) throw noForeground(preprocessing.foregroundThreshold!, source.images.join(', '));
+  const channelParts = (of: Box, channel: number): ChannelParts => {
+    return function* () {
+      for (const slab of spilled.slabs(of)) yield channelOf(slab, channel, channels);
+    };
+  };
+  const whole: Box = { start: [0, 0, 0], size: grid.size };
+  const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
+  const scaledSlabs = function* () {
+    for (const slab of spilled.slabs(box)) {
+      const scaled = new Float32Array(slab.length);
+      for (const [channel, scale] of scalings.entries()) scale(channelOf(slab, channel, channels), channelOf(scaled, channel, channels));
+      yield scaled;
+    }
+  };
+  const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
+  const described = { ...cropped, channels, steps: preprocessingSteps(preprocessing), sources: [...hashes] };
+  writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
+  const intensity = scalings.map((_, channel) => intensityStatistics(channelParts(box, channel), preprocessing.foregroundThreshold));
+  return { box, grid: cropped, intensity };
 }
 
-function labelSteps({ steps }: PreprocessedImage, { labelMap }: SourceCase): string[] {
-  const geometric = steps.filter((step) => /^(reorient|resample|crop)/.test(step)).map((step) => step.replace('linear', 'nearest'));
-  return labelMap ? [`map values ${JSON.stringify(labelMap)}`, ...geometric] : geometric;
+/** The label in its image's box, with the positions of its classes. */
+function writeLabel(
+  { grid }: UprightSlices,
+  spilled: SpilledVolume,
+  box: Box,
+  { out, source, preprocessing, classes }: PrepareCaseTask,
+  hashes: readonly string[],
+): PreparedCase['classVoxels'] {
+  const positions = classPositions(() => spilled.slabs(box));
+  const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
+  const described = { ...cropped, channels: 1, steps: labelSteps(preprocessing, source), sources: [...hashes] };
+  writeChunkedFile(join(out, labelFile(source)), { ...described, dtype: classValueType(classes) }, spilled.slabs(box), positions);
+  const counts = Object.entries(positions).map(([value, { voxels, positions: stored }]) => [value, { voxels, stored: stored.length }]);
+  return Object.fromEntries(counts);
 }
 
-function gridOf({ size, spacing, affine }: Volume): PreparedCase['source'] {
+function labelSteps(preprocessing: Preprocessing, { labelMap }: SourceCase): string[] {
+  const geometric = preprocessingSteps(preprocessing).filter((step) => /^(reorient|resample|crop)/.test(step));
+  const nearest = geometric.map((step) => step.replace('linear', 'nearest'));
+  return labelMap ? [`map values ${JSON.stringify(labelMap)}`, ...nearest] : nearest;
+}
+
+function channelOf<T extends ChunkedArray>(slab: T, channel: number, channels: number): T {
+  const voxels = slab.length / channels;
+  return slab.subarray(channel * voxels, (channel + 1) * voxels) as T;
+}
+
+function gridRecord({ size, spacing, affine }: Grid): PreparedCase['source'] {
   return { size: [...size], spacing: [...spacing], affine: { rows: [...affine.rows] } };
 }

@@ -70,16 +70,19 @@ const datasetSummary = z.object({
 });
 export type DatasetSummary = z.infer<typeof datasetSummary>;
 
+/** A case that cannot be used. */
+export const skippedCaseSchema = z.object({ id: z.string(), dataset: z.string(), reason: z.string(), file: z.string().optional() });
+
 const preparedIndexSchema = z.object({
   schema: z.literal(1),
   seed: z.int(),
   validationShare: z.number(),
   datasets: z.record(z.string(), datasetSummary),
   cases: z.array(preparedCaseSchema),
-  skipped: z.array(z.object({ id: z.string(), dataset: z.string(), reason: z.string(), file: z.string().optional() })),
+  skipped: z.array(skippedCaseSchema),
 });
 export type PreparedIndex = z.infer<typeof preparedIndexSchema>;
-export type SkippedCase = PreparedIndex['skipped'][number];
+export type SkippedCase = z.infer<typeof skippedCaseSchema>;
 
 export const indexFileName = 'index.json';
 

@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { DataError } from '../errors.js';
 import {
+  type ChannelParts,
   cropBox,
   cropToForeground,
-  percentileScale,
+  ctScaling,
+  type IntensityScaling,
+  percentileScaling,
   reorientToRas,
   resampleToSpacing,
-  scaleCtIntensity,
   type Triple,
   type Volume,
-  zScoreNonZero,
+  voxelCount,
+  zScoreScaling,
 } from '../volume/index.js';
 import type { DatasetEntry } from './dataset-file.js';
 
@@ -49,36 +52,24 @@ export function preprocessingOf(
 export interface PreprocessedImage {
   /** Ready for the network: RAS, resampled, scaled, cropped. */
   readonly image: Volume;
-  /** The same grid before intensities were scaled, for statistics. */
-  readonly unscaled: Volume;
   /** First voxel of the crop in the resampled grid. */
   readonly cropStart: Triple;
-  /** Size of the resampled grid before the crop. */
-  readonly resampledSize: Triple;
-  /** What was done, in order. */
-  readonly steps: readonly string[];
 }
 
 /**
- * RAS, resampling (linear), intensity, foreground crop. Pure; `prepare` and `predict` both call it.
+ * RAS, resampling (linear), intensity, foreground crop of a scan in memory; `prepare` does the same to one that it reads in slices.
  * @param file where the scan comes from, for errors
  * @throws DataError when no voxel is above the foreground threshold
  */
 export function preprocessImage(source: Volume, settings: Preprocessing, file = 'the scan'): PreprocessedImage {
-  const steps = ['reorient to RAS'];
   const upright = reorientToRas(source);
   const resampled = settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
-  if (settings.spacing !== null) steps.push(`resample to ${settings.spacing.join(' x ')} mm, linear`);
   const scaled = scaleIntensity(resampled, settings);
-  steps.push(settings.intensity === 'ct-window' ? `clip to [${settings.windowHu.join(', ')}] HU, scale to [0, 1]` : settings.intensity);
   const { foregroundThreshold } = settings;
-  if (foregroundThreshold === null) {
-    return { image: scaled, unscaled: resampled, cropStart: [0, 0, 0], resampledSize: resampled.size, steps };
-  }
-  refuseEmpty(resampled, foregroundThreshold, file);
-  const { volume: unscaled, start } = cropToForeground(resampled, foregroundThreshold);
-  steps.push(`crop to the box above ${foregroundThreshold}`);
-  return { image: cropBox(scaled, start, unscaled.size), unscaled, cropStart: start, resampledSize: resampled.size, steps };
+  if (foregroundThreshold === null) return { image: scaled, cropStart: [0, 0, 0] };
+  if (!resampled.data.some((value) => value > foregroundThreshold)) throw noForeground(foregroundThreshold, file);
+  const { volume, start } = cropToForeground(resampled, foregroundThreshold);
+  return { image: cropBox(scaled, start, volume.size), cropStart: start };
 }
 
 /** The label on the grid its image was brought to: RAS, nearest neighbour, the image's crop. */
@@ -88,23 +79,44 @@ export function preprocessLabel(source: Volume, settings: Preprocessing, image: 
   return cropBox(resampled, image.cropStart, image.image.size);
 }
 
-function scaleIntensity(volume: Volume, { intensity, windowHu }: Preprocessing): Volume {
+/** What is done to an image, in order, for people to read. */
+export function preprocessingSteps({ spacing, intensity, windowHu, foregroundThreshold }: Preprocessing): string[] {
+  return [
+    'reorient to RAS',
+    ...(spacing === null ? [] : [`resample to ${spacing.join(' x ')} mm, linear`]),
+    intensity === 'ct-window' ? `clip to [${windowHu.join(', ')}] HU, scale to [0, 1]` : intensity,
+    ...(foregroundThreshold === null ? [] : [`crop to the box above ${foregroundThreshold}`]),
+  ];
+}
+
+/** How the intensities of one channel are scaled. `parts` are its resampled values before the crop; some settings look at all of them. */
+export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>, parts: ChannelParts): IntensityScaling {
   switch (intensity) {
     case 'ct-window':
-      return scaleCtIntensity(volume, windowHu);
+      return ctScaling(windowHu);
     case 'z-score':
-      return zScoreNonZero(volume);
+      return zScoreScaling(parts);
     case 'percentile':
-      return percentileScale(volume, 0.5, 99.5);
+      return percentileScaling(parts, 0.5, 99.5);
     case 'none':
-      return volume;
+      return (values, target) => target.set(values);
   }
 }
 
-function refuseEmpty({ data }: Volume, threshold: number, file: string): void {
-  for (let i = 0; i < data.length; i++) if (data[i]! > threshold) return;
-  throw new DataError(
+/** What a scan without any foreground is refused with. */
+export function noForeground(threshold: number, file: string): DataError {
+  return new DataError(
     `${file} has no voxel above the foreground threshold ${threshold}: lower "foregroundThreshold" or check the scan's intensities`,
     { file, field: 'foregroundThreshold', expected: `some voxel above ${threshold}` },
   );
+}
+
+function scaleIntensity(volume: Volume, settings: Preprocessing): Volume {
+  const count = voxelCount(volume);
+  const data = new Float32Array(volume.data.length);
+  for (let c = 0; c < volume.channels; c++) {
+    const values = volume.data.subarray(c * count, (c + 1) * count);
+    intensityScaling(settings, () => [values])(values, data.subarray(c * count, (c + 1) * count));
+  }
+  return { ...volume, data };
 }

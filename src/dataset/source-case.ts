@@ -1,7 +1,6 @@
 import { UsageError } from '../errors.js';
-import type { DatasetFile, LabelMap, SplitName } from './dataset-file.js';
-import { listFilesCases } from './layouts/files.js';
-import { listMsdCases } from './layouts/msd.js';
+import type { DatasetEntry, DatasetFile, LabelMap, SplitName } from './dataset-file.js';
+import { listCases } from './layouts/list-cases.js';
 import { type Preprocessing, preprocessingOf } from './preprocessing.js';
 import { assignSplits } from './split.js';
 
@@ -15,6 +14,8 @@ export interface ListedCase {
   readonly labelMap?: LabelMap;
   /** Fixed by the index or layout; absent: drawn. */
   readonly split?: SplitName;
+  /** Why the case cannot be used, where its files' names say so already: one sentence. */
+  readonly problem?: string;
 }
 
 /** A listed case with its split, and the name `dataset/name` it has everywhere else. */
@@ -31,6 +32,8 @@ export interface SourceDataset {
   readonly classes: Readonly<Record<string, string>>;
   readonly preprocessing: Preprocessing;
   readonly cases: readonly SourceCase[];
+  /** What the layout left out or found odd, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -53,7 +56,8 @@ export async function indexDatasets(file: DatasetFile, only?: readonly string[])
 
 async function indexDataset(name: string, file: DatasetFile): Promise<SourceDataset> {
   const entry = file.datasets[name]!;
-  const { modality, classes, cases } = entry.layout === 'msd' ? await listMsdCases(name, entry, file.file) : listFilesCases(name, entry, file.file);
+  const { modality, classes, cases: listed, preset, notes = [] } = await listCases(name, entry, file.file);
+  const cases = withoutExcluded(name, listed, entry.exclude ?? [], file.file);
   refuseDuplicates(name, cases, file.file);
   refuseLabelsWithoutClasses(name, cases, classes, file.file);
   const splits = assignSplits(name, cases, entry.splits ?? {}, file);
@@ -61,9 +65,24 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
     name,
     modality,
     classes,
-    preprocessing: preprocessingOf(modality, entry),
+    preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
     cases: cases.map((listed) => ({ ...listed, dataset: name, id: `${name}/${listed.name}`, split: splits.get(listed.name)! })),
+    notes,
   };
+}
+
+function withoutExcluded(dataset: string, cases: readonly ListedCase[], exclude: readonly string[], file: string): readonly ListedCase[] {
+  const field = `datasets.${dataset}.exclude`;
+  const unknown = exclude.find((name) => !cases.some((listed) => listed.name === name));
+  if (unknown !== undefined) throw new UsageError(`${file}: ${field} names "${unknown}", which is no case of the dataset`, { file, field });
+  return cases.filter(({ name }) => !exclude.includes(name));
+}
+
+/** The settings that the index states; a key that it leaves out must not hide what the layout knows. */
+function definedOnly({ spacing, intensity, windowHu, foregroundThreshold }: DatasetEntry): Partial<Preprocessing> {
+  return Object.fromEntries(
+    Object.entries({ spacing, intensity, windowHu, foregroundThreshold }).filter(([, value]) => value !== undefined),
+  ) as Partial<Preprocessing>;
 }
 
 function refuseDuplicates(dataset: string, cases: readonly ListedCase[], file: string): void {

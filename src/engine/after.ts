@@ -1,6 +1,7 @@
 import { attribute, runOp } from './native-backend.js';
 import type { Tensor } from './tf.js';
-import { afterOp, isTracing } from './trace.js';
+import { isTracing } from './trace.js';
+import { afterOp } from './trace-ops.js';
 
 /**
  * `value`, but not before `earlier` is there. A graph computes an op as soon as its inputs are known, so that what needs only weights, seeds

@@ -15,7 +15,7 @@ export interface GraphOutput {
 }
 
 /** TensorFlow's numbers for the element types that the engine uses (`tensorflow/core/framework/types.proto`). */
-export const DataTypeCode = { float32: 1, int32: 3, int64: 9, bool: 10, bfloat16: 14 } as const;
+export const DataTypeCode = { float32: 1, int32: 3, int16: 5, int64: 9, bool: 10, bfloat16: 14 } as const;
 
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });

@@ -34,6 +34,8 @@ export interface CompiledStep {
   readonly compileMs: number;
   /** Nodes added to the graph; 0 in eager mode. */
   readonly nodes: number;
+  /** Multiplications, each with an addition, of the convolutions and matrix products of a run; 0 in eager mode. */
+  readonly multiplyAdds: number;
 }
 
 /**
@@ -54,11 +56,12 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
     Object.entries(options.inputs).map(([name, spec]) => [name, addPlaceholder(graph, DataTypeCode[spec.dtype], spec.shape)]),
   );
   const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
-  const { fetches, updates } = traceStep(step, options, inGraph, placeholders, seedFeed);
+  const { fetches, updates, multiplyAdds } = traceStep(step, options, inGraph, placeholders, seedFeed);
   const compileMs = performance.now() - started;
   return {
     compileMs,
     nodes: graph.nodes - nodesBefore,
+    multiplyAdds,
     run: async (values, seed = 0) => {
       checkInputs(options, values);
       await ready;
@@ -82,7 +85,7 @@ function traceStep(
   inGraph: GraphState,
   placeholders: Readonly<Record<string, GraphOutput>>,
   seedFeed: GraphOutput,
-): { fetches: Record<string, Fetch>; updates: Pointer[] } {
+): { fetches: Record<string, Fetch>; updates: Pointer[]; multiplyAdds: number } {
   const { graph } = inGraph;
   const { variables } = options.state;
   return traceInto(graph, options.precision, (trace) => {
@@ -125,7 +128,7 @@ function traceStep(
         }
       }
     });
-    return { fetches, updates };
+    return { fetches, updates, multiplyAdds: trace.multiplyAdds() };
   });
 }
 
@@ -136,6 +139,7 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
   return {
     compileMs: 0,
     nodes: 0,
+    multiplyAdds: 0,
     run: async (values, seed = 0) => {
       checkInputs(options, values);
       const results = tf.tidy(() => {

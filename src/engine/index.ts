@@ -6,6 +6,7 @@ export type { Bfloat16Support, Devices } from './devices.js';
 export { devices } from './devices.js';
 export { type EventWriter, openEventWriter } from './event-writer.js';
 export { type LossTerms, lossAndGradients } from './gradients.js';
+export { matrixProductRate } from './matrix-product-rate.js';
 export { gelu, leakyRelu } from './ops/activation.js';
 export { addInOrder } from './ops/addition.js';
 export { conv3d, convTranspose3d } from './ops/convolution.js';

@@ -2,6 +2,8 @@ import { after } from './after.js';
 import { attribute, float32Attribute, runOp } from './native-backend.js';
 import { bindPlace } from './place.js';
 import tf, { type Scalar, type Tensor } from './tf.js';
+import { isTracing } from './trace.js';
+import { negativeZeroOp } from './trace-ops.js';
 
 let stepSeedTensor: Scalar | undefined;
 
@@ -61,9 +63,6 @@ export function dropout<T extends Tensor>(x: T, rate: number, key: number, perCh
   return x.mul(keep) as T;
 }
 
-/** The bits of -0 as a 32-bit float, read as an int32. */
-const NEGATIVE_ZERO_BITS = -(2 ** 31);
-
 /**
  * Dropout followed by leaky ReLU, in one op that keeps one tensor for its gradient, its output: -0 where the element was dropped,
  * elsewhere of the input's sign. (An input of -0 itself counts as dropped; no norm gives one.)
@@ -82,10 +81,15 @@ export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: numb
     save([value]);
     const gradient = bindPlace('gradient', (dy: Tensor, [saved]: Tensor[]) => {
       const y = after(saved as Tensor, dy);
-      const bits = runOp('Bitcast', [float32Attribute(), attribute.type('type', 'int32')], [y]); // no copy
-      return select(bits.notEqual(tf.scalar(NEGATIVE_ZERO_BITS, 'int32')), runOp('LeakyReluGrad', relu, [dy, y]), 0);
+      return select(isNegativeZero(y).logicalNot(), runOp('LeakyReluGrad', relu, [dy, y]), 0);
     });
     return { value, gradFunc: gradient };
   });
   return op(x) as T;
+}
+
+function isNegativeZero(x: Tensor): Tensor {
+  if (isTracing()) return runOp(negativeZeroOp, [float32Attribute()], [x]);
+  const bits = runOp('Bitcast', [float32Attribute(), attribute.type('type', 'int32')], [x]);
+  return bits.equal(tf.scalar(-(2 ** 31), 'int32'));
 }

@@ -1,12 +1,14 @@
 import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
 import { WorkError } from '../errors.js';
+import { bfloat16Writer } from './bfloat16.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { devices } from './devices.js';
 import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
-import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
+import { multiplyAdds } from './multiply-adds.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
 import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
+import { addAfter, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
 
 export type Precision = 'float32' | 'bfloat16';
 
@@ -16,22 +18,11 @@ export interface Trace {
   tensorFor(output: GraphOutput): Tensor;
   /** The output of the graph that a traced tfjs tensor stands for. */
   outputOf(tensor: TensorInfo): GraphOutput;
+  /** Of all products so far that another op or `outputOf` took. */
+  multiplyAdds(): number;
 }
 
-/** Inputs of the convolution and product kernels that are cast in bfloat16 mode; the other inputs are sizes. */
-const bfloat16Inputs: Readonly<Record<string, readonly number[]>> = {
-  Conv3D: [0, 1],
-  Conv3DBackpropInputV2: [1, 2],
-  Conv3DBackpropFilterV2: [0, 2],
-  BatchMatMulV2: [0, 1],
-  BatchMatMul: [0, 1],
-  MatMul: [0, 1],
-};
-
 let running = 0;
-
-/** An op of the trace itself: its first input, made to wait for its second. */
-export const afterOp = 'After';
 
 /** Whether ops called now become nodes of a graph; false where they run at once. */
 export const isTracing = (): boolean => running > 0;
@@ -48,6 +39,8 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
   const realBinding = backend.binding;
   const outputs = new Map<number, GraphOutput>();
   const constants = new Map<object, number>();
+  const products = new Map<number, number>(); // multiply-adds by the id of their output
+  const taken = new Set<number>();
 
   const register = (output: GraphOutput): OutputMetadata => {
     const id = nextId--;
@@ -78,30 +71,18 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
       `in ${currentPlace() || 'the step'}: the value of a traced tensor was read; a compiled step runs later, so return the tensor instead`,
     );
   };
-  /** Outputs that are nothing but bfloat16 values widened, by the values. */
-  const widened = new Map<GraphOutput, GraphOutput>();
+  const bfloat16 = precision === 'bfloat16' ? bfloat16Writer(graph) : undefined;
   const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
     const inputs = ids.map(outputById);
-    if (name === afterOp) {
-      const [value, earlier] = inputs as [GraphOutput, GraphOutput];
-      return [register({ oper: addOp(graph, 'Identity', [value], attributes, [earlier.oper]), index: 0 })];
-    }
-    const castInputs = precision === 'bfloat16' ? bfloat16Inputs[name] : undefined;
-    if (castInputs) {
-      const { result, narrow } = addInBfloat16(graph, name, attributes, inputs, castInputs);
-      if (narrow) widened.set(result, narrow);
-      return [register(result)];
-    }
-    if (name === 'FusedBatchNormGradV3') inputs[1] = widenedAgain(graph, inputs[1] as GraphOutput, widened, inputs[0] as GraphOutput);
-    if (name === filterGradientOp) return [register(addFilterGradient(graph, inputs, attributes))];
-    const oper = addOp(graph, name, inputs, attributes);
-    const source = name === 'Reshape' ? widened.get(inputs[0] as GraphOutput) : undefined;
-    if (source) {
-      const result = { oper, index: 0 };
-      widened.set(result, source);
-      return [register(result)];
-    }
-    return Array.from({ length: count }, (_, index) => register({ oper, index }));
+    for (const id of ids) taken.add(id);
+    const added = (bfloat16?.add(name, attributes, inputs, count) ?? addInFloat32(graph, name, attributes, inputs, count)).map(register);
+    const [first] = added;
+    if (first)
+      products.set(
+        first.id,
+        multiplyAdds(name, () => inputs.map((input) => describeOutput(graph, input).shape), first.shape),
+      );
+    return added;
   };
 
   const standIn: Partial<NativeBinding> = {
@@ -121,7 +102,12 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
         backend.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
         return tf.engine().makeTensorFromDataId(dataId, shape, dtype === DataTypeCode.int32 ? 'int32' : 'float32');
       },
-      outputOf: (tensor) => outputById(idOf(tensor)),
+      outputOf: (tensor) => {
+        const id = idOf(tensor);
+        taken.add(id);
+        return outputById(id);
+      },
+      multiplyAdds: () => [...products].reduce((sum, [id, count]) => sum + (taken.has(id) ? count : 0), 0),
     });
   } finally {
     running--;
@@ -136,54 +122,10 @@ function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): Nati
   return Object.create(real, Object.fromEntries(properties)) as NativeBinding;
 }
 
-/**
- * The op with its large inputs (and, in hardware that multiplies bfloat16, its output) in bfloat16; the surrounding graph
- * stays float32. Elsewhere the same operands are rounded to bfloat16 and multiplied in float32: the same arithmetic that
- * bfloat16 units do, which accumulate in float32, without their speed.
- */
-function addInBfloat16(
-  graph: Graph,
-  name: string,
-  attributes: OpAttribute[],
-  inputs: GraphOutput[],
-  cast: readonly number[],
-): { readonly result: GraphOutput; readonly narrow?: GraphOutput } {
-  const earlier = name.includes('Backprop') ? inputs.at(-1) : undefined; // activations are rounded when their gradient is there, not kept rounded until then
-  const narrowed = inputs.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16, earlier) : input));
-  if (devices().bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs)) {
-    const rounded = narrowed.map((input, i) => (cast.includes(i) ? addCast(graph, input, DataTypeCode.bfloat16, DataTypeCode.float32) : input));
-    return { result: name === filterGradientOp ? addFilterGradient(graph, rounded, attributes) : addOutput(graph, name, rounded, attributes) };
-  }
-  const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
-  const narrow = addOutput(graph, name, narrowed, typed);
-  return { result: addCast(graph, narrow, DataTypeCode.bfloat16, DataTypeCode.float32), narrow };
-}
-
-/**
- * A norm's gradient needs the convolution's output again. In bfloat16 that output is kept as it came, half the size, and widened again when
- * the gradient is there: the same values.
- */
-function widenedAgain(graph: Graph, x: GraphOutput, widened: ReadonlyMap<GraphOutput, GraphOutput>, gradient: GraphOutput): GraphOutput {
-  const narrow = widened.get(x);
-  if (!narrow) return x;
-  const wide = addCast(graph, narrow, DataTypeCode.bfloat16, DataTypeCode.float32, gradient);
-  const { shape } = describeOutput(graph, x);
-  const size = addConstant(graph, DataTypeCode.int32, [shape.length], Int32Array.from(shape));
-  return addOutput(graph, 'Reshape', [wide, size], [typeAttribute('T', DataTypeCode.float32), typeAttribute('Tshape', DataTypeCode.int32)]);
-}
-
-/**
- * oneDNN's bfloat16 kernel for filter gradients writes beyond its memory, and gives other numbers each time, where the filter is deeper
- * than the image: the bottleneck of a small crop.
- */
-function isBeyondNativeKernels(graph: Graph, name: string, attributes: OpAttribute[], inputs: readonly GraphOutput[]): boolean {
-  if (name !== filterGradientOp || devices().kind !== 'cpu') return false;
-  const [, imageDepth = 0] = describeOutput(graph, inputs[0] as GraphOutput).shape;
-  const [filterDepth = 0] = describeOutput(graph, addOutput(graph, name, inputs, attributes)).shape; // pruned: nothing uses it
-  return filterDepth > imageDepth;
-}
-
-function addCast(graph: Graph, input: GraphOutput, from: number, to: number, earlier?: GraphOutput): GraphOutput {
-  const waitsFor = earlier ? [earlier.oper] : [];
-  return { oper: addOp(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)], waitsFor), index: 0 };
+function addInFloat32(graph: Graph, name: string, attributes: OpAttribute[], inputs: readonly GraphOutput[], count: number): GraphOutput[] {
+  if (name === afterOp) return [addAfter(graph, inputs, attributes)];
+  if (name === negativeZeroOp) return [addNegativeZero(graph, inputs[0] as GraphOutput, DataTypeCode.float32)];
+  if (name === filterGradientOp) return [addFilterGradient(graph, inputs, attributes, DataTypeCode.float32)];
+  const oper = addOp(graph, name, inputs, attributes);
+  return Array.from({ length: count }, (_, index) => ({ oper, index }));
 }

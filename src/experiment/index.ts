@@ -8,3 +8,5 @@ export { predictScans, type ScanPrediction } from './predict-scans.js';
 export { preparedTable } from './prepared-table.js';
 export { type ExperimentOptions, type ExperimentResult, preparedFolder, prepareExperiment, runExperiment } from './run-experiment.js';
 export { writeSlurmScripts } from './slurm.js';
+export { benchmarkSpeed, type SpeedOptions, type SpeedReport } from './speed/benchmark-speed.js';
+export { speedBars, speedTable } from './speed/speed-table.js';

@@ -15,6 +15,6 @@ export {
   ungroupSubVolumes,
   voxelMask,
 } from './patch-grid.js';
-export { type MethodConfig, pretextMethod, voxelCorruption } from './registry.js';
+export { type MethodConfig, methodNames, pretextMethod, voxelCorruption } from './registry.js';
 export { type SimMimConfig, simMim } from './simmim.js';
 export { type TransVwConfig, transVw } from './transvw.js';

@@ -13,6 +13,9 @@ export type MethodConfig =
   | ({ readonly name: 'simmim' } & SimMimConfig)
   | ({ readonly name: 'transvw' } & TransVwConfig);
 
+/** The methods by the name that configurations use. */
+export const methodNames: readonly MethodConfig['name'][] = ['hybridmim', 'models-genesis', 'simmim'];
+
 /** The method that a configuration names. Throws UsageError when its settings, network and batch do not fit together. */
 export function pretextMethod(network: Network, batch: PretextBatch, config: MethodConfig): PretextMethod {
   switch (config.name) {

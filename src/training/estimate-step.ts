@@ -3,9 +3,9 @@ import { createState, type InputSpecs, type InputValues, type LossTerms, type Na
 import { type LabelScheme, spatialSize } from '../inference/index.js';
 import { initialiseParameters, networkByName, type ParameterSpec, type Parameters } from '../network/index.js';
 import { pretextMethod } from '../pretext/index.js';
-import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
+import { randomCrops } from './measure-step.js';
 import { type PretrainSettings, taughtParameters } from './pretrain.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
@@ -86,7 +86,7 @@ async function measure({ batch, specs, inputs, fed, options, losses }: Measureme
       optimizer: options.optimizer,
       losses,
     });
-    const feed = { ...randomInputs(inputs), ...fed, learningRate: Float32Array.of(1e-4), ...correctionsAt(1) };
+    const feed = { ...randomCrops({ inputs, corruption: () => fed }), ...fed, learningRate: Float32Array.of(1e-4), ...correctionsAt(1) };
     await step.run(feed, 0);
     const started = performance.now();
     await step.run(feed, 1);
@@ -96,16 +96,6 @@ async function measure({ batch, specs, inputs, fed, options, losses }: Measureme
   } finally {
     state.dispose();
   }
-}
-
-function randomInputs(specs: InputSpecs): InputValues {
-  const stream = randomStream(0, 'phantom');
-  return Object.fromEntries(
-    Object.entries(specs).map(([name, { shape, dtype }]) => {
-      const length = shape.reduce((a, b) => a * b, 1);
-      return [name, dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, () => stream.uniform())];
-    }),
-  );
 }
 
 /** Sets the peak of the resident size back to what is resident now (Linux), and returns that. */

@@ -1,6 +1,7 @@
 export { type MeasuredStep, measureFinetuningStep, measurePretrainingStep } from './estimate-step.js';
 export { type FinetuneOptions, type FinetuneSettings, finetune } from './finetune.js';
 export type { RunProgress, RunStart } from './loop.js';
+export { type MeasuredSteps, measureSteps } from './measure-step.js';
 export { type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';
 export { type NetworkSettings, type PretrainSettings, pretrain, type RunOptions } from './pretrain.js';
 export type { RunResult } from './run.js';

@@ -63,7 +63,7 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
       await verifyCheckpoint(folder.path, folder.state);
       return resultOf(plan, folder.state.best);
     }
-    const state = createState(await startingValues(plan, folder), { engine: plan.engine, threads: plan.threads });
+    const state = await startingState(plan, folder);
     try {
       const best = await train({ ...plan, progress: loggedProgress(plan.progress, log) }, folder, state, cases);
       log.info('finished', { steps: plan.schedule.steps, best });
@@ -89,9 +89,10 @@ function resultOf({ out, schedule }: RunPlan, best: RunState['best']): RunResult
   return { folder: out, steps: schedule.steps, last: file('last'), best: best && { file: file('best'), ...best } };
 }
 
-async function startingValues(plan: RunPlan, { path, state }: RunFolder): Promise<NamedArrays> {
-  if (state) return loadCheckpoint(path, state, plan.specs);
-  return { ...(await plan.initialWeights()), ...zeroMoments(plan.specs) };
+/** A function of its own, so that nothing holds the values on the host once the engine has them: one that waits keeps what it passed on. */
+async function startingState(plan: RunPlan, { path, state }: RunFolder): Promise<State> {
+  const values = state ? await loadCheckpoint(path, state, plan.specs) : { ...(await plan.initialWeights()), ...zeroMoments(plan.specs) };
+  return createState(values, { engine: plan.engine, threads: plan.threads });
 }
 
 async function train(plan: RunPlan, folder: RunFolder, state: State, cases: readonly string[]): Promise<TrainingLoop['best']> {

@@ -90,6 +90,20 @@ export function affineDeterminant({ rows }: Affine): number {
   return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
 }
 
+/**
+ * Refuses an affine that is no grid in space.
+ * @param remedy what to do about it, the end of the sentence
+ * @throws DataError when a number is not finite or the axes do not span space
+ */
+export function checkAffine(affine: Affine, file: string, remedy: string): void {
+  const scale = spacingOf(affine).reduce((product, n) => product * n, 1);
+  if (affine.rows.every(Number.isFinite) && scale > 0 && Math.abs(affineDeterminant(affine)) > 1e-4 * scale) return;
+  throw new DataError(
+    `${file}: the affine [${affine.rows.map((n) => Number(n.toPrecision(4))).join(', ')}] is singular; expected three independent axes, so ${remedy}`,
+    { file, field: 'affine', found: affine.rows },
+  );
+}
+
 /** The same axes with the voxel at `start` as the first one. */
 export function shiftAffine(affine: Affine, start: Triple): Affine {
   const origin = applyAffine(affine, start);

@@ -1,51 +1,97 @@
 import { UsageError } from '../errors.js';
-import { type Volume, voxelCount } from './volume.js';
+
+/** Writes the scaled values of one channel, or of a part of it, into `target`. */
+export type IntensityScaling = (values: ArrayLike<number>, target: Float32Array) => void;
+
+/** The values of one channel in parts, in order, as often as they are asked for. */
+export type ChannelParts = () => Iterable<ArrayLike<number>>;
 
 /** Clips to a window in HU and scales it to [0, 1]. Throws UsageError when the window is empty. */
-export function scaleCtIntensity(volume: Volume, [low, high]: readonly [number, number]): Volume {
+export function ctScaling([low, high]: readonly [number, number]): IntensityScaling {
   if (!(high > low)) throw new UsageError(`windowHu [${low}, ${high}] is empty: its second number must be the larger`, { field: 'windowHu' });
-  const scale = 1 / (high - low);
-  const data = Float32Array.from(volume.data, (value) => Math.min(1, Math.max(0, (value - low) * scale)));
-  return { ...volume, data };
+  return clippedScaling(low, 1 / (high - low));
 }
 
-/** Each channel to mean 0 and standard deviation 1 over its non-zero voxels; zeros, which are background in MR, stay 0. */
-export function zScoreNonZero(volume: Volume): Volume {
-  const data = Float32Array.from(volume.data);
-  for (const channel of channelsOf(volume, data)) {
-    let [count, sum] = [0, 0];
-    for (const value of channel) if (value !== 0) [count, sum] = [count + 1, sum + value];
-    if (count === 0) continue;
-    const mean = sum / count;
-    let squares = 0;
-    for (const value of channel) if (value !== 0) squares += (value - mean) ** 2;
-    const deviation = Math.sqrt(squares / count) || 1;
-    for (let i = 0; i < channel.length; i++) if (channel[i] !== 0) channel[i] = (channel[i]! - mean) / deviation;
+/** To mean 0 and standard deviation 1 over the non-zero voxels; zeros, which are background in MR, stay 0. */
+export function zScoreScaling(parts: ChannelParts): IntensityScaling {
+  let [count, sum] = [0, 0];
+  for (const part of parts()) {
+    for (let i = 0; i < part.length; i++) if (part[i] !== 0) [count, sum] = [count + 1, sum + part[i]!];
   }
-  return { ...volume, data };
+  const mean = count === 0 ? 0 : sum / count;
+  let squares = 0;
+  for (const part of parts()) for (let i = 0; i < part.length; i++) if (part[i] !== 0) squares += (part[i]! - mean) ** 2;
+  const deviation = (count > 0 && Math.sqrt(squares / count)) || 1;
+  return (values, target) => {
+    for (let i = 0; i < values.length; i++) target[i] = values[i] === 0 ? 0 : (values[i]! - mean) / deviation;
+  };
 }
 
-/** Each channel scaled so that its `lower` and `upper` percentiles (of all voxels, linear interpolation) become 0 and 1, and clipped. */
-export function percentileScale(volume: Volume, lower: number, upper: number): Volume {
-  const data = Float32Array.from(volume.data);
-  for (const channel of channelsOf(volume, data)) {
-    const sorted = channel.slice().sort();
-    const [low, high] = [percentile(sorted, lower), percentile(sorted, upper)];
-    const scale = high > low ? 1 / (high - low) : 0;
-    for (let i = 0; i < channel.length; i++) channel[i] = Math.min(1, Math.max(0, (channel[i]! - low) * scale));
-  }
-  return { ...volume, data };
+/** So that the `lower` and `upper` percentiles (of all voxels, linear interpolation) become 0 and 1, clipped. */
+export function percentileScaling(parts: ChannelParts, lower: number, upper: number): IntensityScaling {
+  const [low, high] = percentilesOf(parts, [lower, upper]) as [number, number];
+  return clippedScaling(low, high > low ? 1 / (high - low) : 0);
 }
 
 /** The `p`-th percentile (0 to 100) of ascending values, linear between neighbours as NumPy's default. */
 export function percentile(sorted: ArrayLike<number>, p: number): number {
-  const position = ((sorted.length - 1) * p) / 100;
-  const low = Math.floor(position);
-  const high = Math.min(sorted.length - 1, low + 1);
-  return sorted[low]! + (position - low) * (sorted[high]! - sorted[low]!);
+  const { rank, next, share } = percentilePlace(sorted.length, p);
+  return sorted[rank]! + share * (sorted[next]! - sorted[rank]!);
 }
 
-function channelsOf(volume: Volume, data: Float32Array): Float32Array[] {
-  const count = voxelCount(volume);
-  return Array.from({ length: volume.channels }, (_, c) => data.subarray(c * count, (c + 1) * count));
+function percentilePlace(count: number, p: number): { rank: number; next: number; share: number } {
+  const position = ((count - 1) * p) / 100;
+  const rank = Math.floor(position);
+  return { rank, next: Math.min(count - 1, rank + 1), share: position - rank };
+}
+
+function clippedScaling(low: number, scale: number): IntensityScaling {
+  return (values, target) => {
+    for (let i = 0; i < values.length; i++) target[i] = Math.min(1, Math.max(0, (values[i]! - low) * scale));
+  };
+}
+
+/** Exact percentiles of float32 values that are not held at once: counted by the upper half of their bits, then by the lower half. */
+function percentilesOf(parts: ChannelParts, wanted: readonly number[]): number[] {
+  const upper = new Uint32Array(1 << 16);
+  let count = 0;
+  for (const part of parts()) {
+    const keys = orderedBits(part);
+    for (let i = 0; i < keys.length; i++) upper[keys[i]! >>> 16]!++;
+    count += keys.length;
+  }
+  const places = wanted.map((p) => percentilePlace(count, p));
+  const ranks = [...new Set(places.flatMap(({ rank, next }) => [rank, next]))];
+  const bins = new Map(ranks.map((rank) => [rank, findBin(upper, rank)]));
+  const lower = new Map([...bins.values()].map(({ bin }) => [bin, new Uint32Array(1 << 16)]));
+  for (const part of parts()) {
+    for (const key of orderedBits(part)) {
+      const counts = lower.get(key >>> 16);
+      if (counts) counts[key & 0xffff]!++;
+    }
+  }
+  const valueAt = (rank: number): number => {
+    const { bin, before } = bins.get(rank)!;
+    return valueOfBits(((bin << 16) | findBin(lower.get(bin)!, rank - before).bin) >>> 0);
+  };
+  return places.map(({ rank, next, share }) => valueAt(rank) + share * (valueAt(next) - valueAt(rank)));
+}
+
+/** The bin that holds the `rank`-th of what was counted, and how many lie in the bins before it. */
+function findBin(counts: Uint32Array, rank: number): { bin: number; before: number } {
+  let [bin, before] = [0, 0];
+  while (before + counts[bin]! <= rank) before += counts[bin++]!;
+  return { bin, before };
+}
+
+/** Whole numbers in the order of the values: the bits of a float32 with the sign turned over, all of them where it is negative. */
+function orderedBits(values: ArrayLike<number>): Uint32Array {
+  const bits = new Uint32Array(new Float32Array(values).buffer);
+  for (let i = 0; i < bits.length; i++) bits[i] = bits[i]! >>> 31 ? ~bits[i]! : bits[i]! | 0x80000000;
+  return bits;
+}
+
+function valueOfBits(ordered: number): number {
+  const bits = ordered >>> 31 ? ordered & 0x7fffffff : ~ordered;
+  return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
 }

@@ -20,7 +20,8 @@ export function axisWeights(length: number, positions: Float64Array, mode: Inter
       weights[i] = 1;
     } else if (mode === 'linear') {
       const low = Math.min(length - 1, Math.floor(at));
-      indices.set([low, Math.min(length - 1, low + 1)], 2 * i);
+      // what has no weight is not looked at, as it may be no number
+      indices.set([low, at === low ? low : Math.min(length - 1, low + 1)], 2 * i);
       weights.set([1 - (at - low), at - low], 2 * i);
     } else {
       const low = Math.floor(at);

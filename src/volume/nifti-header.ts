@@ -1,6 +1,6 @@
 import { NIFTI2, readHeader } from 'nifti-reader-js';
 import { DataError } from '../errors.js';
-import { type Affine, affineDeterminant, spacingOf } from './affine.js';
+import { type Affine, checkAffine, spacingOf } from './affine.js';
 import type { Grid, Triple, VoxelArray } from './volume.js';
 
 /** What a NIfTI-1 or -2 header says, checked. */
@@ -68,7 +68,7 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
     );
   }
   const affine = headerAffine(header, new DataView(buffer), size);
-  checkAffine(affine, file);
+  checkAffine(affine, file, 'fix sform or qform in the header');
   const scaled = header.scl_slope !== 0 && Number.isFinite(header.scl_slope) && Number.isFinite(header.scl_inter);
   return {
     size,
@@ -130,17 +130,4 @@ function quaternionAffine(header: ReturnType<typeof readHeader>, pixels: Triple)
   ];
   const offsets = [header.qoffset_x, header.qoffset_y, header.qoffset_z];
   return { rows: rotation.flatMap((row, i) => [row[0]! * pixels[0], row[1]! * pixels[1], row[2]! * pixels[2] * zSign, offsets[i]!]) };
-}
-
-function checkAffine(affine: Affine, file: string): void {
-  const scale = spacingOf(affine).reduce((product, n) => product * n, 1);
-  if (affine.rows.every(Number.isFinite) && scale > 0 && Math.abs(affineDeterminant(affine)) > 1e-4 * scale) return;
-  throw new DataError(
-    `${file}: the affine [${affine.rows.map((n) => Number(n.toPrecision(4))).join(', ')}] is singular; expected three independent axes, so fix sform or qform in the header`,
-    {
-      file,
-      field: 'affine',
-      found: affine.rows,
-    },
-  );
 }

@@ -14,77 +14,90 @@ const largestCompression = 1100;
  * Values stay in the file's type where they can; float64 and 64-bit integers become float32.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
-export async function readVolume(file: string): Promise<Volume> {
-  const { header, bytes } = await readFileParts(file, true);
+export async function readNifti(file: string): Promise<Volume> {
+  const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
+  const bytes = new Uint8Array(dataBytes(header));
+  let filled = 0;
+  for await (const piece of voxels()) {
+    bytes.set(piece, filled);
+    filled += piece.length;
+  }
   return { size, spacing, affine, channels, data: toValues(header, bytes) };
 }
 
-/** Reads and checks only the header, however large the file. Throws as `readVolume` does. */
+/** Reads and checks only the header, however large the file. Throws as `readNifti` does. */
 export async function readVolumeHeader(file: string): Promise<NiftiHeader> {
-  return (await readFileParts(file, false)).header;
+  return (await openStart(file)).header;
 }
 
-async function readFileParts(file: string, withVoxels: boolean): Promise<{ header: NiftiHeader; bytes: Uint8Array }> {
+/** A NIfTI file whose voxels are read in pieces. */
+export interface NiftiStream {
+  readonly header: NiftiHeader;
+  /** All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file ends early. */
+  voxels(): AsyncGenerator<Uint8Array, void>;
+}
+
+/** Opens a NIfTI file to be read in pieces. Throws as `readNifti` does. */
+export async function openNifti(file: string): Promise<NiftiStream> {
+  const { header, fileBytes, compressed } = await openStart(file);
+  const expected = checkedDataBytes(header, file, fileBytes, compressed);
+  return {
+    header,
+    voxels: async function* () {
+      const end = header.dataOffset + expected;
+      let position = 0; // in the uncompressed file
+      for await (const chunk of contentOf(file, compressed)) {
+        const from = Math.max(0, header.dataOffset - position);
+        const to = Math.min(chunk.length, end - position);
+        if (to > from) yield chunk.subarray(from, to);
+        position += chunk.length;
+        if (position >= end) return;
+      }
+      const found = Math.max(0, position - header.dataOffset);
+      if (found === expected) return;
+      throw new DataError(`${file} is truncated: its header promises ${expected} bytes of voxels, ${found} are there; copy or download it again`, {
+        file,
+        found,
+        expected,
+      });
+    },
+  };
+}
+
+async function openStart(file: string): Promise<{ header: NiftiHeader; fileBytes: number; compressed: boolean }> {
   const fileBytes = await sizeOf(file);
   const compressed = await isGzip(file);
+  let start = new Uint8Array(0);
+  for await (const chunk of contentOf(file, compressed)) {
+    start = Buffer.concat([start, chunk.subarray(0, headerBytes - start.length)]);
+    if (start.length === headerBytes) break;
+  }
+  return { header: parseNiftiHeader(start, file), fileBytes, compressed };
+}
+
+/** The uncompressed content of a file, in pieces. */
+async function* contentOf(file: string, compressed: boolean): AsyncGenerator<Uint8Array, void> {
   const source = createReadStream(file, { highWaterMark: 1 << 20 });
   const stream = compressed ? source.pipe(createGunzip({ chunkSize: 1 << 20 })) : source;
   source.on('error', (error) => stream.destroy(error));
-  let start = new Uint8Array(0);
-  let header: NiftiHeader | undefined;
-  let voxels = new Uint8Array(0);
-  let position = 0; // in the uncompressed file
-  const begin = () => {
-    header = parseNiftiHeader(start, file);
-    if (!withVoxels) return;
-    voxels = new Uint8Array(checkedDataBytes(header, file, fileBytes, compressed));
-    voxels.set(start.subarray(header.dataOffset, header.dataOffset + voxels.length));
-  };
+  const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      if (start.length < headerBytes) {
-        start = Buffer.concat([start, chunk.subarray(0, headerBytes - start.length)]);
-        if (start.length >= headerBytes) {
-          begin();
-          if (!withVoxels) break;
-        }
-      }
-      if (header) copyOverlap(chunk, position, voxels, header.dataOffset);
-      position += chunk.length;
-      if (header && position >= header.dataOffset + voxels.length) break;
+    for (;;) {
+      const piece = await pieces.next().catch((cause: Error) => {
+        throw new DataError(
+          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); copy or download it again`,
+          { file },
+          { cause },
+        );
+      });
+      if (piece.done) return;
+      yield piece.value;
     }
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new DataError(
-      `${file} is damaged or truncated: it could not be decompressed to its end (${(error as Error).message}); copy or download it again`,
-      { file },
-      { cause: error },
-    );
   } finally {
     stream.destroy();
     source.destroy();
   }
-  if (!header) begin(); // a file shorter than the longest header
-  const found = position - header!.dataOffset;
-  if (withVoxels && found < dataBytes(header!)) {
-    throw new DataError(
-      `${file} is truncated: its header promises ${dataBytes(header!)} bytes of voxels, ${Math.max(0, found)} are there; copy or download it again`,
-      {
-        file,
-        found,
-        expected: dataBytes(header!),
-      },
-    );
-  }
-  return { header: header!, bytes: voxels };
-}
-
-/** Copies the part of `chunk` (at `position` of the file) that lies in the voxel bytes (from `offset` on). */
-function copyOverlap(chunk: Uint8Array, position: number, voxels: Uint8Array, offset: number): void {
-  const from = Math.max(0, offset - position);
-  const to = Math.min(chunk.length, offset + voxels.length - position);
-  if (to > from) voxels.set(chunk.subarray(from, to), position + from - offset);
 }
 
 function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, compressed: boolean): number {
@@ -97,9 +110,10 @@ function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, 
   );
 }
 
-const dataBytes = (header: NiftiHeader): number => voxelCount(header) * header.channels * header.type.bytes;
+export const dataBytes = (header: NiftiHeader): number => voxelCount(header) * header.channels * header.type.bytes;
 
-function toValues({ type, littleEndian, slope, intercept }: NiftiHeader, bytes: Uint8Array): VoxelArray {
+/** The values that bytes of voxels stand for. */
+export function toValues({ type, littleEndian, slope, intercept }: NiftiHeader, bytes: Uint8Array): VoxelArray {
   const count = bytes.length / type.bytes;
   const scaled = slope !== 1 || intercept !== 0;
   const native = (endianness() === 'LE') === littleEndian || type.bytes === 1;

@@ -1,5 +1,5 @@
 import { composeAffines, nearestRotation } from './affine.js';
-import { arrayLike, type Triple, type Volume, voxelCount } from './volume.js';
+import { arrayLike, type Grid, type Triple, type Volume, voxelCount } from './volume.js';
 
 /** For each RAS axis: the voxel axis that runs along it most, and whether it runs the other way. */
 export interface Orientation {
@@ -33,7 +33,7 @@ export function closestToRas({ affine }: Pick<Volume, 'affine'>): Orientation {
 
 function permute(volume: Volume, { axes, flipped }: Orientation): Volume {
   if (axes.every((axis, i) => axis === i) && !flipped.includes(true)) return volume;
-  const { size, spacing, data, channels } = volume;
+  const { size, data, channels } = volume;
   const strides = [1, size[0], size[0] * size[1]];
   const newSize = axes.map((axis) => size[axis]!) as unknown as Triple;
   const steps = axes.map((axis, i) => (flipped[i] ? -strides[axis]! : strides[axis]!)) as [number, number, number];
@@ -49,12 +49,15 @@ function permute(volume: Volume, { axes, flipped }: Orientation): Volume {
       }
     }
   }
+  return { ...uprightGrid(volume, { axes, flipped }), channels, data: result };
+}
+
+/** The grid of the volume that `reorientToRas` makes. */
+export function uprightGrid({ size, spacing, affine }: Grid, { axes, flipped }: Orientation): Grid {
   return {
-    size: newSize,
+    size: axes.map((axis) => size[axis]!) as unknown as Triple,
     spacing: axes.map((axis) => spacing[axis]!) as unknown as Triple,
-    affine: composeAffines(volume.affine, newToOldIndex(size, axes, flipped)),
-    channels,
-    data: result,
+    affine: composeAffines(affine, newToOldIndex(size, axes, flipped)),
   };
 }
 

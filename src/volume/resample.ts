@@ -1,6 +1,6 @@
 import { type Affine, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
 import { type AxisWeights, axisWeights, cubicWeights, type Interpolation, mirror, splineCoefficients } from './interpolation.js';
-import { arrayLike, type Triple, type Volume, type VoxelArray, voxelCount } from './volume.js';
+import { arrayLike, type Grid, type Triple, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
  * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new + 1)` voxels an
@@ -8,9 +8,15 @@ import { arrayLike, type Triple, type Volume, type VoxelArray, voxelCount } from
  * @param spacing mm along the volume's own axes
  */
 export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpolation): Volume {
-  const ratio = spacing.map((mm, axis) => mm / volume.spacing[axis]!);
-  const size = volume.size.map((n, axis) => roundHalfEven((n - 1) / ratio[axis]! + 1)) as unknown as Triple;
-  return resampleToGrid(volume, { size, affine: respaceAffine(volume.affine, spacing) }, mode);
+  return resampleToGrid(volume, gridAtSpacing(volume, spacing), mode);
+}
+
+/** The grid that `resampleToSpacing` brings a volume to. */
+export function gridAtSpacing(grid: Grid, spacing: Triple): Grid {
+  const ratio = spacing.map((mm, axis) => mm / grid.spacing[axis]!);
+  const size = grid.size.map((n, axis) => roundHalfEven((n - 1) / ratio[axis]! + 1)) as unknown as Triple;
+  const affine = respaceAffine(grid.affine, spacing);
+  return { size, spacing: spacingOf(affine), affine };
 }
 
 /**
@@ -20,7 +26,7 @@ export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpo
 export function resampleToGrid(volume: Volume, grid: { readonly size: Triple; readonly affine: Affine }, mode: Interpolation): Volume {
   const toSource = composeAffines(invertAffine(volume.affine), grid.affine);
   const described = { size: grid.size, spacing: spacingOf(grid.affine), affine: grid.affine, channels: volume.channels };
-  if (isIdentity(toSource) && grid.size.every((n, axis) => n === volume.size[axis])) return { ...described, data: volume.data };
+  if (isSameGrid(toSource, volume.size, grid.size)) return { ...described, data: volume.data };
   const source = mode === 'cubic' ? withSplineCoefficients(volume) : volume;
   return {
     ...described,
@@ -31,19 +37,42 @@ export function resampleToGrid(volume: Volume, grid: { readonly size: Triple; re
 function resampleAxes(volume: Volume, size: Triple, { rows }: Affine, mode: Interpolation): VoxelArray {
   let { data } = volume;
   const present = [...volume.size] as [number, number, number];
-  // The axis that shrinks most goes first: less to do for the others.
-  const order = [0, 1, 2].sort((a, b) => size[a]! / volume.size[a]! - size[b]! / volume.size[b]!);
-  for (const axis of order) {
-    const positions = Float64Array.from({ length: size[axis]! }, (_, i) => rows[5 * axis]! * i + rows[4 * axis + 3]!);
-    if (mode !== 'cubic' && isSamePositions(positions, present[axis]!)) continue;
-    data = resampleAxis(data, present, volume.channels, axis, axisWeights(present[axis]!, positions, mode), mode);
+  for (const { axis, weights } of axisSteps(volume.size, size, { rows }, mode)) {
+    data = resampleAxis(data, present, volume.channels, axis, weights, mode);
     present[axis] = size[axis]!;
   }
   return data;
 }
 
-/** One axis as a small matrix product; runs along x stay contiguous for the other axes. */
-function resampleAxis(
+/** What is done to one axis of a volume. */
+export interface AxisStep {
+  readonly axis: number;
+  readonly weights: AxisWeights;
+}
+
+/** What `resampleToSpacing` does to each axis, in order; `to` is a grid of `gridAtSpacing`. */
+export function spacingSteps(from: Grid, to: Grid, mode: Interpolation): AxisStep[] {
+  const toSource = composeAffines(invertAffine(from.affine), to.affine);
+  return isSameGrid(toSource, from.size, to.size) ? [] : axisSteps(from.size, to.size, toSource, mode);
+}
+
+/** The axes that change between two grids that differ by `toSource`, a diagonal transform, in the order in which they are resampled. */
+function axisSteps(from: Triple, to: Triple, { rows }: Affine, mode: Interpolation): AxisStep[] {
+  // The axis that shrinks most goes first: less to do for the others.
+  const order = [0, 1, 2].sort((a, b) => to[a]! / from[a]! - to[b]! / from[b]!);
+  return order.flatMap((axis) => {
+    const positions = Float64Array.from({ length: to[axis]! }, (_, i) => rows[5 * axis]! * i + rows[4 * axis + 3]!);
+    if (mode !== 'cubic' && isSamePositions(positions, from[axis]!)) return [];
+    return [{ axis, weights: axisWeights(from[axis]!, positions, mode) }];
+  });
+}
+
+/**
+ * One axis as a small matrix product; runs along x stay contiguous for the other axes.
+ * @param size of `data` now, `[x, y, z]`
+ * @returns the type of `data` for nearest, else float32
+ */
+export function resampleAxis(
   data: VoxelArray,
   size: Triple,
   channels: number,
@@ -57,18 +86,55 @@ function resampleAxis(
   const length = size[axis]!;
   const total = inner * outputs * outer;
   const result = mode === 'nearest' ? arrayLike(data, total) : new Float32Array(total);
+  if (inner === 1) {
+    for (let o = 0; o < outer; o++) sampleLine(data, length * o, { taps, indices, weights }, result, outputs * o);
+    return result;
+  }
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < outputs; i++) {
       const target = inner * (i + outputs * o);
-      for (let tap = 0; tap < taps; tap++) {
-        const weight = weights[i * taps + tap]!;
-        if (weight === 0) continue;
+      const lines = Array.from({ length: taps }, (_, tap) => {
         const from = inner * (indices[i * taps + tap]! + length * o);
-        for (let k = 0; k < inner; k++) result[target + k]! += weight * data[from + k]!;
-      }
+        return data.subarray(from, from + inner);
+      });
+      addWeighed(lines, weights.subarray(i * taps, (i + 1) * taps), result.subarray(target, target + inner));
     }
   }
   return result;
+}
+
+/** The weighed sum of arrays of one length, rounded to the type of `result` after each term; those without weight count for nothing. */
+export function addWeighed(parts: readonly VoxelArray[], weights: Float32Array, result: VoxelArray): void {
+  const used = parts.flatMap((part, tap) => (weights[tap] === 0 ? [] : [{ part, weight: weights[tap]! }]));
+  const { length } = result;
+  const [first, second] = used;
+  if (used.length === 1 && first!.weight === 1) result.set(first!.part);
+  else if (used.length === 2) {
+    const [a, b, wa, wb] = [first!.part, second!.part, first!.weight, second!.weight];
+    for (let k = 0; k < length; k++) result[k] = Math.fround(wa * a[k]!) + wb * b[k]!;
+  } else {
+    result.fill(0);
+    for (const { part, weight } of used) for (let k = 0; k < length; k++) result[k]! += weight * part[k]!;
+  }
+}
+
+/** The same along contiguous values, which are gathered. */
+function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: AxisWeights, result: VoxelArray, to: number): void {
+  const outputs = indices.length / taps;
+  if (taps === 1) {
+    for (let i = 0; i < outputs; i++) result[to + i] = data[from + indices[i]!]!;
+  } else if (taps === 2) {
+    for (let i = 0; i < outputs; i++) {
+      const first = Math.fround(weights[2 * i]! * data[from + indices[2 * i]!]!);
+      result[to + i] = first + weights[2 * i + 1]! * data[from + indices[2 * i + 1]!]!;
+    }
+  } else {
+    for (let i = 0; i < outputs; i++) {
+      let sum = 0;
+      for (let tap = i * taps; tap < (i + 1) * taps; tap++) sum = Math.fround(sum + weights[tap]! * data[from + indices[tap]!]!);
+      result[to + i] = sum;
+    }
+  }
 }
 
 /** Point by point, for oblique pairs of grids. */
@@ -146,7 +212,8 @@ function withSplineCoefficients(volume: Volume): Volume {
 
 const isDiagonal = ({ rows }: Affine): boolean => rows.every((n, i) => i % 4 === 3 || i % 5 === 0 || Math.abs(n) < 1e-6);
 
-const isIdentity = ({ rows }: Affine): boolean => rows.every((n, i) => Math.abs(n - (i % 5 === 0 ? 1 : 0)) < 1e-7);
+const isSameGrid = ({ rows }: Affine, from: Triple, to: Triple): boolean =>
+  rows.every((n, i) => Math.abs(n - (i % 5 === 0 ? 1 : 0)) < 1e-7) && to.every((n, axis) => n === from[axis]);
 
 const isSamePositions = (positions: Float64Array, length: number): boolean =>
   positions.length === length && positions.every((p, i) => Math.abs(p - i) < 1e-7);

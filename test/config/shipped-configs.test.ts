@@ -12,6 +12,8 @@ import {
   pretrainConfig,
 } from '../../src/config/index.js';
 import { readDatasetFile } from '../../src/dataset/index.js';
+import { brats } from '../../src/dataset/layouts/brats.js';
+import { btcv } from '../../src/dataset/layouts/btcv.js';
 import { preprocessingOf } from '../../src/dataset/preprocessing.js';
 import { planCells } from '../../src/experiment/index.js';
 import { labelScheme, spatialSize } from '../../src/inference/index.js';
@@ -112,11 +114,13 @@ describe.each([
     expect(config.inference).toEqual({ window: config.data.cropSize, overlap: 0.5 });
   });
 
-  it("has the task's regions, and the example index has its classes", async () => {
+  it("has the task's regions, and the layout of its release has its classes", async () => {
     const { classes, regions, labelMap } = await loadTask(task);
     expect(config.data.regions).toEqual(regions);
     const entry = (await readDatasetFile('datasets.example.json')).datasets[task]!;
-    if (entry.layout === 'files') expect([entry.classes, entry.labelMap]).toEqual([classes, labelMap]); // msd has its own dataset.json
+    const release = { btcv, brats }[entry.layout as string];
+    if (release) expect(release.scheme([])).toEqual({ classes, ...(labelMap && { labelMap }) });
+    else expect(entry.layout).toBe('msd'); // which has its own dataset.json
   });
 });
 
@@ -232,7 +236,6 @@ describe('datasets.example.json', () => {
       if (modality === 'mr') expect(preprocessing).toMatchObject({ spacing: [1, 1, 1], intensity: 'z-score' });
       else expect(preprocessing).toMatchObject({ spacing: [1.5, 1.5, 2], intensity: 'ct-window', windowHu: [-175, 250], foregroundThreshold: -175 });
     }
-    const { brats } = datasets;
-    expect(brats!.layout === 'files' && brats!.cases[0]!.images).toHaveLength(4);
+    expect(brats.patterns.channels).toHaveLength(4);
   });
 });

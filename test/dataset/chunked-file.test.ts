@@ -2,8 +2,10 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openChunkedFile, withChunkedFile, writeChunkedFile } from '../../src/dataset/chunked-file.js';
-import { classPositions } from '../../src/dataset/class-positions.js';
+import { openChunkedFile, withChunkedFile } from '../../src/dataset/chunked-file.js';
+import type { ChunkedArray } from '../../src/dataset/chunked-format.js';
+import { type ClassPositions, classPositions } from '../../src/dataset/class-positions.js';
+import { writeChunkedFile } from '../../src/dataset/write-chunked.js';
 import { DataError } from '../../src/errors.js';
 import type { Triple } from '../../src/volume/index.js';
 import { temporaryFolder } from './generated-data.js';
@@ -20,6 +22,24 @@ const described = (size: Triple, channels = 1) => ({
 });
 
 const counting = (size: Triple, channels = 1) => Float32Array.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => i + 1);
+
+/** Writes a whole volume `[c][z][y][x]`, cut into slabs of 32 planes. */
+function writeWhole(
+  file: string,
+  { data, ...header }: Parameters<typeof writeChunkedFile>[1] & { data: ChunkedArray },
+  positions: Record<string, ClassPositions> = {},
+): void {
+  const [nx, ny, nz] = header.size;
+  const slabs = Array.from({ length: Math.ceil(nz / 32) }, (_, k) => {
+    const planes = Math.min(32, nz - 32 * k);
+    const channels = Array.from({ length: header.channels }, (_, c) => {
+      const first = nx * ny * (32 * k + nz * c);
+      return [...data.subarray(first, first + nx * ny * planes)];
+    });
+    return new (data.constructor as new (values: number[]) => ChunkedArray)(channels.flat());
+  });
+  writeChunkedFile(file, header, slabs, positions);
+}
 
 /** The obvious slow way: every voxel by its index, 0 outside. */
 function sliced(data: Float32Array, size: Triple, channels: number, start: Triple, box: Triple): Float32Array {
@@ -49,7 +69,7 @@ describe('a chunked volume', () => {
       fc.property(sizes, starts, sizes, fc.integer({ min: 1, max: 3 }), (size, start, box, channels) => {
         const file = join(folder, `property-${made++}.hmv`);
         const data = counting(size, channels);
-        writeChunkedFile(file, { ...described(size, channels), dtype: 'float32', data });
+        writeWhole(file, { ...described(size, channels), dtype: 'float32', data });
         const read = withChunkedFile(file, (open) => open.readBox(start, box));
         expect(Buffer.from(read.buffer).equals(Buffer.from(sliced(data, size, channels, start, box).buffer))).toBe(true);
       }),
@@ -65,14 +85,14 @@ describe('a chunked volume', () => {
   ] as [string, Triple, Triple][])('gives the right voxels when the box %s', (_, start, box) => {
     const size: Triple = [65, 40, 33];
     const file = join(folder, 'boundaries.hmv');
-    writeChunkedFile(file, { ...described(size), dtype: 'float32', data: counting(size) });
+    writeWhole(file, { ...described(size), dtype: 'float32', data: counting(size) });
     expect(withChunkedFile(file, (open) => open.readBox(start, box))).toEqual(sliced(counting(size), size, 1, start, box));
   });
 
   it('reads the chunks a box touches and no others: the rest of the file may be rubbish', () => {
     const size: Triple = [96, 96, 96];
     const file = join(folder, 'rubbish.hmv');
-    writeChunkedFile(file, { ...described(size), dtype: 'float32', data: counting(size) });
+    writeWhole(file, { ...described(size), dtype: 'float32', data: counting(size) });
     const bytes = readFileSync(file);
     const chunkBytes = 32 ** 3 * 4;
     const first = bytes.length - 27 * chunkBytes;
@@ -91,7 +111,11 @@ describe('a chunked volume', () => {
     labels[59] = 1; // x 4, y 3, z 2
     labels[20] = 3; // x 0, y 0, z 1
     const file = join(folder, 'positions.hmv');
-    writeChunkedFile(file, { ...described(size), dtype: 'uint8', data: labels }, classPositions(labels));
+    writeWhole(
+      file,
+      { ...described(size), dtype: 'uint8', data: labels },
+      classPositions(() => [labels]),
+    );
     withChunkedFile(file, ({ header, readClassPosition }) => {
       expect(header.classPositions).toEqual({ 1: { voxels: 2, stored: 2, offset: 0 }, 3: { voxels: 1, stored: 1, offset: 2 } });
       expect([readClassPosition('1', 0), readClassPosition('1', 1), readClassPosition('3', 0)]).toEqual([
@@ -109,7 +133,7 @@ describe('a chunked volume', () => {
     writeFileSync(foreign, 'something else altogether');
     expect(() => openChunkedFile(foreign)).toThrow(/is no prepared volume of this version/);
     const cut = join(folder, 'cut.hmv');
-    writeChunkedFile(cut, { ...described([8, 8, 8]), dtype: 'float32', data: counting([8, 8, 8]) });
+    writeWhole(cut, { ...described([8, 8, 8]), dtype: 'float32', data: counting([8, 8, 8]) });
     truncateSync(cut, 1000);
     expect(() => openChunkedFile(cut)).toThrow(/cut.hmv has 1000 bytes, but its header calls for/);
   });

@@ -255,7 +255,9 @@ describe('preparing a task of the Medical Segmentation Decathlon', () => {
       test: ['./imagesTs/spleen_1.nii.gz'],
     });
     const prepare = (name: string, extra: object) => {
-      const entry = { layout: 'msd', path: task, spacing: null, splits: { training: ['spleen_2', 'spleen_4'], validation: ['spleen_3'] }, ...extra };
+      const splits = { training: ['spleen_2', 'spleen_4'], validation: ['spleen_3'] };
+      // The task's own window would take these dark scans for air.
+      const entry = { layout: 'msd', path: task, spacing: null, windowHu: [-1000, 1000], splits, ...extra };
       const datasetsFile = writeJson(join(root, 'msd', `${name}.json`), { schema: 1, datasets: { spleen: entry } });
       return prepareDatasets({ datasetsFile, out: join(root, 'msd', name), workers: 1 });
     };

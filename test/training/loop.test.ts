@@ -22,6 +22,7 @@ function loopOf(
     train: {
       compileMs: 0,
       nodes: 0,
+      multiplyAdds: 0,
       run: async ({ learningRate }) => {
         const step = told.filter((event) => event.startsWith('step')).length;
         told.push(`step ${loop.firstStep + step + 1}`);

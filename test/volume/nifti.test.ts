@@ -103,7 +103,7 @@ describe('files that cannot be read', () => {
 
   const refused: readonly [string, () => string, RegExp][] = [
     ['a missing file', () => join(folder, 'none.nii.gz'), /does not exist: check the path$/],
-    ['a folder', () => folder, /is a folder; expected a NIfTI file$/],
+    ['a folder', () => folder, /holds no DICOM file: a folder given as a scan must hold the slices of one series$/],
     ['a truncated .nii.gz', () => put('cut.nii.gz', gzipSync(whole).subarray(0, 500)), /truncated.*copy or download it again$/],
     ['a truncated .nii', () => put('cut.nii', whole.subarray(0, 700)), /truncated/],
     ['a .nii.gz of a truncated .nii', () => put('inner.nii.gz', gzipSync(whole.subarray(0, 700))), /truncated.*copy or download it again$/],

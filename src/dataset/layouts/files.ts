@@ -1,16 +1,13 @@
 import { UsageError } from '../../errors.js';
 import { datasetFolder, type FilesDataset, resolveSourcePath } from '../dataset-file.js';
-import type { ListedCase, SourceDataset } from '../source-case.js';
+import type { ListedCase } from '../source-case.js';
+import type { Listing } from './listing.js';
 
 /**
  * Layout `files`: the index itself lists every case with its image (or one image a channel) and label.
  * @throws UsageError when a case has both or neither of `image` and `images`, or a variable is not set
  */
-export function listFilesCases(
-  name: string,
-  entry: FilesDataset,
-  file: string,
-): { modality: SourceDataset['modality']; classes: SourceDataset['classes']; cases: ListedCase[] } {
+export function listFilesCases(name: string, entry: FilesDataset, file: string): Listing {
   const folder = datasetFolder(name, entry, file);
   const cases = entry.cases.map((listed, i): ListedCase => {
     const field = `datasets.${name}.cases.${i}`;

@@ -3,10 +3,12 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../errors.js';
 import { datasetFolder, type MsdDataset, parseJson } from '../dataset-file.js';
-import type { ListedCase, SourceDataset } from '../source-case.js';
+import type { ListedCase } from '../source-case.js';
+import type { Listing } from './listing.js';
 
 const numbered = z.union([z.record(z.string(), z.string()), z.array(z.string())]);
 const msdJson = z.object({
+  name: z.string().optional(),
   modality: numbered.optional(),
   labels: numbered,
   training: z.array(z.object({ image: z.string(), label: z.string() })).min(1),
@@ -16,28 +18,26 @@ const msdJson = z.object({
 /**
  * Layout `msd`: a task folder of the Medical Segmentation Decathlon, described by its own `dataset.json`
  * (`training` pairs; `test` images without labels, listed with split `test` only when `includeTest` is set).
- * Modality and classes come from that file unless the index states them.
+ * Modality and classes come from that file unless the index states them; the liver and spleen tasks have a window of their own.
  * @throws DataError when `dataset.json` is missing or has another form
  */
-export async function listMsdCases(
-  name: string,
-  entry: MsdDataset,
-  file: string,
-): Promise<{ modality: SourceDataset['modality']; classes: SourceDataset['classes']; cases: ListedCase[] }> {
+export async function listMsdCases(name: string, entry: MsdDataset, file: string): Promise<Listing> {
   const folder = datasetFolder(name, entry, file);
   const description = await readDescription(join(folder, 'dataset.json'));
   const extra = entry.labelMap && { labelMap: entry.labelMap };
   const training = description.training.map(({ image, label }): ListedCase => {
-    return { name: caseName(image), images: [resolve(folder, image)], label: resolve(folder, label), ...extra };
+    const images = [resolve(folder, image)];
+    return entry.withLabels ? { name: caseName(image), images, label: resolve(folder, label), ...extra } : { name: caseName(image), images };
   });
   const test = description.test.map((item): ListedCase => {
     const image = typeof item === 'string' ? item : item.image;
-    return { name: caseName(image), images: [resolve(folder, image)], split: 'test' };
+    return { name: caseName(image), images: [resolve(folder, image)], ...(entry.withLabels && { split: 'test' }) };
   });
   return {
     modality: entry.modality ?? modalityOf(description.modality),
-    classes: entry.classes ?? Object.fromEntries(Object.entries(description.labels).filter(([value]) => value !== '0')),
+    classes: entry.withLabels ? (entry.classes ?? Object.fromEntries(Object.entries(description.labels).filter(([value]) => value !== '0'))) : {},
     cases: entry.includeTest ? [...training, ...test] : training,
+    ...(/^(liver|spleen)$/i.test(description.name ?? '') && { preset: { windowHu: [-175, 250] } }),
   };
 }
 

@@ -1,0 +1,43 @@
+import type { CheckedDataset, CheckOptions, CheckResult, Finding } from '../dataset/index.js';
+import type { Context } from './context.js';
+import { countingBar } from './terminal.js';
+
+/** `prepare --check`: checks, prints what was found, and sets the exit code: 3 when `prepare` would skip a case, else 0. */
+export async function checkAndReport(options: Omit<CheckOptions, 'signal' | 'onProgress'>, json: boolean, context: Context): Promise<void> {
+  const { checkDatasets } = await import('../dataset/index.js');
+  const count = countingBar(context.terminal, 'check');
+  const checked = await checkDatasets({ ...options, signal: context.signal(), onProgress: ({ done, total, id }) => count(done, total, id) });
+  const { datasets, findings, exitCode } = checked;
+  context.result({ schema: 1, ok: exitCode === 0, datasets, findings }, checkText(checked), json);
+  process.exitCode = exitCode;
+}
+
+/** The report for people: each dataset, then every finding as a line, what is unusable first. */
+export function checkText({ datasets, findings }: CheckResult): string {
+  const [unusable, odd] = (['unusable', 'odd'] as const).map((severity) => findings.filter((finding) => finding.severity === severity));
+  const cases = new Set(unusable!.map(({ id }) => id)).size;
+  return [
+    ...datasets.flatMap(datasetLines),
+    ...unusable!.map((finding) => findingLine('UNUSABLE', finding)),
+    ...odd!.map((finding) => findingLine('odd', finding)),
+    cases > 0 ? `${cases} cases are unusable and would be skipped; nothing was changed` : `every case can be prepared; nothing was changed`,
+  ].join('\n');
+}
+
+function datasetLines({ name, modality, classes, cases, labelled, channels, spacing, size, notes }: CheckedDataset): string[] {
+  const counted = `${cases} cases, ${labelled} with a label, ${channels.join(' or ') || 'unknown'} channel${channels.length === 1 && channels[0] === 1 ? '' : 's'}`;
+  const named = Object.entries(classes).map(([value, label]) => `${value} ${label}`);
+  return [
+    `${name} (${modality.toUpperCase()}): ${counted}`,
+    ...(spacing ? [`  spacing ${rangeText(spacing)} mm, size ${rangeText(size!)} voxels`] : []),
+    ...(named.length > 0 ? [`  classes ${named.join(', ')}`] : []),
+    ...notes.map((note) => `  note: ${note}`),
+  ];
+}
+
+function rangeText({ min, max }: NonNullable<CheckedDataset['size']>): string {
+  const short = (n: number) => String(Number(n.toPrecision(4)));
+  return min.map((low, axis) => [...new Set([short(low), short(max[axis]!)])].join('-')).join(' x ');
+}
+
+const findingLine = (mark: string, { id, kind, message }: Finding): string => `${mark} ${id} [${kind}]: ${message}`;

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/*
+ * One volume on disk, so that a crop is read without the rest:
+ *   8 bytes  magic "HYBMIMV1"
+ *   4 bytes  length of the header, uint32
+ *   header   JSON, padded with spaces so that the data begins at a multiple of 64
+ *   chunks   in the order x fastest, then y, z; each [c][z][y][x] of the full chunk size, 0 beyond the volume's edge
+ *   tail     one uint32 list a class: positions x + nx*(y + ny*z) of some of its voxels (labels only)
+ * Numbers are little-endian.
+ */
+export const magic = 'HYBMIMV1';
+/** Voxels along an axis of a chunk. */
+export const chunkSide = 32;
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+export const chunkedHeader = z.object({
+  dtype: z.enum(['float32', 'uint8', 'uint16']),
+  size: triple,
+  spacing: triple,
+  affine: z.object({ rows: z.array(z.number()) }),
+  channels: z.int().positive(),
+  chunk: triple,
+  /** What was done to the source, in order, for people to read. */
+  steps: z.array(z.string()),
+  /** SHA-256 of each source file. */
+  sources: z.array(z.string()),
+  /** For each class value: how many voxels it has, how many positions are stored, where the first stands in the tail (in positions). */
+  classPositions: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int(), offset: z.int() })),
+});
+export type ChunkedHeader = z.infer<typeof chunkedHeader>;
+
+export type ChunkedArray = Float32Array | Uint8Array | Uint16Array;
+export const arrayTypes = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array } as const;
+
+/** The bytes before the first chunk. */
+export function encodeHeader(header: ChunkedHeader): Buffer {
+  const text = Buffer.from(JSON.stringify(header), 'utf8');
+  const padded = Math.ceil((12 + text.length) / 64) * 64 - 12;
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(padded);
+  return Buffer.concat([Buffer.from(magic, 'ascii'), length, text, Buffer.alloc(padded - text.length, ' ')]);
+}
+
+/** The same memory as bytes. */
+export function bytesOf(view: NodeJS.ArrayBufferView): Buffer {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+}

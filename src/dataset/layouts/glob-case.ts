@@ -1,0 +1,30 @@
+import { basename } from 'node:path';
+import type { CaseOf } from './match-cases.js';
+
+/**
+ * Matches paths below `root` with a glob: `*` is any part of a name, `?` one character, `**` any folders, `{a,b}` either. The case's
+ * name is what the wildcards matched, joined by "_"; the file's own name where there is no wildcard.
+ */
+export function globCase(root: string, glob: string): CaseOf {
+  const pattern = new RegExp(`^${literal(root.replace(/\/$/, ''))}/${translate(glob.replace(/^\.\//, ''))}$`);
+  return (file) => {
+    const match = pattern.exec(file);
+    if (!match) return undefined;
+    const wild = match.slice(1).filter((part) => part !== undefined && part !== '');
+    return wild.length > 0 ? wild.map((part) => part.replace(/\/$/, '')).join('_') : basename(file);
+  };
+}
+
+function translate(glob: string): string {
+  return glob.replace(/\*\*\/?|\*|\?|\{[^}]*\}|[^*?{]+|\{/g, (token) => {
+    if (token.startsWith('**')) return token.endsWith('/') ? '((?:[^/]+/)*)' : '(.*)';
+    if (token === '*') return '([^/]*?)';
+    if (token === '?') return '([^/])';
+    if (/^\{.*\}$/.test(token)) return `(?:${token.slice(1, -1).split(',').map(literal).join('|')})`;
+    return literal(token);
+  });
+}
+
+function literal(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

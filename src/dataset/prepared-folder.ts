@@ -1,0 +1,40 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lock } from 'proper-lockfile';
+import { WorkError } from '../errors.js';
+import type { PrepareCaseTask } from './prepare-case.js';
+
+/**
+ * Takes a prepared folder, made where it is missing, for one writer.
+ * @param part what of it is taken, such as a shard; absent: everything
+ * @returns what gives it back
+ * @throws WorkError when the folder cannot be made or another writer has that part
+ */
+export async function lockFolder(out: string, part?: string): Promise<() => Promise<void>> {
+  await mkdir(out, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    throw new WorkError(`the folder ${out} cannot be made (${cause.code}): choose another --out`, { file: out }, { cause });
+  });
+  // A lock left by a killed run is stale after 10 s, so waiting a little longer than that is enough to continue after it.
+  const retries = { retries: 12, minTimeout: 1000, maxTimeout: 1000 };
+  return lock(part === undefined ? out : join(out, part), { stale: 10_000, retries, realpath: false }).catch((cause: unknown) => {
+    throw new WorkError(`another prepare is writing to ${out}: wait for it or choose another --out`, { file: out }, { cause });
+  });
+}
+
+/**
+ * What a killed run left half written of these cases and the index: our own partial volumes, and the numbered files that atomic
+ * writes begin with. Other cases may be some other shard's, which is at work on them.
+ */
+export async function removePartialFiles(out: string, tasks: readonly PrepareCaseTask[]): Promise<void> {
+  for (const file of await readdir(out)) if (/^index\.json\.[0-9]+$/.test(file)) await rm(join(out, file), { force: true });
+  const names = new Map<string, Set<string>>();
+  for (const { source } of tasks) names.set(source.dataset, (names.get(source.dataset) ?? new Set()).add(source.name));
+  for (const [dataset, own] of names) {
+    for (const file of await readdir(join(out, dataset)).catch(() => [])) {
+      const name = partialFile.exec(file)?.groups?.name;
+      if (name !== undefined && own.has(name)) await rm(join(out, dataset, file), { force: true });
+    }
+  }
+}
+
+const partialFile = /^(?<name>.*?)(?:(?:\.(?:image|label)\.hmv)?\.[0-9a-f-]{36}\.partial|\.case\.json\.[0-9]+)$/;

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, encodeHeader } from './chunked-format.js';
+import type { ClassPositions } from './class-positions.js';
+
+/**
+ * Writes a volume in chunks, to a temporary file first, which is renamed when it is complete.
+ * @param slabs the volume from below, each of `chunkSide` planes (the last may have fewer), `[c][z][y][x]`
+ */
+export function writeChunkedFile(
+  file: string,
+  described: Omit<ChunkedHeader, 'chunk' | 'classPositions'>,
+  slabs: Iterable<ChunkedArray>,
+  positions: Readonly<Record<string, ClassPositions>> = {},
+): void {
+  let offset = 0;
+  const classPositions = Object.fromEntries(
+    Object.entries(positions).map(([label, entry]) => {
+      const listed = { voxels: entry.voxels, stored: entry.positions.length, offset };
+      offset += entry.positions.length;
+      return [label, listed];
+    }),
+  );
+  const header: ChunkedHeader = { ...described, chunk: [chunkSide, chunkSide, chunkSide], classPositions };
+  const partial = `${file}.${randomUUID()}.partial`;
+  mkdirSync(dirname(file), { recursive: true });
+  const descriptor = openSync(partial, 'w');
+  try {
+    writeSync(descriptor, encodeHeader(header));
+    for (const slab of slabs) for (const chunk of chunksOf(header, slab)) writeSync(descriptor, bytesOf(chunk));
+    for (const entry of Object.values(positions)) writeSync(descriptor, bytesOf(entry.positions));
+    fsyncSync(descriptor);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(partial, file);
+}
+
+/** The chunks of a slab, x fastest. */
+function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, slab: ChunkedArray): Generator<ChunkedArray> {
+  const [kx, ky, kz] = chunk;
+  const planes = slab.length / (nx * ny * channels);
+  for (let cy = 0; cy < ny; cy += ky) {
+    for (let cx = 0; cx < nx; cx += kx) {
+      const values = new arrayTypes[dtype](kx * ky * kz * channels);
+      const width = Math.min(kx, nx - cx);
+      for (let c = 0; c < channels; c++) {
+        for (let z = 0; z < planes; z++) {
+          for (let y = cy; y < Math.min(ny, cy + ky); y++) {
+            const from = cx + nx * (y + ny * (z + planes * c));
+            values.set(slab.subarray(from, from + width), kx * (y - cy + ky * (z + kz * c)));
+          }
+        }
+      }
+      yield values;
+    }
+  }
+}

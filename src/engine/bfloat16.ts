@@ -1,0 +1,117 @@
+import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { devices } from './devices.js';
+import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
+import { addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import type { OpAttribute } from './native-backend.js';
+import { addAfter, addCast, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
+
+/** Inputs of the convolution and product kernels that are rounded to bfloat16; the other inputs are sizes. */
+const productInputs: Readonly<Record<string, readonly number[]>> = {
+  Conv3D: [0, 1],
+  Conv3DBackpropInputV2: [1, 2],
+  Conv3DBackpropFilterV2: [0, 2],
+  BatchMatMulV2: [0, 1],
+  BatchMatMul: [0, 1],
+  MatMul: [0, 1],
+};
+
+/** What lies between two convolutions. Such an op stays in bfloat16 when `leading`, an input of it, is. */
+interface PassOp {
+  readonly leading: number;
+  /** The inputs of the op's own type; `list`: all but the last. */
+  readonly values: readonly number[] | 'list';
+}
+
+const passOps: Readonly<Record<string, PassOp>> = {
+  [afterOp]: { leading: 0, values: [0] },
+  [negativeZeroOp]: { leading: 0, values: [0] },
+  Reshape: { leading: 0, values: [0] },
+  Slice: { leading: 0, values: [0] },
+  SplitV: { leading: 0, values: [0] },
+  PadV2: { leading: 0, values: [0, 2] },
+  ConcatV2: { leading: 0, values: 'list' },
+  SelectV2: { leading: 1, values: [1, 2] },
+  MaxPool3D: { leading: 0, values: [0] },
+  MaxPool3DGrad: { leading: 0, values: [0, 1, 2] },
+  LeakyRelu: { leading: 0, values: [0] },
+  LeakyReluGrad: { leading: 1, values: [0, 1] },
+  FusedBatchNormV3: { leading: 0, values: [0] },
+  FusedBatchNormGradV3: { leading: 1, values: [0, 1] },
+};
+
+export interface Bfloat16Writer {
+  /** The op's outputs, float32 to whoever takes them; undefined for an op that is to be written in float32. */
+  add(name: string, attributes: readonly OpAttribute[], inputs: readonly GraphOutput[], count: number): GraphOutput[] | undefined;
+}
+
+/**
+ * Writes the ops of a step that compute in bfloat16: convolutions and matrix products, and on a CPU the norms, activations, pooling and
+ * rearrangements between two convolutions, which take half the memory and its traffic so. A norm's statistics, sums of gradients, weights
+ * and losses stay float32.
+ *
+ * Each output comes widened to float32, and the values it was widened from are remembered: who can take those does, and a widening that
+ * nobody takes is not computed.
+ */
+export function bfloat16Writer(graph: Graph): Bfloat16Writer {
+  const narrow = new Map<GraphOutput, GraphOutput>();
+  const widened = (output: GraphOutput): GraphOutput => {
+    const wide = addCast(graph, output, DataTypeCode.bfloat16, DataTypeCode.float32);
+    narrow.set(wide, output);
+    return wide;
+  };
+  const rounded = (input: GraphOutput, earlier?: GraphOutput): GraphOutput =>
+    narrow.get(input) ?? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16, earlier);
+  const { kind, bfloat16 } = devices();
+  return {
+    add(name, attributes, inputs, count) {
+      const products = productInputs[name];
+      if (products) {
+        const earlier = name.includes('Backprop') ? inputs.at(-1) : undefined; // what is not kept rounded is rounded when its gradient is there
+        const operands = inputs.map((input, i) => (products.includes(i) ? rounded(input, earlier) : input));
+        if (bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs))
+          return [addRoundedProduct(graph, name, attributes, operands, products)];
+        if (name === filterGradientOp) return [addFilterGradient(graph, operands, attributes, DataTypeCode.bfloat16)];
+        return [widened(addOutput(graph, name, operands, inBfloat16(attributes)))];
+      }
+      const pass = kind === 'cpu' ? passOps[name] : undefined;
+      if (!pass || !narrow.has(inputs[pass.leading] as GraphOutput)) return undefined;
+      const isValue = (i: number) => (pass.values === 'list' ? i < inputs.length - 1 : pass.values.includes(i));
+      const operands = inputs.map((input, i) => (isValue(i) ? rounded(input) : input));
+      if (name === afterOp) return [widened(addAfter(graph, operands, inBfloat16(attributes)))];
+      if (name === negativeZeroOp) return [addNegativeZero(graph, operands[0] as GraphOutput, DataTypeCode.bfloat16)];
+      const oper = addOp(graph, name, operands, inBfloat16(attributes));
+      return Array.from({ length: count }, (_, index) => ({ oper, index })).map((output) => (isNarrow(graph, output) ? widened(output) : output));
+    },
+  };
+}
+
+/**
+ * Without hardware that multiplies bfloat16: the rounded operands, multiplied in float32. That is the arithmetic of bfloat16 units, which
+ * accumulate in float32, without their speed.
+ */
+function addRoundedProduct(
+  graph: Graph,
+  name: string,
+  attributes: readonly OpAttribute[],
+  operands: readonly GraphOutput[],
+  products: readonly number[],
+): GraphOutput {
+  const wide = operands.map((operand, i) => (products.includes(i) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32) : operand));
+  return name === filterGradientOp ? addFilterGradient(graph, wide, attributes, DataTypeCode.float32) : addOutput(graph, name, wide, attributes);
+}
+
+/**
+ * oneDNN's bfloat16 kernel for filter gradients writes beyond its memory, and gives other numbers each time, where the filter is deeper
+ * than the image: the bottleneck of a small crop.
+ */
+function isBeyondNativeKernels(graph: Graph, name: string, attributes: readonly OpAttribute[], inputs: readonly GraphOutput[]): boolean {
+  if (name !== filterGradientOp || devices().kind !== 'cpu') return false;
+  const [, imageDepth = 0] = describeOutput(graph, inputs[0] as GraphOutput).shape;
+  const [filterDepth = 0] = describeOutput(graph, addOutput(graph, name, inputs, attributes)).shape; // pruned: nothing uses it
+  return filterDepth > imageDepth;
+}
+
+const inBfloat16 = (attributes: readonly OpAttribute[]): OpAttribute[] =>
+  attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
+
+const isNarrow = (graph: Graph, output: GraphOutput): boolean => describeOutput(graph, output).dtype === DataTypeCode.bfloat16;

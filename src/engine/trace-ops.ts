@@ -1,0 +1,31 @@
+import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { addConstant, addOp, addOutput, type Graph, typeAttribute } from './graph.js';
+import type { OpAttribute } from './native-backend.js';
+
+// Ops that TensorFlow does not have under one name: a trace writes them as nodes that depend on the type at hand.
+
+/** Its first input, made to wait for its second. */
+export const afterOp = 'After';
+
+/** Whether each element is -0: false for 0. */
+export const negativeZeroOp = 'IsNegativeZero';
+
+/** `afterOp` of [value, earlier], for values of the type in `attributes`. */
+export function addAfter(graph: Graph, [value, earlier]: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  return { oper: addOp(graph, 'Identity', [value as GraphOutput], attributes, [(earlier as GraphOutput).oper]), index: 0 };
+}
+
+/** `negativeZeroOp` of values of `type`, float32 or bfloat16: -0 is the one number of which no bit but the sign is set. */
+export function addNegativeZero(graph: Graph, x: GraphOutput, type: number): GraphOutput {
+  const integer = type === DataTypeCode.bfloat16 ? DataTypeCode.int16 : DataTypeCode.int32;
+  const bits = addOutput(graph, 'Bitcast', [x], [typeAttribute('T', type), typeAttribute('type', integer)]); // no copy
+  const sign = addConstant(graph, DataTypeCode.int32, [], Int32Array.of(type === DataTypeCode.bfloat16 ? -(2 ** 15) : -(2 ** 31)));
+  return addOutput(graph, 'Equal', [bits, addCast(graph, sign, DataTypeCode.int32, integer)], [typeAttribute('T', integer)]);
+}
+
+/** The values in another type, once `earlier` is there; the same output when they are of it already. */
+export function addCast(graph: Graph, input: GraphOutput, from: number, to: number, earlier?: GraphOutput): GraphOutput {
+  if (from === to) return input;
+  const waitsFor = earlier ? [earlier.oper] : [];
+  return { oper: addOp(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)], waitsFor), index: 0 };
+}

@@ -1,0 +1,30 @@
+import { resolve } from 'node:path';
+import type { Image } from 'itk-wasm';
+import { DataError } from '../errors.js';
+import { quietly } from './itk-console.js';
+import { volumeOfItk } from './itk-volume.js';
+import { readTextHeader, type TextFormat } from './text-header.js';
+import type { Volume } from './volume.js';
+
+/**
+ * Reads MetaImage or NRRD through ITK, after checking the header against the file.
+ * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
+ */
+export async function readItkFile(file: string, format: TextFormat): Promise<Volume> {
+  await readTextHeader(file, format);
+  // Loaded late: who reads NIfTI alone should not wait for it.
+  const { metaReadImageNode, nrrdReadImageNode } = await import('@itk-wasm/image-io');
+  const read = format === 'metaimage' ? metaReadImageNode : nrrdReadImageNode;
+  let image: Image | undefined;
+  try {
+    image = (await quietly(() => read(resolve(file)))).image;
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  if (!image?.data) throw unreadable(file, undefined);
+  return volumeOfItk(image, file);
+}
+
+function unreadable(file: string, cause: unknown): DataError {
+  return new DataError(`${file} is damaged or truncated: its voxels could not be read to their end; copy or download it again`, { file }, { cause });
+}

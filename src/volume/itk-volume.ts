@@ -1,0 +1,49 @@
+import type { Image } from 'itk-wasm';
+import { DataError } from '../errors.js';
+import { type Affine, checkAffine, spacingOf } from './affine.js';
+import { type Triple, type Volume, type VoxelArray, voxelCount } from './volume.js';
+
+/**
+ * ITK's image as a volume: LPS to RAS, interleaved components to planes, 64-bit types to float32.
+ * @param file where it comes from, for errors
+ * @throws DataError when it has not three axes of space, or its axes do not span space
+ */
+export function volumeOfItk(image: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction' | 'data' | 'imageType'>, file: string): Volume {
+  const [nx, ny, nz = 1, ...rest] = image.size;
+  if (image.size.length < 3 || image.size.length > 4) {
+    throw new DataError(`${file} has ${image.size.length} axes; expected 3 of space, and a fourth for channels at most`, { file, found: image.size });
+  }
+  const size: Triple = [nx!, ny!, nz];
+  const affine = rasAffine(image);
+  checkAffine(affine, file, 'correct the directions and spacing in the header');
+  const { components } = image.imageType;
+  const channels = components * rest.reduce((product, n) => product * n, 1);
+  const data = planar(narrowed(image.data), components, voxelCount({ size }) * (channels / components));
+  return { size, spacing: spacingOf(affine), affine, channels, data };
+}
+
+/** ITK's world has x to the left and y to the back; `direction` is row-major, a column an axis. */
+function rasAffine({ size, spacing, origin, direction }: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction'>): Affine {
+  const axes = size.length;
+  return {
+    rows: [-1, -1, 1].flatMap((sign, row) => [
+      ...[0, 1, 2].map((column) => sign * Number(direction[axes * row + column]) * spacing[column]! + 0),
+      sign * origin[row]! + 0, // + 0: no negative zeros
+    ]),
+  };
+}
+
+function narrowed(data: Image['data']): VoxelArray {
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float32Array.from(data, Number);
+  return data as VoxelArray;
+}
+
+function planar(data: VoxelArray, components: number, voxels: number): VoxelArray {
+  if (components === 1) return data;
+  const planes = data.slice();
+  for (let component = 0; component < components; component++) {
+    for (let i = 0; i < voxels; i++) planes[component * voxels + i] = data[i * components + component]!;
+  }
+  return planes;
+}

@@ -1,0 +1,49 @@
+import { stat } from 'node:fs/promises';
+import { readDicomSeries } from './dicom-read.js';
+import { readItkFile } from './itk-read.js';
+import { readNifti } from './nifti-read.js';
+import { scanParts } from './scan-parts.js';
+import { readTextHeader } from './text-header.js';
+import type { Volume } from './volume.js';
+import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
+
+/**
+ * Reads a scan or label: NIfTI (`.nii`, `.nii.gz`, told by content), MetaImage (`.mha`, `.mhd` with its `.raw` or `.zraw`), NRRD (`.nrrd`,
+ * `.nhdr`), or a folder that holds one DICOM series. Values stay in the file's type where they can; 64-bit types become float32.
+ * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
+ */
+export async function readVolume(path: string): Promise<Volume> {
+  return (await readByItk(path)) ?? readNifti(path);
+}
+
+/**
+ * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI alone is read in pieces; the other
+ * formats are held whole.
+ * @throws DataError as `readVolume` does, here or while slices are read
+ */
+export async function openSlices(path: string): Promise<VolumeSlices> {
+  const whole = await readByItk(path);
+  return whole ? slicesOfVolume(whole) : openNiftiSlices(path);
+}
+
+/**
+ * Bytes of the voxels of a scan that `openSlices` holds whole, as far as its header tells (a compressed DICOM series takes more); undefined
+ * for one that is read in pieces.
+ * @throws DataError when a header cannot be read or a data file is missing
+ */
+export async function bytesHeldWhole(path: string): Promise<number | undefined> {
+  if (/\.(mha|mhd)$/i.test(path)) return (await readTextHeader(path, 'metaimage')).bytes;
+  if (/\.(nrrd|nhdr)$/i.test(path)) return (await readTextHeader(path, 'nrrd')).bytes;
+  if (!(await isFolder(path))) return undefined;
+  const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
+  return parts.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** What is not NIfTI by its name or because it is a folder; else undefined. */
+async function readByItk(path: string): Promise<Volume | undefined> {
+  if (/\.(mha|mhd)$/i.test(path)) return readItkFile(path, 'metaimage');
+  if (/\.(nrrd|nhdr)$/i.test(path)) return readItkFile(path, 'nrrd');
+  return (await isFolder(path)) ? readDicomSeries(path) : undefined;
+}
+
+const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() ?? false;

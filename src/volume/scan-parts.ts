@@ -1,0 +1,20 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readTextHeader } from './text-header.js';
+
+/**
+ * The files that a scan consists of, absolute where `path` is: the file itself, with the data file of a MetaImage or NRRD header, or every file
+ * of a DICOM folder, sorted. A change in any of them is a change of the scan.
+ * @throws DataError when a header cannot be read or its data file is missing
+ */
+export async function scanParts(path: string): Promise<string[]> {
+  if (/\.(mhd|mha)$/i.test(path)) return withData(path, (await readTextHeader(path, 'metaimage')).dataFile);
+  if (/\.(nrrd|nhdr)$/i.test(path)) return withData(path, (await readTextHeader(path, 'nrrd')).dataFile);
+  if (!(await stat(path).catch(() => undefined))?.isDirectory()) return [path];
+  return (await readdir(path, { withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => join(path, name))
+    .sort();
+}
+
+const withData = (header: string, data: string): string[] => (data === header ? [header] : [header, data]);

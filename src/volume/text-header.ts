@@ -1,0 +1,187 @@
+import { open, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { DataError } from '../errors.js';
+
+/** What is checked of a MetaImage or NRRD header before its voxels are read; the voxels themselves, and the rest, are ITK's to read. */
+export interface TextHeader {
+  /** Voxels along each axis, channels among them where the format counts them so. */
+  readonly sizes: readonly number[];
+  /** Of the voxels when they are not compressed. */
+  readonly bytes: number;
+  /** `text`: numbers written out, whose length nobody knows before. */
+  readonly encoding: 'raw' | 'compressed' | 'text';
+  /** Where the voxels are; the header's own file when they follow it. */
+  readonly dataFile: string;
+  /** Byte of `dataFile` at which they begin, at least. */
+  readonly dataOffset: number;
+}
+
+export type TextFormat = 'metaimage' | 'nrrd';
+
+/** A header is a few hundred bytes; what has no end within this is none. */
+const longestHeader = 1 << 16;
+
+/** A deflate stream can shrink by 1032 at most. */
+const largestCompression = 1100;
+
+/** More voxels than any scanner makes. */
+const largestVoxelCount = 2 ** 32;
+
+/** Types by their bytes: MetaImage's, then NRRD's with its synonyms. */
+const types: readonly (readonly [number, string])[] = [
+  [1, 'MET_CHAR, MET_UCHAR, signed char, int8, int8_t, uchar, unsigned char, uint8, uint8_t'],
+  [2, 'MET_SHORT, MET_USHORT, short, short int, signed short, signed short int, int16, int16_t'],
+  [2, 'ushort, unsigned short, unsigned short int, uint16, uint16_t'],
+  [4, 'MET_INT, MET_UINT, MET_LONG, MET_ULONG, MET_FLOAT, int, signed int, int32, int32_t, uint, unsigned int, uint32, uint32_t, float'],
+  [8, 'MET_LONG_LONG, MET_ULONG_LONG, MET_DOUBLE, longlong, long long, long long int, signed long long, signed long long int, int64, int64_t'],
+  [8, 'ulonglong, unsigned long long, unsigned long long int, uint64, uint64_t, double'],
+];
+const typeBytes = new Map(types.flatMap(([bytes, names]) => names.split(', ').map((name) => [name, bytes] as const)));
+
+/**
+ * Reads the header and checks that its size is possible and its voxels are all there, as far as that can be told without reading them.
+ * @throws DataError for a missing or foreign file, an absurd size, an unknown type, a missing, split or truncated data file
+ */
+export async function readTextHeader(file: string, format: TextFormat): Promise<TextHeader> {
+  const { fields, length } = await readFields(file, format);
+  const header = format === 'metaimage' ? metaImageHeader(fields, length, file) : nrrdHeader(fields, length, file);
+  await checkData(header, file);
+  return header;
+}
+
+interface Fields {
+  /** By the key in lower case. */
+  readonly fields: ReadonlyMap<string, string>;
+  /** Bytes of the header. */
+  readonly length: number;
+}
+
+async function readFields(file: string, format: TextFormat): Promise<Fields> {
+  const start = await readStart(file);
+  const lines = start.split('\n');
+  const fields = new Map<string, string>();
+  let length = 0;
+  const [separator, last, name] = format === 'metaimage' ? ['=', /^ElementDataFile\s*=/i, 'MetaImage'] : [':', /^\s*$|^data ?file\s*:/i, 'NRRD'];
+  if (format === 'nrrd' && !/^NRRD000\d/.test(start)) throw foreign(file, name);
+  for (const line of lines) {
+    length += line.length + 1;
+    const at = line.indexOf(separator);
+    if (at > 0 && !line.startsWith('#'))
+      fields.set(
+        line.slice(0, at).trim().toLowerCase(),
+        line
+          .slice(at + 1)
+          .replace(/^=/, '')
+          .trim(),
+      );
+    if (last.test(line.trimEnd())) return { fields, length };
+  }
+  if (format === 'nrrd' && start.length < longestHeader) return { fields, length };
+  throw foreign(file, name);
+}
+
+function foreign(file: string, name: string): DataError {
+  return new DataError(`${file} is not a ${name} file: it has no header of one; copy or download it again`, { file });
+}
+
+async function readStart(file: string): Promise<string> {
+  const handle = await open(file).catch((cause: NodeJS.ErrnoException) => {
+    const what = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
+    throw new DataError(`${file} ${what}: check the path`, { file }, { cause });
+  });
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(longestHeader), 0, longestHeader, 0);
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+function metaImageHeader(fields: Fields['fields'], length: number, file: string): TextHeader {
+  const sizes = checkedSizes(fields.get('dimsize'), 'DimSize', file);
+  const channels = Number(fields.get('elementnumberofchannels') ?? 1);
+  const data = fields.get('elementdatafile')!;
+  const skipped = Number(fields.get('headersize') ?? 0);
+  const own = data === 'LOCAL';
+  return {
+    sizes,
+    bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
+    encoding: isTrue(fields.get('compresseddata')) ? 'compressed' : isTrue(fields.get('binarydata') ?? 'True') ? 'raw' : 'text',
+    dataFile: own ? file : besideHeader(data, 'ElementDataFile', file),
+    dataOffset: own ? length : Math.max(0, skipped),
+  };
+}
+
+function nrrdHeader(fields: Fields['fields'], length: number, file: string): TextHeader {
+  const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
+  const data = fields.get('data file') ?? fields.get('datafile');
+  const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
+  const skipped = Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0);
+  return {
+    sizes,
+    bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
+    encoding: encoding === 'raw' ? 'raw' : /^(gz|gzip)$/.test(encoding) ? 'compressed' : 'text',
+    dataFile: data === undefined ? file : besideHeader(data, 'data file', file),
+    dataOffset: (data === undefined ? length : 0) + Math.max(0, skipped),
+  };
+}
+
+function checkedSizes(text: string | undefined, field: string, file: string): number[] {
+  const sizes = (text ?? '').split(/\s+/).filter(Boolean).map(Number);
+  const whole = sizes.length >= 3 && sizes.every((n) => Number.isInteger(n) && n >= 1);
+  if (whole && product(sizes) <= largestVoxelCount) return sizes;
+  throw new DataError(
+    `${file}: ${field} is ${text === undefined ? 'missing' : `"${text}"`}; expected the voxels on each of 3 axes, 1 or more and at most 2^32 in all, so the header is damaged`,
+    { file, field, found: text },
+  );
+}
+
+function bytesOf(type: string | undefined, field: string, file: string): number {
+  const bytes = typeBytes.get(type ?? '');
+  if (bytes !== undefined) return bytes;
+  throw new DataError(
+    `${file}: ${field} is ${type === undefined ? 'missing' : `"${type}"`}; expected a whole or floating point number of 1 to 8 bytes`,
+    {
+      file,
+      field,
+      found: type,
+    },
+  );
+}
+
+/** A pattern of names or a list of slices is another file format in disguise, and no dataset here is handed out so. */
+function besideHeader(data: string, field: string, file: string): string {
+  if (/^LIST\b|%\d*d/.test(data)) {
+    throw new DataError(`${file}: ${field} names several files ("${data}"), but one data file is expected: write the scan as one file`, {
+      file,
+      field,
+      found: data,
+    });
+  }
+  return resolve(dirname(file), data);
+}
+
+async function checkData({ dataFile, dataOffset, bytes, encoding, sizes }: TextHeader, file: string): Promise<void> {
+  const found = await stat(dataFile).catch((cause: NodeJS.ErrnoException) => {
+    const what = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
+    throw new DataError(`${file} has its voxels in ${dataFile}, which ${what}: copy it beside the header`, { file: dataFile }, { cause });
+  });
+  const there = Math.max(0, found.size - dataOffset);
+  if (encoding === 'raw' && there < bytes) {
+    throw new DataError(`${dataFile} is truncated: its header promises ${bytes} bytes of voxels, ${there} are there; copy or download it again`, {
+      file: dataFile,
+      found: there,
+      expected: bytes,
+    });
+  }
+  if (encoding === 'compressed' && bytes > there * largestCompression) {
+    throw new DataError(
+      `${dataFile} is truncated or its header is damaged: a size of ${sizes.join('x')} needs ${bytes} bytes, more than a file of ${found.size} bytes can hold`,
+      { file: dataFile, found: sizes, expected: bytes },
+    );
+  }
+}
+
+const isTrue = (text: string | undefined): boolean => /^(true|t|1|yes)$/i.test(text ?? '');
+
+const product = (numbers: readonly number[]): number => numbers.reduce((all, n) => all * n, 1);
