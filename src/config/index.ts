@@ -1,6 +1,8 @@
-export { type ExperimentConfig, experimentConfig, type FinetuneConfig, finetuneConfig, type PretrainConfig, pretrainConfig } from './configs.js';
+export { type FinetuneConfig, finetuneConfig, type PretrainConfig, pretrainConfig } from './configs.js';
+export { type ExperimentArm, type ExperimentConfig, experimentConfig, type PretrainingMode } from './experiment-config.js';
 export { checkConfig, loadConfig, loadSettings } from './load-config.js';
 export { nearestName } from './nearest-name.js';
+export { overlaid, type Section } from './overlay.js';
 export { type PredictConfig, predictConfig } from './predict-config.js';
 export { methodSection, networkSection } from './sections.js';
 export { loadTask, parseClasses, type TaskConfig } from './task.js';

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { DataError, UsageError } from '../errors.js';
 import { nearestName } from './nearest-name.js';
+import { overlaid, type Section } from './overlay.js';
 
 /**
  * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
@@ -10,10 +12,7 @@ import { nearestName } from './nearest-name.js';
  * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what was expected
  */
 export async function loadConfig<S extends z.ZodType>(schema: S, file: string, overrides: readonly string[] = []): Promise<z.infer<S>> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`configuration ${file} cannot be read: check the path; configs/ has one for each task`, { file }, { cause });
-  });
-  const content = parsed(text, file);
+  const content = { ...(await readExtended(file)) };
   for (const override of overrides) applyOverride(content, override);
   return checkConfig(schema, content, file);
 }
@@ -30,6 +29,26 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
   const { success, data, error } = schema.safeParse(content);
   if (success) return data;
   throw new UsageError(`${source}: ${sentence(error.issues[0]!, schema, content)}`, { file: source, field: error.issues[0]!.path.join('.') });
+}
+
+/**
+ * The content of a configuration, laid upon the files that its key `extends` names (one or several, relative to it; later ones upon
+ * earlier ones).
+ */
+async function readExtended(file: string, within: readonly string[] = []): Promise<Section> {
+  if (within.includes(file)) throw new UsageError(`${file} extends itself, by way of ${within.at(-1)}`, { file, field: 'extends' });
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new DataError(`configuration ${file} cannot be read: check the path; configs/ has one for each task`, { file }, { cause });
+  });
+  const { extends: bases, ...own } = parsed(text, file);
+  if (bases === undefined) return own;
+  const names = [bases].flat();
+  if (!names.every((name) => typeof name === 'string')) {
+    throw new UsageError(`${file}: "extends" is ${JSON.stringify(bases)}, but must be a file name or a list of them`, { file, field: 'extends' });
+  }
+  let content: Section = {};
+  for (const name of names) content = overlaid(content, await readExtended(join(dirname(file), name), [...within, file]));
+  return overlaid(content, own);
 }
 
 function parsed(text: string, file: string): Record<string, unknown> {

@@ -129,8 +129,26 @@ const simMim = z.strictObject({
   maskRatio: z.number().gt(0).lt(1).default(0.6),
 });
 
+const transVw = z.strictObject({
+  name: z.literal('transvw'),
+  /** Visual words, the classes, and crops of each at most: as the released code has them. */
+  words: z.int().min(2).default(44),
+  instances: z.int().min(1).default(200),
+  /** Of the word's cross-entropy beside the restoration. */
+  wordWeight: weight.default(0.01),
+  /** Of the auto-encoder that finds patients alike, on whole scans shrunk to cubes. */
+  autoEncoder: z
+    .strictObject({
+      side: voxels.default(64),
+      steps: z.int().min(1).default(5000),
+      batchSize: z.int().min(1).default(4),
+      learningRate: z.number().gt(0).default(1e-4),
+    })
+    .prefault({}),
+});
+
 /** A pre-training method and its settings; without a name: HybridMIM. */
-export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim]);
+export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim, transVw]);
 
 const trainShape = {
   batchSize: z.int().min(1),

@@ -3,12 +3,20 @@ import { resolve } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import type { Triple } from '../volume/index.js';
 import type { AugmentationProbabilities } from './augmentation.js';
+import type { LabelledCrop } from './crop-plan.js';
 import type { BatchOutcome } from './crop-worker.js';
 import type { Batch, BatchCase, BatchOptions, CropCorruption } from './make-batch.js';
 import { type PreparedCase, readPreparedIndex } from './prepared-index.js';
 import { type CaseSelection, selectCases } from './select-cases.js';
 import { unitScales } from './unit-intensity.js';
 import { openWorkerPool, type WorkerPool } from './worker-pool.js';
+
+/** A given crop: first voxel [x, y, z] in the prepared scan of a case. */
+export interface CropOfWord {
+  readonly word: number;
+  readonly caseId: string;
+  readonly start: Triple;
+}
 
 export interface CropLoaderOptions extends CaseSelection {
   readonly preparedDir: string;
@@ -25,6 +33,8 @@ export interface CropLoaderOptions extends CaseSelection {
   readonly foregroundRatio?: number;
   /** Probabilities; absent: none. `paperAugmentation` has the paper's. */
   readonly augmentation?: AugmentationProbabilities;
+  /** Crops to show instead of drawn ones, each with the class that it stands for; absent: drawn. */
+  readonly crops?: readonly CropOfWord[];
   /** A pretext method's corruption, in place of labels and augmentation; absent: none. */
   readonly corruption?: CropCorruption;
 }
@@ -66,10 +76,21 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     foregroundRatio: options.foregroundRatio ?? 0,
     ...(augmentation && { augmentation }),
     ...(corruption && { corruption }),
+    ...(options.crops && { crops: indexedCrops(options.crops, cases) }),
   };
   const { workers } = options;
   const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', { minThreads: workers, maxThreads: workers, workerData });
   return { cases, channels, ...prefetching(pool, options.prefetch) };
+}
+
+/** @throws DataError when a crop is of a case that the loader does not have */
+function indexedCrops(crops: readonly CropOfWord[], cases: readonly PreparedCase[]): LabelledCrop[] {
+  const indices = new Map(cases.map(({ id }, i) => [id, i]));
+  return crops.map(({ word, caseId, start }) => {
+    const caseIndex = indices.get(caseId);
+    if (caseIndex === undefined) throw new DataError(`a crop is of case ${caseId}, which is not among those of the split`, { found: caseId });
+    return { word, caseIndex, start };
+  });
 }
 
 function workerCase(prepared: PreparedCase): BatchCase {

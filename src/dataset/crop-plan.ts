@@ -43,6 +43,21 @@ export function planCrop(options: CropPlanOptions, step: number, item: number, c
   return { caseIndex, start: perAxis((axis) => uniformStart(stream, size[axis]!, cropSize[axis]!)) };
 }
 
+/** A crop that is given instead of drawn, with the class that it stands for. */
+export interface LabelledCrop extends CropRequest {
+  readonly word: number;
+}
+
+/** Which of the given crops is item `item` of step `step`: each comes once an epoch, in a new order each epoch. */
+export function plannedCrop(
+  crops: readonly LabelledCrop[],
+  { seed, batchSize }: { seed: number; batchSize: number },
+  step: number,
+  item: number,
+): LabelledCrop {
+  return crops[caseOfVisit(seed, crops.length, step * batchSize + item)]!;
+}
+
 /** Case of the `visit`-th crop since step 0: each epoch of `count` visits is a permutation of the cases. */
 export function caseOfVisit(seed: number, count: number, visit: number): number {
   const order = randomStream(seed, 'crop', Math.floor(visit / count)).shuffle(Array.from({ length: count }, (_, i) => i));

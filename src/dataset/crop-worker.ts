@@ -11,7 +11,7 @@ export default function makeBatchInWorker(step: number): unknown {
   const options: BatchOptions = workerData;
   try {
     const batch = makeBatch(options, step);
-    const arrays = [batch.images, batch.corrupted, batch.labels].flatMap((array) => (array ? [array.buffer] : [])) as TransferListItem[];
+    const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap((array) => (array ? [array.buffer] : [])) as TransferListItem[];
     // piscina hands over what this symbol lists
     return move({ [transferableSymbol]: arrays, [valueSymbol]: batch } as never);
   } catch (error) {

@@ -1,7 +1,7 @@
 export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
 export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets, type Finding } from './check.js';
 export type { CaseFinding, FindingKind } from './check-case.js';
-export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader } from './crop-loader.js';
+export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
 export { toClassValues } from './label-values.js';
@@ -30,4 +30,4 @@ export { readChannels } from './read-channels.js';
 export { requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
 export { parseShard, type Shard } from './shards.js';
-export { unitScales } from './unit-intensity.js';
+export { toUnit, unitScales } from './unit-intensity.js';

@@ -4,7 +4,7 @@ import { randomStream } from '../random/streams.js';
 import type { Triple } from '../volume/index.js';
 import { type Augmentation, type AugmentationProbabilities, noAugmentation, placeCrop, planAugmentation } from './augmentation.js';
 import { withChunkedFile } from './chunked-file.js';
-import { type CropPlanOptions, planCrop } from './crop-plan.js';
+import { type CropPlanOptions, type LabelledCrop, planCrop, plannedCrop } from './crop-plan.js';
 import type { PreparedCase } from './prepared-index.js';
 import { toUnit, type UnitScale } from './unit-intensity.js';
 
@@ -28,6 +28,8 @@ export interface BatchOptions extends CropPlanOptions {
   readonly withLabels: boolean;
   readonly augmentation?: AugmentationProbabilities;
   readonly corruption?: CropCorruption;
+  /** Crops to show instead of drawn ones. */
+  readonly crops?: readonly LabelledCrop[];
 }
 
 export interface CropProvenance {
@@ -43,6 +45,8 @@ export interface Batch {
   readonly images: Float32Array;
   /** [B, D, H, W, C], where the loader corrupts: what the network is to restore `images` from. */
   readonly corrupted?: Float32Array;
+  /** [B], where crops are given: the class of each. */
+  readonly words?: Int32Array;
   /** [B, D, H, W] */
   readonly labels?: Int32Array;
   readonly provenance: readonly CropProvenance[];
@@ -84,7 +88,8 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
     }
     return { caseId: source.id, start, ...(augmentation && { augmentation }) };
   });
-  return { images, ...(corrupted && { corrupted }), ...(labels && { labels }), provenance };
+  const words = options.crops && Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(options.crops!, options, step, item).word);
+  return { images, ...(corrupted && { corrupted }), ...(words && { words }), ...(labels && { labels }), provenance };
 }
 
 /** The corruption of item `item` of `step`: a function of the seed, the step and the item alone. */
@@ -93,10 +98,12 @@ function corruptItem({ seed }: BatchOptions, { recipe, heldOut }: CropCorruption
 }
 
 function planItem(options: BatchOptions, step: number, item: number) {
-  const { cases, preparedDir, seed, cropSize, augmentation } = options;
-  const request = planCrop(options, step, item, (caseIndex, label, rank) =>
-    withChunkedFile(join(preparedDir, cases[caseIndex]!.label!), (open) => open.readClassPosition(label, rank)),
-  );
+  const { cases, preparedDir, seed, cropSize, augmentation, crops } = options;
+  const request = crops
+    ? plannedCrop(crops, options, step, item)
+    : planCrop(options, step, item, (caseIndex, label, rank) =>
+        withChunkedFile(join(preparedDir, cases[caseIndex]!.label!), (open) => open.readClassPosition(label, rank)),
+      );
   return augmentation
     ? { ...request, augmentation: planAugmentation(seed, step, item, augmentation, cropSize) }
     : { ...request, augmentation: undefined };

@@ -54,7 +54,8 @@ function summariseClass(results: readonly ClassResult[]): ClassSummary {
   };
 }
 
-function spread(values: readonly (number | null)[]): Spread {
+/** Mean and sample standard deviation of the values that are defined. */
+export function spread(values: readonly (number | null)[]): Spread {
   const defined = values.filter((value) => value !== null);
   const n = defined.length;
   if (n === 0) return { mean: null, std: null, n };

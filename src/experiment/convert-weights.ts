@@ -7,6 +7,7 @@ import { DataError, UsageError } from '../errors.js';
 import { spatialSize } from '../inference/index.js';
 import {
   initialiseParameters,
+  isEncoderParameter,
   knownNames,
   type LoadReport,
   makeNetwork,

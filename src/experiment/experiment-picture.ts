@@ -2,17 +2,25 @@ import { type PreparedCase, readPreparedIndex, toClassValues } from '../dataset/
 import { type ContourPanel, writeContourFigure } from '../report/index.js';
 import { readVolume } from '../volume/index.js';
 import { predictionFiles } from './evaluate-run.js';
-import type { ExperimentRun } from './run-experiment.js';
+import type { ExperimentRun } from './run-cell.js';
 
 /** Rows of the picture. */
 const MOST_CASES = 3;
 
+/** Columns of the picture beside the reference. */
+const MOST_ARMS = 6;
+
 /**
- * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm, of the first seed.
+ * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm (the first six), of the
+ * first task and seed and the largest share of labels.
  * @param prepared the experiment's prepared folder
  */
 export async function writeExperimentPicture(file: string, title: string, prepared: string, runs: readonly ExperimentRun[]): Promise<void> {
-  const arms = runs.filter(({ seed }) => seed === runs[0]!.seed);
+  const largest = Math.max(...runs.map(({ fraction }) => fraction));
+  const first = runs.find(({ fraction }) => fraction === largest)!;
+  const classesOf = ({ evaluation }: ExperimentRun) => evaluation.classes.join('\n');
+  const comparable = runs.filter((run) => run.seed === first.seed && run.fraction === largest && classesOf(run) === classesOf(first));
+  const arms = comparable.slice(0, MOST_ARMS);
   const index = await readPreparedIndex(prepared);
   const evaluated = new Set(arms[0]!.evaluation.cases.map(({ id }) => id));
   const cases = index.cases.filter(({ id }) => evaluated.has(id));

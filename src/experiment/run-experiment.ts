@@ -1,104 +1,124 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { checkConfig, type ExperimentConfig, finetuneConfig, pretrainConfig } from '../config/index.js';
+import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
-import { DataError } from '../errors.js';
-import type { Evaluation } from '../evaluation/index.js';
-import { evaluationCells, markdownTable, percent, writeEvaluation } from '../report/index.js';
-import { finetune, pretrain, type RunProgress, readMetrics } from '../training/index.js';
-import { evaluateRun } from './evaluate-run.js';
+import { DataError, InterruptedError, UsageError } from '../errors.js';
+import type { RunProgress } from '../training/index.js';
+import { type Cell, planCells } from './cells.js';
 import { writeExperimentPicture } from './experiment-picture.js';
+import { experimentMarkdown } from './experiment-tables.js';
+import { writePhantoms } from './phantoms.js';
+import { type ExperimentRun, finishedCell, type PretrainingRun, runCell } from './run-cell.js';
+import { type FailedCell, runCells } from './run-cells.js';
 
 export interface ExperimentOptions {
   readonly config: ExperimentConfig;
-  /** Folder of the experiment: the prepared set, a run folder a run, `results.json`, `results.md` and `picture.png`. */
+  /** Folder of the experiment: the prepared set, a run folder a cell, `results.json`, `results.md` and `picture.png`. */
   readonly out: string;
+  /** The only cell to run; nothing is collected then. */
+  readonly only?: string | undefined;
+  /** Cells at a time; more than one only with `launch`. Default 1. */
+  readonly jobs?: number;
+  /** Carries a cell out in another process, which must call this with `only`; absent: here. */
+  readonly launch?: ((cell: Cell) => Promise<void>) | undefined;
   readonly onPrepare?: (progress: PrepareProgress) => void;
   /** What a run shows while it goes on. */
   readonly watchRun?: (name: string, folder: string) => RunProgress;
-  /** A finished run that is left as it is, or an evaluation. */
+  /** A finished cell that is left as it is, a failed one, or an evaluation. */
   readonly onNote?: (note: string) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** One arm with one seed. */
-export interface ExperimentRun {
-  readonly arm: string;
-  readonly seed: number;
-  readonly run: string;
-  /** Seconds of training steps, pre-training apart. */
-  readonly pretrainSeconds: number | null;
-  readonly finetuneSeconds: number;
-  /** Of the cases that it was trained on. */
-  readonly training: Evaluation;
-  readonly evaluation: Evaluation;
 }
 
 export interface ExperimentResult {
   readonly schema: 1;
   readonly name: string;
+  readonly pretrainings: readonly PretrainingRun[];
   readonly runs: readonly ExperimentRun[];
-  /** Slices with the contours of reference and predictions. */
-  readonly picture: string;
+  readonly failed: readonly FailedCell[];
+  /** Slices with the contours of reference and predictions; null where nothing was fine-tuned. */
+  readonly picture: string | null;
 }
 
 /**
- * Runs every arm of an experiment with every seed: prepare, pre-train where the arm asks for it, fine-tune, evaluate. What an earlier,
- * interrupted call has finished is kept, and what it began is resumed.
+ * Runs every cell of an experiment: prepare, pre-train, fine-tune, evaluate. What an earlier, interrupted call has finished is kept, and
+ * what it began is resumed; a cell that fails stops only what needs its weights.
  */
 export async function runExperiment(options: ExperimentOptions): Promise<ExperimentResult> {
-  const { config, out, signal } = options;
-  const prepared = await prepareData(options);
-  const runs: ExperimentRun[] = [];
-  for (const seed of config.seeds) {
-    const pretraining = config.arms.some(({ pretrained }) => pretrained) ? await pretrainOnce(options, prepared, seed) : undefined;
-    for (const arm of config.arms) {
-      const run = join(out, `${slug(arm.name)}-seed-${seed}`);
-      const settings = checkConfig(
-        finetuneConfig,
-        withData(config.finetune, { prepared, seed }),
-        `the finetune section of experiment ${config.name}`,
-      );
-      const init = arm.pretrained ? pretraining?.last : undefined;
-      const name = `${arm.name}, seed ${seed}`;
-      await finetune({ settings, init, out: run, resume: isBegun(run), progress: options.watchRun?.(name, run) ?? {}, signal });
-      const evaluate = (split: 'training' | 'validation' | 'test') => evaluateOnce(options, run, name, split);
-      runs.push({
-        arm: arm.name,
-        seed,
-        run,
-        pretrainSeconds: init === undefined ? null : pretraining!.seconds,
-        finetuneSeconds: trainingSeconds(run),
-        training: await evaluate('training'),
-        evaluation: await evaluate(config.evaluate),
-      });
+  const { config, out, signal, onNote } = options;
+  const prepared = await prepareExperiment(options);
+  const cells = cellsToRun(planCells(config, prepared), options.only, config.name);
+  const failed = await runCells(cells, options.launch ? (options.jobs ?? 1) : 1, async (cell) => {
+    if (signal?.aborted) throw new InterruptedError(`stopped before ${cell.title}: the same command goes on`);
+    if (await finishedCell(out, cell)) return onNote?.(`${cell.title} is finished`);
+    try {
+      await (options.launch ?? runHere(options))(cell);
+    } catch (error) {
+      if (signal?.aborted) throw new InterruptedError(`stopped in ${cell.title}, state saved: the same command goes on`, {}, { cause: error });
+      onNote?.(`${cell.title} failed: ${error instanceof Error ? error.message : error}`);
+      throw error;
     }
+  });
+  return collect(options, prepared, cells, failed);
+}
+
+/** Carries cells out in this process. */
+const runHere =
+  ({ config: { evaluate, evaluateTraining }, ...options }: ExperimentOptions) =>
+  (cell: Cell): Promise<void> =>
+    runCell(cell, { ...options, evaluate, evaluateTraining });
+
+async function collect(
+  { config, out, only }: ExperimentOptions,
+  prepared: string,
+  cells: readonly Cell[],
+  failed: readonly FailedCell[],
+): Promise<ExperimentResult> {
+  const pretrainings: PretrainingRun[] = [];
+  const runs: ExperimentRun[] = [];
+  for (const cell of cells) {
+    const result = await finishedCell(out, cell);
+    if (result) 'arm' in result ? runs.push(result) : pretrainings.push(result);
   }
-  const picture = join(out, 'picture.png');
-  await writeExperimentPicture(picture, config.name, prepared, runs);
-  const result: ExperimentResult = { schema: 1, name: config.name, runs, picture };
+  const picture = runs.length > 0 && only === undefined ? join(out, 'picture.png') : null;
+  const result: ExperimentResult = { schema: 1, name: config.name, pretrainings, runs, failed, picture };
+  if (only !== undefined) return result;
+  if (picture) await writeExperimentPicture(picture, config.name, prepared, runs);
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
-  await writeFileAtomic(join(out, 'results.md'), `# ${config.name}\n\n${experimentTable(result)}\n`);
+  await writeFileAtomic(join(out, 'results.md'), `# ${config.name}\n\n${experimentMarkdown(result)}\n`);
   return result;
 }
 
-/** The experiment's table: a row a run, Dice in % and HD95 in mm on the evaluated split. */
-export function experimentTable({ runs }: ExperimentResult): string {
-  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
-  const { header, body } = evaluationCells(runs.map(({ arm, seed, evaluation }) => ({ name: several ? `${arm}, seed ${seed}` : arm, evaluation })));
-  const extended = body.map((row, i) => [...row, percent(runs[i]!.training.mean.dice.overClasses)]);
-  return markdownTable([...header, 'training Dice'], extended);
+function cellsToRun(cells: readonly Cell[], only: string | undefined, name: string): readonly Cell[] {
+  if (only === undefined) return cells;
+  const cell = cells.find(({ id }) => id === only);
+  if (cell) return [cell];
+  throw new UsageError(`experiment ${name} has no cell "${only}"; it has ${cells.map(({ id }) => id).join(', ')}`, { field: '--only', found: only });
 }
 
-async function prepareData({ config, out, onPrepare, signal }: ExperimentOptions): Promise<string> {
+/** The folder of the prepared set of an experiment, whether it stands yet or not. */
+export const preparedFolder = (out: string): string => join(out, 'prepared');
+
+/**
+ * Prepares the data of an experiment; what stands already is kept.
+ * @returns the folder of the prepared set
+ * @throws DataError when a case of the experiment's own index cannot be used; those of an index that it only names are left out, and said
+ */
+export async function prepareExperiment({
+  config,
+  out,
+  only,
+  onPrepare,
+  onNote,
+  signal,
+}: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'onNote' | 'signal'>): Promise<string> {
+  const prepared = preparedFolder(out);
+  if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared; // the caller has prepared it; cells may run side by side
   await mkdir(out, { recursive: true });
-  const datasetsFile = join(out, 'datasets.json');
-  await writeFileAtomic(datasetsFile, `${JSON.stringify(config.datasets, null, 1)}\n`);
-  const prepared = join(out, 'prepared');
+  if (config.phantoms) await writePhantoms(join(out, 'phantoms'), config.phantoms.count, config.phantoms.seed);
   const { skipped } = await prepareDatasets({
-    datasetsFile,
+    datasetsFile: await datasetsFile(config, out),
     out: prepared,
     workers: 2,
     ...(onPrepare && { onProgress: onPrepare }),
@@ -106,46 +126,19 @@ async function prepareData({ config, out, onPrepare, signal }: ExperimentOptions
   });
   if (skipped.length === 0) return prepared;
   const { id, reason, file } = skipped[0]!;
+  if (typeof config.datasets === 'string') {
+    onNote?.(`${skipped.length} cases cannot be used, the first, ${id}, because ${reason}; the experiment goes on without them`);
+    return prepared;
+  }
   throw new DataError(
     `${skipped.length} cases of experiment ${config.name} cannot be used, the first, ${id}, because ${reason}`,
     file === undefined ? {} : { file },
   );
 }
 
-async function pretrainOnce(options: ExperimentOptions, prepared: string, seed: number): Promise<{ last: string; seconds: number }> {
-  const { config, out, signal } = options;
-  const run = join(out, `pretrain-seed-${seed}`);
-  const settings = checkConfig(pretrainConfig, withData(config.pretrain, { prepared, seed }), `the pretrain section of experiment ${config.name}`);
-  const progress = options.watchRun?.(`pre-training, seed ${seed}`, run) ?? {};
-  const { last } = await pretrain({ settings, out: run, resume: isBegun(run), progress, signal });
-  return { last, seconds: trainingSeconds(run) };
+async function datasetsFile({ datasets }: ExperimentConfig, out: string): Promise<string> {
+  if (typeof datasets === 'string') return datasets;
+  const file = join(out, 'datasets.json');
+  await writeFileAtomic(file, `${JSON.stringify(datasets, null, 1)}\n`);
+  return file;
 }
-
-async function evaluateOnce(
-  { onNote, signal }: ExperimentOptions,
-  run: string,
-  task: string,
-  split: 'training' | 'validation' | 'test',
-): Promise<Evaluation> {
-  const file = join(run, `evaluation-${split}.json`);
-  if (existsSync(file)) return JSON.parse(await readFile(file, 'utf8')) as Evaluation;
-  onNote?.(`evaluating ${task} on the ${split} cases`);
-  const evaluation = await evaluateRun({ run, split, task, signal });
-  await writeEvaluation(file, evaluation);
-  return evaluation;
-}
-
-/** A section of the experiment with what every run of it shares. */
-function withData(section: Readonly<Record<string, unknown>>, { prepared, seed }: { prepared: string; seed: number }): unknown {
-  return { ...section, seed, data: { ...(section.data as object), prepared } };
-}
-
-const isBegun = (run: string): boolean => existsSync(join(run, 'config.yaml'));
-
-const trainingSeconds = (run: string): number => readMetrics(run).reduce((sum, line) => sum + ('seconds' in line ? line.seconds : 0), 0);
-
-const slug = (name: string): string =>
-  name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-|-$/g, '');

@@ -1,3 +1,4 @@
+export { classLoss } from './class-loss.js';
 export { type ConsistencyKind, consistencyLoss } from './consistency-loss.js';
 export { contrastiveLoss } from './contrastive-loss.js';
 export {

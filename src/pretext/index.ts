@@ -1,3 +1,4 @@
+export { autoEncoder, imageFeatures } from './auto-encoder.js';
 export { type HybridMimConfig, hybridMim, hybridMimHeads, type TaskWeights } from './hybridmim.js';
 export { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
 export { type ModelsGenesisConfig, modelsGenesis } from './models-genesis.js';
@@ -16,3 +17,4 @@ export {
 } from './patch-grid.js';
 export { type MethodConfig, methodNames, pretextMethod, voxelCorruption } from './registry.js';
 export { type SimMimConfig, simMim } from './simmim.js';
+export { type TransVwConfig, transVw } from './transvw.js';

@@ -4,12 +4,14 @@ import { type HybridMimConfig, hybridMim } from './hybridmim.js';
 import type { PretextBatch, PretextMethod } from './method.js';
 import { type ModelsGenesisConfig, modelsGenesis } from './models-genesis.js';
 import { type SimMimConfig, simMim } from './simmim.js';
+import { type TransVwConfig, transVw } from './transvw.js';
 
 /** A method's settings with its name, as a run's `method` section has them. */
 export type MethodConfig =
   | ({ readonly name: 'hybridmim' } & HybridMimConfig)
   | ({ readonly name: 'models-genesis' } & ModelsGenesisConfig)
-  | ({ readonly name: 'simmim' } & SimMimConfig);
+  | ({ readonly name: 'simmim' } & SimMimConfig)
+  | ({ readonly name: 'transvw' } & TransVwConfig);
 
 /** The methods by the name that configurations use. */
 export const methodNames: readonly MethodConfig['name'][] = ['hybridmim', 'models-genesis', 'simmim'];
@@ -23,10 +25,13 @@ export function pretextMethod(network: Network, batch: PretextBatch, config: Met
       return modelsGenesis(network, batch);
     case 'simmim':
       return simMim(network, batch, config);
+    case 'transvw':
+      return transVw(network, batch, config);
   }
 }
 
 /** What the loader does to every crop for a method; undefined: the method corrupts within the step, by a mask that is fed. */
 export function voxelCorruption(config: MethodConfig): CorruptionRecipe | undefined {
-  return config.name === 'models-genesis' ? config : undefined;
+  if (config.name === 'models-genesis') return config;
+  return config.name === 'transvw' ? { name: 'transvw' } : undefined;
 }

@@ -135,7 +135,7 @@ export function segmentationNetwork(settings: NetworkSettings, inChannels: numbe
 }
 
 /** Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap. */
-function segmentationLoss(
+export function segmentationLoss(
   network: Network,
   { kind }: LabelScheme,
   { images, targets }: Readonly<Record<string, Tensor>>,

@@ -1,3 +1,4 @@
+export { type MeasuredStep, measureFinetuningStep, measurePretrainingStep } from './estimate-step.js';
 export { type FinetuneOptions, type FinetuneSettings, finetune } from './finetune.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
@@ -5,4 +6,5 @@ export { type MetricsLine, readMetrics, type StepLine, type ValidationLine } fro
 export { type PretrainSettings, pretrain, type RunOptions, runMetadata } from './pretrain.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
+export { scheduleOf } from './schedule.js';
 export type { TransferReport } from './transfer.js';

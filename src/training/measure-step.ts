@@ -50,12 +50,15 @@ export async function measureSteps({ network, method, precision, threads, steps 
   }
 }
 
-/** Uniform values for what a loader would give: every input that the method does not feed itself. */
-function randomCrops(method: PretextMethod): InputValues {
-  const fed = method.corruption(0, 0);
+/** Uniform values for what a loader would give, 0 where they are whole: every input that the method does not feed itself. */
+export function randomCrops({ inputs, corruption }: Pick<PretextMethod, 'inputs' | 'corruption'>): InputValues {
+  const fed = corruption(0, 0);
   const stream = randomStream(0, 'crop');
-  const given = Object.entries(method.inputs).filter(([name]) => !(name in fed));
+  const given = Object.entries(inputs).filter(([name]) => !(name in fed));
   return Object.fromEntries(
-    given.map(([name, { shape }]) => [name, Float32Array.from({ length: shape.reduce((product, n) => product * n, 1) }, () => stream.uniform())]),
+    given.map(([name, { shape, dtype }]) => {
+      const length = shape.reduce((product, n) => product * n, 1);
+      return [name, dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, () => stream.uniform())];
+    }),
   );
 }

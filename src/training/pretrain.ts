@@ -1,4 +1,14 @@
-import { type CropBatch, openCropLoader, type PreparedCase, readPreparedIndex, requireTrainingCasesOnly, unitScales } from '../dataset/index.js';
+import { join } from 'node:path';
+import {
+  type CropBatch,
+  type CropOfWord,
+  openCropLoader,
+  type PreparedCase,
+  readPreparedIndex,
+  requireTrainingCasesOnly,
+  selectCases,
+  unitScales,
+} from '../dataset/index.js';
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
 import { initialiseParameters, isEncoderParameter, makeNetwork, type Network, type NetworkSettings, type ParameterSpec } from '../network/index.js';
@@ -9,6 +19,8 @@ import { carryOut, type RunResult } from './run.js';
 import { type ScheduleSettings, scheduleOf } from './schedule.js';
 import { requireStepMemory } from './step-memory.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
+import type { VisualWord } from './visual-words/choose-words.js';
+import { discoverWords } from './visual-words/discover-words.js';
 
 /** What every training run is set by. */
 export interface TrainSettings extends ScheduleSettings, OptimizerSettings {
@@ -53,9 +65,14 @@ export interface RunOptions<S> {
  */
 export async function pretrain({ settings, out, resume, progress, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
-  const loader = await openCropLoader(cropOptions(settings, data.split));
+  if (data.mode === 'task-specific') {
+    const index = await readPreparedIndex(data.prepared);
+    const chosen = selectCases(index, { split: data.split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
+    requireTrainingCasesOnly(index, chosen, data.prepared);
+  }
+  const words = await visualWords(settings, out, progress, signal);
+  const loader = await openCropLoader({ ...cropOptions(settings, data.split), ...(words && { crops: cropsOf(words, 'instances') }) });
   try {
-    if (data.mode === 'task-specific') requireTrainingCasesOnly(await readPreparedIndex(data.prepared), loader.cases, data.prepared);
     const network = makeNetwork(settings.network, { inChannels: loader.channels, outChannels: loader.channels });
     const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
@@ -65,10 +82,11 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
     const inputsOf = (crops: CropBatch, step: number): InputValues => ({
       images: crops.images,
       ...(crops.corrupted && { corrupted: crops.corrupted }),
+      ...(crops.words && { words: crops.words }),
       ...method.corruption(seed, step),
       ...targets?.(crops),
     });
-    const held = train.validateEvery > 0 ? await heldOutInputs(settings, inputsOf) : undefined;
+    const held = train.validateEvery > 0 ? await heldOutInputs(settings, inputsOf, words && cropsOf(words, 'heldOut')) : undefined;
     return await carryOut({
       out,
       resume,
@@ -110,6 +128,37 @@ export function taughtParameters(network: Network, { encoderOnly, heads }: Prete
   return [...taught, ...heads];
 }
 
+/** TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods. */
+async function visualWords(
+  { seed, precision, data, network, method, train }: PretrainSettings,
+  out: string,
+  progress: RunProgress,
+  signal?: AbortSignal,
+) {
+  if (method.name !== 'transvw') return undefined;
+  const { prepared, datasets, split, cropSize } = data;
+  const withHeldOut = train.validateEvery > 0;
+  const { name: _, ...config } = method;
+  return discoverWords({
+    seed,
+    precision,
+    prepared,
+    datasets,
+    split,
+    withHeldOut,
+    cropSize,
+    network,
+    config,
+    train,
+    out: join(out, 'words'),
+    progress,
+    signal,
+  });
+}
+
+const cropsOf = (words: readonly VisualWord[], which: 'instances' | 'heldOut'): CropOfWord[] =>
+  words.flatMap((word, i) => word[which].map((instance) => ({ word: i, ...instance })));
+
 /** What the weights file says of its network, so that it can be read without the run folder. */
 export function runMetadata(network: Network, settings: NetworkSettings): Record<string, string> {
   const { inChannels, outChannels } = network;
@@ -124,8 +173,12 @@ function cropOptions({ seed, data, method, train }: PretrainSettings, split: 'tr
 }
 
 /** The same held-out crops, with the same masks, for every validation: their steps count down from -1, where training never is. */
-async function heldOutInputs(settings: PretrainSettings, inputsOf: (crops: CropBatch, step: number) => InputValues): Promise<InputValues[]> {
-  const loader = await openCropLoader({ ...cropOptions(settings, 'validation'), workers: 1, prefetch: 1 });
+async function heldOutInputs(
+  settings: PretrainSettings,
+  inputsOf: (crops: CropBatch, step: number) => InputValues,
+  crops: readonly CropOfWord[] | undefined,
+): Promise<InputValues[]> {
+  const loader = await openCropLoader({ ...cropOptions(settings, 'validation'), workers: 1, prefetch: 1, ...(crops && { crops }) });
   try {
     const inputs: InputValues[] = [];
     for (let i = 0; i < settings.train.validationBatches; i++) inputs.push(inputsOf(await loader.batch(i), -1 - i));

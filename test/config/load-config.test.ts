@@ -40,7 +40,12 @@ describe('loading a configuration', () => {
       ['method.name=simmim', 'method.maskRate=0.5'],
       /there is no key "method.maskRate"; did you mean "method.maskRatio"\?|there is no key "method.region"/,
     ],
-    ['a method that there is not', minimal, ['method.name=mimm'], /"method.name" is "mimm", but must be one of hybridmim, models-genesis, simmim/],
+    [
+      'a method that there is not',
+      minimal,
+      ['method.name=mimm'],
+      /"method.name" is "mimm", but must be one of hybridmim, models-genesis, simmim, transvw/,
+    ],
     ['a missing key', 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {steps: 5}\n', [], /"train.batchSize" is missing/],
     ['no length', minimal.replace(', steps: 5', ''), [], /the length of the run is missing: give train.steps or train.epochs/],
     ['an override without a value', minimal, ['train.steps'], /--set train.steps has no "="/],

@@ -2,7 +2,6 @@ import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  checkConfig,
   type ExperimentConfig,
   experimentConfig,
   type FinetuneConfig,
@@ -16,6 +15,7 @@ import { readDatasetFile } from '../../src/dataset/index.js';
 import { brats } from '../../src/dataset/layouts/brats.js';
 import { btcv } from '../../src/dataset/layouts/btcv.js';
 import { preprocessingOf } from '../../src/dataset/preprocessing.js';
+import { planCells } from '../../src/experiment/index.js';
 import { labelScheme, spatialSize } from '../../src/inference/index.js';
 import { makeNetwork, networkNames } from '../../src/network/index.js';
 import { pretextMethod } from '../../src/pretext/index.js';
@@ -27,7 +27,7 @@ const schemas = { pretrain: pretrainConfig, finetune: finetuneConfig, experiment
 
 describe('every shipped configuration', () => {
   it('stands in a folder that this test knows, as YAML', () => {
-    expect(readdirSync('configs').sort()).toEqual([...Object.keys(schemas), 'smoke', 'tasks'].sort());
+    expect(readdirSync('configs').sort()).toEqual([...Object.keys(schemas), 'experiment-tiny', 'smoke', 'tasks'].sort());
     for (const folder of readdirSync('configs')) for (const file of yaml(folder)) expect(file).toMatch(/\.yaml$/);
   });
 
@@ -71,11 +71,7 @@ describe.each(yaml('pretrain'))('%s', (file) => {
     expect(basename(file).startsWith(`${config.method.name}-`)).toBe(true);
   });
 
-  it('has sizes that fit: network, method and batch go together', () => {
-    const network = makeNetwork(config.network, { inChannels: brats ? 4 : 1, outChannels: brats ? 4 : 1 });
-    const batch = { size: config.train.batchSize, crop: spatialSize(config.data.cropSize), scaledTargets: brats };
-    expect(() => pretextMethod(network, batch, config.method)).not.toThrow();
-  });
+  it('has sizes that fit: network, method and batch go together', () => expectToFit(config));
 
   it('has the optimiser of the paper (4.3): AdamW for 100,000 steps after 50 epochs of warm-up', () => {
     expect(config.train).toMatchObject({ steps: 100_000, warmupEpochs: 50, learningRate: 1e-4, weightDecay: 1e-5, clipNorm: null });
@@ -151,35 +147,97 @@ describe('the tasks', () => {
   });
 });
 
-describe.each(yaml('experiment'))('%s', (file) => {
-  let config: ExperimentConfig;
-  beforeAll(async () => {
-    config = await loadConfig(experimentConfig, file);
-  });
-  const folder = temporaryFolder();
-  const resolved = (section: Record<string, unknown>, schema: typeof pretrainConfig | typeof finetuneConfig) =>
-    checkConfig(schema, { ...section, seed: 0, data: { ...(section.data as object), prepared: 'prepared' } }, file);
+/** Tables and figures of the paper, whose data a user brings. */
+const published = ['table1-btcv', 'table2-msd', 'table3-brats', 'table4-ablation', 'figure4-labels', 'figure5-speed', 'figure6-sizes'];
+const own = yaml('experiment').filter((file) => !published.includes(basename(file, '.yaml')));
+const loadExperiment = (file: string): Promise<ExperimentConfig> => loadConfig(experimentConfig, file);
 
-  it('has sections that pass their own schemas, and one network for both', () => {
-    const [before, after] = [resolved(config.pretrain, pretrainConfig).network, resolved(config.finetune, finetuneConfig).network];
-    expect({ ...after, dropout: 0 }).toEqual({ ...before, dropout: 0 }); // dropout may differ: it has no weights
-  });
-
-  it('has an index of datasets that reads, with the datasets that its sections name', async () => {
-    const { datasets } = await readDatasetFile(writeJson(join(folder, `${basename(file)}.json`), config.datasets));
-    for (const section of [config.pretrain, config.finetune]) {
-      for (const name of (section.data as { datasets?: string[] }).datasets ?? []) expect(Object.keys(datasets)).toContain(name);
-    }
-    const splits = Object.values(datasets).flatMap((entry) => (entry.layout === 'files' ? entry.cases.map(({ split }) => split) : []));
-    expect(splits).toContain(config.evaluate);
-  });
-
-  it('compares an arm from scratch with one that is pre-trained', () => {
-    expect(new Set(config.arms.map(({ pretrained }) => pretrained))).toEqual(new Set([false, true]));
-    expect(new Set(config.arms.map(({ name }) => name)).size).toBe(config.arms.length);
-    expect(new Set(config.seeds).size).toBe(config.seeds.length);
+describe('the experiments', () => {
+  it('are the tables and figures of the paper, each also at a tiny scale, and our own', () => {
+    const names = (folder: string) => yaml(folder).map((file) => basename(file, '.yaml'));
+    expect(names('experiment').sort()).toEqual([...published, 'demo', 'real-transfer'].sort());
+    expect(
+      names('experiment-tiny')
+        .filter((name) => !name.startsWith('_'))
+        .sort(),
+    ).toEqual([...published].sort());
   });
 });
+
+describe.each([...own, ...yaml('experiment-tiny').filter((file) => !basename(file).startsWith('_'))])('%s', (file) => {
+  const folder = temporaryFolder();
+
+  it('has an index of datasets that reads, with the datasets that its runs name, whose networks, methods and batches go together', async () => {
+    const config = await loadExperiment(file);
+    const { datasets } = await readDatasetFile(writeJson(join(folder, `${basename(file)}.json`), config.datasets));
+    const splits = Object.values(datasets).flatMap((entry) => (entry.layout === 'files' ? entry.cases.map(({ split }) => split) : []));
+    expect(splits).toContain(config.evaluate === 'test' && !config.finetune ? 'training' : config.evaluate);
+    for (const cell of planCells(config, 'prepared')) {
+      for (const name of cell.settings.data.datasets ?? []) expect(Object.keys(datasets)).toContain(name);
+      if (cell.kind === 'pretrain') expectToFit(cell.settings);
+    }
+  });
+});
+
+describe.each(published)('configs/experiment/%s.yaml', (name) => {
+  const load = async () => planCells(await loadExperiment(`configs/experiment/${name}.yaml`), 'prepared');
+
+  it('has the protocol of the paper (4.3) in every run', async () => {
+    const brats = !/table[12]/.test(name);
+    const side = brats ? 128 : 96;
+    for (const { kind, settings } of await load()) {
+      expect(settings.data.cropSize).toEqual([side, side, side]);
+      expect(settings.network).toMatchObject({ features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
+      expect(settings.train).toMatchObject({ batchSize: brats ? 2 : 4, learningRate: 1e-4, weightDecay: 1e-5 });
+      if (name === 'figure5-speed') continue; // fifty steps tell the time of one
+      if (kind === 'pretrain') expect(settings.train).toMatchObject({ steps: 100_000, warmupEpochs: 50 });
+      else expect(settings.train).toMatchObject({ epochs: { 'table1-btcv': 2000, 'table2-msd': 600 }[name] ?? 300, warmupEpochs: 50 });
+    }
+  });
+
+  it('has methods that fit its crops', async () => {
+    for (const cell of await load()) if (cell.kind === 'pretrain') expectToFit(cell.settings);
+  });
+
+  it('has the same rows at the tiny scale', async () => {
+    const rows = (cells: Awaited<ReturnType<typeof load>>) => [
+      ...new Set(cells.map((cell) => cell.id.replace(/-seed-\d+$|-labels-\d+/g, '').replace(/-labels-\d+/, ''))),
+    ];
+    const tiny = planCells(await loadExperiment(`configs/experiment-tiny/${name}.yaml`), 'prepared');
+    expect(rows(tiny)).toEqual(rows(await load()));
+  });
+});
+
+describe('the figure of sizes', () => {
+  it('has heads of n + 1 and n outputs, n the patches of a sub-volume, for each of the sizes of figure 6', async () => {
+    const cells = planCells(await loadExperiment('configs/experiment/figure6-sizes.yaml'), 'prepared');
+    const heads = Object.fromEntries(
+      cells.flatMap((cell) => {
+        if (cell.kind !== 'pretrain' || cell.seed !== 0) return [];
+        const { heads: found } = methodOf(cell.settings);
+        const outputs = (head: string) => found.find(({ name }) => name === `pretext.${head}.weight`)!.shape[1];
+        return [[cell.title.split(' ')[1], [outputs('number'), outputs('location')]]];
+      }),
+    );
+    expect(heads).toEqual({
+      '64-32-128': [9, 8],
+      '64-16-128': [65, 64],
+      '32-16-128': [9, 8],
+      '32-8-128': [65, 64],
+      '32-16-96': [9, 8],
+      '32-16-64': [9, 8],
+      '32-16-32': [9, 8],
+    });
+  });
+});
+
+/** The method of pre-training settings on the network and batch that they name; throws where these do not go together. */
+function methodOf({ network: wanted, method, data, train }: PretrainConfig) {
+  const network = makeNetwork(wanted, { inChannels: 1, outChannels: 1 });
+  return pretextMethod(network, { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: false }, method);
+}
+
+const expectToFit = (settings: PretrainConfig): void => expect(() => methodOf(settings)).not.toThrow();
 
 describe('datasets.example.json', () => {
   it('has the split of the paper, and the grids and intensities of each task', async () => {

@@ -47,7 +47,7 @@ describe('an experiment', () => {
     expect(experimentTable(result).split('\n')).toHaveLength(2 + 4);
     expect(JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))).toMatchObject({ schema: 1, name: 'tiny' });
     expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain('| pre-trained, seed 1  |');
-    expect(existsSync(result.picture)).toBe(true);
+    expect(existsSync(result.picture!)).toBe(true);
   });
 
   it('starts the arms of one seed with other weights, and pre-trains once a seed', () => {

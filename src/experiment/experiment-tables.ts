@@ -1,0 +1,154 @@
+import { type Comparison, comparePaired, type Spread, spread } from '../evaluation/index.js';
+import { randomStream } from '../random/streams.js';
+import { evaluationCells, markdownTable, millimetres, percent, rankMarks } from '../report/index.js';
+import type { ExperimentRun, PretrainingRun } from './run-cell.js';
+import type { ExperimentResult } from './run-experiment.js';
+
+/** A row of the summary: the runs of one arm and share of the labels, a seed each. */
+interface Group {
+  readonly name: string;
+  readonly runs: readonly ExperimentRun[];
+}
+
+/** Everything that an experiment found, as Markdown: the table over seeds, comparisons, every run, pre-trainings, and what failed. */
+export function experimentMarkdown(result: ExperimentResult): string {
+  const { runs, pretrainings, failed } = result;
+  const sections = [
+    ...tasksOf(runs).flatMap(taskSections),
+    ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
+    ...(failed.length > 0
+      ? [
+          `## Failed\n\n${markdownTable(
+            ['run', 'reason'],
+            failed.map(({ title, reason }) => [title, reason]),
+          )}`,
+        ]
+      : []),
+  ];
+  return sections.join('\n\n');
+}
+
+/** Tables of the runs of one task: over seeds where there are several, against the first arm where there are others, and run by run. */
+function taskSections(runs: readonly ExperimentRun[]): string[] {
+  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
+  const groups = groupsOf(runs);
+  return [
+    ...(several ? [`## Over seeds\n\n${summaryTable(runs)}`] : []),
+    ...(groups.length > 1 ? [`## Against ${groups[0]!.runs[0]!.arm}\n\n${comparisonTable(runs)}`] : []),
+    `## Every run\n\n${experimentTable({ runs })}`,
+  ];
+}
+
+/** Runs that were evaluated on the same classes, which is what a table has columns for. */
+function tasksOf(runs: readonly ExperimentRun[]): ExperimentRun[][] {
+  const keys = [...new Set(runs.map(({ evaluation }) => evaluation.classes.join('\n')))];
+  return keys.map((key) => runs.filter(({ evaluation }) => evaluation.classes.join('\n') === key));
+}
+
+/** The experiment's table: a row a run, Dice in % and HD95 in mm on the evaluated split. */
+export function experimentTable({ runs }: Pick<ExperimentResult, 'runs'>): string {
+  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
+  const shares = new Set(runs.map(({ fraction }) => fraction)).size > 1;
+  const nameOf = ({ arm, seed, fraction }: ExperimentRun) =>
+    [arm, ...(shares ? [`${Math.round(100 * fraction)}% of labels`] : []), ...(several ? [`seed ${seed}`] : [])].join(', ');
+  const { header, body } = evaluationCells(runs.map((run) => ({ name: nameOf(run), evaluation: run.evaluation })));
+  if (runs.every(({ training }) => training === null)) return markdownTable(header, body);
+  const extended = body.map((row, i) => [...row, percent(runs[i]!.training?.mean.dice.overClasses ?? null)]);
+  return markdownTable([...header, 'training Dice'], extended);
+}
+
+/** Mean and standard deviation over seeds, a row an arm and share of labels; the best three of a column are marked. */
+export function summaryTable(runs: readonly ExperimentRun[]): string {
+  const groups = groupsOf(runs);
+  const classes = runs[0]!.evaluation.classes;
+  const columns = (['dice', 'hd95'] as const).flatMap((metric) => [
+    ...classes.map((label) => ({ title: label, metric, of: ({ evaluation }: ExperimentRun) => evaluation.perClass[label]![metric].mean })),
+    { title: 'mean', metric, of: ({ evaluation }: ExperimentRun) => evaluation.mean[metric].overClasses },
+  ]);
+  const filled = columns.map(({ metric, of }) => {
+    const spreads = groups.map(({ runs: seeds }) => spread(seeds.map(of)));
+    const marks = rankMarks(
+      spreads.map(({ mean }) => mean),
+      metric === 'dice' ? 'higher' : 'lower',
+    );
+    return spreads.map((value, i) => `${plusMinus(value, metric === 'dice' ? percent : millimetres)}${marks[i]}`);
+  });
+  const header = ['method', 'seeds', ...columns.map(({ title, metric }) => `${title} ${metric === 'dice' ? 'Dice' : 'HD95'}`)];
+  return markdownTable(
+    header,
+    groups.map(({ name, runs: seeds }, i) => [name, String(seeds.length), ...filled.map((column) => column[i]!)]),
+  );
+}
+
+/** Each arm against the first one with the same share of labels, paired over cases: a case's Dice is its mean over classes and seeds. */
+function comparisonTable(runs: readonly ExperimentRun[]): string {
+  const groups = groupsOf(runs);
+  const rows = groups.flatMap(({ name, runs: own }) => {
+    const base = groups.find((other) => other.runs[0]!.fraction === own[0]!.fraction)!;
+    if (base.runs === own) return [];
+    const [a, b] = [diceByCase(own), diceByCase(base.runs)];
+    const shared = [...a.keys()].filter((id) => b.has(id));
+    return [
+      [
+        `${name} - ${base.name}`,
+        ...comparisonCells(
+          comparePaired(
+            shared.map((id) => a.get(id)!),
+            shared.map((id) => b.get(id)!),
+            randomStream(0, 'bootstrap'),
+          ),
+        ),
+      ],
+    ];
+  });
+  return markdownTable(['mean difference of Dice', 'cases', 'difference', '95% interval', 'Wilcoxon p'], rows);
+}
+
+function comparisonCells({ n, meanDifference, interval, p }: Comparison): string[] {
+  const signed = (value: number) => `${value >= 0 ? '+' : ''}${(100 * value).toFixed(2)}`;
+  return [
+    String(n),
+    meanDifference === null ? '-' : signed(meanDifference),
+    interval === null ? '-' : `${signed(interval[0])} to ${signed(interval[1])}`,
+    p === null ? '-' : p.toPrecision(2),
+  ];
+}
+
+function diceByCase(runs: readonly ExperimentRun[]): Map<string, number> {
+  const values = new Map<string, (number | null)[]>();
+  for (const { evaluation } of runs) {
+    for (const { id, classes } of evaluation.cases) {
+      const mean = spread(Object.values(classes).map(({ dice }) => dice)).mean;
+      values.set(id, [...(values.get(id) ?? []), mean]);
+    }
+  }
+  return new Map([...values].flatMap(([id, found]) => (spread(found).mean === null ? [] : [[id, spread(found).mean!]])));
+}
+
+function groupsOf(runs: readonly ExperimentRun[]): Group[] {
+  const shares = new Set(runs.map(({ fraction }) => fraction)).size > 1;
+  const groups = new Map<string, ExperimentRun[]>();
+  for (const run of runs) {
+    const name = shares ? `${run.arm}, ${Math.round(100 * run.fraction)}% of labels` : run.arm;
+    groups.set(name, [...(groups.get(name) ?? []), run]);
+  }
+  return [...groups].map(([name, own]) => ({ name, runs: own }));
+}
+
+/** Milliseconds of a step without waiting for data, and how the loss fell, a row a pre-training. */
+function pretrainingTable(pretrainings: readonly PretrainingRun[]): string {
+  const ms = (seconds: number) => (1000 * seconds).toFixed(0);
+  return markdownTable(
+    ['run', 'steps', 'ms a step', 'fastest', 'slowest', 'first loss', 'last loss'],
+    pretrainings.map(({ title, steps, stepSeconds, firstLoss, lastLoss }) => [
+      title,
+      String(steps),
+      ...[stepSeconds.median, stepSeconds.min, stepSeconds.max].map(ms),
+      firstLoss.toPrecision(4),
+      lastLoss.toPrecision(4),
+    ]),
+  );
+}
+
+const plusMinus = ({ mean, std }: Spread, print: (value: number | null) => string): string =>
+  std === null ? print(mean) : `${print(mean)} ± ${print(std)}`;

@@ -1,0 +1,136 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import writeFileAtomic from 'write-file-atomic';
+import type { Evaluation } from '../evaluation/index.js';
+import { jsonOrUndefined } from '../json.js';
+import { writeEvaluation } from '../report/index.js';
+import { finetune, pretrain, type RunProgress, readMetrics, type StepLine } from '../training/index.js';
+import type { Cell, FinetuneCell, PretrainCell } from './cells.js';
+import { evaluateRun } from './evaluate-run.js';
+
+/** A finished pre-training. */
+export interface PretrainingRun {
+  readonly id: string;
+  readonly title: string;
+  readonly seed: number;
+  readonly run: string;
+  readonly steps: number;
+  /** Of training steps in all. */
+  readonly seconds: number;
+  /** Of one step without waiting for data; the first, which also optimises the graph, left out where there are others. */
+  readonly stepSeconds: { readonly median: number; readonly min: number; readonly max: number };
+  readonly firstLoss: number;
+  readonly lastLoss: number;
+}
+
+/** One arm with one seed and one share of the labels. */
+export interface ExperimentRun {
+  readonly arm: string;
+  readonly seed: number;
+  readonly fraction: number;
+  readonly run: string;
+  /** Seconds of training steps, pre-training apart. */
+  readonly pretrainSeconds: number | null;
+  readonly finetuneSeconds: number;
+  /** Of the cases that it was trained on; null where the experiment leaves that out. */
+  readonly training: Evaluation | null;
+  readonly evaluation: Evaluation;
+}
+
+export type CellResult = PretrainingRun | ExperimentRun;
+
+export interface CellOptions {
+  /** Folder of the experiment. */
+  readonly out: string;
+  readonly evaluate: 'validation' | 'test';
+  readonly evaluateTraining: boolean;
+  readonly watchRun?: ((name: string, folder: string) => RunProgress) | undefined;
+  readonly onNote?: ((note: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `cell.json` in a cell's run folder says that the cell is done, with which settings and what came out. */
+const cellFile = (out: string, { id }: Cell): string => join(out, id, 'cell.json');
+
+/** What a cell gave when it was done with the settings that it has now; undefined when it is still to do. */
+export async function finishedCell(out: string, cell: Cell): Promise<CellResult | undefined> {
+  const file = cellFile(out, cell);
+  if (!existsSync(file)) return undefined;
+  const stored = jsonOrUndefined(await readFile(file, 'utf8')) as { settings?: unknown; needs?: string | null; result?: CellResult } | undefined;
+  return stored && isDeepStrictEqual({ settings: stored.settings, needs: stored.needs }, identity(cell)) ? stored.result : undefined;
+}
+
+/** Carries a cell out, from where an earlier, interrupted call left it, and writes that it is done. */
+export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
+  const result = cell.kind === 'pretrain' ? await runPretraining(cell, options) : await runFinetuning(cell, options);
+  await writeFileAtomic(cellFile(options.out, cell), `${JSON.stringify({ schema: 1, ...identity(cell), result }, null, 1)}\n`);
+}
+
+/** What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from. */
+function identity(cell: Cell): { settings: unknown; needs: string | null } {
+  return { settings: JSON.parse(JSON.stringify(cell.settings)), needs: cell.kind === 'finetune' ? (cell.needs ?? null) : null };
+}
+
+async function runPretraining(cell: PretrainCell, { out, watchRun, signal }: CellOptions): Promise<PretrainingRun> {
+  const run = join(out, cell.id);
+  const { steps } = await pretrain({ settings: cell.settings, out: run, resume: isBegun(run), progress: watchRun?.(cell.title, run) ?? {}, signal });
+  const lines = stepLines(run);
+  const { id, title, seed } = cell;
+  return {
+    id,
+    title,
+    seed,
+    run,
+    steps,
+    seconds: total(lines),
+    stepSeconds: stepSeconds(lines),
+    firstLoss: lines[0]!.loss,
+    lastLoss: lines.at(-1)!.loss,
+  };
+}
+
+async function runFinetuning(cell: FinetuneCell, options: CellOptions): Promise<ExperimentRun> {
+  const { out, watchRun, signal } = options;
+  const run = join(out, cell.id);
+  const pretraining = cell.needs === undefined ? undefined : join(out, cell.needs);
+  const init = pretraining && join(pretraining, 'checkpoints', 'last.safetensors');
+  await finetune({ settings: cell.settings, init, out: run, resume: isBegun(run), progress: watchRun?.(cell.title, run) ?? {}, signal });
+  return {
+    arm: cell.arm,
+    seed: cell.seed,
+    fraction: cell.fraction,
+    run,
+    pretrainSeconds: pretraining === undefined ? null : total(stepLines(pretraining)),
+    finetuneSeconds: total(stepLines(run)),
+    training: options.evaluateTraining ? await evaluateOnce(cell, run, 'training', options) : null,
+    evaluation: await evaluateOnce(cell, run, options.evaluate, options),
+  };
+}
+
+async function evaluateOnce(
+  { title }: FinetuneCell,
+  run: string,
+  split: 'training' | 'validation' | 'test',
+  { onNote, signal }: CellOptions,
+): Promise<Evaluation> {
+  const file = join(run, `evaluation-${split}.json`);
+  if (existsSync(file)) return JSON.parse(await readFile(file, 'utf8')) as Evaluation;
+  onNote?.(`evaluating ${title} on the ${split} cases`);
+  const evaluation = await evaluateRun({ run, split, task: title, signal });
+  await writeEvaluation(file, evaluation);
+  return evaluation;
+}
+
+const isBegun = (run: string): boolean => existsSync(join(run, 'config.yaml'));
+
+const stepLines = (run: string): StepLine[] => readMetrics(run).filter((line) => 'seconds' in line);
+
+const total = (lines: readonly StepLine[]): number => lines.reduce((sum, { seconds }) => sum + seconds, 0);
+
+function stepSeconds(lines: readonly StepLine[]): PretrainingRun['stepSeconds'] {
+  const counted = lines.length > 1 ? lines.slice(1) : lines;
+  const sorted = counted.map(({ seconds, waitSeconds }) => seconds - waitSeconds).sort((a, b) => a - b);
+  return { median: sorted[Math.floor(sorted.length / 2)]!, min: sorted[0]!, max: sorted.at(-1)! };
+}

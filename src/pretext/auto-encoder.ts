@@ -1,0 +1,39 @@
+import { inPlace, type Tensor, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import { meanSquaredError } from '../losses/index.js';
+import type { Network, Parameters } from '../network/index.js';
+import type { PretextBatch, PretextMethod } from './method.js';
+
+/**
+ * The auto-encoder of TransVW's visual words (Haghighi et al. 2021): the network restores the whole image from its latent alone. Its skip
+ * connections carry zeros, for with them the image would pass by the latent, whose mean is the feature of a patient.
+ */
+export function autoEncoder(network: Network, batch: PretextBatch): PretextMethod {
+  return {
+    name: 'auto-encoder',
+    heads: [],
+    inputs: { images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' } },
+    corruption: () => ({}),
+    losses: ({ images }, parameters, training) => {
+      const reconstruction = meanSquaredError(restored(network, images as Tensor5D, parameters, training), images as Tensor5D);
+      return { total: reconstruction, reconstruction };
+    },
+    reconstruct: ({ images }, parameters) => ({
+      seen: images as Tensor5D,
+      prediction: restored(network, images as Tensor5D, parameters, false),
+    }),
+  };
+}
+
+function restored(network: Network, images: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
+  const pass = { training, dropoutKey: 0 };
+  const levels = network.encode(images, parameters, pass);
+  const latentAlone = levels.map((level, i) => (i === levels.length - 1 ? level : tf.zerosLike(level)));
+  const logits = network.decode(latentAlone, parameters, pass);
+  return inPlace('sigmoid', () => tf.sigmoid(logits));
+}
+
+/** The feature of each image: its latent, averaged over space. [B, latentChannels] */
+export function imageFeatures(network: Network, { images }: Readonly<Record<string, Tensor>>, parameters: Parameters): Tensor2D {
+  const latent = network.encode(images as Tensor5D, parameters, { training: false, dropoutKey: 0 }).at(-1) as Tensor5D;
+  return latent.mean([1, 2, 3]) as Tensor2D;
+}

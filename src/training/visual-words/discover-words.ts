@@ -1,0 +1,182 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import { type CropLoader, type PreparedCase, readPreparedIndex, selectCases } from '../../dataset/index.js';
+import { compile, createState, type NamedArrays, type Precision } from '../../engine/index.js';
+import { jsonOrUndefined } from '../../json.js';
+import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, readWeights } from '../../network/index.js';
+import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
+import { randomStream } from '../../random/streams.js';
+import type { Triple } from '../../volume/index.js';
+import type { RunProgress } from '../loop.js';
+import type { TrainSettings } from '../pretrain.js';
+import { carryOut } from '../run.js';
+import { compileTrainingStep } from '../training-step.js';
+import { chooseWords, type Patient, type VisualWord } from './choose-words.js';
+import { type ShrunkenScan, shrinkScans } from './shrunken-scans.js';
+
+export interface WordDiscovery {
+  readonly seed: number;
+  readonly precision: Precision;
+  readonly prepared: string;
+  readonly datasets?: readonly string[] | undefined;
+  readonly split: 'training' | 'all';
+  /** Whether instances of held-out patients are wanted too. */
+  readonly withHeldOut: boolean;
+  readonly cropSize: Triple;
+  readonly network: NetworkSettings;
+  readonly config: TransVwConfig;
+  readonly train: TrainSettings;
+  /** Folder of the auto-encoder's run and of `words.json`. */
+  readonly out: string;
+  readonly progress: RunProgress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+const instances = z.array(z.object({ caseId: z.string(), start: triple }));
+const wordsFile = z.object({
+  schema: z.literal(1),
+  /** What the words were found with; other settings find them anew. */
+  identity: z.unknown(),
+  words: z.array(z.object({ reference: z.string(), instances, heldOut: instances })),
+});
+
+/**
+ * TransVW's preparatory step: trains an auto-encoder on whole shrunken scans (a run folder of its own, which resumes), takes every
+ * patient's latent as a feature, and chooses the words. What `words.json` holds for the same settings and cases is kept.
+ */
+export async function discoverWords(options: WordDiscovery): Promise<readonly VisualWord[]> {
+  const { prepared, datasets, split, withHeldOut, out, cropSize, config, seed } = options;
+  const index = await readPreparedIndex(prepared);
+  const select = (wanted: 'training' | 'validation' | 'all') => selectCases(index, { split: wanted, ...(datasets && { datasets }) }, prepared);
+  const cases = select(split);
+  const heldOut = withHeldOut ? select('validation') : [];
+  const ids = (from: readonly PreparedCase[]) => from.map(({ id }) => id);
+  const identity = { seed, cropSize, network: options.network, config, cases: ids(cases), heldOut: ids(heldOut) };
+  const file = join(out, 'words.json');
+  const known = existsSync(file) ? wordsFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8'))) : undefined;
+  if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity)))) return known.data.words;
+
+  await mkdir(out, { recursive: true });
+  const channels = cases[0]!.channels;
+  const network = makeNetwork(options.network, { inChannels: channels, outChannels: channels });
+  const scans = await shrinkScans(prepared, [...cases, ...heldOut], config.autoEncoder.side);
+  const weights = await trainAutoEncoder(options, network, cases, scans.slice(0, cases.length));
+  const features = await featuresOf(network, weights, scans, config.autoEncoder.side);
+  const patients = [...cases, ...heldOut].map(({ id, size }, i): Patient => ({ id, size, feature: features[i]! }));
+  const isBody = bodyTest(cases, scans, config.autoEncoder.side, cropSize);
+  const [own, others] = [patients.slice(0, cases.length), patients.slice(cases.length)];
+  const words = chooseWords(own, others, { ...config, cropSize }, randomStream(seed, 'word'), isBody);
+  await writeFileAtomic(file, `${JSON.stringify({ schema: 1, identity, words }, null, 1)}\n`);
+  return words;
+}
+
+async function trainAutoEncoder(
+  { seed, precision, config, train, out, progress, signal, network: settings }: WordDiscovery,
+  network: Network,
+  cases: readonly PreparedCase[],
+  scans: readonly ShrunkenScan[],
+): Promise<string> {
+  const { side, steps, batchSize, learningRate } = config.autoEncoder;
+  const method = autoEncoder(network, { size: batchSize, crop: [side, side, side], scaledTargets: false });
+  const run = join(out, 'auto-encoder');
+  const { last } = await carryOut({
+    out: run,
+    resume: existsSync(join(run, 'config.yaml')),
+    seed,
+    loader: scanLoader(cases, scans, batchSize, seed),
+    specs: network.specs,
+    progress,
+    signal,
+    config: { seed, precision, network: settings, autoEncoder: config.autoEncoder },
+    schedule: { steps, warmupSteps: Math.min(steps, Math.ceil(steps / 20)), peak: learningRate },
+    initialWeights: async () => initialiseParameters(network.specs, seed),
+    metadata: { format: 'pt', producer: 'hybridmim' },
+    engine: train.engine,
+    threads: train.threads,
+    validateEvery: 0,
+    checkpointEvery: train.checkpointEvery,
+    compile: (state) => ({
+      train: compileTrainingStep({
+        name: 'auto-encoder step',
+        specs: network.specs,
+        inputs: method.inputs,
+        state,
+        precision,
+        optimizer: train,
+        losses: (inputs, parameters) => method.losses(inputs, parameters, true),
+      }),
+      inputsOf: ({ images }) => ({ images }),
+    }),
+  });
+  return last;
+}
+
+/** Whole shrunken scans as batches; each comes once an epoch. */
+function scanLoader(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[], batchSize: number, seed: number): CropLoader {
+  return {
+    cases,
+    channels: cases[0]!.channels,
+    batch: async (step) => {
+      const chosen = Array.from({ length: batchSize }, (_, item) => {
+        const visit = step * batchSize + item;
+        const order = randomStream(seed, 'word', Math.floor(visit / scans.length)).shuffle(scans.map((_, i) => i));
+        return order[visit % scans.length]!;
+      });
+      const provenance = chosen.map((i) => ({ caseId: cases[i]!.id, start: [0, 0, 0] as const }));
+      return { images: asFloats(chosen.map((i) => scans[i]!)), provenance, waitSeconds: 0 };
+    },
+    close: async () => {},
+  };
+}
+
+async function featuresOf(network: Network, weights: string, scans: readonly ShrunkenScan[], side: number): Promise<Float32Array[]> {
+  const { values }: { values: NamedArrays } = await readWeights(weights, network.specs);
+  const state = createState(values, { engine: 'graph' });
+  try {
+    const inputs = { images: { shape: [1, side, side, side, network.inChannels], dtype: 'float32' as const } };
+    const step = compile((fed, variables) => ({ feature: imageFeatures(network, fed, variables) }), {
+      name: 'features',
+      inputs,
+      state,
+      precision: 'float32',
+    });
+    const features: Float32Array[] = [];
+    for (const scan of scans) features.push((await step.run({ images: asFloats([scan]) })).feature as Float32Array);
+    return features;
+  } finally {
+    state.dispose();
+  }
+}
+
+/**
+ * At least half of a word shows the body, as the shrunken scans tell: above the lower end of the intensity window (CT), or no background
+ * (MR). What of a crop lies beyond the scan does not count.
+ */
+function bodyTest(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[], side: number, cropSize: Triple) {
+  const indexOf = new Map(cases.map(({ id }, i) => [id, i]));
+  return ({ id, size }: Patient, start: Triple): boolean => {
+    const scan = scans[indexOf.get(id)!]!;
+    const cell = (voxel: number, axis: number) => Math.min(side - 1, Math.max(0, Math.floor((voxel * side) / size[axis]!)));
+    const [first, last] = [start.map(cell), start.map((voxel, axis) => cell(voxel + cropSize[axis]! - 1, axis))] as [number[], number[]];
+    const channels = scan.length / side ** 3;
+    let [body, all] = [0, 0];
+    for (let z = first[2]!; z <= last[2]!; z++) {
+      for (let y = first[1]!; y <= last[1]!; y++) {
+        for (let x = first[0]!; x <= last[0]!; x++, all++) if (scan[((z * side + y) * side + x) * channels]! > 0) body++;
+      }
+    }
+    return body >= all / 2;
+  };
+}
+
+function asFloats(scans: readonly ShrunkenScan[]): Float32Array {
+  const length = scans[0]!.length;
+  const floats = new Float32Array(length * scans.length);
+  for (const [i, scan] of scans.entries()) for (let at = 0; at < length; at++) floats[i * length + at] = scan[at]! / 255;
+  return floats;
+}
