@@ -43,11 +43,11 @@ export const prepareCommand: Command<Flags> = {
         count(done, total, `${id} ${state}`);
       },
     });
-    const { indexFile, index, unchanged, skipped } = prepared;
+    const { indexFile, index, unchanged, skipped, notes } = prepared;
     const counts = `${prepared.prepared} prepared, ${unchanged} unchanged, ${skipped.length} skipped: ${indexFile}`;
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);
-    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, datasets: index.datasets };
-    result(record, [preparedTable(index), ...reasons, counts].join('\n'), json);
+    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, notes, datasets: index.datasets };
+    result(record, [preparedTable(index), ...notes.map((note) => `note ${note}`), ...reasons, counts].join('\n'), json);
     process.exitCode = prepared.exitCode;
   },
 };

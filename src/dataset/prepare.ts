@@ -49,6 +49,8 @@ export interface PrepareResult {
   readonly unchanged: number;
   /** Cases of this call that cannot be used, with the reason. */
   readonly skipped: readonly SkippedCase[];
+  /** What the layouts left out or found odd, in sentences that begin with the dataset's name. */
+  readonly notes: readonly string[];
   /** What the command ends with: 3 when a case was skipped, else 0. */
   readonly exitCode: 0 | 3;
 }
@@ -71,7 +73,8 @@ export async function prepareDatasets(options: PrepareOptions): Promise<PrepareR
     const indexFile = join(out, indexFileName);
     await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
     const { cases, unchanged, skipped } = outcomes;
-    return { indexFile, index, prepared: cases.length - unchanged, unchanged, skipped, exitCode: skipped.length > 0 ? 3 : 0 };
+    const notes = datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
+    return { indexFile, index, prepared: cases.length - unchanged, unchanged, skipped, notes, exitCode: skipped.length > 0 ? 3 : 0 };
   } finally {
     await release();
   }

@@ -4,6 +4,8 @@ import { DataError } from '../errors.js';
 
 /** What is checked of a MetaImage or NRRD header before its voxels are read; the voxels themselves, and the rest, are ITK's to read. */
 export interface TextHeader {
+  /** Everything it says, by the key in lower case. */
+  readonly fields: ReadonlyMap<string, string>;
   /** Voxels along each axis, channels among them where the format counts them so. */
   readonly sizes: readonly number[];
   /** Of the voxels when they are not compressed. */
@@ -104,6 +106,7 @@ function metaImageHeader(fields: Fields['fields'], length: number, file: string)
   const skipped = Number(fields.get('headersize') ?? 0);
   const own = data === 'LOCAL';
   return {
+    fields,
     sizes,
     bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
     encoding: isTrue(fields.get('compresseddata')) ? 'compressed' : isTrue(fields.get('binarydata') ?? 'True') ? 'raw' : 'text',
@@ -118,6 +121,7 @@ function nrrdHeader(fields: Fields['fields'], length: number, file: string): Tex
   const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
   const skipped = Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0);
   return {
+    fields,
     sizes,
     bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
     encoding: encoding === 'raw' ? 'raw' : /^(gz|gzip)$/.test(encoding) ? 'compressed' : 'text',
