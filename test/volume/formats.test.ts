@@ -59,6 +59,15 @@ describe('reading MetaImage, NRRD and DICOM', () => {
     expect(largestDifference((await readVolume(file)).data, data)).toBe(0);
   });
 
+  it('reads a detached NRRD header whose data file is named before the sizes', async () => {
+    const lines = readFileSync(referenceFile('formats/detached.nhdr'), 'latin1').split('\n');
+    const data = lines.find((line) => line.startsWith('data file'))!;
+    const file = join(folder, 'reordered.nhdr');
+    writeFileSync(file, [lines[0], data, ...lines.slice(1).filter((line) => line !== data)].join('\n'));
+    copyFileSync(referenceFile('formats/detached.raw'), join(folder, 'detached.raw'));
+    expect(largestDifference((await readVolume(file)).data, decodeFloats(references['detached.nhdr']!.values))).toBe(0);
+  });
+
   it('covers all formats, compressed and not, all types and oblique directions', () => {
     expect(Object.keys(references).length).toBeGreaterThanOrEqual(35);
   });
