@@ -64,10 +64,14 @@ export const prepareCommand: Command<Flags> = {
       return;
     }
     const prepared = merge ? await mergeShards(choice) : await prepareDatasets(options());
-    const { indexFile, index, unchanged, skipped } = prepared;
+    const { indexFile, index, unchanged, skipped, notes } = prepared;
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);
-    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, datasets: index.datasets };
-    result(record, [preparedTable(index), ...reasons, `${countsOf(prepared)}: ${indexFile}`].join('\n'), json);
+    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, notes, datasets: index.datasets };
+    result(
+      record,
+      [preparedTable(index), ...notes.map((note) => `note ${note}`), ...reasons, `${countsOf(prepared)}: ${indexFile}`].join('\n'),
+      json,
+    );
     process.exitCode = prepared.exitCode;
   },
 };

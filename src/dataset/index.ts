@@ -1,6 +1,5 @@
 export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
 export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets, type Finding } from './check.js';
-export type { CaseFinding, FindingKind } from './check-case.js';
 export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';

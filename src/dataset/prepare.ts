@@ -33,6 +33,8 @@ export interface ShardResult {
 export interface PrepareResult extends ShardResult {
   readonly indexFile: string;
   readonly index: PreparedIndex;
+  /** What the layouts left out or found odd, in sentences that begin with the dataset's name. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -123,7 +125,8 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
   const index = mergeIndex(await previousIndex(work), work, outcomes);
   const indexFile = join(work.out, indexFileName);
   await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
-  return { ...resultOf(outcomes), indexFile, index };
+  const notes = work.datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
+  return { ...resultOf(outcomes), indexFile, index, notes };
 }
 
 function resultOf({ cases, unchanged, skipped }: Outcomes): ShardResult {

@@ -3,15 +3,18 @@ import type { Image } from 'itk-wasm';
 import { DataError } from '../errors.js';
 import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
+import { readPlainMetaImage } from './meta-raw.js';
 import { readTextHeader, type TextFormat } from './text-header.js';
 import type { Volume } from './volume.js';
 
 /**
- * Reads MetaImage or NRRD through ITK, after checking the header against the file.
+ * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file itself, all else through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readItkFile(file: string, format: TextFormat): Promise<Volume> {
-  await readTextHeader(file, format);
+  const header = await readTextHeader(file, format);
+  const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
+  if (plain) return plain;
   // Loaded late: who reads NIfTI alone should not wait for it.
   const { metaReadImageNode, nrrdReadImageNode } = await import('@itk-wasm/image-io');
   const read = format === 'metaimage' ? metaReadImageNode : nrrdReadImageNode;

@@ -14,7 +14,7 @@ export function volumeOfItk(image: Pick<Image, 'size' | 'spacing' | 'origin' | '
     throw new DataError(`${file} has ${image.size.length} axes; expected 3 of space, and a fourth for channels at most`, { file, found: image.size });
   }
   const size: Triple = [nx!, ny!, nz];
-  const affine = rasAffine(image);
+  const affine = lpsToRas(lpsAffine(image));
   checkAffine(affine, file, 'correct the directions and spacing in the header');
   const { components } = image.imageType;
   const channels = components * rest.reduce((product, n) => product * n, 1);
@@ -22,15 +22,15 @@ export function volumeOfItk(image: Pick<Image, 'size' | 'spacing' | 'origin' | '
   return { size, spacing: spacingOf(affine), affine, channels, data };
 }
 
-/** ITK's world has x to the left and y to the back; `direction` is row-major, a column an axis. */
-function rasAffine({ size, spacing, origin, direction }: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction'>): Affine {
+/** An affine into ITK's and DICOM's world, x to the left and y to the back, as one into RAS. */
+export function lpsToRas({ rows }: Affine): Affine {
+  return { rows: rows.map((n, i) => (i < 8 ? 0 - n : n)) }; // 0 - n: no negative zeros
+}
+
+/** `direction` is row-major, a column an axis. */
+function lpsAffine({ size, spacing, origin, direction }: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction'>): Affine {
   const axes = size.length;
-  return {
-    rows: [-1, -1, 1].flatMap((sign, row) => [
-      ...[0, 1, 2].map((column) => sign * Number(direction[axes * row + column]) * spacing[column]! + 0),
-      sign * origin[row]! + 0, // + 0: no negative zeros
-    ]),
-  };
+  return { rows: [0, 1, 2].flatMap((row) => [...[0, 1, 2].map((axis) => Number(direction[axes * row + axis]) * spacing[axis]!), origin[row]!]) };
 }
 
 function narrowed(data: Image['data']): VoxelArray {

@@ -2,8 +2,10 @@ import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DataError } from '../errors.js';
 
-/** What is checked of a MetaImage or NRRD header before its voxels are read; the voxels themselves, and the rest, are ITK's to read. */
+/** What is checked of a MetaImage or NRRD header before its voxels are read. */
 export interface TextHeader {
+  /** Everything it says, by the key in lower case. */
+  readonly fields: ReadonlyMap<string, string>;
   /** Voxels along each axis, channels among them where the format counts them so. */
   readonly sizes: readonly number[];
   /** Of the voxels when they are not compressed. */
@@ -61,22 +63,18 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
   const lines = start.split('\n');
   const fields = new Map<string, string>();
   let length = 0;
-  const [separator, last, name] = format === 'metaimage' ? ['=', /^ElementDataFile\s*=/i, 'MetaImage'] : [':', /^\s*$|^data ?file\s*:/i, 'NRRD'];
+  const [separator, last, name] = format === 'metaimage' ? ['=', /^ElementDataFile\s*=/i, 'MetaImage'] : [':', /^\s*$/, 'NRRD'];
   if (format === 'nrrd' && !/^NRRD000\d/.test(start)) throw foreign(file, name);
   for (const line of lines) {
     length += line.length + 1;
     const at = line.indexOf(separator);
-    if (at > 0 && !line.startsWith('#'))
-      fields.set(
-        line.slice(0, at).trim().toLowerCase(),
-        line
-          .slice(at + 1)
-          .replace(/^=/, '')
-          .trim(),
-      );
+    if (at > 0 && !line.startsWith('#')) {
+      const value = line.slice(at + 1).replace(/^=/, ''); // NRRD's own keys stand before ":="
+      fields.set(line.slice(0, at).trim().toLowerCase(), value.trim());
+    }
     if (last.test(line.trimEnd())) return { fields, length };
   }
-  if (format === 'nrrd' && start.length < longestHeader) return { fields, length };
+  if (format === 'nrrd' && start.length < longestHeader) return { fields, length }; // a detached header ends with its file
   throw foreign(file, name);
 }
 
@@ -104,6 +102,7 @@ function metaImageHeader(fields: Fields['fields'], length: number, file: string)
   const skipped = Number(fields.get('headersize') ?? 0);
   const own = data === 'LOCAL';
   return {
+    fields,
     sizes,
     bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
     encoding: isTrue(fields.get('compresseddata')) ? 'compressed' : isTrue(fields.get('binarydata') ?? 'True') ? 'raw' : 'text',
@@ -118,6 +117,7 @@ function nrrdHeader(fields: Fields['fields'], length: number, file: string): Tex
   const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
   const skipped = Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0);
   return {
+    fields,
     sizes,
     bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
     encoding: encoding === 'raw' ? 'raw' : /^(gz|gzip)$/.test(encoding) ? 'compressed' : 'text',

@@ -50,6 +50,8 @@ const releases: readonly {
   readonly classes: Record<string, string>;
   /** Class values in every label. */
   readonly values: readonly number[];
+  /** What is said to be left out, besides scans without labels. */
+  readonly noted?: readonly string[];
   readonly preprocessing: object;
 }[] = [
   {
@@ -113,6 +115,7 @@ const releases: readonly {
     cases: [1, 2, 3, 4, 5].map(lunaSeries),
     classes: {},
     values: [],
+    noted: ['1 image files are no part of the layout "luna16" and are left out, the first .*seg-lungs-LUNA16'],
     preprocessing: wide,
   },
   {
@@ -157,46 +160,51 @@ const releases: readonly {
   },
 ];
 
-describe.each(releases)('$name, as it is downloaded', ({ name, layOut, entry, cases, test = [], channels = 1, classes, values, preprocessing }) => {
-  const path = join(root, name.replaceAll(' ', '-'));
-  beforeAll(() => layOut(path));
+describe.each(releases)(
+  '$name, as it is downloaded',
+  ({ name, layOut, entry, cases, test = [], channels = 1, classes, values, noted = [], preprocessing }) => {
+    const path = join(root, name.replaceAll(' ', '-'));
+    beforeAll(() => layOut(path));
 
-  it('is prepared with its cases, channels, labels and an 80/20 split', async () => {
-    const { index, skipped, exitCode, out } = await prepare({ ...entry, path });
-    expect([skipped, exitCode]).toEqual([[], 0]);
-    expect(index.cases.map((prepared) => prepared.name)).toEqual(cases);
-    expect(index.datasets.d).toMatchObject({ channels, classes, preprocessing, counts: { training: 4, validation: 1, test: 0, skipped: 0 } });
-    for (const prepared of index.cases) {
-      expect(prepared.channels).toBe(channels);
-      expect(prepared.source.size).toEqual(tinySize);
-      expect(prepared.spacing).toEqual((preprocessing as { spacing: number[] }).spacing);
-      const { affine } = prepared;
-      expect([affine.rows[0]! > 0, affine.rows[5]! > 0, affine.rows[10]! > 0]).toEqual([true, true, true]); // RAS
-      expect(Object.keys(prepared.classVoxels).map(Number)).toEqual(values);
-      if (channels > 1) {
-        // The fixtures' channels lie at 100, 200, ...: their order is the documented one.
-        expect(prepared.intensity.map(({ median }) => Math.floor(median / 100))).toEqual(Array.from({ length: channels }, (_, i) => i + 1));
+    it('is prepared with its cases, channels, labels and an 80/20 split', async () => {
+      const { index, skipped, notes, exitCode, out } = await prepare({ ...entry, path });
+      expect([skipped, exitCode]).toEqual([[], 0]);
+      const left = test.length > 0 ? [`${test.length} scans without labels are left out, the first .*${test[0]}`] : [];
+      expect(notes).toEqual([...left, ...noted].map((note) => expect.stringMatching(new RegExp(`^d: ${note}`))));
+      expect(index.cases.map((prepared) => prepared.name)).toEqual(cases);
+      expect(index.datasets.d).toMatchObject({ channels, classes, preprocessing, counts: { training: 4, validation: 1, test: 0, skipped: 0 } });
+      for (const prepared of index.cases) {
+        expect(prepared.channels).toBe(channels);
+        expect(prepared.source.size).toEqual(tinySize);
+        expect(prepared.spacing).toEqual((preprocessing as { spacing: number[] }).spacing);
+        const { affine } = prepared;
+        expect([affine.rows[0]! > 0, affine.rows[5]! > 0, affine.rows[10]! > 0]).toEqual([true, true, true]); // RAS
+        expect(Object.keys(prepared.classVoxels).map(Number)).toEqual(values);
+        if (channels > 1) {
+          // The fixtures' channels lie at 100, 200, ...: their order is the documented one.
+          expect(prepared.intensity.map(({ median }) => Math.floor(median / 100))).toEqual(Array.from({ length: channels }, (_, i) => i + 1));
+        }
       }
-    }
-    const { image, label } = await readPreparedVolume(out, index.cases[0]!);
-    expect(label?.size).toEqual(values.length > 0 ? image.size : undefined);
-  });
-
-  if (test.length > 0) {
-    it('gives its scans without labels the split "test" when asked, or takes them in for pre-training', async () => {
-      const withTest = await listed({ ...entry, path, includeTest: true });
-      expect(withTest.cases.filter(({ split }) => split === 'test').map((listed) => [listed.name, listed.label])).toEqual(
-        test.map((name) => [name, undefined]),
-      );
-      expect(withTest.cases).toHaveLength(cases.length + test.length);
-      const images = await listed({ ...entry, path, includeTest: true, withLabels: false });
-      expect(images.cases.map((listed) => listed.name).sort()).toEqual([...cases, ...test].sort());
-      expect(images.cases.every(({ label, split }) => label === undefined && split !== 'test')).toBe(true);
-      expect(images.classes).toEqual({});
-      expect((await listed({ ...entry, path, withLabels: false })).cases).toHaveLength(cases.length);
+      const { image, label } = await readPreparedVolume(out, index.cases[0]!);
+      expect(label?.size).toEqual(values.length > 0 ? image.size : undefined);
     });
-  }
-});
+
+    if (test.length > 0) {
+      it('gives its scans without labels the split "test" when asked, or takes them in for pre-training', async () => {
+        const withTest = await listed({ ...entry, path, includeTest: true });
+        expect(withTest.cases.filter(({ split }) => split === 'test').map((listed) => [listed.name, listed.label])).toEqual(
+          test.map((name) => [name, undefined]),
+        );
+        expect(withTest.cases).toHaveLength(cases.length + test.length);
+        const images = await listed({ ...entry, path, includeTest: true, withLabels: false });
+        expect(images.cases.map((listed) => listed.name).sort()).toEqual([...cases, ...test].sort());
+        expect(images.cases.every(({ label, split }) => label === undefined && split !== 'test')).toBe(true);
+        expect(images.classes).toEqual({});
+        expect((await listed({ ...entry, path, withLabels: false })).cases).toHaveLength(cases.length);
+      });
+    }
+  },
+);
 
 describe('a layout finds its folder', () => {
   it('from the folder itself, from above, and through a link', async () => {
@@ -306,6 +314,18 @@ describe('labels that changed their meaning', () => {
     const path = join(root, 'brats-map');
     await layOutBrats(path, 2023);
     expect((await listed({ layout: 'brats', path })).cases[0]?.labelMap).toEqual({ 3: 4, 4: 5 });
+    const id = 'BraTS-GLI-00000-000';
+    const file = join(path, 'ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData', id, `${id}-seg.nii.gz`);
+    const label = await readVolume(file);
+    await writeNifti(file, { ...label, data: label.data.map((value) => (value === 1 ? 4 : value)) });
+    const { skipped, prepared } = await prepare({ layout: 'brats', path });
+    expect([prepared, skipped.map(({ id }) => id)]).toEqual([4, [`d/${id}`]]);
+    expect(skipped[0]!.reason).toMatch(
+      /holds the value 4 \(mapped to 5\), but the task's classes are 0 background, 1 necrotic core, 2 oedema, 4 enhancing tumour/,
+    );
+    const classes = { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour', 5: 'resection cavity' };
+    const withCavity = await prepare({ layout: 'brats', path, classes });
+    expect(Object.keys(withCavity.index.cases[0]!.classVoxels)).toEqual(['2', '4', '5']);
   });
 
   it('of nnU-Net regions are their values, named by the label that is one value alone', async () => {

@@ -1,10 +1,14 @@
 import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { metaReadImageNode } from '@itk-wasm/image-io';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { DataError } from '../../src/errors.js';
 import { readVolume, scanParts, type Triple } from '../../src/volume/index.js';
+import { volumeOfItk } from '../../src/volume/itk-volume.js';
+import { readPlainMetaImage } from '../../src/volume/meta-raw.js';
+import { readTextHeader } from '../../src/volume/text-header.js';
 import { decodeFloats, largestDifference, readReference, referenceFile } from './references.js';
 
 interface FormatReference {
@@ -44,6 +48,24 @@ describe('reading MetaImage, NRRD and DICOM', () => {
     expect(largestDifference(volume.spacing, reference.spacing)).toBeLessThan(1e-5);
     expect(largestDifference(volume.data, decodeFloats(reference.values))).toBe(0);
     if (!name.startsWith('dicom')) expect(volume.data.constructor.name).toBe(arrayOf(reference.type));
+  });
+
+  it('reads numbers written out as text', async () => {
+    const plain = referenceFile('formats/axial.mhd');
+    const { data } = await readVolume(plain);
+    const header = readFileSync(plain, 'latin1').replace('BinaryData = True', 'BinaryData = False').replace('axial.raw', 'LOCAL');
+    const file = join(folder, 'text.mha');
+    writeFileSync(file, `${header}${[...data].join(' ')}\n`);
+    expect(largestDifference((await readVolume(file)).data, data)).toBe(0);
+  });
+
+  it('reads a detached NRRD header whose data file is named before the sizes', async () => {
+    const lines = readFileSync(referenceFile('formats/detached.nhdr'), 'latin1').split('\n');
+    const data = lines.find((line) => line.startsWith('data file'))!;
+    const file = join(folder, 'reordered.nhdr');
+    writeFileSync(file, [lines[0], data, ...lines.slice(1).filter((line) => line !== data)].join('\n'));
+    copyFileSync(referenceFile('formats/detached.raw'), join(folder, 'detached.raw'));
+    expect(largestDifference((await readVolume(file)).data, decodeFloats(references['detached.nhdr']!.values))).toBe(0);
   });
 
   it('covers all formats, compressed and not, all types and oblique directions', () => {
@@ -179,6 +201,24 @@ describe('a damaged file', () => {
     await expect(reading).rejects.toThrow(message);
     await expect(reading).rejects.toBeInstanceOf(DataError);
     for (const spy of printed) expect(spy).not.toHaveBeenCalled();
+  });
+});
+
+describe('a plain MetaImage', () => {
+  it('is read from its file, as ITK reads it', async () => {
+    for (const name of Object.keys(references).filter((name) => /^(axial|oblique|flipped|left-handed|u?int(8|16|32)|float32)\.mh[ad]$/.test(name))) {
+      const file = referenceFile(join('formats', name));
+      const plain = (await readPlainMetaImage(file, await readTextHeader(file, 'metaimage')))!;
+      const { image } = await metaReadImageNode(resolve(file));
+      const { data, affine, size, channels } = volumeOfItk(image, file);
+      expect([plain.size, plain.channels, plain.data], name).toEqual([size, channels, data]);
+      expect(largestDifference(plain.affine.rows, affine.rows), name).toBeLessThan(1e-12);
+    }
+  });
+
+  it.each(['zraw.mhd', 'big-endian.mhd', 'channels.mha', 'int64.mha', 'float64.mha'])('is not what %s is', async (name) => {
+    const file = referenceFile(join('formats', name));
+    expect(await readPlainMetaImage(file, await readTextHeader(file, 'metaimage'))).toBeUndefined();
   });
 });
 

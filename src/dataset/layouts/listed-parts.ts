@@ -18,7 +18,7 @@ export function imageCases({ labelled, unlabelled }: MatchedCases, { channels, l
 }
 
 /** Says what was left out, if anything. */
-export function unlabelledNote({ unlabelled }: MatchedCases, includeTest: boolean): string[] {
+export function unlabelledNote({ unlabelled }: Pick<MatchedCases, 'unlabelled'>, includeTest: boolean): string[] {
   if (includeTest || unlabelled.length === 0) return [];
   return [`${unlabelled.length} scans without labels are left out, the first ${unlabelled[0]!.images[0]}: set "includeTest" to take them in`];
 }

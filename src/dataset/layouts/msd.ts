@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DataError } from '../../errors.js';
 import { datasetFolder, type MsdDataset, parseJson } from '../dataset-file.js';
 import type { ListedCase } from '../source-case.js';
+import { unlabelledNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
 
 const numbered = z.union([z.record(z.string(), z.string()), z.array(z.string())]);
@@ -37,6 +38,7 @@ export async function listMsdCases(name: string, entry: MsdDataset, file: string
     modality: entry.modality ?? modalityOf(description.modality),
     classes: entry.withLabels ? (entry.classes ?? Object.fromEntries(Object.entries(description.labels).filter(([value]) => value !== '0'))) : {},
     cases: entry.includeTest ? [...training, ...test] : training,
+    notes: unlabelledNote({ unlabelled: test }, entry.includeTest),
     ...(/^(liver|spleen)$/i.test(description.name ?? '') && { preset: { windowHu: [-175, 250] } }),
   };
 }
