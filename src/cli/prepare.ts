@@ -9,6 +9,7 @@ interface Flags {
   readonly out: string;
   readonly only: readonly string[] | undefined;
   readonly workers: number | undefined;
+  readonly 'split-file': string | undefined;
   readonly shard: string | undefined;
   readonly merge: boolean;
   readonly json: boolean;
@@ -23,19 +24,24 @@ export const prepareCommand: Command<Flags> = {
       .option('out', { type: 'string', default: 'prepared', requiresArg: true, describe: 'folder to write' })
       .option('only', { type: 'string', array: true, describe: 'names of datasets of the index; the others stay as they are' })
       .option('workers', { type: 'number', requiresArg: true, describe: 'threads; absent: as many as cores and free memory allow' })
+      .option('split-file', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'JSON {dataset: {training: [case], validation: [case]}}; the rest is drawn',
+      })
       .option('shard', { type: 'string', requiresArg: true, describe: 'do one part of the work, such as 2/16; --merge ends it' })
       .option('merge', { type: 'boolean', default: false, describe: 'write the index over what the shards have prepared, when all of it is there' })
       .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
       .example('$0 prepare --datasets datasets.json --out prepared', 'a second call redoes only what changed')
       .example('$0 prepare --datasets datasets.json --shard 2/16', 'one of sixteen machines; then once with --merge'),
-  run: async ({ datasets, out, only, workers, shard, merge, json }, { terminal, signal, result }) => {
+  run: async ({ datasets, out, only, workers, 'split-file': splitFile, shard, merge, json }, { terminal, signal, result }) => {
     const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import('../dataset/index.js');
     const { preparedTable } = await import('../experiment/index.js');
     if (workers !== undefined) requireWholeNumber('--workers', workers, 1);
     if (merge && shard !== undefined)
       throw new UsageError('--merge and --shard exclude each other: merge when every shard is done', { field: '--merge' });
     const count = countingBar(terminal, 'prepare');
-    const choice = { datasetsFile: datasets, out, ...(only && { only }) };
+    const choice = { datasetsFile: datasets, out, splitFile, ...(only && { only }) };
     const options = () => ({
       ...choice,
       workers,

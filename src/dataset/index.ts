@@ -2,6 +2,7 @@ export { type Augmentation, type AugmentationProbabilities, paperAugmentation } 
 export { type CropBatch, type CropLoader, type CropLoaderOptions, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
+export { type Fold, parseFold, withFold } from './folds.js';
 export { toClassValues } from './label-values.js';
 export type { CropProvenance } from './make-batch.js';
 export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
