@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Fold } from '../dataset/index.js';
 import type { Command } from './context.js';
 import { runDisplay } from './run-display.js';
 import { type ConfigFlags, configFlags, taskOfConfig } from './train-flags.js';
@@ -6,6 +7,7 @@ import { type ConfigFlags, configFlags, taskOfConfig } from './train-flags.js';
 interface Flags extends ConfigFlags {
   readonly init: string | undefined;
   readonly fraction: number | undefined;
+  readonly fold: string | undefined;
   readonly resume: boolean;
 }
 
@@ -20,15 +22,24 @@ export const finetuneCommand: Command<Flags> = {
         requiresArg: true,
         describe: 'share of the training cases to use; smaller shares lie inside larger ones',
       })
+      .option('fold', { type: 'string', requiresArg: true, describe: 'one fold of a cross-validation, such as 2/5; every case validates in one' })
       .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint, bit for bit' })
       .example('$0 finetune --config configs/finetune/btcv-unet.yaml --init runs/pretrain/checkpoints/last.safetensors', 'transfer to BTCV'),
-  run: async ({ config, set, out, init, fraction, resume, json }, { terminal, signal, result }) => {
+  run: async ({ config, set, out, init, fraction, fold, resume, json }, { terminal, signal, result }) => {
     const { finetuneConfig, loadConfig } = await import('../config/index.js');
+    const { parseFold } = await import('../dataset/index.js');
     const { finetune } = await import('../training/index.js');
-    const settings = await loadConfig(finetuneConfig, config, fraction === undefined ? set : [...set, `data.fraction=${fraction}`]);
+    const overrides = [
+      ...set,
+      ...(fraction === undefined ? [] : [`data.fraction=${fraction}`]),
+      ...(fold === undefined ? [] : foldOverrides(parseFold(fold))),
+    ];
+    const settings = await loadConfig(finetuneConfig, config, overrides);
     const folder = out ?? join('runs', taskOfConfig(config, settings.network.name));
     const ended = await finetune({ settings, init, out: folder, resume, progress: runDisplay(terminal, 'fine-tuning', folder), signal: signal() });
     const best = ended.best ? `\nbest mean Dice ${ended.best.value.toFixed(4)} after step ${ended.best.step}: ${ended.best.file}` : '';
     result({ schema: 1, ...ended }, `fine-tuned for ${ended.steps} steps: ${ended.last}${best}`, json);
   },
 };
+
+const foldOverrides = ({ fold, folds }: Fold): string[] => [`data.fold=${fold}`, `data.folds=${folds}`];

@@ -10,6 +10,7 @@ interface Flags {
   readonly out: string;
   readonly only: readonly string[] | undefined;
   readonly workers: number | undefined;
+  readonly 'split-file': string | undefined;
   readonly shard: string | undefined;
   readonly merge: boolean;
   readonly check: boolean;
@@ -25,6 +26,11 @@ export const prepareCommand: Command<Flags> = {
       .option('out', { type: 'string', default: 'prepared', requiresArg: true, describe: 'folder to write' })
       .option('only', { type: 'string', array: true, describe: 'names of datasets of the index; the others stay as they are' })
       .option('workers', { type: 'number', requiresArg: true, describe: 'threads; absent: as many as cores and free memory allow' })
+      .option('split-file', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'JSON {dataset: {training: [case], validation: [case]}}; the rest is drawn',
+      })
       .option('shard', { type: 'string', requiresArg: true, describe: 'do one part of the work, such as 2/16; --merge ends it' })
       .option('merge', { type: 'boolean', default: false, describe: 'write the index over what the shards have prepared, when all of it is there' })
       .option('check', { type: 'boolean', default: false, describe: 'only say what is there and what is odd about it; nothing is written' })
@@ -32,7 +38,7 @@ export const prepareCommand: Command<Flags> = {
       .example('$0 prepare --datasets datasets.json --check', 'before the first call: what is missing, damaged or odd')
       .example('$0 prepare --datasets datasets.json --out prepared', 'a second call redoes only what changed')
       .example('$0 prepare --datasets datasets.json --shard 2/16', 'one of sixteen machines; then once with --merge'),
-  run: async ({ datasets, out, only, workers, shard, merge, check, json }, context) => {
+  run: async ({ datasets, out, only, workers, 'split-file': splitFile, shard, merge, check, json }, context) => {
     const { terminal, signal, result } = context;
     const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import('../dataset/index.js');
     const { preparedTable } = await import('../experiment/index.js');
@@ -43,7 +49,7 @@ export const prepareCommand: Command<Flags> = {
     if (merge && shard !== undefined)
       throw new UsageError('--merge and --shard exclude each other: merge when every shard is done', { field: '--merge' });
     const count = countingBar(terminal, 'prepare');
-    const choice = { datasetsFile: datasets, out, ...(only && { only }) };
+    const choice = { datasetsFile: datasets, out, splitFile, ...(only && { only }) };
     const options = () => ({
       ...choice,
       workers,

@@ -26,17 +26,25 @@ export const pretrainData = z.strictObject({
   mode: z.enum(['generic', 'task-specific']).default('generic'),
 });
 
-export const finetuneData = z.strictObject({
-  ...dataShape,
-  /** Share of crops centred on a labelled voxel, its class drawn evenly. */
-  foregroundRatio: share.default(0.5),
-  /** Share of the training cases that is used, drawn by the seed. */
-  fraction: z.number().gt(0).max(1).default(1),
-  /** Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which each voxel has one. */
-  regions: z.record(z.string(), z.array(z.int().min(1)).min(1)).optional(),
-  /** Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others. */
-  validateOn: z.enum(['validation', 'training']).default('validation'),
-});
+export const finetuneData = z
+  .strictObject({
+    ...dataShape,
+    /** Share of crops centred on a labelled voxel, its class drawn evenly. */
+    foregroundRatio: share.default(0.5),
+    /** Share of the training cases that is used, drawn by the seed. */
+    fraction: z.number().gt(0).max(1).default(1),
+    /** Cross-validation: how many parts the training and validation cases are drawn into, and which of them, from 1, validates. */
+    folds: z.int().min(2).optional(),
+    fold: z.int().min(1).optional(),
+    /** Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which each voxel has one. */
+    regions: z.record(z.string(), z.array(z.int().min(1)).min(1)).optional(),
+    /** Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others. */
+    validateOn: z.enum(['validation', 'training']).default('validation'),
+  })
+  .refine(({ fold, folds }) => (fold === undefined) === (folds === undefined) && (fold ?? 1) <= (folds ?? 1), {
+    path: ['fold'],
+    message: 'data.fold and data.folds belong together, and fold is from 1 to folds',
+  });
 
 const dropoutRate = z.number().min(0).lt(1);
 const ofStages = z.tuple([voxels, voxels, voxels, voxels]);

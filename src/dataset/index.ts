@@ -3,6 +3,7 @@ export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets
 export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crop-loader.js';
 export type { CropRequest } from './crop-plan.js';
 export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
+export { type Fold, parseFold, withFold } from './folds.js';
 export { toClassValues } from './label-values.js';
 export { requireTrainingCasesOnly } from './leakage.js';
 export type { CropCorruption, CropProvenance } from './make-batch.js';

@@ -8,6 +8,7 @@ import { lockFolder, removePartialFiles } from './prepared-folder.js';
 import { indexFileName, type PreparedIndex, readPreparedIndexIfAny, type SkippedCase } from './prepared-index.js';
 import { itemsOfShard, readSkippedOfShards, removeShardRecords, type Shard, shardName, writeShardRecord } from './shards.js';
 import { indexDatasets, type SourceDataset } from './source-case.js';
+import { withSplitFile } from './split-file.js';
 import { summariseDataset } from './summary.js';
 
 export interface DatasetChoice {
@@ -16,6 +17,8 @@ export interface DatasetChoice {
   readonly out: string;
   /** Names of datasets; absent: all. The others stay in the prepared index as they are. */
   readonly only?: readonly string[];
+  /** Splits of the user's, see `withSplitFile`. */
+  readonly splitFile?: string | undefined;
 }
 
 export type PrepareOptions = DatasetChoice & PrepareCasesOptions;
@@ -113,9 +116,9 @@ interface Work {
   readonly tasks: readonly PrepareCaseTask[];
 }
 
-async function listWork({ datasetsFile, out: folder, only }: DatasetChoice): Promise<Work> {
+async function listWork({ datasetsFile, out: folder, only, splitFile }: DatasetChoice): Promise<Work> {
   const out = resolve(folder);
-  const file = await readDatasetFile(datasetsFile);
+  const file = await withSplitFile(await readDatasetFile(datasetsFile), splitFile);
   const datasets = await indexDatasets(file, only);
   const tasks = datasets.flatMap(({ cases, preprocessing, classes }) => cases.map((source) => ({ out, source, preprocessing, classes })));
   return { out, file, datasets, tasks };

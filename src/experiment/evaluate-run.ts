@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PreparedCase, readPreparedIndex, selectCases, toClassValues } from '../dataset/index.js';
+import { type PreparedCase, readPreparedIndex, selectCases, toClassValues, withFold } from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import { type CaseResult, type Evaluation, evaluateCase, summarise } from '../evaluation/index.js';
 import { predictCase } from '../inference/index.js';
+import { foldOf } from '../training/index.js';
 import { readVolume, writeNifti } from '../volume/index.js';
 import { readFinetunedRun } from './finetuned-run.js';
 import { openRunWeights } from './open-weights.js';
@@ -32,7 +33,7 @@ export function predictionFiles(run: string, cases: readonly Pick<PreparedCase, 
  */
 export async function evaluateRun({ run, split, checkpoint, task, onCase, signal }: RunEvaluation): Promise<Evaluation> {
   const { data } = await readFinetunedRun(run);
-  const index = await readPreparedIndex(data.prepared);
+  const index = withFold(await readPreparedIndex(data.prepared), foldOf(data)); // the cases that validated that run
   const cases = selectCases(index, { split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
   const opened = await openRunWeights({ run, checkpoint });
   const { scheme } = opened;

@@ -7,7 +7,13 @@ import { readRunConfig } from '../training/index.js';
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 const runFacts = z.object({
   precision: z.enum(['float32', 'bfloat16']),
-  data: z.object({ prepared: z.string(), datasets: z.array(z.string()).optional(), cropSize: triple }),
+  data: z.object({
+    prepared: z.string(),
+    datasets: z.array(z.string()).optional(),
+    cropSize: triple,
+    folds: z.int().optional(),
+    fold: z.int().optional(),
+  }),
   train: z.object({ threads: z.int() }),
   inference: z.object({ window: triple.optional(), overlap: z.number() }),
 });

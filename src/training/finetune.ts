@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import {
   type AugmentationProbabilities,
+  type Fold,
   openCropLoader,
   type PreparedCase,
   type PreparedIndex,
   readPreparedIndex,
   readPreparedVolume,
   selectCases,
+  withFold,
 } from '../dataset/index.js';
 import type { LossTerms, Precision, Tensor } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
@@ -32,6 +34,8 @@ export interface FinetuneSettings {
   readonly data: DataSettings & {
     readonly foregroundRatio: number;
     readonly fraction: number;
+    readonly folds?: number | undefined;
+    readonly fold?: number | undefined;
     readonly regions?: Readonly<Record<string, readonly number[]>> | undefined;
     readonly validateOn: 'validation' | 'training';
   };
@@ -52,12 +56,12 @@ export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
  */
 export async function finetune({ settings, init, out, resume, progress, signal }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
-  const index = await readPreparedIndex(data.prepared);
+  const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);
   const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;
   const loader = await openCropLoader({
     preparedDir: prepared,
-    split: 'training',
+    split: 'all', // the index's own training split is not that of a fold
     caseIds,
     cropSize,
     batchSize: train.batchSize,
@@ -145,6 +149,11 @@ export function segmentationLoss(
   const logits = network.decode(network.encode(images as never, parameters, pass), parameters, pass);
   const loss = kind === 'classes' ? diceCrossEntropyLoss(logits, targets as never) : diceBinaryCrossEntropyLoss(logits, targets as never);
   return { ...loss };
+}
+
+/** The fold of a cross-validation that the settings ask for. */
+export function foldOf({ fold, folds }: { readonly fold?: number | undefined; readonly folds?: number | undefined }): Fold | undefined {
+  return fold === undefined || folds === undefined ? undefined : { fold, folds };
 }
 
 /** Ids of the training cases of the datasets asked for. */

@@ -1,5 +1,5 @@
 export { type MeasuredStep, measureFinetuningStep, measurePretrainingStep } from './estimate-step.js';
-export { type FinetuneOptions, type FinetuneSettings, finetune } from './finetune.js';
+export { type FinetuneOptions, type FinetuneSettings, finetune, foldOf } from './finetune.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
 export { type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';

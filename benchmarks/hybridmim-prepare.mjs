@@ -1,0 +1,47 @@
+// Our side of prepare.mjs, in a process of its own: prepares a dataset index, or reads crops of a prepared volume. Prints one line of JSON.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openChunkedFile } from '../dist/dataset/chunked-file.js';
+import { prepareDatasets } from '../dist/dataset/index.js';
+
+/** The kernel's own peak of this process. */
+const peakBytes = () => 1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+
+const tasks = {
+  prepare: async ({ datasetsFile, out }) => {
+    const start = performance.now();
+    const seconds = [];
+    let last = start;
+    const onProgress = ({ state, reason }) => {
+      if (state !== 'prepared') throw new Error(reason ?? state);
+      seconds.push((performance.now() - last) / 1000);
+      last = performance.now();
+    };
+    await prepareDatasets({ datasetsFile, out, workers: 1, onProgress });
+    return { seconds };
+  },
+  crops: ({ prepared, image, side, count }) => {
+    const seconds = [];
+    let next = 1;
+    const draw = (limit) => {
+      next = (next * 48271) % 2147483647; // the places are all that is random here
+      return next % limit;
+    };
+    for (let i = 0; i < count; i++) {
+      const start = performance.now();
+      const open = openChunkedFile(join(prepared, image));
+      const crop = open.readBox(
+        open.header.size.map((n) => draw(n - side + 1)),
+        [side, side, side],
+      );
+      open.close();
+      seconds.push((performance.now() - start) / 1000);
+      if (crop.length !== side ** 3) throw new Error('a crop of another size');
+    }
+    return { seconds };
+  },
+};
+const [task, options] = process.argv.slice(2);
+const before = peakBytes();
+const result = await tasks[task](JSON.parse(options));
+console.log(JSON.stringify({ ...result, peakBytes: peakBytes(), growthBytes: peakBytes() - before }));
