@@ -47,4 +47,5 @@ it.skipIf(!onLinux)(
       expect(found, `${name} to ${to}`).toBeLessThan(mostBytes);
     }
   },
+  300_000, // a third of a gigabyte is written and read three times
 );
