@@ -28,7 +28,7 @@ export const predictCommand: Command<Flags> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'a scan, the files of its channels, or a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...)',
+        describe: 'a scan, the files of its channels, a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...) or of one DICOM series',
       })
       .option('out', { alias: 'output', type: 'string', demandOption: true, requiresArg: true, describe: 'a .nii.gz file for one scan, or a folder' })
       .option('preset', {

@@ -2,12 +2,12 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { predictCase } from '../inference/index.js';
-import { writeNifti } from '../volume/index.js';
+import { isScanFile, scanName, writeNifti } from '../volume/index.js';
 import type { OpenedWeights } from './open-weights.js';
 
 export interface PredictScansOptions {
   readonly opened: OpenedWeights;
-  /** One scan, the files of one scan's channels, or a folder of scans. */
+  /** One scan, the files of one scan's channels, a folder of scans, or a folder with the slices of one DICOM series. */
   readonly input: readonly string[];
   /** A `.nii` or `.nii.gz` file for one scan, else a folder. */
   readonly out: string;
@@ -69,8 +69,8 @@ async function listScans(input: readonly string[], out: string, channels: number
   }
   if (input.length > 1) throw new UsageError(`--input takes one folder, or the files of one scan, but not ${input.join(', ')}`, { field: '--input' });
   if (isFile) throw new UsageError(`--out ${out} is a file, but --input ${first} is a folder: name a folder`, { field: '--out' });
-  const files = (await readdir(first)).filter((name) => /\.nii(\.gz)?$/.test(name)).sort();
-  if (files.length === 0) throw new DataError(`the folder ${first} holds no .nii or .nii.gz file`, { file: first });
+  const files = (await readdir(first)).filter(isScanFile).sort();
+  if (files.length === 0) return [{ name: basename(first), images: input, label: join(out, `${basename(first)}.nii.gz`) }]; // one DICOM series
   const names = [...new Set(files.map((file) => caseName(file, channels > 1)))];
   return names.map((name) => {
     const images = files.filter((file) => caseName(file, channels > 1) === name).map((file) => join(first, file));
@@ -80,7 +80,7 @@ async function listScans(input: readonly string[], out: string, channels: number
 
 /** The name of a scan; with several channels, files of one scan differ in their last `_0000`. */
 function caseName(file: string, channelFiles: boolean): string {
-  const name = basename(file).replace(/\.nii(\.gz)?$/, '');
+  const name = scanName(basename(file));
   return channelFiles ? name.replace(/_\d{4}$/, '') : name;
 }
 

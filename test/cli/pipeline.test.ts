@@ -136,4 +136,17 @@ describe('the command line, from scans to a table', () => {
     expect(stdout.trim()).toBe(out);
     expect(code).toBe(0);
   });
+
+  it('predicts the scans of a folder in whatever format they are, and a folder that is one DICOM series', async () => {
+    const formats = 'test/parity/volume/formats';
+    const scans = join(folder, 'scans');
+    mkdirSync(scans);
+    for (const file of ['int16.mha', 'oblique.nrrd']) copyFileSync(join(formats, file), join(scans, file));
+    const weights = join(finetuned, 'checkpoints', 'last.safetensors');
+    const flags = ['--network', 'unet', '--weights', weights, '--preset', 'none', '--set', 'inference.window=[32,32,32]'];
+    const out = join(folder, 'of-formats');
+    expect((await runCli(['predict', ...flags, '--input', scans, '--out', out])).code).toBe(0);
+    expect((await runCli(['predict', ...flags, '--input', join(formats, 'dicom-axial'), '--out', out])).code).toBe(0);
+    expect(readdirSync(out).sort()).toEqual(['dicom-axial.nii.gz', 'int16.nii.gz', 'oblique.nii.gz']);
+  });
 });
