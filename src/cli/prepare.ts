@@ -36,7 +36,7 @@ export const prepareCommand: Command<Flags> = {
       .example('$0 prepare --datasets datasets.json --shard 2/16', 'one of sixteen machines; then once with --merge'),
   run: async ({ datasets, out, only, workers, 'split-file': splitFile, shard, merge, json }, { terminal, signal, result }) => {
     const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import('../dataset/index.js');
-    const { preparedTable } = await import('../experiment/index.js');
+    const { preparedTable, writePreparedPictures } = await import('../experiment/index.js');
     if (workers !== undefined) requireWholeNumber('--workers', workers, 1);
     if (merge && shard !== undefined)
       throw new UsageError('--merge and --shard exclude each other: merge when every shard is done', { field: '--merge' });
@@ -63,9 +63,14 @@ export const prepareCommand: Command<Flags> = {
     }
     const prepared = merge ? await mergeShards(choice) : await prepareDatasets(options());
     const { indexFile, index, unchanged, skipped } = prepared;
+    const pictures = await writePreparedPictures(out, index, prepared.prepared > 0 || merge);
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);
-    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, datasets: index.datasets };
-    result(record, [preparedTable(index), ...reasons, `${countsOf(prepared)}: ${indexFile}`].join('\n'), json);
+    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, pictures, datasets: index.datasets };
+    result(
+      record,
+      [preparedTable(index), ...reasons, ...pictures.map((file) => `picture: ${file}`), `${countsOf(prepared)}: ${indexFile}`].join('\n'),
+      json,
+    );
     process.exitCode = prepared.exitCode;
   },
 };
