@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, encodeHeader } from './chunked-format.js';
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, copyRun, encodeHeader } from './chunked-format.js';
 import type { ClassPositions } from './class-positions.js';
 
 /**
@@ -53,7 +53,7 @@ function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, sl
         for (let z = 0; z < planes; z++) {
           for (let y = cy; y < Math.min(ny, cy + ky); y++) {
             const from = cx + nx * (y + ny * (z + planes * c));
-            values.set(slab.subarray(from, from + width), kx * (y - cy + ky * (z + kz * c)));
+            copyRun(slab, from, values, kx * (y - cy + ky * (z + kz * c)), width);
           }
         }
       }
