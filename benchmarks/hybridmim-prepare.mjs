@@ -43,5 +43,7 @@ const tasks = {
 };
 const [task, options] = process.argv.slice(2);
 const before = peakBytes();
+const cpuBefore = process.cpuUsage();
 const result = await tasks[task](JSON.parse(options));
-console.log(JSON.stringify({ ...result, peakBytes: peakBytes(), growthBytes: peakBytes() - before }));
+const { user, system } = process.cpuUsage(cpuBefore);
+console.log(JSON.stringify({ ...result, cpuSeconds: (user + system) / 1e6, peakBytes: peakBytes(), growthBytes: peakBytes() - before }));

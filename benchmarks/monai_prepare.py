@@ -66,6 +66,8 @@ parser.add_argument("task", choices=["prepare", "crops"])
 parser.add_argument("options", type=json.loads)
 arguments = parser.parse_args()
 before = peak_bytes()
+cpu_before = time.process_time()
 result = {"prepare": prepare, "crops": crops}[arguments.task](**arguments.options)
 versions = {"torch": torch.__version__, "numpy": np.__version__}
+result["cpuSeconds"] = time.process_time() - cpu_before
 print(json.dumps({**result, "peakBytes": peak_bytes(), "growthBytes": peak_bytes() - before, "versions": versions}))

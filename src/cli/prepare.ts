@@ -41,7 +41,7 @@ export const prepareCommand: Command<Flags> = {
   run: async ({ datasets, out, only, workers, 'split-file': splitFile, shard, merge, check, json }, context) => {
     const { terminal, signal, result } = context;
     const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import('../dataset/index.js');
-    const { preparedTable } = await import('../experiment/index.js');
+    const { preparedTable, writePreparedPictures } = await import('../experiment/index.js');
     if (workers !== undefined) requireWholeNumber('--workers', workers, 1);
     if (check && (merge || shard !== undefined))
       throw new UsageError('--check looks at everything: leave --shard and --merge out', { field: '--check' });
@@ -71,13 +71,11 @@ export const prepareCommand: Command<Flags> = {
     }
     const prepared = merge ? await mergeShards(choice) : await prepareDatasets(options());
     const { indexFile, index, unchanged, skipped, notes } = prepared;
+    const pictures = await writePreparedPictures(out, index, prepared.prepared > 0 || merge);
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);
-    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, notes, datasets: index.datasets };
-    result(
-      record,
-      [preparedTable(index), ...notes.map((note) => `note ${note}`), ...reasons, `${countsOf(prepared)}: ${indexFile}`].join('\n'),
-      json,
-    );
+    const record = { schema: 1, indexFile, prepared: prepared.prepared, unchanged, skipped, notes, pictures, datasets: index.datasets };
+    const lines = [...notes.map((note) => `note ${note}`), ...reasons, ...pictures.map((file) => `picture: ${file}`)];
+    result(record, [preparedTable(index), ...lines, `${countsOf(prepared)}: ${indexFile}`].join('\n'), json);
     process.exitCode = prepared.exitCode;
   },
 };

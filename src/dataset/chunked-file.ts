@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { DataError } from '../errors.js';
 import type { Triple } from '../volume/index.js';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkedHeader, magic } from './chunked-format.js';
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkedHeader, copyRun, magic } from './chunked-format.js';
 
 /** A prepared volume open for reading. `close` gives the file descriptor back. */
 export interface ChunkedFile {
@@ -10,8 +10,9 @@ export interface ChunkedFile {
   /**
    * The box of `size` voxels at `start` (may lie outside: 0 there), channel-planar [c][z][y][x].
    * Reads the chunks the box touches and nothing else, one read a row of chunks.
+   * @param into an array of the file's type and the box's length to fill and return; absent: a new one
    */
-  readBox(start: Triple, size: Triple): ChunkedArray;
+  readBox(start: Triple, size: Triple, into?: ChunkedArray): ChunkedArray;
   /** The `rank`-th stored position of a class, as a voxel [x, y, z]. */
   readClassPosition(label: string, rank: number): Triple;
   close(): void;
@@ -45,9 +46,10 @@ export function openChunkedFile(file: string): ChunkedFile {
       );
     }
 
-    const readBox = (start: Triple, boxSize: Triple): ChunkedArray => {
+    let row = new ArrayType(0); // of chunks, kept between reads
+    const readBox = (start: Triple, boxSize: Triple, into?: ChunkedArray): ChunkedArray => {
       const [sx, sy, sz] = boxSize;
-      const box = new ArrayType(sx * sy * sz * channels);
+      const box = into?.fill(0) ?? new ArrayType(sx * sy * sz * channels);
       const low = start.map((s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
       const high = start.map((s, axis) => Math.min(size[axis]!, s + boxSize[axis]!));
       if (low.some((l, axis) => l >= high[axis]!)) return box;
@@ -55,11 +57,12 @@ export function openChunkedFile(file: string): ChunkedFile {
       const [highX, highY, highZ] = high as [number, number, number];
       const firstColumn = Math.floor(lowX / chunk[0]);
       const columns = Math.ceil(highX / chunk[0]) - firstColumn;
-      const row = new ArrayType(columns * chunkVoxels * channels);
+      const rowLength = columns * chunkVoxels * channels;
+      if (row.length < rowLength) row = new ArrayType(rowLength);
       for (let cz = Math.floor(lowZ / chunk[2]); cz * chunk[2] < highZ; cz++) {
         for (let cy = Math.floor(lowY / chunk[1]); cy * chunk[1] < highY; cy++) {
           const place = firstColumn + grid[0] * (cy + grid[1] * cz);
-          readFully(file, descriptor, row, dataOffset + place * chunkBytes);
+          readFully(file, descriptor, row.subarray(0, rowLength), dataOffset + place * chunkBytes);
           const z0 = Math.max(lowZ, cz * chunk[2]);
           const z1 = Math.min(highZ, (cz + 1) * chunk[2]);
           const y0 = Math.max(lowY, cy * chunk[1]);
@@ -74,7 +77,7 @@ export function openChunkedFile(file: string): ChunkedFile {
                 for (let y = y0; y < y1; y++) {
                   const from = source + x0 - chunkX + chunk[0] * (y - cy * chunk[1] + chunk[1] * (z - cz * chunk[2]));
                   const to = x0 - start[0] + sx * (y - start[1] + sy * (z - start[2] + sz * c));
-                  box.set(row.subarray(from, from + x1 - x0), to);
+                  copyRun(row, from, box, to, x1 - x0);
                 }
               }
             }

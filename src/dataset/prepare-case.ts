@@ -120,8 +120,9 @@ function writeImage(
   const whole: Box = { start: [0, 0, 0], size: grid.size };
   const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
   const scaledSlabs = function* () {
+    let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
-      const scaled = new Float32Array(slab.length);
+      if (scaled.length !== slab.length) scaled = new Float32Array(slab.length);
       for (const [channel, scale] of scalings.entries()) scale(channelOf(slab, channel, channels), channelOf(scaled, channel, channels));
       yield scaled;
     }

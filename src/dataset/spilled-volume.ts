@@ -15,7 +15,7 @@ export interface Box {
 export interface SpilledVolume {
   /** The smallest box around the voxels above the threshold in any channel; undefined when there are none. */
   readonly foreground: Box | undefined;
-  /** A box from below in slabs of `chunkSide` planes, each `[c][z][y][x]`; 0 outside the volume. */
+  /** A box from below in slabs of `chunkSide` planes, each `[c][z][y][x]`; 0 outside the volume. A slab is to be used before the next is asked for. */
   slabs(box: Box): Iterable<ChunkedArray>;
   /** Removes the file. */
   remove(): void;
@@ -153,5 +153,11 @@ function boxAround({ grid: { size }, across, through }: UprightSlices, threshold
 }
 
 function* slabsOf(open: ChunkedFile, { start: [x, y, z], size: [nx, ny, nz] }: Box): Generator<ChunkedArray> {
-  for (let plane = 0; plane < nz; plane += chunkSide) yield open.readBox([x, y, z + plane], [nx, ny, Math.min(chunkSide, nz - plane)]);
+  const { channels, dtype } = open.header;
+  const planeLength = nx * ny * channels;
+  const slab = new arrayTypes[dtype](planeLength * Math.min(chunkSide, nz));
+  for (let plane = 0; plane < nz; plane += chunkSide) {
+    const planes = Math.min(chunkSide, nz - plane);
+    yield open.readBox([x, y, z + plane], [nx, ny, planes], slab.subarray(0, planes * planeLength));
+  }
 }

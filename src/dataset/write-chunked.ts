@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, encodeHeader } from './chunked-format.js';
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, copyRun, encodeHeader } from './chunked-format.js';
 import type { ClassPositions } from './class-positions.js';
 
 /**
@@ -40,19 +40,20 @@ export function writeChunkedFile(
   renameSync(partial, file);
 }
 
-/** The chunks of a slab, x fastest. */
+/** The chunks of a slab, x fastest; one array for all of them, to be used before the next is asked for. */
 function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, slab: ChunkedArray): Generator<ChunkedArray> {
   const [kx, ky, kz] = chunk;
   const planes = slab.length / (nx * ny * channels);
+  const values = new arrayTypes[dtype](kx * ky * kz * channels);
   for (let cy = 0; cy < ny; cy += ky) {
     for (let cx = 0; cx < nx; cx += kx) {
-      const values = new arrayTypes[dtype](kx * ky * kz * channels);
       const width = Math.min(kx, nx - cx);
+      if (width < kx || ny - cy < ky || planes < kz) values.fill(0);
       for (let c = 0; c < channels; c++) {
         for (let z = 0; z < planes; z++) {
           for (let y = cy; y < Math.min(ny, cy + ky); y++) {
             const from = cx + nx * (y + ny * (z + planes * c));
-            values.set(slab.subarray(from, from + width), kx * (y - cy + ky * (z + kz * c)));
+            copyRun(slab, from, values, kx * (y - cy + ky * (z + kz * c)), width);
           }
         }
       }

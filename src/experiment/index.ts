@@ -7,6 +7,7 @@ export { type Inspection, type InspectOptions, inspectNetwork } from './inspect-
 export { type OpenedWeights, openForeignWeights, openRunWeights, type Preset } from './open-weights.js';
 export { phantom, phantomClasses, writePhantoms } from './phantoms.js';
 export { predictScans, type ScanPrediction } from './predict-scans.js';
+export { writePreparedPictures } from './prepared-pictures.js';
 export { preparedTable } from './prepared-table.js';
 export { type ExperimentOptions, type ExperimentResult, preparedFolder, prepareExperiment, runExperiment } from './run-experiment.js';
 export { writeSlurmScripts } from './slurm.js';
