@@ -1,5 +1,14 @@
-export { type CaseResult, type ClassResult, type ClassStatus, type EvaluatedClass, evaluateCase } from './evaluate-case.js';
+export {
+  type CaseResult,
+  type ClassResult,
+  type ClassStatus,
+  defaultFurtherMetrics,
+  type EvaluatedClass,
+  evaluateCase,
+  type FurtherMetrics,
+} from './evaluate-case.js';
 export { evaluateFolders, type FolderEvaluation } from './evaluate-folders.js';
-export { dice, hd95 } from './metrics.js';
+export { dice, type FurtherMetric, hd95, type Mask, type Metric, nsdMetric } from './metrics.js';
+export { squaredDistances } from './squared-distances.js';
 export { type ClassSummary, type Evaluation, type Spread, summarise } from './summarise.js';
-export { type Mask, squaredDistances, surfaceVoxels } from './surface.js';
+export { surfaceVoxels } from './surface.js';
