@@ -1,7 +1,7 @@
 import { requireSameGrid } from '../dataset/index.js';
 import type { Volume } from '../volume/index.js';
-import { type JointCounts, jointCounts } from './joint-counts.js';
 import { diceOf, type FurtherMetric, overlapMetrics, surfaceMetrics } from './metrics.js';
+import { type Overlap, overlaps } from './overlap.js';
 
 /** A class as the label values that make it up: one for an organ, several for a region (BraTS: WT = 1, 2, 4). */
 export interface EvaluatedClass {
@@ -26,7 +26,7 @@ export type ClassResult = Readonly<Partial<Record<FurtherMetric, number | null>>
 export interface VoxelCounts {
   readonly predicted: number;
   readonly present: number;
-  readonly overlap: number;
+  readonly both: number;
   /** Of the whole volume. */
   readonly all: number;
 }
@@ -58,41 +58,24 @@ export function evaluateCase(
   further?: FurtherMetrics,
 ): CaseResult {
   requireSameGrid(reference, files.reference, prediction, files.prediction, 'prediction', 'label');
-  const counts = jointCounts(
+  const found = overlaps(
     reference.size,
     prediction.data,
     reference.data,
-    classes.flatMap(({ values }) => values),
+    classes.map(({ values }) => values),
   );
-  const results = classes.map((evaluated) => [evaluated.name, evaluateClass(prediction, reference, evaluated, counts, further)]);
-  return { id, classes: Object.fromEntries(results) };
+  return { id, classes: Object.fromEntries(classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)])) };
 }
 
-function evaluateClass(
-  prediction: Volume,
-  reference: Volume,
-  { values }: EvaluatedClass,
-  joint: JointCounts,
-  further: FurtherMetrics | undefined,
-): ClassResult {
-  const counts = joint.of(values);
-  const { predicted, present, overlap } = counts;
-  const inside = valuesInside(values);
-  const { spacing } = reference;
-  const surfaces = surfaceMetrics({ ...prediction, inside }, { ...reference, inside }, counts, spacing, further?.nsdToleranceMm ?? []);
-  const found = { dice: diceOf(counts), hd95: surfaces.hd95, status: statusOf(predicted, present) };
+function evaluateClass(overlap: Overlap, { size, spacing, data }: Volume, further: FurtherMetrics | undefined): ClassResult {
+  const { predicted, present, both } = overlap;
+  const surfaces = surfaceMetrics(overlap, size, spacing, further?.nsdToleranceMm ?? []);
+  const found = { dice: diceOf(overlap), hd95: surfaces.hd95, status: statusOf(predicted, present) };
   if (!further) return found;
-  return { ...found, ...surfaces, ...overlapMetrics(counts, spacing), voxels: { predicted, present, overlap, all: reference.data.length } };
+  return { ...found, ...surfaces, ...overlapMetrics(overlap, spacing), voxels: { predicted, present, both, all: data.length } };
 }
 
 function statusOf(predicted: number, present: number): ClassStatus {
   if (present === 0) return predicted === 0 ? 'absent' : 'false-positive';
   return predicted === 0 ? 'missed' : 'ok';
-}
-
-/** 1 at the values of a class, 0 at all others that a byte holds, or as many as the largest class needs. */
-function valuesInside(values: readonly number[]): Uint8Array {
-  const inside = new Uint8Array(Math.max(255, ...values) + 1);
-  for (const value of values) inside[value] = 1;
-  return inside;
 }

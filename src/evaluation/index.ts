@@ -11,4 +11,3 @@ export { evaluateFolders, type FolderEvaluation } from './evaluate-folders.js';
 export { dice, type FurtherMetric, hd95, type Mask, type Metric, nsdMetric } from './metrics.js';
 export { squaredDistances } from './squared-distances.js';
 export { type ClassSummary, type Evaluation, type Spread, summarise } from './summarise.js';
-export { surfaceVoxels } from './surface.js';

@@ -1,6 +1,5 @@
 import type { Triple } from '../volume/index.js';
-import { jointCounts, type RegionCounts } from './joint-counts.js';
-import type { Region } from './surface.js';
+import { type Overlap, overlaps } from './overlap.js';
 import { averageSurfaceDistance, hausdorff95, normalisedSurfaceDice, surfaceDistances } from './surface-distances.js';
 
 /** A binary mask, 1 inside; x fastest. */
@@ -19,32 +18,32 @@ export const nsdMetric = (toleranceMm: number): NsdMetric => `nsd${toleranceMm}m
 
 /** `2 |P n G| / (|P| + |G|)`; null when the reference is empty. */
 export function dice(prediction: Uint8Array, reference: Uint8Array): number | null {
-  let [overlap, predicted, present] = [0, 0, 0];
+  let [both, predicted, present] = [0, 0, 0];
   for (let i = 0; i < reference.length; i++) {
     predicted += prediction[i]!;
     present += reference[i]!;
-    overlap += prediction[i]! & reference[i]!;
+    both += prediction[i]! & reference[i]!;
   }
-  return diceOf({ predicted, present, overlap });
+  return diceOf({ predicted, present, both });
 }
 
-type Overlap = Omit<RegionCounts, 'box'>;
+type Counts = Pick<Overlap, 'predicted' | 'present' | 'both'>;
 
 /** Dice from counts of voxels; null when the reference is empty. */
-export const diceOf = ({ predicted, present, overlap }: Overlap): number | null => (present === 0 ? null : (2 * overlap) / (predicted + present));
+export const diceOf = ({ predicted, present, both }: Counts): number | null => (present === 0 ? null : (2 * both) / (predicted + present));
 
 /**
  * Metrics of counts of voxels: sensitivity `|P n G| / |G|`, null when the reference is empty; precision `|P n G| / |P|`, null when nothing is
  * predicted; volume difference `|P| - |G|` in ml, and as a share of `|G|`, which is null when the reference is empty.
  * @param spacing mm along [x, y, z]
  */
-export function overlapMetrics({ predicted, present, overlap }: Overlap, spacing: Triple) {
+export function overlapMetrics({ predicted, present, both }: Counts, spacing: Triple) {
   const voxelMl = (spacing[0] * spacing[1] * spacing[2]) / 1000;
   return {
     volumeDifferenceMl: (predicted - present) * voxelMl,
     relativeVolumeDifference: present === 0 ? null : (predicted - present) / present,
-    sensitivity: present === 0 ? null : overlap / present,
-    precision: predicted === 0 ? null : overlap / predicted,
+    sensitivity: present === 0 ? null : both / present,
+    precision: predicted === 0 ? null : both / predicted,
   };
 }
 
@@ -54,26 +53,26 @@ export function overlapMetrics({ predicted, present, overlap }: Overlap, spacing
  * @param spacing mm along [x, y, z]
  */
 export function hd95(prediction: Mask, reference: Mask, spacing: Triple): number | null {
-  const counts = jointCounts(reference.size, prediction.data, reference.data, [1]);
-  const [predicted, present] = [prediction, reference].map((mask): Region => ({ ...mask, inside: Uint8Array.of(0, 1) })) as [Region, Region];
-  return surfaceMetrics(predicted, present, counts.of([1]), spacing, []).hd95;
+  const [overlap] = overlaps(reference.size, prediction.data, reference.data, [[1]]) as [Overlap];
+  return surfaceMetrics(overlap, reference.size, spacing, []).hd95;
 }
 
 /**
  * HD95 and average surface distance in mm, null when either side is empty, and the normalised surface Dice at each tolerance: 0 when nothing is
  * predicted of what is there, null when the reference is empty.
+ * @param size voxels of the volume
+ * @param spacing mm along [x, y, z]
  */
 export function surfaceMetrics(
-  prediction: Region,
-  reference: Region,
-  { predicted, present, box }: RegionCounts,
+  { predicted, present, prediction, reference }: Overlap,
+  size: Triple,
   spacing: Triple,
   nsdToleranceMm: readonly number[],
 ) {
   const nsd = (value: (toleranceMm: number) => number | null): Record<NsdMetric, number | null> =>
     Object.fromEntries(nsdToleranceMm.map((toleranceMm) => [nsdMetric(toleranceMm), value(toleranceMm)]));
   if (predicted === 0 || present === 0) return { hd95: null, asd: null, ...nsd(() => (present === 0 ? null : 0)) };
-  const distances = surfaceDistances(prediction, reference, box!, spacing);
+  const distances = surfaceDistances(prediction, reference, size, spacing);
   return {
     hd95: hausdorff95(distances),
     asd: averageSurfaceDistance(distances),

@@ -1,7 +1,8 @@
 import { percentile, type Triple } from '../volume/index.js';
-import type { Box } from './box.js';
+import { boxAround } from './box.js';
+import type { Runs } from './runs.js';
 import { squaredDistances } from './squared-distances.js';
-import { type Region, surfaceVoxels } from './surface.js';
+import { surfaceVoxels } from './surface.js';
 
 /** Distances in mm between two surfaces, each way, ascending. */
 export interface SurfaceDistances {
@@ -12,11 +13,13 @@ export interface SurfaceDistances {
 
 /**
  * Distances between the surfaces of two regions of one grid, neither of which is empty.
- * @param box holds both regions
+ * @param size voxels of the volume
  * @param spacing mm along [x, y, z]
  */
-export function surfaceDistances(prediction: Region, reference: Region, box: Box, spacing: Triple): SurfaceDistances {
-  const [predicted, present] = [surfaceVoxels(prediction, box), surfaceVoxels(reference, box)];
+export function surfaceDistances(prediction: Runs, reference: Runs, size: Triple, spacing: Triple): SurfaceDistances {
+  const rows = size[1];
+  const box = boxAround([prediction, reference], rows)!;
+  const [predicted, present] = [surfaceVoxels(prediction, box, rows), surfaceVoxels(reference, box, rows)];
   const directed = (from: Int32Array, to: Int32Array) => squaredDistances(box.size, to, from, spacing).map(Math.sqrt).sort();
   return { toReference: directed(predicted, present), toPrediction: directed(present, predicted) };
 }

@@ -1,51 +1,77 @@
-import type { Triple, VoxelArray } from '../volume/index.js';
 import type { Box } from './box.js';
-
-/** The voxels of a volume whose value is one of some: `inside[value]` is 1. x fastest. */
-export interface Region {
-  readonly size: Triple;
-  readonly data: VoxelArray;
-  /** By value, long enough for every value of `data`. */
-  readonly inside: Uint8Array;
-}
+import type { Runs } from './runs.js';
 
 /**
- * The region's surface inside a box that holds all of it: voxels inside with one of six neighbours outside; what lies beyond the volume is
- * outside.
+ * A region's surface: voxels inside with one of six neighbours outside; what lies beyond the volume is outside. Found from the ends of runs, in
+ * time that depends on the runs and the surface, not on the volume.
+ * @param box holds the whole region
+ * @param rows of a plane of the volume: its ny
  * @returns indices in the box, x fastest, rising
  */
-export function surfaceVoxels({ size: [nx, ny, nz], data, inside }: Region, { start, size }: Box): Int32Array {
-  let found = new Int32Array(1024);
-  let count = 0;
-  const plane = nx * ny;
-  for (let z = 0; z < size[2]; z++) {
-    const innerZ = start[2] + z > 0 && start[2] + z < nz - 1;
-    for (let y = 0; y < size[1]; y++) {
-      const innerRow = innerZ && start[1] + y > 0 && start[1] + y < ny - 1;
-      const row = size[0] * (y + size[1] * z);
-      const first = start[0] + nx * (start[1] + y + ny * (start[2] + z));
-      if (count + size[0] > found.length) found = grown(found, count + size[0]);
-      for (let x = 0, i = first; x < size[0]; x++, i++) {
-        if (!inside[data[i]!]) continue;
-        const inner =
-          innerRow &&
-          start[0] + x > 0 &&
-          start[0] + x < nx - 1 &&
-          inside[data[i - 1]!] &&
-          inside[data[i + 1]!] &&
-          inside[data[i - nx]!] &&
-          inside[data[i + nx]!] &&
-          inside[data[i - plane]!] &&
-          inside[data[i + plane]!];
-        if (!inner) found[count++] = row + x;
-      }
-    }
+export function surfaceVoxels({ values }: Runs, { start, size: [nx, ny, nz] }: Box, rows: number): Int32Array {
+  const surface = new IndexList();
+  const rowInBox = (row: number) => (row % rows) - start[1] + ny * (Math.floor(row / rows) - start[2]);
+  // Where the runs of each row of the box begin; the rows just before and after the box are there and empty.
+  const margin = ny;
+  const firsts = new Int32Array(ny * nz + 2 * margin + 1);
+  for (let i = 0; i < values.length; i += 3) firsts[rowInBox(values[i]!) + margin + 1]! += 3;
+  for (let row = 0; row + 1 < firsts.length; row++) firsts[row + 1]! += firsts[row]!;
+  const next = new Int32Array(4);
+  const ends = new Int32Array(4);
+  for (let row = 0; row < ny * nz; row++) {
+    const [from, to] = [firsts[row + margin]!, firsts[row + margin + 1]!];
+    if (from === to) continue;
+    const y = row % ny;
+    // A neighbour in the next plane's row would be no neighbour, so at the box's faces along y there is none.
+    setNeighbour(0, y > 0 ? row - 1 : -margin);
+    setNeighbour(1, y < ny - 1 ? row + 1 : -margin);
+    setNeighbour(2, row - ny);
+    setNeighbour(3, row + ny);
+    const origin = nx * row - start[0];
+    for (let i = from; i < to; i += 3) addRun(values[i + 1]!, values[i + 2]!, origin);
   }
-  return found.slice(0, count);
+  return surface.values();
+
+  function setNeighbour(n: number, row: number): void {
+    next[n] = firsts[row + margin]!;
+    ends[n] = firsts[row + margin + 1]!;
+  }
+
+  /** The ends of a run, and of what is between them the voxels that not all four neighbouring rows cover. */
+  function addRun(first: number, last: number, origin: number): void {
+    surface.add(origin + first, origin + first);
+    for (let x = first + 1; x < last; ) {
+      let coveredTo = last - 1;
+      let openTo = x - 1;
+      for (let n = 0; n < 4; n++) {
+        while (next[n]! < ends[n]! && values[next[n]! + 2]! < x) next[n]! += 3;
+        const run = next[n]!;
+        if (run < ends[n]! && values[run + 1]! <= x) coveredTo = Math.min(coveredTo, values[run + 2]!);
+        else openTo = Math.max(openTo, run < ends[n]! ? Math.min(last, values[run + 1]!) - 1 : last - 1);
+      }
+      if (openTo >= x) surface.add(origin + x, origin + openTo);
+      x = Math.max(openTo >= x ? openTo : coveredTo, x) + 1;
+    }
+    if (last > first) surface.add(origin + last, origin + last);
+  }
 }
 
-function grown(array: Int32Array, least: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(Math.max(2 * array.length, least));
-  larger.set(array);
-  return larger;
+class IndexList {
+  private indices = new Int32Array(1024);
+  private filled = 0;
+
+  /** Adds all from `first` to `last`. */
+  add(first: number, last: number): void {
+    const end = this.filled + last - first + 1;
+    if (end > this.indices.length) {
+      const larger = new Int32Array(Math.max(2 * this.indices.length, end));
+      larger.set(this.indices);
+      this.indices = larger;
+    }
+    for (let index = first; index <= last; index++) this.indices[this.filled++] = index;
+  }
+
+  values(): Int32Array {
+    return this.indices.slice(0, this.filled);
+  }
 }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
-import { type EvaluatedClass, type Mask, squaredDistances, surfaceVoxels } from '../../src/evaluation/index.js';
+import { type EvaluatedClass, type Mask, squaredDistances } from '../../src/evaluation/index.js';
+import { type Overlap, overlaps } from '../../src/evaluation/overlap.js';
+import { surfaceVoxels } from '../../src/evaluation/surface.js';
 import { axisAlignedAffine, type Triple, type Volume } from '../../src/volume/index.js';
 
 /** Made by `test/parity/evaluation/make_evaluation_references.py`. */
@@ -52,5 +54,6 @@ export function squaredDistanceMap(size: Triple, seeds: readonly number[], spaci
 
 /** Indices of a mask's surface in its array. */
 export function surfaceOf({ size, data }: Mask): number[] {
-  return [...surfaceVoxels({ size, data, inside: Uint8Array.of(0, 1) }, { start: [0, 0, 0], size })];
+  const [{ reference }] = overlaps(size, data, data, [[1]]) as [Overlap];
+  return [...surfaceVoxels(reference, { start: [0, 0, 0], size }, size[1])];
 }
