@@ -14,7 +14,8 @@ export function axisBounds([nx, ny]: Triple, seeds: Int32Array, at: Int32Array, 
 
   const lower = (k: number, last: number) => {
     const index = at[k]!;
-    const [inSlice, x] = [index % plane, index % nx];
+    const inSlice = index % plane;
+    const x = index % nx;
     let bound = bounds[k]!;
     const inColumn = lastInColumn[inSlice]! - 1;
     if (inColumn >= 0) bound = Math.min(bound, (Math.abs(index - inColumn) / plane) * spacing[2]);

@@ -23,7 +23,8 @@ export function lowerEnvelope(
   sites[0] = from;
   bounds[0] = Number.NEGATIVE_INFINITY; // no crossing lies before it, so the first parabola always ends the search below
   for (let i = from + 1; i < to; i++) {
-    const [at, value] = [positions[i]!, values[i]!];
+    const at = positions[i]!;
+    const value = values[i]!;
     for (;;) {
       const site = sites[last]!;
       const other = positions[site]!;

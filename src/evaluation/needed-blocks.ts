@@ -50,7 +50,8 @@ export function neededBlocks([nx, ny, nz]: Triple, slices: Int32Array, at: Int32
     // One more than the bound says, so that its rounding leaves no seed out.
     const across = Math.min(nz, Math.floor(bounds[k]! / spacing[2]) + 1);
     const reach = 1 + Math.min(ny, Math.floor(bounds[k]! / spacing[1]) + 1);
-    const [first, end] = [slicesBelow[Math.max(0, z - across)]!, slicesBelow[Math.min(nz, z + across + 1)]!];
+    const first = slicesBelow[Math.max(0, z - across)]!;
+    const end = slicesBelow[Math.min(nz, z + across + 1)]!;
     left -= end - first;
     if (left < 0) return undefined;
     const block = Math.floor(y / blockLength) + needed.blocks * x;
@@ -74,7 +75,9 @@ export function windowsOf({ ny, blocks, reach, windows }: Needed, line: number):
   for (let block = 0; block < blocks; block++) {
     const marked = reach[block + blocks * line]!;
     if (marked === 0) continue;
-    const [from, to, beyond] = [block * blockLength, Math.min(ny, (block + 1) * blockLength), marked - 1];
+    const from = block * blockLength;
+    const to = Math.min(ny, from + blockLength);
+    const beyond = marked - 1;
     if (last >= 0 && from - beyond <= windows.to[last]! + windows.reach[last]!) {
       windows.to[last] = to;
       windows.reach[last] = Math.max(windows.reach[last]!, beyond);

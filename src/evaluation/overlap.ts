@@ -17,17 +17,20 @@ export interface Overlap {
 export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelArray, regions: readonly (readonly number[])[]): Overlap[] {
   const [nx, ny, nz] = size;
   const found = regions.map(() => ({ predicted: 0, present: 0, both: 0, prediction: new Runs(), reference: new Runs() }));
+  const none: typeof found = [];
   const ofValue = regionsByValue(regions, found);
   for (let row = 0, start = 0; row < ny * nz; row++, start += nx) {
     // A stretch of equal pairs at a time: labels are mostly long stretches, and most of them background.
     for (let i = start; i < start + nx; ) {
-      const [predicted, present] = [prediction[i]!, reference[i]!];
+      const predicted = prediction[i]!;
+      const present = reference[i]!;
       const from = i++;
       while (i < start + nx && prediction[i] === predicted && reference[i] === present) i++;
       if (predicted === 0 && present === 0) continue;
-      const [first, last] = [from - start, i - 1 - start];
-      const there = ofValue[present] ?? [];
-      for (const region of ofValue[predicted] ?? []) {
+      const first = from - start;
+      const last = i - 1 - start;
+      const there = ofValue[present] ?? none;
+      for (const region of ofValue[predicted] ?? none) {
         region.predicted += i - from;
         if (there.includes(region)) region.both += i - from;
         region.prediction.add(row, first, last);

@@ -63,8 +63,10 @@ function nearestInSlices([nx, ny]: Triple, seeds: Int32Array, slices: number, ne
       const column = ny * (x + nx * slice);
       const windows = windowsOf(needed, x + nx * slice);
       for (let w = 0; w < windows.count; w++) {
-        const [from, to] = [windows.from[w]!, windows.to[w]!];
-        const [first, end] = [rowsBefore[Math.max(0, from - windows.reach[w]!)]!, rowsBefore[Math.min(ny, to + windows.reach[w]!)]!];
+        const from = windows.from[w]!;
+        const to = windows.to[w]!;
+        const first = rowsBefore[Math.max(0, from - windows.reach[w]!)]!;
+        const end = rowsBefore[Math.min(ny, to + windows.reach[w]!)]!;
         if (first === end) {
           nearest.fill(nx, column + from, column + to);
           continue;
@@ -169,7 +171,8 @@ function fromNearSlices(
     let down = up - 1;
     const bound = bounds[query]! ** 2 * (1 + 1e-12);
     for (;;) {
-      const [above, below] = [up < slices.length ? slices[up]! - z : nz, down >= 0 ? z - slices[down]! : nz];
+      const above = up < slices.length ? slices[up]! - z : nz;
+      const below = down >= 0 ? z - slices[down]! : nz;
       const across = Math.min(above, below);
       const acrossSquared = (across * mm) ** 2;
       if (across === nz || acrossSquared > Math.min(best, bound)) break;

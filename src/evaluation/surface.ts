@@ -19,7 +19,8 @@ export function surfaceVoxels({ values }: Runs, { start, size: [nx, ny, nz] }: B
   const next = new Int32Array(4);
   const ends = new Int32Array(4);
   for (let row = 0; row < ny * nz; row++) {
-    const [from, to] = [firsts[row + margin]!, firsts[row + margin + 1]!];
+    const from = firsts[row + margin]!;
+    const to = firsts[row + margin + 1]!;
     if (from === to) continue;
     const y = row % ny;
     // A neighbour in the next plane's row would be no neighbour, so at the box's faces along y there is none.
