@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { UsageError } from '../errors.js';
+import { packageVersion } from '../package-version.js';
 import { type Command, commandModule, openContext } from './context.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
@@ -63,8 +63,3 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 const commandOf = (args: readonly string[]): string => (args[0] && !args[0].startsWith('-') ? `${args[0]} ` : '');
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return version;
-}

@@ -33,6 +33,8 @@ export interface VoxelCounts {
 
 export interface CaseResult {
   readonly id: string;
+  /** Where further metrics were asked for. */
+  readonly files?: { readonly prediction: string; readonly reference: string };
   readonly classes: Readonly<Record<string, ClassResult>>;
 }
 
@@ -54,7 +56,7 @@ export function evaluateCase(
   prediction: Volume,
   reference: Volume,
   classes: readonly EvaluatedClass[],
-  files: { readonly prediction: string; readonly reference: string },
+  files: NonNullable<CaseResult['files']>,
   further?: FurtherMetrics,
 ): CaseResult {
   requireSameGrid(reference, files.reference, prediction, files.prediction, 'prediction', 'label');
@@ -64,7 +66,11 @@ export function evaluateCase(
     reference.data,
     classes.map(({ values }) => values),
   );
-  return { id, classes: Object.fromEntries(classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)])) };
+  return {
+    id,
+    ...(further && { files }),
+    classes: Object.fromEntries(classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)])),
+  };
 }
 
 function evaluateClass(overlap: Overlap, { size, spacing, data }: Volume, further: FurtherMetrics | undefined): ClassResult {

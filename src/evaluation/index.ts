@@ -7,7 +7,9 @@ export {
   evaluateCase,
   type FurtherMetrics,
 } from './evaluate-case.js';
-export { evaluateFolders, type FolderEvaluation } from './evaluate-folders.js';
+export { evaluateFolders, type FileReport, type FolderEvaluation } from './evaluate-folders.js';
+export { evaluationCsv } from './evaluation-csv.js';
 export { dice, type FurtherMetric, hd95, type Mask, type Metric, nsdMetric } from './metrics.js';
+export { nnunetSummary } from './nnunet-summary.js';
 export { squaredDistances } from './squared-distances.js';
-export { type ClassSummary, type Evaluation, type Spread, summarise } from './summarise.js';
+export { type ClassSummary, type Evaluation, type EvaluationFacts, furtherMetricsOf, type Spread, summarise } from './summarise.js';

@@ -41,7 +41,7 @@ const toExact = { hd95: 1e-7, asd: 1e-7, nsd: 1e-8 };
 
 function expectAll(metric: keyof Scores, expected: (number | null)[], tolerance: number): void {
   cases.forEach(({ name }, i) => {
-    const [ours, theirs] = [found[i]![metric], expected[i]!];
+    const [ours, theirs] = [found[i]![metric] ?? null, expected[i]!];
     if (ours === null || theirs === null) expect(ours, name).toBe(theirs);
     else expect(Math.abs(ours - theirs), name).toBeLessThanOrEqual(tolerance);
   });

@@ -65,19 +65,25 @@ describe('a written evaluation', () => {
     expect(json.endsWith('\n')).toBe(true);
   });
 
-  it('has a CSV line a case and class, quoted where needed, empty where undefined', async () => {
+  it('has a CSV line a case, class and metric, quoted where needed, empty where undefined', async () => {
     const { csv } = await written('csv');
     expect(csv.split('\n')).toEqual([
-      'case,class,dice,hd95_mm,status',
-      'a,liver,0.9,2.5,ok',
-      'a,tumour,0,,missed',
-      '"b ""2"", right",liver,0.8,4,ok',
-      '"b ""2"", right",tumour,,,false-positive',
-      'c,liver,,,absent',
-      'c,tumour,,,absent',
+      'case,class,metric,value',
+      'a,liver,dice,0.9',
+      'a,liver,hd95,2.5',
+      'a,tumour,dice,0',
+      'a,tumour,hd95,',
+      '"b ""2"", right",liver,dice,0.8',
+      '"b ""2"", right",liver,hd95,4',
+      '"b ""2"", right",tumour,dice,',
+      '"b ""2"", right",tumour,hd95,',
+      'c,liver,dice,',
+      'c,liver,hd95,',
+      'c,tumour,dice,',
+      'c,tumour,hd95,',
       '',
     ]);
-    expect(csvRows(csv)[4]).toEqual(['b "2", right', 'tumour', '', '', 'false-positive']);
+    expect(csvRows(csv)[8]).toEqual(['b "2", right', 'tumour', 'hd95', '']);
   });
 
   it('quotes names with line breaks of any kind', async () => {
@@ -88,8 +94,8 @@ describe('a written evaluation', () => {
     );
     await writeEvaluation(join(folder, 'odd.json'), odd);
     const text = readFileSync(join(folder, 'odd.csv'), 'utf8');
-    expect(text).toContain('\nx,"left\rright",1,0,ok\n');
-    expect(text).toContain('\nx,"a\nb",1,0,ok\n');
+    expect(text).toContain('\nx,"left\rright",dice,1\nx,"left\rright",hd95,0\n');
+    expect(text).toContain('\nx,"a\nb",dice,1\nx,"a\nb",hd95,0\n');
   });
 
   it('says in Markdown what was reached, what was left out and every case, with dashes for the undefined', async () => {
