@@ -32,12 +32,22 @@ const rounds = Array.from({ length: Number(flags.rounds) }, () => ({ hybridmim: 
 const summary = (name) => ({
   hd95: rounds[0][name].hd95,
   seconds: median(rounds.map((round) => round[name].seconds)),
+  cpuSeconds: median(rounds.map((round) => round[name].cpuSeconds)),
   allSeconds: rounds.map((round) => round[name].seconds),
   peakBytes: Math.max(...rounds.map((round) => round[name].peakBytes)),
   versions: rounds[0][name].versions,
 });
 const pair = { hybridmim: summary('hybridmim'), monai: summary('monai') };
 const organs = ours('organs');
-const result = { schema: 1, cpu: cpus()[0].model, size, spacing, pair, organs, timesAsFast: pair.monai.seconds / pair.hybridmim.seconds };
+const result = {
+  schema: 1,
+  cpu: cpus()[0].model,
+  size,
+  spacing,
+  pair,
+  organs,
+  timesAsFast: pair.monai.seconds / pair.hybridmim.seconds,
+  timesLessCpu: pair.monai.cpuSeconds / pair.hybridmim.cpuSeconds,
+};
 if (flags.out) writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
 console.log(JSON.stringify(result, null, 1));

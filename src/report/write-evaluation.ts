@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { type Evaluation, evaluationCsv, nnunetSummary } from '../evaluation/index.js';
+import { type Evaluation, evaluationCsv, type FurtherMetric, nnunetSummary } from '../evaluation/index.js';
 import { evaluationCells, markdownTable, millimetres, percent } from './table.js';
 
 /**
@@ -35,7 +35,17 @@ function evaluationMarkdown(evaluation: Evaluation): string {
     `# ${evaluation.task}`,
     'Dice in %, HD95 in mm. Means over cases a class, then over classes; undefined numbers are left out and counted.',
     markdownTable(header, body),
+    ...furtherTable(evaluation),
     markdownTable(['class', 'cases', 'missed', 'not in reference', 'predicted though not there'], counts),
     markdownTable(['case', 'class', 'Dice', 'HD95', 'status'], cases),
   ].join('\n\n');
+}
+
+/** Means of the metrics beside Dice and HD95, where there are any. */
+function furtherTable({ classes, perClass, mean }: Evaluation): string[] {
+  const metrics = Object.keys(mean).filter((metric) => metric !== 'dice' && metric !== 'hd95') as FurtherMetric[];
+  if (metrics.length === 0) return [];
+  const number = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(4));
+  const rows = classes.map((name) => [name, ...metrics.map((metric) => number(perClass[name]![metric]?.mean))]);
+  return [markdownTable(['class', ...metrics], [...rows, ['mean', ...metrics.map((metric) => number(mean[metric]?.overClasses))]])];
 }

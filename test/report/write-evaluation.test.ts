@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type CaseResult, summarise } from '../../src/evaluation/index.js';
+import { type CaseResult, evaluateCase, summarise } from '../../src/evaluation/index.js';
 import { writeEvaluation } from '../../src/report/index.js';
+import { axisAlignedAffine } from '../../src/volume/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'write-evaluation-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -131,5 +132,34 @@ describe('a written evaluation', () => {
     await writeEvaluation(join(folder, 'again', 'evaluation.json'), { ...evaluation, task: 'another' });
     expect(JSON.parse(readFileSync(join(folder, 'again', 'evaluation.json'), 'utf8')).task).toBe('another');
     expect(readdirSync(join(folder, 'again'))).toHaveLength(3);
+  });
+});
+
+describe('a written evaluation with further metrics', () => {
+  const row = (...values: number[]) =>
+    ({ size: [3, 1, 1], spacing: [1, 1, 1], affine: axisAlignedAffine([1, 1, 1]), channels: 1, data: Uint8Array.from(values) }) as const;
+  const liver = [{ name: 'liver', values: [1] }];
+  const result = evaluateCase('a', row(1, 0, 0), row(1, 1, 0), liver, { prediction: 'p/a.nii', reference: 'l/a.nii' }, { nsdToleranceMm: [0.5] });
+  const facts = { classValues: { liver: [1] }, settings: { nsdToleranceMm: [0.5] }, software: { hybridmim: '1', node: '2' } };
+  const full = summarise('t', ['liver'], [result], facts);
+
+  it('has them in CSV and Markdown, and settings and software in JSON', async () => {
+    await writeEvaluation(join(folder, 'full', 'evaluation.json'), full);
+    expect(
+      readFileSync(join(folder, 'full', 'evaluation.csv'), 'utf8')
+        .split('\n')
+        .slice(3, 5),
+    ).toEqual([`a,liver,asd,${1 / 3}`, `a,liver,nsd0.5mm,${2 / 3}`]);
+    expect(readFileSync(join(folder, 'full', 'evaluation.md'), 'utf8')).toMatch(
+      /\| mean +\| +0.3333 \| +0.6667 \| +-0.0010 \| +-0.5000 \| +0.5000 \| +1.0000 \|/,
+    );
+    expect(JSON.parse(readFileSync(join(folder, 'full', 'evaluation.json'), 'utf8'))).toMatchObject({ ...facts, schema: 1 });
+  });
+
+  it("has nnU-Net's summary beside it under nnU-Net's name, and under its own where the evaluation has one", async () => {
+    await writeEvaluation(join(folder, 'full', 'test.json'), full);
+    const [first, second] = ['summary.json', 'test.summary.json'].map((name) => JSON.parse(readFileSync(join(folder, 'full', name), 'utf8')));
+    expect(first.mean['1'].Dice).toBeCloseTo(2 / 3, 12);
+    expect(second).toEqual(first);
   });
 });
