@@ -1,7 +1,10 @@
 // One measurement of benchmarks/metrics.mjs in a process of its own, so that its peak memory is its own.
-import { defaultFurtherMetrics, evaluateCase, hd95 } from '../dist/evaluation/index.js';
+import { join } from 'node:path';
+import { evaluateFiles } from '../dist/evaluation/evaluate-files.js';
+import { defaultFurtherMetrics, hd95 } from '../dist/evaluation/index.js';
+import { writeNifti } from '../dist/volume/index.js';
 
-const { what, size, spacing } = JSON.parse(process.argv[2]);
+const { what, size, spacing, folder } = JSON.parse(process.argv[2]);
 const affine = { rows: [spacing[0], 0, 0, 0, 0, spacing[1], 0, 0, 0, 0, spacing[2], 0] };
 
 /** Sets `value` where a voxel lies in the ellipsoid; centre and radii as shares of the sides. */
@@ -36,15 +39,15 @@ if (what === 'pair') {
       [radius * 1.05, radius * 0.8, radius * 0.95],
     );
   }
-  const volume = (data) => ({ size, spacing, affine, channels: 1, data });
+  const files = { prediction: join(folder, 'prediction.nii.gz'), reference: join(folder, 'reference.nii.gz') };
+  await writeNifti(files.prediction, { size, spacing, affine, channels: 1, data: prediction });
+  await writeNifti(files.reference, { size, spacing, affine, channels: 1, data: reference });
   const classes = Array.from({ length: 13 }, (_, organ) => ({ name: `organ ${organ + 1}`, values: [organ + 1] }));
-  const files = { prediction: 'prediction', reference: 'reference' };
-  measure = () => ({
-    dice: evaluateCase('case', volume(prediction), volume(reference), classes, files, defaultFurtherMetrics).classes['organ 1'].dice,
-  });
+  const task = { id: 'case', ...files, classes, further: defaultFurtherMetrics, resample: false };
+  measure = async () => ({ dice: (await evaluateFiles(task)).result.classes['organ 1'].dice });
 }
 const before = { cpu: process.cpuUsage(), wall: performance.now() };
-const found = measure();
+const found = await measure();
 const { user, system } = process.cpuUsage(before.cpu);
 const seconds = (performance.now() - before.wall) / 1000;
 const peakBytes = process.resourceUsage().maxRSS * 1024;

@@ -1,7 +1,7 @@
-// HD95 of a pair of ellipsoids in 300x512x512 voxels here and by MONAI, one thread each, by turns; and all metrics of a case of 13 organs.
+// HD95 of a pair of ellipsoids in 300x512x512 voxels here and by MONAI, one thread each, by turns; and all metrics of a case of 13 organs, its files read and all.
 // node benchmarks/metrics.mjs --python /path/to/python [--rounds 3] [--quick] [--out file.json]
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const { values: flags } = parseArgs({
   },
 });
 const here = dirname(fileURLToPath(import.meta.url));
-const folder = tmpdir();
+const folder = mkdtempSync(join(tmpdir(), 'hybridmim-metrics-'));
 const scale = flags.quick ? 0.25 : 1;
 const size = [512, 512, 300].map((n) => Math.round(n * scale));
 const spacing = [0.8, 0.8, 1.5];
@@ -39,6 +39,7 @@ const summary = (name) => ({
 });
 const pair = { hybridmim: summary('hybridmim'), monai: summary('monai') };
 const organs = ours('organs');
+rmSync(folder, { recursive: true });
 const result = {
   schema: 1,
   cpu: cpus()[0].model,
