@@ -1,8 +1,10 @@
 import { basename, join } from 'node:path';
 import { UsageError } from '../errors.js';
-import type { Evaluation } from '../evaluation/index.js';
+import type { Evaluation, FileReport, FurtherMetrics } from '../evaluation/index.js';
+import { softwareVersions } from '../package-version.js';
 import type { Command, Context } from './context.js';
 import { countingBar } from './terminal.js';
+import { requireWholeNumber } from './whole-number.js';
 
 interface Flags {
   readonly run: string | undefined;
@@ -12,13 +14,17 @@ interface Flags {
   readonly labels: string | undefined;
   readonly task: string | undefined;
   readonly classes: string | undefined;
+  readonly 'nsd-tolerance': string | undefined;
+  readonly resample: boolean;
+  readonly incomplete: boolean;
+  readonly workers: number;
   readonly out: string | undefined;
   readonly json: boolean;
 }
 
 export const evaluateCommand: Command<Flags> = {
   command: 'evaluate',
-  describe: 'Dice and HD95 a case and class, of a run or of any two folders',
+  describe: 'Dice, HD95 and more a case and class, of a run or of any two folders',
   flags: (yargs) =>
     yargs
       .option('run', { type: 'string', requiresArg: true, describe: 'run folder of a fine-tuning; its cases are predicted and evaluated' })
@@ -28,7 +34,15 @@ export const evaluateCommand: Command<Flags> = {
       .option('labels', { type: 'string', requiresArg: true, describe: 'folder of reference labels' })
       .option('task', { type: 'string', requiresArg: true, describe: 'classes of --predictions: btcv, msd-liver, msd-spleen or brats' })
       .option('classes', { type: 'string', requiresArg: true, describe: 'or the classes themselves: 1=liver,2=tumour' })
-      .option('out', { type: 'string', requiresArg: true, describe: 'file to write, ending in .json; .md and .csv go beside it' })
+      .option('nsd-tolerance', { type: 'string', requiresArg: true, describe: 'mm within which a surface counts as right; default 1,2' })
+      .option('resample', { type: 'boolean', default: false, describe: 'bring --predictions on another grid onto that of their label' })
+      .option('incomplete', {
+        type: 'boolean',
+        default: false,
+        describe: 'leave out and name files of --predictions and --labels that cannot be used',
+      })
+      .option('workers', { type: 'number', default: 1, requiresArg: true, describe: 'threads for --predictions; each holds one case in memory' })
+      .option('out', { type: 'string', requiresArg: true, describe: 'file to write, ending in .json; .md, .csv and summary.json go beside it' })
       .option('json', { type: 'boolean', default: false, describe: 'print the evaluation as JSON on standard output' })
       .example('$0 evaluate --run runs/btcv', 'the validation cases, into runs/btcv/evaluation.json')
       .example('$0 evaluate --predictions p --labels l --classes 1=liver,2=tumour --out evaluation.json', 'any two folders'),
@@ -47,11 +61,17 @@ export const evaluateCommand: Command<Flags> = {
     const file = out ?? (run === undefined ? 'evaluation.json' : join(run, 'evaluation.json'));
     await writeEvaluation(file, evaluation);
     const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
-    context.result(evaluation, `${markdownTable(header, body)}\n${file}`, json);
+    const lines = evaluation.files ? fileLines(evaluation.files) : [];
+    context.result(evaluation, [markdownTable(header, body), ...lines, file].join('\n'), json);
+    if (evaluation.files && leftOut(evaluation.files)) process.exitCode = 3;
   },
 };
 
-async function ofRun(run: string, { split, checkpoint, task }: Flags, { terminal, signal }: Context): Promise<Evaluation> {
+async function ofRun(
+  run: string,
+  { split, checkpoint, task, 'nsd-tolerance': nsdTolerance }: Flags,
+  { terminal, signal }: Context,
+): Promise<Evaluation> {
   const { evaluateRun } = await import('../experiment/index.js');
   const count = countingBar(terminal, 'evaluate');
   return evaluateRun({
@@ -59,14 +79,18 @@ async function ofRun(run: string, { split, checkpoint, task }: Flags, { terminal
     split,
     checkpoint,
     task: task ?? basename(run),
+    further: await furtherMetrics(nsdTolerance),
     signal: signal(),
     onCase: (id, done, total) => count(done, total, id),
   });
 }
 
-async function ofFolders({ predictions, labels, task, classes }: Flags, { terminal, signal }: Context): Promise<Evaluation> {
+async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<Evaluation> {
   const { loadTask, parseClasses } = await import('../config/index.js');
   const { evaluateFolders, summarise } = await import('../evaluation/index.js');
+  const { predictions, labels, task, classes, 'nsd-tolerance': nsdTolerance, resample, incomplete, workers } = flags;
+  requireWholeNumber('--workers', workers, 1);
+  const further = await furtherMetrics(nsdTolerance);
   if ((task === undefined) === (classes === undefined)) {
     throw new UsageError('--predictions needs the classes: either --task btcv or --classes 1=liver,2=tumour', { field: '--classes' });
   }
@@ -76,11 +100,15 @@ async function ofFolders({ predictions, labels, task, classes }: Flags, { termin
     ? Object.entries(regions).map(([name, values]) => ({ name, values }))
     : Object.entries(described.classes).map(([value, name]) => ({ name, values: [Number(value)] }));
   const count = countingBar(terminal, 'evaluate');
-  const cases = await evaluateFolders({
+  const { cases, files } = await evaluateFolders({
     predictions: predictions!,
     labels: labels!,
     classes: evaluated,
     labelMap,
+    further,
+    resample,
+    incomplete,
+    workers,
     signal: signal(),
     onCase: (id, done, total) => count(done, total, id),
   });
@@ -88,5 +116,40 @@ async function ofFolders({ predictions, labels, task, classes }: Flags, { termin
     task ?? 'evaluation',
     evaluated.map(({ name }) => name),
     cases,
+    {
+      classValues: Object.fromEntries(evaluated.map(({ name, values }) => [name, values])),
+      settings: { ...further, ...(labelMap && { labelMap }), resample },
+      software: softwareVersions(),
+      files,
+    },
   );
+}
+
+/** Tolerances as a flag gives them: `1,2.5`. */
+async function furtherMetrics(nsdTolerance: string | undefined): Promise<FurtherMetrics> {
+  const { defaultFurtherMetrics } = await import('../evaluation/index.js');
+  if (nsdTolerance === undefined) return defaultFurtherMetrics;
+  const nsdToleranceMm = nsdTolerance.split(',').map((text) => (text.trim() === '' ? Number.NaN : Number(text)));
+  if (nsdToleranceMm.every((mm) => Number.isFinite(mm) && mm >= 0)) return { nsdToleranceMm: [...new Set(nsdToleranceMm)] };
+  throw new UsageError(`--nsd-tolerance is "${nsdTolerance}", but must be millimetres such as 1,2`, {
+    field: '--nsd-tolerance',
+    found: nsdTolerance,
+  });
+}
+
+const leftOut = ({ missing, extra, misaligned, unusable }: FileReport): boolean =>
+  [missing, extra, misaligned, unusable].some(({ length }) => length > 0);
+
+/** A line a kind of file that people should know of. */
+function fileLines({ missing, extra, misaligned, unusable, emptyPredictions, emptyLabels, reoriented, resampled }: FileReport): string[] {
+  const named = (what: string, ids: readonly string[]) => (ids.length > 0 ? [`${ids.length} ${what}: ${ids.join(', ')}`] : []);
+  return [
+    ...named('left out, labels without a prediction', missing),
+    ...named('left out, predictions without a label', extra),
+    ...[...misaligned, ...unusable].map(({ id, reason }) => `left out ${id}: ${reason}`),
+    ...named('predictions of nothing but background', emptyPredictions),
+    ...named('labels of nothing but background', emptyLabels),
+    ...named('predictions reoriented to their label', reoriented),
+    ...named('predictions resampled to their label', resampled),
+  ];
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { UsageError } from '../errors.js';
+import { packageVersion } from '../package-version.js';
 import { benchmarkSpeedCommand } from './benchmark-speed.js';
 import { type Command, commandModule, openContext } from './context.js';
 import { demoCommand } from './demo.js';
@@ -67,8 +67,3 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 const commandOf = (args: readonly string[]): string => (args[0] && !args[0].startsWith('-') ? `${args[0]} ` : '');
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return version;
-}

@@ -27,7 +27,8 @@ export {
   preprocessLabel,
 } from './preprocessing.js';
 export { readChannels } from './read-channels.js';
-export { requireSameGrid } from './same-grid.js';
+export { gridDifference, requireSameGrid } from './same-grid.js';
 export { type CaseSelection, selectCases } from './select-cases.js';
 export { parseShard, type Shard } from './shards.js';
 export { toUnit, unitScales } from './unit-intensity.js';
+export { openWorkerPool } from './worker-pool.js';

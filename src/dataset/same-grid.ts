@@ -13,15 +13,28 @@ const toleranceVoxels = 0.05;
  * @throws DataError naming both files, what was found and what was expected
  */
 export function requireSameGrid(reference: Grid, referenceFile: string, other: Grid, otherFile: string, role: string, referenceRole = 'image'): void {
+  const difference = gridDifference(reference, referenceFile, other, otherFile, role, referenceRole);
+  if (difference) throw difference;
+}
+
+/** What `requireSameGrid` throws; undefined when the volumes lie voxel on voxel. */
+export function gridDifference(
+  reference: Grid,
+  referenceFile: string,
+  other: Grid,
+  otherFile: string,
+  role: string,
+  referenceRole: string,
+): DataError | undefined {
   if (other.size.some((n, axis) => n !== reference.size[axis])) {
-    throw new DataError(
+    return new DataError(
       `${role} ${otherFile} has ${other.size.join('x')} voxels, but its ${referenceRole} ${referenceFile} has ${reference.size.join('x')}: they must share one grid`,
       { file: otherFile, field: 'size', found: other.size, expected: reference.size },
     );
   }
   const apartMm = Math.max(...corners(reference.size).map((corner) => distance(world(reference, corner), world(other, corner))));
-  if (apartMm <= toleranceVoxels * Math.min(...reference.spacing)) return;
-  throw new DataError(
+  if (apartMm <= toleranceVoxels * Math.min(...reference.spacing)) return undefined;
+  return new DataError(
     `${role} ${otherFile} lies elsewhere than its ${referenceRole} ${referenceFile}: the affines put a corner ${apartMm.toFixed(2)} mm apart; they must share one grid`,
     { file: otherFile, field: 'affine', found: other.affine.rows, expected: reference.affine.rows },
   );

@@ -1,7 +1,7 @@
 import { requireSameGrid } from '../dataset/index.js';
 import type { Volume } from '../volume/index.js';
-import { dice, hd95 } from './metrics.js';
-import type { Mask } from './surface.js';
+import { diceOf, type FurtherMetric, overlapMetrics, surfaceMetrics } from './metrics.js';
+import { type Overlap, overlaps } from './overlap.js';
 
 /** A class as the label values that make it up: one for an organ, several for a region (BraTS: WT = 1, 2, 4). */
 export interface EvaluatedClass {
@@ -12,21 +12,43 @@ export interface EvaluatedClass {
 /** `missed`: nothing predicted of what is there; `false-positive`: something predicted of what is not; `absent`: neither. */
 export type ClassStatus = 'ok' | 'missed' | 'false-positive' | 'absent';
 
-export interface ClassResult {
+/** The metrics of a class in a case, further ones where they were asked for. */
+export type ClassResult = Readonly<Partial<Record<FurtherMetric, number | null>>> & {
   /** null where the reference is empty. */
   readonly dice: number | null;
   /** mm; null where either side is empty. */
   readonly hd95: number | null;
   readonly status: ClassStatus;
+  /** Where further metrics were asked for. */
+  readonly voxels?: VoxelCounts;
+};
+
+export interface VoxelCounts {
+  readonly predicted: number;
+  readonly present: number;
+  readonly both: number;
+  /** Of the whole volume. */
+  readonly all: number;
 }
 
 export interface CaseResult {
   readonly id: string;
+  /** Where further metrics were asked for. */
+  readonly files?: { readonly prediction: string; readonly reference: string };
   readonly classes: Readonly<Record<string, ClassResult>>;
 }
 
+/** What is measured beside Dice and HD95. */
+export interface FurtherMetrics {
+  /** mm. */
+  readonly nsdToleranceMm: readonly number[];
+}
+
+/** The surface Dice at one and two millimetres, a voxel or two of most scans. */
+export const defaultFurtherMetrics: FurtherMetrics = { nsdToleranceMm: [1, 2] };
+
 /**
- * Dice and HD95 of each class in the label's own space.
+ * Dice and HD95 of each class in the label's own space, and with `further` the other metrics and the counts of voxels that they come from.
  * @throws DataError when the two volumes do not share one grid
  */
 export function evaluateCase(
@@ -34,22 +56,32 @@ export function evaluateCase(
   prediction: Volume,
   reference: Volume,
   classes: readonly EvaluatedClass[],
-  files: { readonly prediction: string; readonly reference: string },
+  files: NonNullable<CaseResult['files']>,
+  further?: FurtherMetrics,
 ): CaseResult {
   requireSameGrid(reference, files.reference, prediction, files.prediction, 'prediction', 'label');
-  return { id, classes: Object.fromEntries(classes.map((evaluated) => [evaluated.name, evaluateClass(prediction, reference, evaluated)])) };
+  const found = overlaps(
+    reference.size,
+    prediction.data,
+    reference.data,
+    classes.map(({ values }) => values),
+  );
+  return {
+    id,
+    ...(further && { files }),
+    classes: Object.fromEntries(classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)])),
+  };
 }
 
-function evaluateClass(prediction: Volume, reference: Volume, { values }: EvaluatedClass): ClassResult {
-  const [predicted, present] = [maskOf(prediction, values), maskOf(reference, values)];
-  const [somePredicted, somePresent] = [predicted.data.includes(1), present.data.includes(1)];
-  if (!somePresent) return { dice: null, hd95: null, status: somePredicted ? 'false-positive' : 'absent' };
-  if (!somePredicted) return { dice: 0, hd95: null, status: 'missed' };
-  return { dice: dice(predicted.data, present.data), hd95: hd95(predicted, present, reference.spacing), status: 'ok' };
+function evaluateClass(overlap: Overlap, { size, spacing, data }: Volume, further: FurtherMetrics | undefined): ClassResult {
+  const { predicted, present, both } = overlap;
+  const surfaces = surfaceMetrics(overlap, size, spacing, further?.nsdToleranceMm ?? []);
+  const found = { dice: diceOf(overlap), hd95: surfaces.hd95, status: statusOf(predicted, present) };
+  if (!further) return found;
+  return { ...found, ...surfaces, ...overlapMetrics(overlap, spacing), voxels: { predicted, present, both, all: data.length } };
 }
 
-function maskOf({ size, data }: Volume, values: readonly number[]): Mask {
-  const mask = new Uint8Array(size[0] * size[1] * size[2]);
-  for (let i = 0; i < mask.length; i++) if (values.includes(data[i]!)) mask[i] = 1;
-  return { size, data: mask };
+function statusOf(predicted: number, present: number): ClassStatus {
+  if (present === 0) return predicted === 0 ? 'absent' : 'false-positive';
+  return predicted === 0 ? 'missed' : 'ok';
 }

@@ -1,9 +1,11 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type LabelMap, toClassValues } from '../dataset/index.js';
+import { type LabelMap, openWorkerPool } from '../dataset/index.js';
 import { DataError, UsageError } from '../errors.js';
-import { readVolume } from '../volume/index.js';
-import { type CaseResult, type EvaluatedClass, evaluateCase } from './evaluate-case.js';
+import { readVolumeHeader } from '../volume/index.js';
+import { type CaseResult, defaultFurtherMetrics, type EvaluatedClass, type FurtherMetrics } from './evaluate-case.js';
+import type { EvaluatedFiles, EvaluateFilesTask } from './evaluate-files.js';
+import type { EvaluateFilesOutcome } from './evaluate-worker.js';
+import { type FilePair, type Pairing, pairFiles } from './pair-files.js';
+import { placementOf } from './place-prediction.js';
 
 export interface FolderEvaluation {
   readonly predictions: string;
@@ -11,29 +13,69 @@ export interface FolderEvaluation {
   readonly classes: readonly EvaluatedClass[];
   /** Values that stand for others, in predictions and labels alike. */
   readonly labelMap?: LabelMap | undefined;
+  readonly further?: FurtherMetrics;
+  /** Whether a prediction on another grid is resampled to its label's; otherwise it cannot be used. */
+  readonly resample?: boolean;
+  /** Whether files that cannot be used are left out and named; otherwise the first of them is thrown. */
+  readonly incomplete?: boolean;
+  /** Threads; each holds one case in memory. */
+  readonly workers?: number;
   /** After each case. */
   readonly onCase?: (id: string, done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What became of the files, by the names of cases. */
+export interface FileReport {
+  /** Labels without a prediction. */
+  readonly missing: readonly string[];
+  /** Predictions without a label. */
+  readonly extra: readonly string[];
+  /** Predictions that lie on another grid than their label, with the reason. */
+  readonly misaligned: readonly UnusableFile[];
+  /** Damaged files, and files with values that are no class. */
+  readonly unusable: readonly UnusableFile[];
+  /** Holding nothing but background. */
+  readonly emptyPredictions: readonly string[];
+  readonly emptyLabels: readonly string[];
+  /** Predictions whose axes ran another way than their label's. */
+  readonly reoriented: readonly string[];
+  readonly resampled: readonly string[];
+}
+
+export interface UnusableFile {
+  readonly id: string;
+  readonly reason: string;
+}
+
+export interface EvaluatedFolders {
+  readonly cases: readonly CaseResult[];
+  readonly files: FileReport;
+}
+
 /**
- * Evaluates the predictions in a folder against the labels of the same names (`.nii` or `.nii.gz`) in another, in order of name.
- * Both folders must hold the same cases: a case left out would make the means look better than they are.
- * @throws DataError when a folder is missing or empty, a file has no partner or two, the volumes of a pair do not share one grid,
- * or one holds a value that is no class; UsageError when two classes have one name
+ * Evaluates the predictions in a folder against the labels of the same names (`.nii` or `.nii.gz`) in another, in order of name, in worker
+ * threads. Unless `incomplete`, both folders must hold the same cases: a case left out would make the means look better than they are.
+ * @throws DataError when a folder is missing or empty, nothing can be evaluated, or, unless `incomplete`, a file has no partner or two, the
+ * volumes of a pair do not share one space, or one holds a value that is no class; UsageError when two classes have one name
  */
-export async function evaluateFolders({ predictions, labels, classes, labelMap, onCase, signal }: FolderEvaluation): Promise<CaseResult[]> {
+export async function evaluateFolders(options: FolderEvaluation): Promise<EvaluatedFolders> {
+  const { predictions, labels, classes, incomplete = false } = options;
   refuseSameNames(classes);
-  const pairs = pairByName(predictions, await volumesIn(predictions, 'predictions'), labels, await volumesIn(labels, 'labels'));
-  const names = Object.fromEntries(classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])));
-  const read = async (file: string) => toClassValues(await readVolume(file), names, labelMap, file);
-  const results: CaseResult[] = [];
-  for (const { id, prediction, reference } of pairs) {
-    signal?.throwIfAborted();
-    results.push(evaluateCase(id, await read(prediction), await read(reference), classes, { prediction, reference }));
-    onCase?.(id, results.length, pairs.length);
+  const pairing = await pairFiles(predictions, labels, incomplete);
+  const checked = await checkGrids(pairing.pairs, options);
+  const outcomes = await evaluatePairs(checked.pairs, options);
+  const evaluated = outcomes.filter((outcome) => outcome.kind === 'evaluated');
+  const unusable = outcomes.flatMap((outcome, i) => (outcome.kind === 'unusable' ? [{ id: checked.pairs[i]!.id, reason: outcome.message }] : []));
+  if (evaluated.length === 0) {
+    throw new DataError(
+      `nothing can be evaluated: no file of ${predictions} can be used with one of ${labels} (${reasons(pairing, checked, unusable)})`,
+      {
+        file: predictions,
+      },
+    );
   }
-  return results;
+  return { cases: evaluated.map(({ result }) => result), files: reportOf(pairing, checked, unusable, evaluated) };
 }
 
 /** Results are kept by the names of classes, so the second of two would replace the first. */
@@ -43,47 +85,80 @@ function refuseSameNames(classes: readonly EvaluatedClass[]): void {
   throw new UsageError(`two classes are named "${twice.name}": give each class a name of its own`, { field: 'classes', found: twice.name });
 }
 
-/** Volumes of a folder by name without ending, in order of name; hidden files and logits that `predict` wrote are none. */
-async function volumesIn(folder: string, what: string): Promise<Map<string, string>> {
-  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`the folder of ${what}, ${folder}, cannot be read (${cause.code}): check the path`, { file: folder }, { cause });
-  });
-  const volumes = new Map<string, string>();
-  for (const name of names.filter((name) => /^[^.].*\.nii(\.gz)?$/.test(name) && !/_logits\.nii/.test(name)).sort()) {
-    const [id, file] = [name.replace(/\.nii(\.gz)?$/, ''), join(folder, name)];
-    const other = volumes.get(id);
-    if (other) throw new DataError(`${file} and ${other} are both named ${id}, but files pair by name: remove or rename one of them`, { file });
-    volumes.set(id, file);
+interface Checked {
+  readonly pairs: readonly FilePair[];
+  readonly misaligned: readonly UnusableFile[];
+  /** Files whose headers cannot be read. */
+  readonly unusable: readonly UnusableFile[];
+}
+
+/** Compares the headers of all pairs before the first is evaluated: that takes a moment, and what it finds would end the evaluation later. */
+async function checkGrids(pairs: readonly FilePair[], { resample = false, incomplete = false }: FolderEvaluation): Promise<Checked> {
+  const usable: FilePair[] = [];
+  const [misaligned, unusable]: [UnusableFile[], UnusableFile[]] = [[], []];
+  for (const pair of pairs) {
+    let list = unusable;
+    try {
+      const [prediction, reference] = [await readVolumeHeader(pair.prediction), await readVolumeHeader(pair.reference)];
+      list = misaligned;
+      placementOf({ prediction, reference, files: pair }, resample);
+      usable.push(pair);
+    } catch (error) {
+      if (!(error instanceof DataError && incomplete)) throw error;
+      list.push({ id: pair.id, reason: error.message });
+    }
   }
-  if (volumes.size === 0) throw new DataError(`the folder of ${what}, ${folder}, holds no .nii or .nii.gz file`, { file: folder });
-  return volumes;
+  return { pairs: usable, misaligned, unusable };
 }
 
-interface Pair {
-  readonly id: string;
-  readonly prediction: string;
-  readonly reference: string;
+async function evaluatePairs(pairs: readonly FilePair[], options: FolderEvaluation): Promise<EvaluateFilesOutcome[]> {
+  const { classes, labelMap, further = defaultFurtherMetrics, resample = false, incomplete = false, workers = 1, onCase, signal } = options;
+  const outcomes = new Array<EvaluateFilesOutcome>(pairs.length); // in the order of names, whichever ends first
+  let done = 0;
+  const maxThreads = Math.max(1, Math.min(workers, pairs.length));
+  const pool = openWorkerPool<EvaluateFilesTask, EvaluateFilesOutcome>(import.meta.url, './evaluate-worker.js', {
+    minThreads: 0,
+    maxThreads,
+    signal,
+  });
+  try {
+    const pending = pairs.entries();
+    const lanes = Array.from({ length: maxThreads }, async () => {
+      for (const [i, pair] of pending) {
+        signal?.throwIfAborted();
+        const outcome = await pool.run({ ...pair, classes, labelMap, further, resample });
+        if (outcome.kind === 'unusable' && !incomplete) throw new DataError(outcome.message, outcome.facts);
+        outcomes[i] = outcome;
+        onCase?.(pair.id, ++done, pairs.length);
+      }
+    });
+    await Promise.all(lanes);
+    return outcomes;
+  } finally {
+    await pool.close();
+  }
 }
 
-function pairByName(predictions: string, predicted: ReadonlyMap<string, string>, labels: string, present: ReadonlyMap<string, string>): Pair[] {
-  requirePartners('prediction', predicted, 'label', labels, present);
-  requirePartners('label', present, 'prediction', predictions, predicted);
-  return [...predicted].map(([id, prediction]) => ({ id, prediction, reference: present.get(id)! }));
+function reportOf(
+  { missing, extra }: Pairing,
+  checked: Checked,
+  unusable: readonly UnusableFile[],
+  evaluated: readonly EvaluatedFiles[],
+): FileReport {
+  const where = (holds: (files: EvaluatedFiles) => boolean) => evaluated.filter(holds).map(({ result }) => result.id);
+  return {
+    missing,
+    extra,
+    misaligned: checked.misaligned,
+    unusable: [...checked.unusable, ...unusable],
+    emptyPredictions: where(({ empty }) => empty.prediction),
+    emptyLabels: where(({ empty }) => empty.label),
+    reoriented: where(({ placement }) => placement === 'reoriented'),
+    resampled: where(({ placement }) => placement === 'resampled'),
+  };
 }
 
-function requirePartners(
-  what: string,
-  files: ReadonlyMap<string, string>,
-  partner: string,
-  folder: string,
-  partners: ReadonlyMap<string, string>,
-): void {
-  const alone = [...files.keys()].filter((id) => !partners.has(id));
-  if (alone.length === 0) return;
-  const [first] = alone as [string];
-  const others = alone.length === 1 ? '' : `, nor have ${alone.length - 1} others of the ${files.size} in its folder`;
-  throw new DataError(
-    `${what} ${files.get(first)} has no ${partner}${others}: ${join(folder, `${first}.nii.gz`)} is expected; files pair by name, and every file needs its partner`,
-    { file: files.get(first)!, found: alone, expected: `a ${partner} for each ${what}` },
-  );
+function reasons({ missing, extra }: Pairing, { misaligned, unusable }: Checked, later: readonly UnusableFile[]): string {
+  const first = [...misaligned, ...unusable, ...later][0];
+  return `${missing.length} labels have no prediction, ${extra.length} predictions no label${first ? `; ${first.id}: ${first.reason}` : ''}`;
 }

@@ -1,6 +1,16 @@
-export { type CaseResult, type ClassResult, type ClassStatus, type EvaluatedClass, evaluateCase } from './evaluate-case.js';
-export { evaluateFolders, type FolderEvaluation } from './evaluate-folders.js';
-export { dice, hd95 } from './metrics.js';
+export {
+  type CaseResult,
+  type ClassResult,
+  type ClassStatus,
+  defaultFurtherMetrics,
+  type EvaluatedClass,
+  evaluateCase,
+  type FurtherMetrics,
+} from './evaluate-case.js';
+export { evaluateFolders, type FileReport, type FolderEvaluation } from './evaluate-folders.js';
+export { evaluationCsv } from './evaluation-csv.js';
+export { dice, type FurtherMetric, hd95, type Mask, type Metric, nsdMetric } from './metrics.js';
+export { nnunetSummary } from './nnunet-summary.js';
 export { bootstrapInterval, type Comparison, comparePaired, wilcoxon } from './paired-comparison.js';
-export { type ClassSummary, type Evaluation, type Spread, spread, summarise } from './summarise.js';
-export { type Mask, squaredDistances, surfaceVoxels } from './surface.js';
+export { squaredDistances } from './squared-distances.js';
+export { type ClassSummary, type Evaluation, type EvaluationFacts, furtherMetricsOf, type Spread, spread, summarise } from './summarise.js';

@@ -1,15 +1,50 @@
-import { percentile, type Triple } from '../volume/index.js';
-import { type Mask, squaredDistances, surfaceVoxels } from './surface.js';
+import type { Triple } from '../volume/index.js';
+import { type Overlap, overlaps } from './overlap.js';
+import { averageSurfaceDistance, hausdorff95, normalisedSurfaceDice, surfaceDistances } from './surface-distances.js';
+
+/** A binary mask, 1 inside; x fastest. */
+export interface Mask {
+  readonly size: Triple;
+  readonly data: Uint8Array;
+}
+
+export type NsdMetric = `nsd${number}mm`;
+/** What is measured beside Dice and HD95. */
+export type FurtherMetric = 'asd' | NsdMetric | 'volumeDifferenceMl' | 'relativeVolumeDifference' | 'sensitivity' | 'precision';
+export type Metric = 'dice' | 'hd95' | FurtherMetric;
+
+/** Key of the normalised surface Dice at a tolerance: `nsd2mm`. */
+export const nsdMetric = (toleranceMm: number): NsdMetric => `nsd${toleranceMm}mm`;
 
 /** `2 |P n G| / (|P| + |G|)`; null when the reference is empty. */
 export function dice(prediction: Uint8Array, reference: Uint8Array): number | null {
-  let [overlap, predicted, present] = [0, 0, 0];
+  let [both, predicted, present] = [0, 0, 0];
   for (let i = 0; i < reference.length; i++) {
     predicted += prediction[i]!;
     present += reference[i]!;
-    overlap += prediction[i]! & reference[i]!;
+    both += prediction[i]! & reference[i]!;
   }
-  return present === 0 ? null : (2 * overlap) / (predicted + present);
+  return diceOf({ predicted, present, both });
+}
+
+type Counts = Pick<Overlap, 'predicted' | 'present' | 'both'>;
+
+/** Dice from counts of voxels; null when the reference is empty. */
+export const diceOf = ({ predicted, present, both }: Counts): number | null => (present === 0 ? null : (2 * both) / (predicted + present));
+
+/**
+ * Metrics of counts of voxels: sensitivity `|P n G| / |G|`, null when the reference is empty; precision `|P n G| / |P|`, null when nothing is
+ * predicted; volume difference `|P| - |G|` in ml, and as a share of `|G|`, which is null when the reference is empty.
+ * @param spacing mm along [x, y, z]
+ */
+export function overlapMetrics({ predicted, present, both }: Counts, spacing: Triple) {
+  const voxelMl = (spacing[0] * spacing[1] * spacing[2]) / 1000;
+  return {
+    volumeDifferenceMl: (predicted - present) * voxelMl,
+    relativeVolumeDifference: present === 0 ? null : (predicted - present) / present,
+    sensitivity: present === 0 ? null : both / present,
+    precision: predicted === 0 ? null : both / predicted,
+  };
 }
 
 /**
@@ -18,55 +53,29 @@ export function dice(prediction: Uint8Array, reference: Uint8Array): number | nu
  * @param spacing mm along [x, y, z]
  */
 export function hd95(prediction: Mask, reference: Mask, spacing: Triple): number | null {
-  const box = unionBox(prediction, reference);
-  if (!box) return null;
-  const [a, b] = [cropped(prediction, box), cropped(reference, box)];
-  const [surfaceA, surfaceB] = [surfaceVoxels(a), surfaceVoxels(b)];
-  if (surfaceA.length === 0 || surfaceB.length === 0) return null;
-  return Math.max(directed95(surfaceA, surfaceB, a.size, spacing), directed95(surfaceB, surfaceA, a.size, spacing));
+  const [overlap] = overlaps(reference.size, prediction.data, reference.data, [[1]]) as [Overlap];
+  return surfaceMetrics(overlap, reference.size, spacing, []).hd95;
 }
 
-function directed95(from: readonly number[], to: readonly number[], size: Triple, spacing: Triple): number {
-  const distances = squaredDistances(size, to, spacing);
-  const found = Float64Array.from(from, (index) => Math.sqrt(distances[index]!)).sort();
-  return percentile(found, 95);
-}
-
-interface Box {
-  readonly start: Triple;
-  readonly size: Triple;
-}
-
-/** The box around both masks with one voxel of margin, which may lie outside the arrays; undefined when both are empty. */
-function unionBox({ size: [nx, ny, nz], data }: Mask, { data: other }: Mask): Box | undefined {
-  const low = [nx, ny, nz];
-  const high = [-1, -1, -1];
-  let i = 0;
-  for (let z = 0; z < nz; z++) {
-    for (let y = 0; y < ny; y++) {
-      for (let x = 0; x < nx; x++, i++) {
-        if (!data[i] && !other[i]) continue;
-        const at = [x, y, z];
-        for (let axis = 0; axis < 3; axis++) {
-          if (at[axis]! < low[axis]!) low[axis] = at[axis]!;
-          if (at[axis]! > high[axis]!) high[axis] = at[axis]!;
-        }
-      }
-    }
-  }
-  if (high[0] === -1) return undefined;
-  const along = (of: (axis: number) => number): Triple => [of(0), of(1), of(2)];
-  return { start: along((axis) => low[axis]! - 1), size: along((axis) => high[axis]! - low[axis]! + 3) };
-}
-
-function cropped({ size: [nx, ny, nz], data }: Mask, { start, size }: Box): Mask {
-  const result = new Uint8Array(size[0] * size[1] * size[2]);
-  const [fromX, toX] = [Math.max(0, start[0]), Math.min(nx, start[0] + size[0])];
-  for (let z = Math.max(0, start[2]); z < Math.min(nz, start[2] + size[2]); z++) {
-    for (let y = Math.max(0, start[1]); y < Math.min(ny, start[1] + size[1]); y++) {
-      const row = nx * (y + ny * z);
-      result.set(data.subarray(row + fromX, row + toX), fromX - start[0] + size[0] * (y - start[1] + size[1] * (z - start[2])));
-    }
-  }
-  return { size, data: result };
+/**
+ * HD95 and average surface distance in mm, null when either side is empty, and the normalised surface Dice at each tolerance: 0 when nothing is
+ * predicted of what is there, null when the reference is empty.
+ * @param size voxels of the volume
+ * @param spacing mm along [x, y, z]
+ */
+export function surfaceMetrics(
+  { predicted, present, prediction, reference }: Overlap,
+  size: Triple,
+  spacing: Triple,
+  nsdToleranceMm: readonly number[],
+) {
+  const nsd = (value: (toleranceMm: number) => number | null): Record<NsdMetric, number | null> =>
+    Object.fromEntries(nsdToleranceMm.map((toleranceMm) => [nsdMetric(toleranceMm), value(toleranceMm)]));
+  if (predicted === 0 || present === 0) return { hd95: null, asd: null, ...nsd(() => (present === 0 ? null : 0)) };
+  const distances = surfaceDistances(prediction, reference, size, spacing);
+  return {
+    hd95: hausdorff95(distances),
+    asd: averageSurfaceDistance(distances),
+    ...nsd((toleranceMm) => normalisedSurfaceDice(distances, toleranceMm)),
+  };
 }

@@ -1,4 +1,7 @@
-import type { CaseResult, ClassResult } from './evaluate-case.js';
+import type { LabelMap } from '../dataset/index.js';
+import type { CaseResult, ClassResult, FurtherMetrics } from './evaluate-case.js';
+import type { FileReport } from './evaluate-folders.js';
+import type { FurtherMetric, Metric } from './metrics.js';
 
 /** Mean and sample standard deviation over the `n` values that are defined; null where there are too few. */
 export interface Spread {
@@ -7,7 +10,7 @@ export interface Spread {
   readonly n: number;
 }
 
-export interface ClassSummary {
+export type ClassSummary = Readonly<Partial<Record<FurtherMetric, Spread>>> & {
   readonly dice: Spread;
   readonly hd95: Spread;
   /** Cases without the class in the reference. */
@@ -15,7 +18,7 @@ export interface ClassSummary {
   /** Cases with it, of which nothing was predicted. */
   readonly nMissed: number;
   readonly nFalsePositiveOnEmpty: number;
-}
+};
 
 /** `overClasses`: per class over cases, then over classes. `overCases`: per case over classes, then over cases. */
 export interface Means {
@@ -23,31 +26,54 @@ export interface Means {
   readonly overCases: number | null;
 }
 
+/** How an evaluation came about. */
+export interface EvaluationFacts {
+  /** Label values that make up each class. */
+  readonly classValues: Readonly<Record<string, readonly number[]>>;
+  readonly settings: FurtherMetrics & { readonly labelMap?: LabelMap; readonly resample?: boolean };
+  readonly software: Readonly<Record<'hybridmim' | 'node', string>>;
+  /** What became of the files of two folders. */
+  readonly files?: FileReport;
+}
+
 /** Content of `evaluation.json`. */
-export interface Evaluation {
+export interface Evaluation extends Partial<EvaluationFacts> {
   readonly schema: 1;
   readonly task: string;
   readonly classes: readonly string[];
   readonly cases: readonly CaseResult[];
   readonly perClass: Readonly<Record<string, ClassSummary>>;
-  readonly mean: { readonly dice: Means; readonly hd95: Means };
+  readonly mean: Readonly<Partial<Record<FurtherMetric, Means>>> & { readonly dice: Means; readonly hd95: Means };
 }
 
-/** The summary of an evaluation; undefined numbers are null and left out of means, and what was left out is counted. */
-export function summarise(task: string, classes: readonly string[], cases: readonly CaseResult[]): Evaluation {
+/**
+ * The summary of an evaluation; undefined numbers are null and left out of means, and what was left out is counted. Metrics beside Dice and HD95
+ * are summed up where the cases have them.
+ */
+export function summarise(task: string, classes: readonly string[], cases: readonly CaseResult[], facts?: EvaluationFacts): Evaluation {
   const perClass = Object.fromEntries(classes.map((name) => [name, summariseClass(cases.map((result) => result.classes[name]!))]));
-  const means = (metric: 'dice' | 'hd95'): Means => ({
-    overClasses: spread(classes.map((name) => perClass[name]![metric].mean)).mean,
-    overCases: spread(cases.map((result) => spread(classes.map((name) => result.classes[name]![metric])).mean)).mean,
+  const means = (metric: Metric): Means => ({
+    overClasses: spread(classes.map((name) => perClass[name]![metric]?.mean ?? null)).mean,
+    overCases: spread(cases.map((result) => spread(classes.map((name) => result.classes[name]![metric] ?? null)).mean)).mean,
   });
-  return { schema: 1, task, classes, cases, perClass, mean: { dice: means('dice'), hd95: means('hd95') } };
+  const further = furtherMetricsOf(cases.flatMap((result) => Object.values(result.classes)));
+  const furtherMeans = Object.fromEntries(further.map((metric) => [metric, means(metric)]));
+  return { schema: 1, task, ...facts, classes, cases, perClass, mean: { dice: means('dice'), hd95: means('hd95'), ...furtherMeans } };
+}
+
+/** Names of the metrics beside Dice and HD95 that some results have, in their order. */
+export function furtherMetricsOf(results: readonly ClassResult[]): FurtherMetric[] {
+  const others = new Set(['dice', 'hd95', 'status', 'voxels']);
+  return [...new Set(results.flatMap((result) => Object.keys(result)))].filter((key): key is FurtherMetric => !others.has(key));
 }
 
 function summariseClass(results: readonly ClassResult[]): ClassSummary {
   const count = (...statuses: readonly string[]) => results.filter(({ status }) => statuses.includes(status)).length;
+  const spreadOf = (metric: Metric) => spread(results.map((result) => result[metric] ?? null));
   return {
-    dice: spread(results.map(({ dice }) => dice)),
-    hd95: spread(results.map(({ hd95 }) => hd95)),
+    dice: spreadOf('dice'),
+    hd95: spreadOf('hd95'),
+    ...Object.fromEntries(furtherMetricsOf(results).map((metric) => [metric, spreadOf(metric)])),
     nUndefined: count('absent', 'false-positive'),
     nMissed: count('missed'),
     nFalsePositiveOnEmpty: count('false-positive'),

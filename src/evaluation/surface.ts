@@ -1,80 +1,78 @@
-import type { Triple } from '../volume/index.js';
-
-/** A binary mask, 1 inside; x fastest. */
-export interface Mask {
-  readonly size: Triple;
-  readonly data: Uint8Array;
-}
-
-/** Indices of the mask's surface: voxels inside with one of six neighbours outside; what lies beyond the array is outside. */
-export function surfaceVoxels({ size: [nx, ny, nz], data }: Mask): number[] {
-  const found: number[] = [];
-  let i = 0;
-  for (let z = 0; z < nz; z++) {
-    for (let y = 0; y < ny; y++) {
-      for (let x = 0; x < nx; x++, i++) {
-        if (!data[i]) continue;
-        const inner = x > 0 && x < nx - 1 && y > 0 && y < ny - 1 && z > 0 && z < nz - 1;
-        const eroded = inner && data[i - 1] && data[i + 1] && data[i - nx] && data[i + nx] && data[i - nx * ny] && data[i + nx * ny];
-        if (!eroded) found.push(i);
-      }
-    }
-  }
-  return found;
-}
+import type { Box } from './box.js';
+import type { Runs } from './runs.js';
 
 /**
- * Squared distance in mm^2 of every voxel to the nearest of `seeds`, exact: one lower envelope of parabolas an axis
- * (Felzenszwalb & Huttenlocher 2012).
- * @param seeds indices of at least one voxel
- * @param spacing mm along [x, y, z]
+ * A region's surface: voxels inside with one of six neighbours outside; what lies beyond the volume is outside. Found from the ends of runs, in
+ * time that depends on the runs and the surface, not on the volume.
+ * @param box holds the whole region
+ * @param rows of a plane of the volume: its ny
+ * @returns indices in the box, x fastest, rising
  */
-export function squaredDistances(size: Triple, seeds: readonly number[], spacing: Triple): Float64Array {
-  const distances = new Float64Array(size[0] * size[1] * size[2]).fill(Number.POSITIVE_INFINITY);
-  for (const seed of seeds) distances[seed] = 0;
-  const strides = [1, size[0], size[0] * size[1]];
-  for (let axis = 0; axis < 3; axis++) {
-    const [length, stride] = [size[axis]!, strides[axis]!];
-    const line = new Float64Array(length);
-    const envelope = { sites: new Int32Array(length), bounds: new Float64Array(length + 1) };
-    for (let start = 0; start < distances.length; start++) {
-      if (Math.floor(start / stride) % length !== 0) continue;
-      for (let k = 0; k < length; k++) line[k] = distances[start + k * stride]!;
-      lowerEnvelope(line, spacing[axis]! ** 2, envelope, (k, value) => {
-        distances[start + k * stride] = value;
-      });
-    }
+export function surfaceVoxels({ values }: Runs, { start, size: [nx, ny, nz] }: Box, rows: number): Int32Array {
+  const surface = new IndexList();
+  const rowInBox = (row: number) => (row % rows) - start[1] + ny * (Math.floor(row / rows) - start[2]);
+  // Where the runs of each row of the box begin; the rows just before and after the box are there and empty.
+  const margin = ny;
+  const firsts = new Int32Array(ny * nz + 2 * margin + 1);
+  for (let i = 0; i < values.length; i += 3) firsts[rowInBox(values[i]!) + margin + 1]! += 3;
+  for (let row = 0; row + 1 < firsts.length; row++) firsts[row + 1]! += firsts[row]!;
+  const next = new Int32Array(4);
+  const ends = new Int32Array(4);
+  for (let row = 0; row < ny * nz; row++) {
+    const from = firsts[row + margin]!;
+    const to = firsts[row + margin + 1]!;
+    if (from === to) continue;
+    const y = row % ny;
+    // A neighbour in the next plane's row would be no neighbour, so at the box's faces along y there is none.
+    setNeighbour(0, y > 0 ? row - 1 : -margin);
+    setNeighbour(1, y < ny - 1 ? row + 1 : -margin);
+    setNeighbour(2, row - ny);
+    setNeighbour(3, row + ny);
+    const origin = nx * row - start[0];
+    for (let i = from; i < to; i += 3) addRun(values[i + 1]!, values[i + 2]!, origin);
   }
-  return distances;
+  return surface.values();
+
+  function setNeighbour(n: number, row: number): void {
+    next[n] = firsts[row + margin]!;
+    ends[n] = firsts[row + margin + 1]!;
+  }
+
+  /** The ends of a run, and of what is between them the voxels that not all four neighbouring rows cover. */
+  function addRun(first: number, last: number, origin: number): void {
+    surface.add(origin + first, origin + first);
+    for (let x = first + 1; x < last; ) {
+      let coveredTo = last - 1;
+      let openTo = x - 1;
+      for (let n = 0; n < 4; n++) {
+        while (next[n]! < ends[n]! && values[next[n]! + 2]! < x) next[n]! += 3;
+        const run = next[n]!;
+        if (run < ends[n]! && values[run + 1]! <= x) coveredTo = Math.min(coveredTo, values[run + 2]!);
+        else openTo = Math.max(openTo, run < ends[n]! ? Math.min(last, values[run + 1]!) - 1 : last - 1);
+      }
+      if (openTo >= x) surface.add(origin + x, origin + openTo);
+      x = Math.max(openTo >= x ? openTo : coveredTo, x) + 1;
+    }
+    if (last > first) surface.add(origin + last, origin + last);
+  }
 }
 
-/** For every position k of a line, the least of `line[j] + scale (k - j)^2`. */
-function lowerEnvelope(
-  line: Float64Array,
-  scale: number,
-  { sites, bounds }: { sites: Int32Array; bounds: Float64Array },
-  write: (k: number, value: number) => void,
-): void {
-  let last = -1;
-  for (let j = 0; j < line.length; j++) {
-    if (line[j] === Number.POSITIVE_INFINITY) continue;
-    let crossing = Number.NEGATIVE_INFINITY;
-    while (last >= 0) {
-      const site = sites[last]!;
-      crossing = (line[j]! - line[site]!) / (2 * scale * (j - site)) + (j + site) / 2;
-      if (crossing > bounds[last]!) break;
-      last--;
-      crossing = Number.NEGATIVE_INFINITY;
+class IndexList {
+  private indices = new Int32Array(1024);
+  private filled = 0;
+
+  /** Adds all from `first` to `last`. */
+  add(first: number, last: number): void {
+    const end = this.filled + last - first + 1;
+    if (end > this.indices.length) {
+      const larger = new Int32Array(Math.max(2 * this.indices.length, end));
+      larger.set(this.indices);
+      this.indices = larger;
     }
-    last++;
-    sites[last] = j;
-    bounds[last] = crossing;
+    for (let index = first; index <= last; index++) this.indices[this.filled++] = index;
   }
-  if (last < 0) return; // no seed on this line yet
-  let current = 0;
-  for (let k = 0; k < line.length; k++) {
-    while (current < last && bounds[current + 1]! < k) current++;
-    const site = sites[current]!;
-    write(k, line[site]! + scale * (k - site) ** 2);
+
+  values(): Int32Array {
+    return this.indices.slice(0, this.filled);
   }
 }

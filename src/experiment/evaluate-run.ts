@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PreparedCase, readPreparedIndex, selectCases, toClassValues, withFold } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import { type CaseResult, type Evaluation, evaluateCase, summarise } from '../evaluation/index.js';
+import { type CaseResult, defaultFurtherMetrics, type Evaluation, evaluateCase, type FurtherMetrics, summarise } from '../evaluation/index.js';
 import { predictCase } from '../inference/index.js';
+import { softwareVersions } from '../package-version.js';
 import { foldOf } from '../training/index.js';
 import { readVolume, writeNifti } from '../volume/index.js';
 import { readFinetunedRun } from './finetuned-run.js';
@@ -16,6 +17,8 @@ export interface RunEvaluation {
   /** `best` where there is one, unless said otherwise. */
   readonly checkpoint?: 'best' | 'last' | undefined;
   readonly task: string;
+  /** What is measured beside Dice and HD95. */
+  readonly further?: FurtherMetrics;
   /** After each case. */
   readonly onCase?: (id: string, done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -31,7 +34,15 @@ export function predictionFiles(run: string, cases: readonly Pick<PreparedCase, 
  * Predicts every case of a split in the scan's own space, writes the predictions into `predictions/` of the run, and evaluates them
  * against the labels as their files have them.
  */
-export async function evaluateRun({ run, split, checkpoint, task, onCase, signal }: RunEvaluation): Promise<Evaluation> {
+export async function evaluateRun({
+  run,
+  split,
+  checkpoint,
+  task,
+  further = defaultFurtherMetrics,
+  onCase,
+  signal,
+}: RunEvaluation): Promise<Evaluation> {
   const { data } = await readFinetunedRun(run);
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data)); // the cases that validated that run
   const cases = selectCases(index, { split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
@@ -40,6 +51,7 @@ export async function evaluateRun({ run, split, checkpoint, task, onCase, signal
   try {
     await mkdir(join(run, 'predictions'), { recursive: true });
     const files = predictionFiles(run, cases);
+    const evaluated = scheme.names.map((name, i) => ({ name, values: scheme.values[i]! }));
     const results: CaseResult[] = [];
     for (const prepared of cases) {
       signal?.throwIfAborted();
@@ -54,11 +66,14 @@ export async function evaluateRun({ run, split, checkpoint, task, onCase, signal
       await writeNifti(prediction, label);
       const { classes } = index.datasets[prepared.dataset]!;
       const reference = toClassValues(await readVolume(prepared.sourceLabel), classes, prepared.labelMap, prepared.sourceLabel);
-      const evaluated = scheme.names.map((name, i) => ({ name, values: scheme.values[i]! }));
-      results.push(evaluateCase(prepared.id, label, reference, evaluated, { prediction, reference: prepared.sourceLabel }));
+      results.push(evaluateCase(prepared.id, label, reference, evaluated, { prediction, reference: prepared.sourceLabel }, further));
       onCase?.(prepared.id, results.length, cases.length);
     }
-    return summarise(task, scheme.names, results);
+    return summarise(task, scheme.names, results, {
+      classValues: Object.fromEntries(evaluated.map(({ name, values }) => [name, values])),
+      settings: further,
+      software: softwareVersions(),
+    });
   } finally {
     opened.close();
   }

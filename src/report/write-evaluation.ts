@@ -1,11 +1,12 @@
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import type { Evaluation } from '../evaluation/index.js';
+import { type Evaluation, evaluationCsv, type FurtherMetric, nnunetSummary } from '../evaluation/index.js';
 import { evaluationCells, markdownTable, millimetres, percent } from './table.js';
 
 /**
- * Writes an evaluation as JSON, and beside it as Markdown (summary and cases) and CSV (one line a case and class).
+ * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases have counts of voxels, in the form of
+ * nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json` beside `x.json`.
  * @param file ends in `.json`
  */
 export async function writeEvaluation(file: string, evaluation: Evaluation): Promise<void> {
@@ -14,7 +15,12 @@ export async function writeEvaluation(file: string, evaluation: Evaluation): Pro
   await writeFileAtomic(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);
   await writeFileAtomic(`${base}.md`, `${evaluationMarkdown(evaluation)}\n`);
   await writeFileAtomic(`${base}.csv`, `${evaluationCsv(evaluation)}\n`);
+  const summary = nnunetSummary(evaluation);
+  if (summary !== undefined) await writeFileAtomic(summaryFile(base), `${summary}\n`);
 }
+
+/** Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each other's. */
+const summaryFile = (base: string): string => (basename(base) === 'evaluation' ? join(dirname(base), 'summary.json') : `${base}.summary.json`);
 
 function evaluationMarkdown(evaluation: Evaluation): string {
   const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
@@ -29,17 +35,17 @@ function evaluationMarkdown(evaluation: Evaluation): string {
     `# ${evaluation.task}`,
     'Dice in %, HD95 in mm. Means over cases a class, then over classes; undefined numbers are left out and counted.',
     markdownTable(header, body),
+    ...furtherTable(evaluation),
     markdownTable(['class', 'cases', 'missed', 'not in reference', 'predicted though not there'], counts),
     markdownTable(['case', 'class', 'Dice', 'HD95', 'status'], cases),
   ].join('\n\n');
 }
 
-function evaluationCsv({ cases }: Evaluation): string {
-  const lines = cases.flatMap(({ id, classes }) =>
-    Object.entries(classes).map(([name, { dice, hd95, status }]) => [id, name, dice ?? '', hd95 ?? '', status].map(csvField).join(',')),
-  );
-  return ['case,class,dice,hd95_mm,status', ...lines].join('\n');
+/** Means of the metrics beside Dice and HD95, where there are any. */
+function furtherTable({ classes, perClass, mean }: Evaluation): string[] {
+  const metrics = Object.keys(mean).filter((metric) => metric !== 'dice' && metric !== 'hd95') as FurtherMetric[];
+  if (metrics.length === 0) return [];
+  const number = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(4));
+  const rows = classes.map((name) => [name, ...metrics.map((metric) => number(perClass[name]![metric]?.mean))]);
+  return [markdownTable(['class', ...metrics], [...rows, ['mean', ...metrics.map((metric) => number(mean[metric]?.overClasses))]])];
 }
-
-/** RFC 4180. */
-const csvField = (value: string | number): string => (/[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,9 +48,18 @@ describe('evaluating two folders', () => {
   it('pairs files by name, compressed or not, in order of name', async () => {
     const progress: string[] = [];
     const evaluation = await folders('pairs', { 'b.nii.gz': [1, 0, 2], 'a.nii': [1, 1, 0] }, { 'a.nii.gz': [1, 1, 0], 'b.nii': [1, 1, 2] });
-    const results = await evaluateFolders({ ...evaluation, onCase: (id, done, total) => progress.push(`${id} ${done}/${total}`) });
+    const { cases: results } = await evaluateFolders({ ...evaluation, onCase: (id, done, total) => progress.push(`${id} ${done}/${total}`) });
     expect(results.map(({ id }) => id)).toEqual(['a', 'b']);
-    expect(results[0]!.classes).toEqual({ liver: { dice: 1, hd95: 0, status: 'ok' }, tumour: { dice: null, hd95: null, status: 'absent' } });
+    expect(results[0]!.classes).toEqual({
+      liver: {
+        ...{ dice: 1, hd95: 0, status: 'ok', asd: 0, nsd1mm: 1, nsd2mm: 1, volumeDifferenceMl: 0, relativeVolumeDifference: 0 },
+        ...{ sensitivity: 1, precision: 1, voxels: { predicted: 2, present: 2, both: 2, all: 3 } },
+      },
+      tumour: {
+        ...{ dice: null, hd95: null, status: 'absent', asd: null, nsd1mm: null, nsd2mm: null, volumeDifferenceMl: 0, relativeVolumeDifference: null },
+        ...{ sensitivity: null, precision: null, voxels: { predicted: 0, present: 0, both: 0, all: 3 } },
+      },
+    });
     expect(results[1]!.classes.liver).toMatchObject({ dice: 2 / 3, status: 'ok' });
     expect(progress).toEqual(['a 1/2', 'b 2/2']);
   });
@@ -59,7 +68,7 @@ describe('evaluating two folders', () => {
     const evaluation = await folders('others', { 'a.nii.gz': [1, 2], 'a_logits.nii.gz': [7, 7] }, { 'a.nii.gz': [1, 2] });
     writeFileSync(join(evaluation.labels, '._a.nii.gz'), 'of another operating system');
     writeFileSync(join(evaluation.labels, 'readme.txt'), '');
-    expect((await evaluateFolders(evaluation)).map(({ id }) => id)).toEqual(['a']);
+    expect((await evaluateFolders(evaluation)).cases.map(({ id }) => id)).toEqual(['a']);
   });
 
   it('maps values that stand for others, on both sides', async () => {
@@ -68,8 +77,9 @@ describe('evaluating two folders', () => {
       { name: 'ET', values: [4] },
     ];
     const evaluation = await folders('map', { 'a.nii.gz': [1, 3, 0] }, { 'a.nii.gz': [2, 4, 0] });
-    const [result] = await evaluateFolders({ ...evaluation, classes: regions, labelMap: { 3: 4 } });
-    expect(result!.classes).toEqual({ WT: { dice: 1, hd95: 0, status: 'ok' }, ET: { dice: 1, hd95: 0, status: 'ok' } });
+    const { cases } = await evaluateFolders({ ...evaluation, classes: regions, labelMap: { 3: 4 } });
+    expect(cases[0]!.classes).toMatchObject({ WT: { dice: 1, hd95: 0, status: 'ok' }, ET: { dice: 1, hd95: 0, status: 'ok' } });
+    expect(Object.keys(cases[0]!.classes)).toEqual(['WT', 'ET']);
   });
 
   it('stops between cases when it is interrupted', async () => {
@@ -148,7 +158,9 @@ describe('two folders that cannot be evaluated', () => {
     const evaluation = await folders('grids', { 'a.nii.gz': [1, 0, 0] }, { 'a.nii.gz': [1, 0] });
     const { message, facts } = await dataError(evaluation);
     expect(message).toBe(
-      `prediction ${join(evaluation.predictions, 'a.nii.gz')} has 3x1x1 voxels, but its label ${join(evaluation.labels, 'a.nii.gz')} has 2x1x1: they must share one grid`,
+      `prediction ${join(evaluation.predictions, 'a.nii.gz')} has 3x1x1 voxels, but its label ${join(evaluation.labels, 'a.nii.gz')} has 2x1x1: they must share one grid, ` +
+        "unless --resample brings the prediction onto its label's (prediction: 3x1x1 voxels of 1 x 1 x 1 mm, axes to RAS, first voxel at [0, 0, 0] mm; " +
+        'label: 2x1x1 voxels of 1 x 1 x 1 mm, axes to RAS, first voxel at [0, 0, 0] mm)',
     );
     expect(facts).toMatchObject({ field: 'size', found: [3, 1, 1], expected: [2, 1, 1] });
   });
@@ -168,5 +180,76 @@ describe('two folders that cannot be evaluated', () => {
     const refused = evaluateFolders({ ...evaluation, classes: kidneys });
     await expect(refused).rejects.toThrow('two classes are named "kidney"');
     await expect(refused).rejects.toBeInstanceOf(UsageError);
+  });
+});
+
+describe('two folders that are evaluated although incomplete', () => {
+  it('name and count what was missing, extra, misaligned, unusable or empty, and evaluate the rest', async () => {
+    const predictions = {
+      'a.nii': [1, 0],
+      'empty.nii': [0, 0],
+      'extra.nii': [1],
+      'grid.nii': [1, 0, 0],
+      'value.nii': [5, 0],
+      'label-empty.nii': [0, 2],
+    };
+    const labels = { 'a.nii': [1, 0], 'empty.nii': [1, 2], 'grid.nii': [1, 0], 'missing.nii': [1], 'value.nii': [1, 0], 'label-empty.nii': [0, 0] };
+    const evaluation = await folders('incomplete', predictions, labels);
+    const { cases, files } = await evaluateFolders({ ...evaluation, incomplete: true, workers: 2 });
+    expect(cases.map(({ id }) => id)).toEqual(['a', 'empty', 'label-empty']);
+    expect(files).toEqual({
+      missing: ['missing'],
+      extra: ['extra'],
+      misaligned: [{ id: 'grid', reason: expect.stringContaining('has 3x1x1 voxels, but its label') }],
+      unusable: [{ id: 'value', reason: expect.stringContaining('holds the value 5') }],
+      emptyPredictions: ['empty'],
+      emptyLabels: ['label-empty'],
+      reoriented: [],
+      resampled: [],
+    });
+  });
+
+  it('are refused when nothing is left', async () => {
+    const evaluation = await folders('nothing-left', { 'a.nii': [1] }, { 'b.nii': [1] });
+    expect((await dataError({ ...evaluation, incomplete: true })).message).toMatch(
+      /nothing can be evaluated: .* \(1 labels have no prediction, 1 predictions no label\)/,
+    );
+  });
+});
+
+describe('files of other tools', () => {
+  const other = (place: string): FolderEvaluation => ({
+    predictions: `test/parity/evaluation/other-tools/${place}`,
+    labels: `test/parity/evaluation/other-tools/labels/${place}`,
+    classes,
+  });
+  const expected = JSON.parse(readFileSync('test/parity/evaluation/other-tools/expected.json', 'utf8')) as {
+    readonly dice: Readonly<Record<string, Readonly<Record<string, number>>>>;
+    readonly resampled: Readonly<Record<string, number>>;
+  };
+  const diceOf = ({ cases }: Awaited<ReturnType<typeof evaluateFolders>>) =>
+    Object.fromEntries(
+      cases.map(({ id, classes }) => [id, Object.fromEntries(Object.entries(classes).map(([name, result]) => [name, result.dice]))]),
+    );
+
+  it('evaluate without conversion when their types of number and orientations are others, but their voxels the same', async () => {
+    const found = await evaluateFolders(other('same-space'));
+    const dice = diceOf(found);
+    expect(Object.keys(dice)).toEqual(Object.keys(expected.dice));
+    for (const [id, scores] of Object.entries(expected.dice)) {
+      for (const [name, score] of Object.entries(scores)) expect(dice[id]![name], `${id} ${name}`).toBeCloseTo(score, 6);
+    }
+    expect(found.files.reoriented).toEqual(['flipped-int64', 'monai-float32', 'permuted-float64']);
+    expect(found.files.resampled).toEqual([]);
+  });
+
+  it('are refused with both geometries when their grid is another, unless resampled', async () => {
+    const { message, facts } = await dataError(other('other-grid'));
+    expect(message).toContain('prediction: 7x8x9 voxels of 1.7 x 1.3 x 2 mm, axes to RAS');
+    expect(message).toContain('label: 12x10x9 voxels of 1 x 1.05 x 2 mm, axes to LPS');
+    expect(facts.field).toBe('size');
+    const { cases, files } = await evaluateFolders({ ...other('other-grid'), resample: true });
+    expect(files.resampled).toEqual(['spaced']);
+    for (const [name, score] of Object.entries(expected.resampled)) expect(cases[0]!.classes[name]!.dice, name).toBeCloseTo(score, 6);
   });
 });

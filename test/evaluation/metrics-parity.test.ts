@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { evaluateCase, hd95, squaredDistances } from '../../src/evaluation/index.js';
-import { type DistancesCase, decodeBytes, decodeDoubles, labelVolume, type MetricsCase, readCases } from './references.js';
+import { evaluateCase, hd95 } from '../../src/evaluation/index.js';
+import { type DistancesCase, decodeBytes, decodeDoubles, labelVolume, type MetricsCase, readCases, squaredDistanceMap } from './references.js';
 
 const cases = readCases<MetricsCase>('metrics.json');
 const evaluated = ({ size, spacing, classes, prediction, reference }: MetricsCase) => {
@@ -51,7 +51,7 @@ describe.each(readCases<DistancesCase>('distances.json').map((reference) => [ref
   (_, reference) => {
     it('are those of SciPy distance_transform_edt', () => {
       const seeds = [...decodeBytes(reference.seeds)].flatMap((value, i) => (value ? [i] : []));
-      const found = squaredDistances(reference.size, seeds, reference.spacing);
+      const found = squaredDistanceMap(reference.size, seeds, reference.spacing);
       const expected = decodeDoubles(reference.distances);
       expect(found).toHaveLength(expected.length);
       found.forEach((squared, i) => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dice, hd95, type Mask, squaredDistances, surfaceVoxels } from '../../src/evaluation/index.js';
+import { dice, hd95, type Mask } from '../../src/evaluation/index.js';
 import type { Triple } from '../../src/volume/index.js';
-import { maskOf } from './references.js';
+import { maskOf, squaredDistanceMap, surfaceOf } from './references.js';
 
 const side = fc.integer({ min: 1, max: 6 });
 const sizes = fc.tuple(side, side, side);
@@ -132,7 +132,7 @@ describe('squared distances', () => {
     fc.assert(
       fc.property(seeded, spacings, (mask, spacing) => {
         const seeds = [...mask.data.keys()].filter((i) => mask.data[i] === 1);
-        squaredDistances(mask.size, seeds, spacing).forEach((found, i) => {
+        squaredDistanceMap(mask.size, seeds, spacing).forEach((found, i) => {
           close(found, Math.min(...seeds.map((seed) => squaredDistance(mask.size, i, seed, spacing))));
         });
       }),
@@ -150,20 +150,20 @@ describe('the surface', () => {
           const neighbours = [0, 1, 2].flatMap((axis) => [-1, 1].map((step) => at.map((n, other) => (other === axis ? n + step : n))));
           return mask.data[i] === 1 && !neighbours.every(isInside);
         });
-        expect(surfaceVoxels(mask)).toEqual(expected);
+        expect(surfaceOf(mask)).toEqual(expected);
       }),
     );
   });
 
   it('leaves out the one inner voxel of a box of three', () => {
-    const surface = surfaceVoxels(maskOf([5, 5, 5], (...at) => at.every((n) => n >= 1 && n <= 3)));
+    const surface = surfaceOf(maskOf([5, 5, 5], (...at) => at.every((n) => n >= 1 && n <= 3)));
     expect(surface).toHaveLength(26);
     expect(surface).not.toContain(2 + 5 * (2 + 5 * 2));
   });
 });
 
 function hd95ByBruteForce(a: Mask, b: Mask, spacing: Triple): number {
-  const surfaces = [surfaceVoxels(a), surfaceVoxels(b)] as const;
+  const surfaces = [surfaceOf(a), surfaceOf(b)] as const;
   const directed = (from: readonly number[], to: readonly number[]) => {
     const distances = from.map((i) => Math.sqrt(Math.min(...to.map((j) => squaredDistance(a.size, i, j, spacing))))).sort((p, q) => p - q);
     const position = 0.95 * (distances.length - 1);

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
-import type { EvaluatedClass, Mask } from '../../src/evaluation/index.js';
+import { type EvaluatedClass, type Mask, squaredDistances } from '../../src/evaluation/index.js';
+import { type Overlap, overlaps } from '../../src/evaluation/overlap.js';
+import { surfaceVoxels } from '../../src/evaluation/surface.js';
 import { axisAlignedAffine, type Triple, type Volume } from '../../src/volume/index.js';
 
 /** Made by `test/parity/evaluation/make_evaluation_references.py`. */
@@ -42,4 +44,16 @@ export function maskOf(size: Triple, inside: (x: number, y: number, z: number) =
   let i = 0;
   for (let z = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) data[i++] = Number(inside(x, y, z));
   return { size, data };
+}
+
+/** Squared distances of all voxels to the nearest seed. */
+export function squaredDistanceMap(size: Triple, seeds: readonly number[], spacing: Triple): Float64Array {
+  const all = Int32Array.from({ length: size[0] * size[1] * size[2] }, (_, i) => i);
+  return squaredDistances(size, Int32Array.from(seeds), all, spacing);
+}
+
+/** Indices of a mask's surface in its array. */
+export function surfaceOf({ size, data }: Mask): number[] {
+  const [{ reference }] = overlaps(size, data, data, [[1]]) as [Overlap];
+  return [...surfaceVoxels(reference, { start: [0, 0, 0], size }, size[1])];
 }

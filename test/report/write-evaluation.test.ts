@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type CaseResult, summarise } from '../../src/evaluation/index.js';
+import { type CaseResult, evaluateCase, summarise } from '../../src/evaluation/index.js';
 import { writeEvaluation } from '../../src/report/index.js';
+import { axisAlignedAffine } from '../../src/volume/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'write-evaluation-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -65,19 +66,25 @@ describe('a written evaluation', () => {
     expect(json.endsWith('\n')).toBe(true);
   });
 
-  it('has a CSV line a case and class, quoted where needed, empty where undefined', async () => {
+  it('has a CSV line a case, class and metric, quoted where needed, empty where undefined', async () => {
     const { csv } = await written('csv');
     expect(csv.split('\n')).toEqual([
-      'case,class,dice,hd95_mm,status',
-      'a,liver,0.9,2.5,ok',
-      'a,tumour,0,,missed',
-      '"b ""2"", right",liver,0.8,4,ok',
-      '"b ""2"", right",tumour,,,false-positive',
-      'c,liver,,,absent',
-      'c,tumour,,,absent',
+      'case,class,metric,value',
+      'a,liver,dice,0.9',
+      'a,liver,hd95,2.5',
+      'a,tumour,dice,0',
+      'a,tumour,hd95,',
+      '"b ""2"", right",liver,dice,0.8',
+      '"b ""2"", right",liver,hd95,4',
+      '"b ""2"", right",tumour,dice,',
+      '"b ""2"", right",tumour,hd95,',
+      'c,liver,dice,',
+      'c,liver,hd95,',
+      'c,tumour,dice,',
+      'c,tumour,hd95,',
       '',
     ]);
-    expect(csvRows(csv)[4]).toEqual(['b "2", right', 'tumour', '', '', 'false-positive']);
+    expect(csvRows(csv)[8]).toEqual(['b "2", right', 'tumour', 'hd95', '']);
   });
 
   it('quotes names with line breaks of any kind', async () => {
@@ -88,8 +95,8 @@ describe('a written evaluation', () => {
     );
     await writeEvaluation(join(folder, 'odd.json'), odd);
     const text = readFileSync(join(folder, 'odd.csv'), 'utf8');
-    expect(text).toContain('\nx,"left\rright",1,0,ok\n');
-    expect(text).toContain('\nx,"a\nb",1,0,ok\n');
+    expect(text).toContain('\nx,"left\rright",dice,1\nx,"left\rright",hd95,0\n');
+    expect(text).toContain('\nx,"a\nb",dice,1\nx,"a\nb",hd95,0\n');
   });
 
   it('says in Markdown what was reached, what was left out and every case, with dashes for the undefined', async () => {
@@ -125,5 +132,34 @@ describe('a written evaluation', () => {
     await writeEvaluation(join(folder, 'again', 'evaluation.json'), { ...evaluation, task: 'another' });
     expect(JSON.parse(readFileSync(join(folder, 'again', 'evaluation.json'), 'utf8')).task).toBe('another');
     expect(readdirSync(join(folder, 'again'))).toHaveLength(3);
+  });
+});
+
+describe('a written evaluation with further metrics', () => {
+  const row = (...values: number[]) =>
+    ({ size: [3, 1, 1], spacing: [1, 1, 1], affine: axisAlignedAffine([1, 1, 1]), channels: 1, data: Uint8Array.from(values) }) as const;
+  const liver = [{ name: 'liver', values: [1] }];
+  const result = evaluateCase('a', row(1, 0, 0), row(1, 1, 0), liver, { prediction: 'p/a.nii', reference: 'l/a.nii' }, { nsdToleranceMm: [0.5] });
+  const facts = { classValues: { liver: [1] }, settings: { nsdToleranceMm: [0.5] }, software: { hybridmim: '1', node: '2' } };
+  const full = summarise('t', ['liver'], [result], facts);
+
+  it('has them in CSV and Markdown, and settings and software in JSON', async () => {
+    await writeEvaluation(join(folder, 'full', 'evaluation.json'), full);
+    expect(
+      readFileSync(join(folder, 'full', 'evaluation.csv'), 'utf8')
+        .split('\n')
+        .slice(3, 5),
+    ).toEqual([`a,liver,asd,${1 / 3}`, `a,liver,nsd0.5mm,${2 / 3}`]);
+    expect(readFileSync(join(folder, 'full', 'evaluation.md'), 'utf8')).toMatch(
+      /\| mean +\| +0.3333 \| +0.6667 \| +-0.0010 \| +-0.5000 \| +0.5000 \| +1.0000 \|/,
+    );
+    expect(JSON.parse(readFileSync(join(folder, 'full', 'evaluation.json'), 'utf8'))).toMatchObject({ ...facts, schema: 1 });
+  });
+
+  it("has nnU-Net's summary beside it under nnU-Net's name, and under its own where the evaluation has one", async () => {
+    await writeEvaluation(join(folder, 'full', 'test.json'), full);
+    const [first, second] = ['summary.json', 'test.summary.json'].map((name) => JSON.parse(readFileSync(join(folder, 'full', name), 'utf8')));
+    expect(first.mean['1'].Dice).toBeCloseTo(2 / 3, 12);
+    expect(second).toEqual(first);
   });
 });

@@ -1,0 +1,32 @@
+import type { Triple } from '../volume/index.js';
+import type { Runs } from './runs.js';
+
+/** A box of voxels. */
+export interface Box {
+  readonly start: Triple;
+  readonly size: Triple;
+}
+
+/**
+ * The smallest box around regions; undefined when they are all empty.
+ * @param rows of a plane of the volume: its ny
+ */
+export function boxAround(regions: readonly Runs[], rows: number): Box | undefined {
+  const low = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const high = [-1, -1, -1];
+  const extend = (axis: number, from: number, to: number) => {
+    if (from < low[axis]!) low[axis] = from;
+    if (to > high[axis]!) high[axis] = to;
+  };
+  for (const { values } of regions) {
+    for (let i = 0; i < values.length; i += 3) {
+      const y = values[i]! % rows;
+      const z = (values[i]! - y) / rows;
+      extend(0, values[i + 1]!, values[i + 2]!);
+      extend(1, y, y);
+      extend(2, z, z);
+    }
+  }
+  if (high[0] === -1) return undefined;
+  return { start: low as unknown as Triple, size: high.map((end, axis) => end - low[axis]! + 1) as unknown as Triple };
+}

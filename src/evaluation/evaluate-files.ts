@@ -1,0 +1,37 @@
+import { type LabelMap, toClassValues } from '../dataset/index.js';
+import { readVolume } from '../volume/index.js';
+import { type CaseResult, type EvaluatedClass, evaluateCase, type FurtherMetrics } from './evaluate-case.js';
+import { type Placement, placePrediction } from './place-prediction.js';
+
+/** One case to evaluate from its files; travels between threads. */
+export interface EvaluateFilesTask {
+  readonly id: string;
+  readonly prediction: string;
+  readonly reference: string;
+  readonly classes: readonly EvaluatedClass[];
+  readonly labelMap?: LabelMap | undefined;
+  readonly further: FurtherMetrics;
+  readonly resample: boolean;
+}
+
+export interface EvaluatedFiles {
+  readonly result: CaseResult;
+  readonly placement: Placement;
+  /** Whether a file holds nothing but background. */
+  readonly empty: { readonly prediction: boolean; readonly label: boolean };
+}
+
+/**
+ * Reads a prediction and its label, whatever their types of number and orientations, and evaluates one against the other.
+ * @throws DataError when a file is damaged, holds a value that is no class, or the grids differ and may not be resampled
+ */
+export async function evaluateFiles({ id, prediction, reference, classes, labelMap, further, resample }: EvaluateFilesTask): Promise<EvaluatedFiles> {
+  const names = Object.fromEntries(classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])));
+  const read = async (file: string) => toClassValues(await readVolume(file), names, labelMap, file);
+  const files = { prediction, reference };
+  const label = await read(reference);
+  const placed = placePrediction({ prediction: await read(prediction), reference: label, files }, resample);
+  const result = evaluateCase(id, placed.prediction, label, classes, files, further);
+  const isEmpty = (side: 'predicted' | 'present') => Object.values(result.classes).every(({ voxels }) => voxels![side] === 0);
+  return { result, placement: placed.placement, empty: { prediction: isEmpty('predicted'), label: isEmpty('present') } };
+}

@@ -1,0 +1,51 @@
+import type { Triple, VoxelArray } from '../volume/index.js';
+import { Runs } from './runs.js';
+
+/** A region in two label volumes of one grid: how many voxels, and where. */
+export interface Overlap {
+  readonly predicted: number;
+  readonly present: number;
+  readonly both: number;
+  readonly prediction: Runs;
+  readonly reference: Runs;
+}
+
+/**
+ * What each region takes up in a prediction and a reference, in one pass over both.
+ * @param regions the label values that make up each; a value may belong to several
+ */
+export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelArray, regions: readonly (readonly number[])[]): Overlap[] {
+  const [nx, ny, nz] = size;
+  const found = regions.map(() => ({ predicted: 0, present: 0, both: 0, prediction: new Runs(), reference: new Runs() }));
+  const none: typeof found = [];
+  const ofValue = regionsByValue(regions, found);
+  for (let row = 0, start = 0; row < ny * nz; row++, start += nx) {
+    // A stretch of equal pairs at a time: labels are mostly long stretches, and most of them background.
+    for (let i = start; i < start + nx; ) {
+      const predicted = prediction[i]!;
+      const present = reference[i]!;
+      const from = i++;
+      while (i < start + nx && prediction[i] === predicted && reference[i] === present) i++;
+      if (predicted === 0 && present === 0) continue;
+      const first = from - start;
+      const last = i - 1 - start;
+      const there = ofValue[present] ?? none;
+      for (const region of ofValue[predicted] ?? none) {
+        region.predicted += i - from;
+        if (there.includes(region)) region.both += i - from;
+        region.prediction.add(row, first, last);
+      }
+      for (const region of there) {
+        region.present += i - from;
+        region.reference.add(row, first, last);
+      }
+    }
+  }
+  return found;
+}
+
+/** By label value: the regions that it belongs to. */
+function regionsByValue<T>(regions: readonly (readonly number[])[], found: readonly T[]): (readonly T[])[] {
+  const largest = Math.max(0, ...regions.flat());
+  return Array.from({ length: largest + 1 }, (_, value) => found.filter((_, i) => value !== 0 && regions[i]!.includes(value)));
+}
