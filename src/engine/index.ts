@@ -6,7 +6,7 @@ export type { Bfloat16Support, Devices } from './devices.js';
 export { devices } from './devices.js';
 export { type EventWriter, openEventWriter } from './event-writer.js';
 export { type LossTerms, lossAndGradients } from './gradients.js';
-export { type InferenceGraph, type InferenceGraphOptions, inferenceGraph } from './inference-graph.js';
+export { countMultiplyAdds, savedModel } from './inference-graph.js';
 export { matrixProductRate } from './matrix-product-rate.js';
 export { gelu, leakyRelu, relu } from './ops/activation.js';
 export { addInOrder } from './ops/addition.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings, predictConfig } from '../config/index.js';
-import { inferenceGraph, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { type NamedArrays, savedModel, type Tensor5D } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { spatialSize } from '../inference/index.js';
 import {
@@ -139,18 +139,15 @@ function withKnownNames(arrays: NamedArrays, file: string, specs: readonly Param
 
 async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple): Promise<void> {
   const pass = { training: false, dropoutKey: 0 };
-  const { savedModel } = inferenceGraph(
-    (images, parameters) => network.decode(network.encode(images as Tensor5D, parameters, pass), parameters, pass),
-    {
-      parameters: values,
-      input: { name: 'images', shape: [1, ...spatialSize(size), network.inChannels] },
-      output: 'logits',
-    },
-  );
+  const model = savedModel((images, parameters) => network.decode(network.encode(images as Tensor5D, parameters, pass), parameters, pass), values, [
+    1,
+    ...spatialSize(size),
+    network.inChannels,
+  ]);
   const partial = `${folder}.${randomUUID()}.partial`;
   try {
     await mkdir(partial, { recursive: true });
-    await writeFile(join(partial, 'saved_model.pb'), savedModel);
+    await writeFile(join(partial, 'saved_model.pb'), model);
     await rename(partial, folder);
   } catch (cause) {
     await rm(partial, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { loadSettings, predictConfig } from '../config/index.js';
-import { inferenceGraph, type Tensor5D } from '../engine/index.js';
+import { countMultiplyAdds, type Tensor5D } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
 import { elementCount, makeNetwork, type NetworkName, toPyTorchShape } from '../network/index.js';
 import type { Triple } from '../volume/index.js';
@@ -43,12 +43,11 @@ export function inspectNetwork({ network: name, set, inChannels, outChannels, si
   }));
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   const pass = { training: false, dropoutKey: 0 };
-  const zeros = new Float32Array(Math.max(...layers.map((layer) => layer.parameters)));
-  const { multiplyAdds } = inferenceGraph((images, values) => network.decode(network.encode(images as Tensor5D, values, pass), values, pass), {
-    parameters: Object.fromEntries(network.specs.map(({ name: of, shape }) => [of, { shape, data: zeros.subarray(0, elementCount(shape)) }])),
-    input: { name: 'images', shape: [1, ...spatialSize(size), inChannels] },
-    output: 'logits',
-  });
+  const multiplyAdds = countMultiplyAdds(
+    (images, values) => network.decode(network.encode(images as Tensor5D, values, pass), values, pass),
+    Object.fromEntries(network.specs.map(({ name: of, shape }) => [of, shape])),
+    [1, ...spatialSize(size), inChannels],
+  );
   return {
     schema: 1,
     network: name,
