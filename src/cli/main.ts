@@ -11,9 +11,10 @@ import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
+import { reportCommand } from './report.js';
 
 /** Designed, but not part of this version: they say so instead of "unknown command". */
-const missing = ['benchmark-speed', 'report', 'weights'];
+const missing = ['benchmark-speed', 'weights'];
 
 /**
  * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or configuration,
@@ -40,6 +41,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(predictCommand))
       .command(add(evaluateCommand))
       .command(add(experimentCommand))
+      .command(add(reportCommand))
       .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
       .demandCommand(1, 'no command was given')
       .recommendCommands()

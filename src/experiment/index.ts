@@ -1,3 +1,4 @@
+export { collectReport, type ReportSources } from './collect-report.js';
 export { evaluateRun } from './evaluate-run.js';
 export { type OpenedWeights, openForeignWeights, openRunWeights, type Preset } from './open-weights.js';
 export { phantom, phantomClasses, writePhantoms } from './phantoms.js';

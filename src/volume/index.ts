@@ -5,7 +5,7 @@ export { percentile, percentileScale, scaleCtIntensity, zScoreNonZero } from './
 export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolume, readVolumeHeader } from './nifti-read.js';
-export { writeNifti } from './nifti-write.js';
+export { niftiBytes, writeNifti } from './nifti-write.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
 export { resampleToGrid, resampleToSpacing } from './resample.js';
