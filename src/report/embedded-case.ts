@@ -20,8 +20,12 @@ interface CaseVolumes {
 /** Around what is labelled, so that its surroundings can be seen. */
 const marginMm = 20;
 
-/** Voxels of the longest axis, tried in this order until the case fits. */
-const sides = [160, 128, 112, 96, 80, 64, 48, 32];
+/** Voxels of the longest axis, at most and at least. */
+const largestSide = 160;
+const smallestSide = 32;
+
+/** Characters a voxel of all three volumes takes where images compress well; the first try goes by it. */
+const fewestCharacters = 0.5;
 
 /**
  * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes to fit, intensities as 8
@@ -32,12 +36,20 @@ const sides = [160, 128, 112, 96, 80, 64, 48, 32];
 export function embedCase(volumes: CaseVolumes, window: readonly [number, number] | undefined, budget: number): EmbeddedCase {
   const cropped = croppedToLabels(volumes);
   const [low, high] = window ?? percentiles(cropped.image);
-  let embedded: EmbeddedCase | undefined;
-  for (const side of sides) {
-    embedded = encoded(coarser(cropped, side), low, high);
-    if (embedded.image.length + embedded.reference.length + embedded.prediction.length <= budget) break;
+  let side = Math.min(largestSide, sideFor(cropped.image, budget / fewestCharacters));
+  for (;;) {
+    const embedded = encoded(coarser(cropped, side), low, high);
+    const share = (embedded.image.length + embedded.reference.length + embedded.prediction.length) / budget;
+    if (share <= 1 || side === smallestSide) return embedded;
+    const [nx, ny, nz] = embedded.size;
+    side = Math.min(side - 1, sideFor(cropped.image, (0.95 * (nx * ny * nz)) / share));
   }
-  return embedded!;
+}
+
+/** Voxels of the longest axis of a grid of cubes over the volume that has so many voxels. */
+function sideFor({ size, spacing }: Volume, voxels: number): number {
+  const [x, y, z] = size.map((n, axis) => n * spacing[axis]!) as unknown as Triple;
+  return Math.max(smallestSide, Math.floor(Math.max(x, y, z) / Math.cbrt((x * y * z) / voxels)));
 }
 
 function croppedToLabels({ image, reference, prediction }: CaseVolumes): CaseVolumes {
@@ -110,4 +122,4 @@ function encoded({ image, reference, prediction }: CaseVolumes, low: number, hig
   };
 }
 
-const base64 = (volume: Volume): string => gzipSync(niftiBytes(volume), { level: 9 }).toString('base64');
+const base64 = (volume: Volume): string => gzipSync(niftiBytes(volume), { level: 6 }).toString('base64');
