@@ -12,6 +12,7 @@ import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
 import { reportCommand } from './report.js';
+import { watchCommand } from './watch.js';
 
 /** Designed, but not part of this version: they say so instead of "unknown command". */
 const missing = ['benchmark-speed', 'weights'];
@@ -42,6 +43,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(evaluateCommand))
       .command(add(experimentCommand))
       .command(add(reportCommand))
+      .command(add(watchCommand))
       .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
       .demandCommand(1, 'no command was given')
       .recommendCommands()
