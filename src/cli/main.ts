@@ -12,10 +12,9 @@ import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
+import { reportCommand } from './report.js';
+import { watchCommand } from './watch.js';
 import { weightsCommand } from './weights.js';
-
-/** Designed, but not part of this version: they say so instead of "unknown command". */
-const missing = ['report'];
 
 /**
  * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or configuration,
@@ -26,9 +25,6 @@ export async function main(args: readonly string[]): Promise<void> {
   const context = openContext();
   const verbose = args.includes('--verbose');
   try {
-    const planned = missing.find((name) => name === args[0]);
-    if (planned)
-      throw new UsageError(`"${planned}" is not part of this version; "hybridmim --help" lists the commands there are`, { field: planned });
     const add = <F>(command: Command<F>) => commandModule(command, context);
     await yargs([...args])
       .scriptName('hybridmim')
@@ -44,6 +40,8 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(experimentCommand))
       .command(add(benchmarkSpeedCommand))
       .command(add(weightsCommand))
+      .command(add(reportCommand))
+      .command(add(watchCommand))
       .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
       .demandCommand(1, 'no command was given')
       .recommendCommands()

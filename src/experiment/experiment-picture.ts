@@ -43,4 +43,5 @@ const evaluatedClasses = (classes: Readonly<Record<string, string>>) =>
   Object.entries(classes).map(([value, name]) => ({ name, values: [Number(value)] }));
 
 /** CT is shown in the window that the network saw; other intensities have no unit. */
-const windowOf = ({ preprocessing }: PreparedCase) => (preprocessing.intensity === 'ct-window' ? { window: preprocessing.windowHu } : {});
+export const windowOf = ({ preprocessing }: PreparedCase): { readonly window?: readonly [number, number] } =>
+  preprocessing.intensity === 'ct-window' ? { window: preprocessing.windowHu } : {};

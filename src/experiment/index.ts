@@ -1,4 +1,5 @@
 export { type Cell, planCells } from './cells.js';
+export { collectReport, type ReportSources } from './collect-report.js';
 export { type Converted, type ExportOptions, exportWeights, type ImportOptions, importWeights } from './convert-weights.js';
 export { estimateCells, estimateTable, type PlannedCell } from './estimate.js';
 export { evaluateRun } from './evaluate-run.js';

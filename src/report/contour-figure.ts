@@ -46,7 +46,8 @@ function requireWindow(window: readonly [number, number] | undefined): void {
   throw new UsageError(`window [${window.join(', ')}] is empty: its second number must be the larger`, { field: 'window', found: window });
 }
 
-function requireOneGrid({ caseName, image, reference, predictions }: ContourPanel): void {
+/** @throws DataError when the volumes of a case do not lie on one grid */
+export function requireOneGrid({ caseName, image, reference, predictions }: ContourPanel): void {
   const labels = Object.entries(predictions).map(([method, label]) => [`the prediction of ${method}`, label] as const);
   for (const [role, label] of [...(reference ? [['the reference', reference] as const] : []), ...labels]) {
     if (label.size.join() === image.size.join() && cornersApart(label, image) <= toleranceVoxels * Math.min(...image.spacing)) continue;

@@ -22,7 +22,7 @@ const widestName = 220;
 const colours = { text: '#24292f', quiet: '#6e7781', grid: '#e8eaed', axis: '#afb8c1', loss: '#1f6fb2', heldOut: '#d9480f', learningRate: '#2b8a5a' };
 
 /** Of validation values; they tell apart on white, and neighbours differ in lightness too. The mean, where there is one, is dark. */
-const scoreColours = [
+export const scoreColours = [
   ...['#1f77b4', '#ff7f0e', '#2ca02c', '#d62728', '#9467bd', '#17a2b8', '#e377c2'],
   ...['#8c6d31', '#7f7f7f', '#bcbd22', '#0b4f8a', '#f4a582', '#66c2a5', '#a50f15'],
 ];
@@ -46,7 +46,7 @@ export function progressSpec({ lastStep, total, terms, learningRate, scores }: P
       ...rowsOf(smallPanels).map((row): Panel => ({ spacing: columnGap, hconcat: row })),
       ...(scores ? [scoresPanel(scores, lastStep)] : []),
     ],
-    config: style,
+    config: figureStyle,
   };
 }
 
@@ -129,7 +129,8 @@ const valueLabels = ([low, high]: readonly [number, number]) => ({
 const rowsOf = (panels: readonly Panel[]): Panel[][] =>
   Array.from({ length: Math.ceil(panels.length / layout.columns) }, (_, i) => panels.slice(i * layout.columns, (i + 1) * layout.columns));
 
-const style: NonNullable<TopLevelSpec['config']> = {
+/** Type and lines of every figure of curves and bars. */
+export const figureStyle: NonNullable<TopLevelSpec['config']> = {
   font: figureFont,
   view: { stroke: null },
   title: {

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -36,12 +36,43 @@ const logName = 'metrics.jsonl';
 export function readMetrics(folder: string): MetricsLine[] {
   const file = join(folder, logName);
   if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const parsed = z.union([stepLine, validationLine]).safeParse(jsonOrUndefined(line));
-      return parsed.success ? [parsed.data] : [];
-    });
+  return parsedLines(readFileSync(file, 'utf8'));
+}
+
+function parsedLines(text: string): MetricsLine[] {
+  return text.split('\n').flatMap((line) => {
+    const parsed = z.union([stepLine, validationLine]).safeParse(jsonOrUndefined(line));
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+/**
+ * A look at a run's metrics that each time reads only what was written since the last one, and returns all lines so far. A log that was
+ * written anew, as resuming does, is read anew.
+ */
+export function followMetrics(folder: string): () => readonly MetricsLine[] {
+  const file = join(folder, logName);
+  let [inode, offset, lines]: [number, number, MetricsLine[]] = [0, 0, []];
+  return () => {
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (!stats) return lines;
+    if (stats.ino !== inode || stats.size < offset) [inode, offset, lines] = [stats.ino, 0, []];
+    const fresh = bytesFrom(file, offset, stats.size - offset);
+    const whole = fresh.subarray(0, fresh.lastIndexOf(0x0a) + 1); // a line that is being written comes with the next look
+    for (const line of parsedLines(whole.toString('utf8'))) lines.push(line);
+    offset += whole.length;
+    return lines;
+  };
+}
+
+function bytesFrom(file: string, start: number, length: number): Buffer {
+  const descriptor = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, length, start));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /**

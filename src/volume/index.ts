@@ -5,7 +5,7 @@ export { type ChannelParts, ctScaling, type IntensityScaling, percentile, percen
 export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolumeHeader } from './nifti-read.js';
-export { writeNifti } from './nifti-write.js';
+export { niftiBytes, writeNifti } from './nifti-write.js';
 export { bytesHeldWhole, openSlices, readVolume } from './read.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';

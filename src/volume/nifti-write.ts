@@ -16,9 +16,14 @@ export async function writeNifti(file: string, volume: Volume): Promise<void> {
   if (!/\.nii(\.gz)?$/.test(file)) throw new UsageError(`${file} does not end in .nii or .nii.gz`, { file });
   if (Math.max(...volume.size, volume.channels) > 32767)
     throw new UsageError(`${file}: an axis of ${volume.size.join('x')} is longer than 32767, the most that NIfTI-1 holds`, { file });
-  const { data } = volume;
-  const bytes = Buffer.concat([niftiHeader(volume), Buffer.from(data.buffer, data.byteOffset, data.byteLength)]);
+  const bytes = niftiBytes(volume);
   await writeFileAtomic(file, file.endsWith('.gz') ? await promisify(gzip)(bytes, { level: 4 }) : bytes);
+}
+
+/** The content of an uncompressed NIfTI-1 file; no axis may be longer than 32767. */
+export function niftiBytes(volume: Volume): Buffer {
+  const { data } = volume;
+  return Buffer.concat([niftiHeader(volume), Buffer.from(data.buffer, data.byteOffset, data.byteLength)]);
 }
 
 function niftiHeader(volume: Volume): Buffer {
