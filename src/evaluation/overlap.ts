@@ -17,6 +17,7 @@ export interface Overlap {
 export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelArray, regions: readonly (readonly number[])[]): Overlap[] {
   const [nx, ny, nz] = size;
   const found = regions.map(() => ({ predicted: 0, present: 0, both: 0, prediction: new Runs(), reference: new Runs() }));
+  const endOfRun = runEnder(prediction, reference);
   const none: typeof found = [];
   const ofValue = regionsByValue(regions, found);
   for (let row = 0, start = 0; row < ny * nz; row++, start += nx) {
@@ -24,8 +25,8 @@ export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelA
     for (let i = start; i < start + nx; ) {
       const predicted = prediction[i]!;
       const present = reference[i]!;
-      const from = i++;
-      while (i < start + nx && prediction[i] === predicted && reference[i] === present) i++;
+      const from = i;
+      i = endOfRun(i + 1, start + nx, predicted, present);
       if (predicted === 0 && present === 0) continue;
       const first = from - start;
       const last = i - 1 - start;
@@ -48,4 +49,27 @@ export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelA
 function regionsByValue<T>(regions: readonly (readonly number[])[], found: readonly T[]): (readonly T[])[] {
   const largest = Math.max(0, ...regions.flat());
   return Array.from({ length: largest + 1 }, (_, value) => found.filter((_, i) => value !== 0 && regions[i]!.includes(value)));
+}
+
+/** Finds, from a voxel on and before `end`, the first where the pair of values is another; four voxels at a time where labels are bytes. */
+function runEnder(prediction: VoxelArray, reference: VoxelArray): (from: number, end: number, predicted: number, present: number) => number {
+  const [fourPredicted, fourPresent] = [byFour(prediction), byFour(reference)];
+  return (from, end, predicted, present) => {
+    let i = from;
+    if (fourPredicted && fourPresent) {
+      while (i < end && i % 4 !== 0 && prediction[i] === predicted && reference[i] === present) i++;
+      if (i % 4 === 0) {
+        const [allPredicted, allPresent] = [predicted * 0x01010101, present * 0x01010101];
+        let four = i / 4;
+        while (4 * four + 4 <= end && fourPredicted[four] === allPredicted && fourPresent[four] === allPresent) four++;
+        i = 4 * four;
+      }
+    }
+    while (i < end && prediction[i] === predicted && reference[i] === present) i++;
+    return i;
+  };
+}
+
+function byFour(data: VoxelArray): Uint32Array | undefined {
+  return data instanceof Uint8Array && data.byteOffset % 4 === 0 ? new Uint32Array(data.buffer, data.byteOffset, data.length >> 2) : undefined;
 }

@@ -12,8 +12,15 @@ import { everywhere, type Needed, neededBlocks, windowsOf } from './needed-block
  * @param seeds indices of at least one voxel, x fastest, rising
  * @param at indices of voxels, rising
  * @param spacing mm along [x, y, z]
+ * @param scratch at least a number a voxel of the box, of any content, so that several calls can share it
  */
-export function squaredDistances(size: Triple, seeds: Int32Array, at: Int32Array, spacing: Triple): Float64Array {
+export function squaredDistances(
+  size: Triple,
+  seeds: Int32Array,
+  at: Int32Array,
+  spacing: Triple,
+  scratch = new Uint32Array(size[0] * size[1] * size[2]),
+): Float64Array {
   const slices = seededSlices(size, seeds);
   const bounds = axisBounds(size, seeds, at, spacing);
   const needed = neededBlocks(size, slices, at, bounds, spacing) ?? everywhere(size, slices.length);
@@ -21,8 +28,8 @@ export function squaredDistances(size: Triple, seeds: Int32Array, at: Int32Array
     voxels === size[0] ? Number.POSITIVE_INFINITY : (voxels * spacing[0]) ** 2,
   );
   const alongY = Float64Array.from({ length: size[1] }, (_, voxels) => (voxels * spacing[1]) ** 2);
-  const nearest = nearestInSlices(size, seeds, slices.length, needed, alongX, spacing[1] ** 2);
-  const inSlice = (i: number) => alongX[nearest[i]! & 0xffff]! + alongY[nearest[i]! >>> 16]!;
+  nearestInSlices(size, seeds, slices.length, needed, alongX, spacing[1] ** 2, scratch);
+  const inSlice = { nearest: scratch, alongX, alongY };
   const byColumn = orderByColumn(size, at);
   return needed.all
     ? fromAllSlices(size, slices, at, byColumn, inSlice, spacing[2])
@@ -36,12 +43,18 @@ function seededSlices([nx, ny, nz]: Triple, seeds: Int32Array): Int32Array {
 }
 
 /**
- * Of each seeded slice, where it is needed: voxels along y (high 16 bits) and along x (low 16 bits) to the nearest seed of that slice; `nx` along x
- * where none is in reach.
- * @returns index y + ny * (x + nx * number of the seeded slice)
+ * Writes into `nearest`, at y + ny * (x + nx * number of the seeded slice) where it is needed: voxels along y (high 16 bits) and along x (low 16 bits)
+ * to the nearest seed of that slice; `nx` along x where none is in reach.
  */
-function nearestInSlices([nx, ny]: Triple, seeds: Int32Array, slices: number, needed: Needed, alongX: Float64Array, scaleY: number): Uint32Array {
-  const nearest = new Uint32Array(nx * ny * slices);
+function nearestInSlices(
+  [nx, ny]: Triple,
+  seeds: Int32Array,
+  slices: number,
+  needed: Needed,
+  alongX: Float64Array,
+  scaleY: number,
+  nearest: Uint32Array,
+): void {
   const offsets = new Uint16Array(nx * ny);
   const rows = new Int32Array(ny);
   const rowsBefore = new Int32Array(ny + 1); // seeded rows below y
@@ -81,8 +94,6 @@ function nearestInSlices([nx, ny]: Triple, seeds: Int32Array, slices: number, ne
       }
     }
   }
-  return nearest;
-
   /** Writes voxels along x to the nearest seed of a row that has some; returns the position of the next row's first seed. */
   function offsetsInRow(nx: number, seeds: Int32Array, first: number, start: number, offsets: Uint16Array): number {
     const row = start % offsets.length;
@@ -117,7 +128,14 @@ function orderByColumn([nx, ny]: Triple, at: Int32Array): ByColumn {
   return { starts, order };
 }
 
-type InSlice = (index: number) => number;
+/** The nearest seeds of the slices, and squared distances in mm^2 by voxels along x and y. */
+interface InSlice {
+  readonly nearest: Uint32Array;
+  readonly alongX: Float64Array;
+  readonly alongY: Float64Array;
+}
+
+const squaredInSlice = ({ nearest, alongX, alongY }: InSlice, i: number): number => alongX[nearest[i]! & 0xffff]! + alongY[nearest[i]! >>> 16]!;
 
 /** The least over all seeded slices, by one envelope a column. */
 function fromAllSlices(
@@ -133,7 +151,7 @@ function fromAllSlices(
   const envelope = emptyEnvelope(slices.length);
   for (let column = 0; column < nx * ny; column++) {
     if (starts[column] === starts[column + 1]) continue;
-    for (let s = 0; s < slices.length; s++) values[s] = inSlice(column + nx * ny * s);
+    for (let s = 0; s < slices.length; s++) values[s] = squaredInSlice(inSlice, column + nx * ny * s);
     const last = lowerEnvelope(values, slices, 0, slices.length, mm ** 2, envelope);
     for (let k = starts[column]!, current = 0; k < starts[column + 1]!; k++) {
       const z = Math.floor(at[order[k]!]! / (nx * ny));
@@ -176,7 +194,7 @@ function fromNearSlices(
       const across = Math.min(above, below);
       const acrossSquared = (across * mm) ** 2;
       if (across === nz || acrossSquared > Math.min(best, bound)) break;
-      const found = inSlice(column + nx * ny * (above <= below ? up++ : down--)) + acrossSquared;
+      const found = squaredInSlice(inSlice, column + nx * ny * (above <= below ? up++ : down--)) + acrossSquared;
       if (found < best) best = found;
     }
     distances[query] = best;

@@ -20,7 +20,8 @@ export function surfaceDistances(prediction: Runs, reference: Runs, size: Triple
   const rows = size[1];
   const box = boxAround([prediction, reference], rows)!;
   const [predicted, present] = [surfaceVoxels(prediction, box, rows), surfaceVoxels(reference, box, rows)];
-  const directed = (from: Int32Array, to: Int32Array) => squaredDistances(box.size, to, from, spacing).map(Math.sqrt).sort();
+  const scratch = new Uint32Array(box.size[0] * box.size[1] * box.size[2]);
+  const directed = (from: Int32Array, to: Int32Array) => squaredDistances(box.size, to, from, spacing, scratch).map(Math.sqrt).sort();
   return { toReference: directed(predicted, present), toPrediction: directed(present, predicted) };
 }
 
