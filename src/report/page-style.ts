@@ -42,8 +42,8 @@ figure.wide svg { min-width: 50rem; }
 fieldset { border: 1px solid var(--line); border-radius: 6px; padding: 0.4rem 0.75rem; display: flex; flex-wrap: wrap; gap: 0.3rem 1rem; margin: 0; min-width: 0; }
 label { display: inline-flex; align-items: center; gap: 0.4rem; min-height: 1.75rem; }
 label.stacked { flex-direction: column; align-items: start; gap: 0.1rem; }
-select, .controls button, td button { font: inherit; color: var(--ink); background: var(--page); border: 1px solid var(--line); border-radius: 6px; padding: 0.3rem 0.6rem; max-width: 100%; }
-td button { padding: 0.1rem 0.5rem; cursor: pointer; }
+select, tbody button { font: inherit; color: var(--ink); background: var(--page); border: 1px solid var(--line); border-radius: 6px; padding: 0.3rem 0.6rem; max-width: 100%; }
+tbody button { padding: 0.1rem 0.5rem; cursor: pointer; }
 .swatch { width: 0.9rem; height: 0.9rem; border-radius: 3px; border: 1px solid var(--line); }
 @media (max-width: 40rem) { header, main, footer { padding: 0.75rem; } .stage { height: 65vh; } }
 `;

@@ -15,14 +15,20 @@ const themed: readonly (readonly [string, string])[] = [
  * @param id letters and digits; no other SVG of the page may have it
  */
 export function pageSvg(svg: string, id: string, description: string): string {
-  const coloured = themed.reduce((text, [from, to]) => text.replaceAll(`"${from}"`, `"${to}"`), svg);
-  return coloured
+  return svg
+    .replace(/<[^<>]*>/g, (tag) => pageTag(tag, id))
     .replace(/(<rect [^>]*?)fill="white"\/>/, '$1fill="none"/>')
-    .replace(/(\sid="|url\(#|href="#)/g, `$1${id}-`)
-    .replace(/(\d+\.\d\d)\d+/g, '$1')
-    .replace(/ (?:aria-[a-z]+|role|aria-roledescription)="[^"]*"/g, '')
     .replace(/^<svg /, `<svg role="img" aria-label="${escapeXml(description)}" `)
     .replace(/ width="([\d.]+)" height="([\d.]+)"/, (_, width: string, height: string) =>
       svg.slice(0, svg.indexOf('>')).includes('viewBox') ? ` width="${width}"` : ` width="${width}" viewBox="0 0 ${width} ${height}"`,
     );
+}
+
+/** A tag alone, so that no text of the figure is taken for a number, a colour or an attribute. */
+function pageTag(tag: string, id: string): string {
+  return themed
+    .reduce((text, [from, to]) => text.replaceAll(`"${from}"`, `"${to}"`), tag)
+    .replace(/(\sid="|url\(#|href="#)/g, `$1${id}-`)
+    .replace(/(\d+\.\d\d)\d+/g, '$1')
+    .replace(/ (?:aria-[a-z]+|role)="[^"]*"/g, '');
 }

@@ -10,6 +10,8 @@ interface HtmlCell {
   /** What it sorts by where its text is more than that. */
   readonly value?: string;
   readonly rank?: PaperCell['rank'];
+  /** Words, not a number. */
+  readonly left?: boolean;
 }
 
 interface HtmlRow {
@@ -25,7 +27,7 @@ export function paperTableHtml({ number, caption, header, rows, notes }: PaperTa
     rows.map(({ labels, cells, published }) => ({
       ours: !published,
       cells: [
-        ...labels.map((text, i) => ({ text: i === labels.length - 1 ? `${text} ${published ? '(published)' : '(ours)'}` : text })),
+        ...labels.map((text, i) => ({ text: i === labels.length - 1 ? `${text} ${published ? '(published)' : '(ours)'}` : text, left: true })),
         ...cells.map(({ text, rank }) => ({ text, value: text, rank })),
       ],
     })),
@@ -72,7 +74,7 @@ export function caseTableHtml({ name, evaluation }: ReportEvaluation, viewIds: R
     return { cells: [id, ...numbers.map((text) => ({ text })), { text: missed.join(', ') || '-' }] };
   });
   const table = sortableTable(`Cases of ${name}; Dice in %, HD95 in mm`, header, rows);
-  return `<details><summary>${escapeXml(`${name}: ${cases.length} cases`)}</summary>${table}</details>`;
+  return `<details><summary>${escapeXml(`${name}: ${cases.length} ${cases.length === 1 ? 'case' : 'cases'}`)}</summary>${table}</details>`;
 }
 
 /** A table whose columns sort by buttons in their titles, in a box of its own that scrolls on narrow screens. */
@@ -88,9 +90,9 @@ function sortableTable(caption: string, header: readonly string[], rows: readonl
 
 const rankWords = { 1: 'best', 2: 'second', 3: 'third' } as const;
 
-function cellHtml({ text, html, value, rank }: HtmlCell, column: number): string {
+function cellHtml({ text, html, value, rank, left }: HtmlCell, column: number): string {
   const data = value === undefined ? '' : ` data-value="${escapeXml(value)}"`;
   if (column === 0) return `<th scope="row"${data}>${html ?? escapeXml(text)}</th>`;
   const mark = rank ? `<sup aria-hidden="true">${rank}</sup><span class="hidden"> ${rankWords[rank]} of the column</span>` : '';
-  return `<td${rank ? ` class="rank-${rank}"` : ''}${data}>${html ?? escapeXml(text)}${mark}</td>`;
+  return `<td${rank ? ` class="rank-${rank}"` : left ? ' class="left"' : ''}${data}>${html ?? escapeXml(text)}${mark}</td>`;
 }

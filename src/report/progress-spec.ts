@@ -19,7 +19,15 @@ const layout = { width: 1000, columns: 3, axis: 44, overhang: 4, columnGap: 36, 
 /** Of a name in the legend; the rest is cut off. */
 const widestName = 220;
 
-const colours = { text: '#24292f', quiet: '#6e7781', grid: '#e8eaed', axis: '#afb8c1', loss: '#1f6fb2', heldOut: '#d9480f', learningRate: '#2b8a5a' };
+export const colours = {
+  text: '#24292f',
+  quiet: '#6e7781',
+  grid: '#e8eaed',
+  axis: '#afb8c1',
+  loss: '#1f6fb2',
+  heldOut: '#d9480f',
+  learningRate: '#2b8a5a',
+};
 
 /** Of validation values; they tell apart on white, and neighbours differ in lightness too. The mean, where there is one, is dark. */
 export const scoreColours = [

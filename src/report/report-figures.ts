@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { figureStyle, scoreColours } from './progress-spec.js';
+import { colours, figureStyle, scoreColours } from './progress-spec.js';
 import { byClasses, type ReportEvaluation, type SpeedResult } from './report-content.js';
 
 /** A figure of a report: what draws it, and what it says in words. */
@@ -36,7 +36,10 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
     id: `dice-over-cases-${number}`,
     title: `Dice over cases: ${classes.join(', ')}`,
     text: members
-      .map(({ name, evaluation }) => `${name}: ${evaluation.cases.length} cases, mean ${percentText(evaluation.mean.dice.overClasses)}`)
+      .map(
+        ({ name, evaluation }) =>
+          `${name}: ${evaluation.cases.length} ${evaluation.cases.length === 1 ? 'case' : 'cases'}, mean ${percentText(evaluation.mean.dice.overClasses)}`,
+      )
       .join('; '),
     spec: {
       ...base,
@@ -44,8 +47,18 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
       height: perClass * classes.length,
       data: { values },
       layer: [
-        { mark: { type: 'boxplot', extent: 1.5, size: Math.min(18, 0.7 * (perClass / names.length)), outliers: false } },
-        { mark: { type: 'point', filled: true, size: 14, opacity: 0.6 } },
+        {
+          mark: {
+            type: 'boxplot',
+            extent: 1.5,
+            size: Math.min(18, 0.7 * (perClass / names.length)),
+            outliers: false,
+            box: { opacity: 0.3 },
+            median: { color: colours.text },
+            rule: { color: colours.quiet },
+          },
+        },
+        { mark: { type: 'point', filled: true, size: 18, opacity: 0.9 } },
       ],
       encoding: {
         x: { field: 'dice', type: 'quantitative', scale: { zero: false }, axis: { title: 'Dice, %', grid: true } },
@@ -57,15 +70,17 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
   };
 }
 
-/** Mean Dice over the share of training cases, where some of the runs learnt from less than all. */
+/** Mean Dice over the share of training cases, of what was learnt from several shares; results on training cases are left out. */
 export function efficiencyFigure(evaluations: readonly ReportEvaluation[]): ReportFigure | undefined {
-  const values = evaluations.flatMap(({ evaluation, fraction, network, pretrained }) => {
+  const points = evaluations.flatMap(({ evaluation, split, fraction, network, pretrained }) => {
     const dice = evaluation.mean.dice.overClasses;
-    if (fraction === undefined || dice === null) return [];
-    const name = `${evaluation.classes.length} classes, ${network ?? 'network unknown'}, ${pretrained ? 'pre-trained' : 'from scratch'}`;
+    if (fraction === undefined || dice === null || split === 'training') return [];
+    const name = `${shortList(evaluation.classes)}, ${network ?? 'network unknown'}, ${pretrained ? 'pre-trained' : 'from scratch'}`;
     return [{ name, fraction: 100 * fraction, dice: 100 * dice }];
   });
-  if (new Set(values.map(({ fraction }) => fraction)).size < 2) return undefined;
+  const fractionsOf = (name: string) => new Set(points.flatMap((point) => (point.name === name ? [point.fraction] : [])));
+  const values = points.filter(({ name }) => fractionsOf(name).size > 1);
+  if (values.length === 0) return undefined;
   const names = [...new Set(values.map(({ name }) => name))];
   return {
     id: 'label-efficiency',
@@ -130,5 +145,8 @@ const colourOf = (names: readonly string[]) =>
     scale: { domain: [...names], range: names.map((_, i) => scoreColours[i % scoreColours.length]!) },
     legend: { title: null, orient: 'bottom', columns: 1 },
   }) as const;
+
+/** Three classes name a task well enough. */
+const shortList = (classes: readonly string[]): string => (classes.length > 3 ? `${classes.slice(0, 3).join(', ')}, ...` : classes.join(', '));
 
 const percentText = (value: number | null): string => (value === null ? 'undefined' : `${(100 * value).toFixed(2)} %`);

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { contourColours } from './contour-svg.js';
 import type { EmbeddedCase } from './embedded-case.js';
 import { pageScript } from './page-script.js';
 import { pageStyle } from './page-style.js';
-import { escapeXml } from './svg-to-png.js';
+import { escapeXml, type FontWeight, figureFont, fontFiles } from './svg-to-png.js';
 
 /** A case of the viewer. */
 export interface PageCase {
@@ -29,16 +30,15 @@ const policy =
 
 /** The whole report as one HTML file. @param viewerCode NiiVue; needed where there are cases */
 export function reportPage(title: string, sections: readonly PageSection[], cases: readonly PageCase[], viewerCode: string): string {
-  const shown = cases.length > 0 ? [...sections, { id: 'volumes', title: 'Volumes', html: viewerHtml(cases) }] : sections;
-  const links = shown.map(({ id, title: name }) => `<li><a href="#${id}">${escapeXml(name)}</a></li>`).join('');
-  const body = shown.map(
+  const links = sections.map(({ id, title: name }) => `<li><a href="#${id}">${escapeXml(name)}</a></li>`).join('');
+  const body = sections.map(
     ({ id, title: name, html }) => `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeXml(name)}</h2>${html}</section>`,
   );
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    `<link rel="icon" href="data:,"><title>${escapeXml(title)}</title><style>${pageStyle}</style></head><body>`,
+    `<link rel="icon" href="data:,"><title>${escapeXml(title)}</title><style>${fontFaces()}${pageStyle}</style></head><body>`,
     '<a class="skip" href="#content">Skip to the content</a>',
     `<header><h1>${escapeXml(title)}</h1><nav aria-label="Parts of the report"><ul>${links}</ul></nav></header>`,
     `<main id="content">${body.join('')}</main>`,
@@ -52,6 +52,19 @@ export function reportPage(title: string, sections: readonly PageSection[], case
 
 /** Colours of classes, the same as in the slices. */
 export const classColour = (i: number): string => contourColours[i % contourColours.length]!;
+
+/** The figures' font, in whose letters their texts were measured. */
+function fontFaces(): string {
+  const face = (file: string, weight: FontWeight) =>
+    `@font-face{font-family:${figureFont};font-weight:${weight};src:url(data:font/ttf;base64,${readFileSync(file).toString('base64')})}`;
+  const [regular, semiBold] = fontFiles();
+  return face(regular, 400) + face(semiBold, 600);
+}
+
+/** The section of the viewer. */
+export function viewerSection(cases: readonly PageCase[]): PageSection {
+  return { id: 'volumes', title: 'Volumes', html: viewerHtml(cases) };
+}
 
 function viewerHtml(cases: readonly PageCase[]): string {
   const options = cases.map(({ id, name }) => `<option value="${id}">${escapeXml(name)}</option>`).join('');

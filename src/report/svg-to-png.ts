@@ -50,7 +50,9 @@ function fontsFor(text: string): NonNullable<ResvgRenderOptions['font']> {
   return { loadSystemFonts: beyondOurs, fontFiles: [...fontFiles()], defaultFontFamily: figureFont, sansSerifFamily: figureFont };
 }
 
-function fontFiles(): readonly string[] {
+/** The files of the figures' font, regular and semi-bold. */
+export function fontFiles(): readonly [regular: string, semiBold: string] {
   const { resolve } = createRequire(import.meta.url);
-  return ['400Regular/Roboto_400Regular.ttf', '600SemiBold/Roboto_600SemiBold.ttf'].map((name) => resolve(`@expo-google-fonts/roboto/${name}`));
+  const file = (name: string) => resolve(`@expo-google-fonts/roboto/${name}`);
+  return [file('400Regular/Roboto_400Regular.ttf'), file('600SemiBold/Roboto_600SemiBold.ttf')];
 }

@@ -13,7 +13,7 @@ import { progressPanels } from './progress-panels.js';
 import { progressSpec } from './progress-spec.js';
 import { type ReportCase, type ReportContent, type ReportEvaluation, type ReportRun, worstFirst } from './report-content.js';
 import { boxFigures, efficiencyFigure, type ReportFigure, speedFigure } from './report-figures.js';
-import { classColour, type PageCase, type PageSection, reportPage } from './report-page.js';
+import { classColour, type PageCase, type PageSection, reportPage, viewerSection } from './report-page.js';
 import { specToSvg } from './spec-to-svg.js';
 import { escapeXml, svgToPng } from './svg-to-png.js';
 import { viewerCode } from './viewer-code.js';
@@ -50,7 +50,11 @@ export async function writeReport(file: string, content: ReportContent, options:
   for (const figure of figures) drawings.push({ ...figure, svg: await specToSvg(figure.spec) });
   const { cases, slices, problems } = await drawCases(content.cases, options);
   if (options.figures !== undefined) await writeFigures(options.figures, [...drawings, ...slices]);
-  const sections = [...pageSections(content, drawings, slices, cases), ...noteSection([...content.notes, ...problems])];
+  const sections = [
+    ...pageSections(content, drawings, slices, cases),
+    ...(cases.length > 0 ? [viewerSection(cases)] : []),
+    ...noteSection([...content.notes, ...problems]),
+  ];
   const page = reportPage(content.title, sections, cases, cases.length > 0 ? await viewerCode() : '');
   await mkdir(dirname(file), { recursive: true });
   await writeFileAtomic(file, page);
