@@ -16,7 +16,10 @@ export interface MeasuredStep {
   /** Items of the batch that was measured; time and memory grow with it. */
   readonly batch: number;
   readonly seconds: number;
-  /** The most that the process held while it ran, beyond what it held before; null where the system does not say. */
+  /**
+   * The most that the process held while it ran: the program, the step, and what the allocator keeps of steps before, so that it is an upper
+   * bound; null where the system does not say.
+   */
   readonly peakBytes: number | null;
 }
 
@@ -73,7 +76,7 @@ interface Measurement {
 
 /** One step after a first one, which also optimises the graph. */
 async function measure({ batch, specs, inputs, fed, options, losses }: Measurement): Promise<MeasuredStep> {
-  const before = resetPeak();
+  resetPeak();
   const values: NamedArrays = { ...initialiseParameters(specs, 0), ...zeroMoments(specs) };
   const state = createState(values, { engine: 'graph', threads: options.threads });
   try {
@@ -91,21 +94,19 @@ async function measure({ batch, specs, inputs, fed, options, losses }: Measureme
     const started = performance.now();
     await step.run(feed, 1);
     const seconds = (performance.now() - started) / 1000;
-    const peak = residentPeak();
-    return { batch, seconds, peakBytes: before === null || peak === null ? null : peak - before };
+    return { batch, seconds, peakBytes: residentPeak() };
   } finally {
     state.dispose();
   }
 }
 
-/** Sets the peak of the resident size back to what is resident now (Linux), and returns that. */
-function resetPeak(): number | null {
+/** Sets the peak of the resident size back to what is resident now, where the system can (Linux). */
+function resetPeak(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    return null;
+    // elsewhere there is no peak to read either
   }
-  return residentPeak();
 }
 
 function residentPeak(): number | null {

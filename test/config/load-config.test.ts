@@ -27,6 +27,26 @@ describe('loading a configuration', () => {
     expect(config.data.cropSize).toEqual([64, 64, 64]);
   });
 
+  it('lays a file upon those that it extends, group by group, later ones upon earlier ones', async () => {
+    writeFileSync(join(folder, 'base.yaml'), `${minimal}seed: 3\nnetwork: {dropout: 0.2, features: [8, 8, 8, 8, 8, 8]}\n`);
+    writeFileSync(join(folder, 'short.yaml'), 'train: {steps: 1}\nnetwork: {dropout: 0.3}\n');
+    const config = await loadConfig(pretrainConfig, written('extends: [base.yaml, short.yaml]\nseed: 4\nnetwork: {features: [4, 4, 4, 4, 4, 4]}\n'));
+    expect(config).toMatchObject({ seed: 4, train: { batchSize: 2, steps: 1 }, network: { dropout: 0.3, features: [4, 4, 4, 4, 4, 4] } });
+  });
+
+  it('refuses a file that extends itself, one that is not there, and a name that is none', async () => {
+    writeFileSync(join(folder, 'round.yaml'), 'extends: run.yaml\n');
+    await expect(loadConfig(pretrainConfig, written('extends: round.yaml\n'))).rejects.toMatchObject({
+      exitCode: 2,
+      message: /run.yaml extends itself, by way of .*round.yaml/,
+    });
+    await expect(loadConfig(pretrainConfig, written('extends: nowhere.yaml\n'))).rejects.toMatchObject({
+      exitCode: 3,
+      message: /nowhere.yaml cannot be read/,
+    });
+    await expect(loadConfig(pretrainConfig, written('extends: {a: 1}\n'))).rejects.toThrow(/"extends" is {"a":1}, but must be a file name/);
+  });
+
   it.each([
     ['an unknown key, naming the nearest', `${minimal}seeed: 1\n`, [], /run.yaml: there is no key "seeed"; did you mean "seed"\?/],
     ['an unknown key in a group', minimal, ['train.batch=2'], /there is no key "train.batch"; did you mean "train.batchSize"\?/],

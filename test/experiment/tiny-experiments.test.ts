@@ -100,7 +100,7 @@ describe('an experiment on the command line', () => {
 
 describe('SLURM scripts', () => {
   it('are one array of pre-trainings, one of fine-tunings for each, and depend on what they need', async () => {
-    const config = await load('figure4-labels');
+    const config = await load('figure4-labels', 'matrix.methods=[none, ModelGen, HybridMIM]');
     const cells = planCells(config, 'out/prepared');
     const scripts = join(folder, 'slurm');
     const submit = readFileSync(
