@@ -14,7 +14,7 @@ export type MethodConfig =
   | ({ readonly name: 'transvw' } & TransVwConfig);
 
 /** The methods by the name that configurations use. */
-export const methodNames: readonly MethodConfig['name'][] = ['hybridmim', 'models-genesis', 'simmim'];
+export const methodNames: readonly MethodConfig['name'][] = ['hybridmim', 'models-genesis', 'simmim', 'transvw'];
 
 /** The method that a configuration names. Throws UsageError when its settings, network and batch do not fit together. */
 export function pretextMethod(network: Network, batch: PretextBatch, config: MethodConfig): PretextMethod {
