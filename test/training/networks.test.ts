@@ -16,6 +16,8 @@ beforeAll(async () => {
 
 const tiny = {
   'seg-res-net': '{ name: seg-res-net, initFilters: 4, blocksDown: [1, 1, 1], blocksUp: [1, 1], normGroups: 2, dropout: 0.1 }',
+  unetr: '{ name: unetr, imageSize: [32, 32, 64], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 }',
+  'swin-unetr': '{ name: swin-unetr, featureSize: 12, depths: [1, 2, 1, 1], numHeads: [3, 3, 3, 3], window: [4, 4, 4], dropout: 0.1 }',
 };
 const common = ['data.cropSize=[32,32,64]', 'train.steps=2', 'train.warmupSteps=0', 'train.validateEvery=0', 'train.checkpointEvery=1'];
 
