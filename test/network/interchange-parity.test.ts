@@ -11,7 +11,7 @@ import { referenceFile, relativeError } from './unet-parity.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'interchange-'));
 
-describe.each(['seg-res-net-1', 'unetr-1', 'unetr-4', 'swin-unetr-1'])('%s beside MONAI', (name) => {
+describe.each(['seg-res-net-1', 'seg-res-net-4', 'unetr-1', 'unetr-4', 'swin-unetr-1', 'swin-unetr-4'])('%s beside MONAI', (name) => {
   let parity: InterchangeCase;
   let loaded: NamedArrays;
   let found: Record<string, Float32Array>;

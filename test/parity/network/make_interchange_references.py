@@ -40,7 +40,7 @@ NOISY_RUNS = 3
 # name: network, our settings, [B, D, H, W], channels, salt
 CASES = {
     "seg-res-net-1": ("seg-res-net", {"initFilters": 8, "blocksDown": [1, 2, 2, 4], "blocksUp": [1, 1, 1], "normGroups": 8}, [1, 32, 32, 32], 1, 3),
-    "seg-res-net-4": ("seg-res-net", {"initFilters": 12, "blocksDown": [2, 1, 1], "blocksUp": [1, 2], "normGroups": 4}, [2, 28, 20, 36], 4, 4),
+    "seg-res-net-4": ("seg-res-net", {"initFilters": 12, "blocksDown": [2, 1, 1], "blocksUp": [1, 2], "normGroups": 4}, [2, 28, 20, 36], 4, 5),
     "unetr-1": ("unetr", {"imageSize": [32, 32, 32], "featureSize": 4, "hiddenSize": 24, "mlpDim": 40, "numHeads": 3}, [1, 32, 32, 32], 1, 2),
     "unetr-4": ("unetr", {"imageSize": [48, 16, 32], "featureSize": 6, "hiddenSize": 16, "mlpDim": 24, "numHeads": 4}, [2, 32, 16, 48], 4, 4),
     "swin-unetr-1": ("swin-unetr", {"featureSize": 12, "depths": [2, 2, 2, 2], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7]}, [1, 32, 64, 64], 1, 0),
