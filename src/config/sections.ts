@@ -155,8 +155,15 @@ const transVw = z.strictObject({
     .prefault({}),
 });
 
+const unetFormer = z.strictObject({
+  name: z.literal('unetformer'),
+  /** Side of a masked token and share of them: our reading, since its code was not released. */
+  patch: voxels.default(16),
+  maskRatio: z.number().gt(0).lt(1).default(0.4),
+});
+
 /** A pre-training method and its settings; without a name: HybridMIM. */
-export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim, transVw]);
+export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim, transVw, unetFormer]);
 
 const trainShape = {
   batchSize: z.int().min(1),

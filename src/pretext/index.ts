@@ -18,3 +18,4 @@ export {
 export { type MethodConfig, methodNames, pretextMethod, voxelCorruption } from './registry.js';
 export { type SimMimConfig, simMim } from './simmim.js';
 export { type TransVwConfig, transVw } from './transvw.js';
+export { type UNetFormerConfig, unetFormer } from './unetformer.js';
