@@ -1,5 +1,6 @@
 export { autoEncoder, imageFeatures } from './auto-encoder.js';
 export { type HybridMimConfig, hybridMim, hybridMimHeads, type TaskWeights } from './hybridmim.js';
+export { type MaeConfig, mae } from './mae.js';
 export { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
 export { type ModelsGenesisConfig, modelsGenesis } from './models-genesis.js';
 export {

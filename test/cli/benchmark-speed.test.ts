@@ -39,7 +39,7 @@ const small = ['--networks', 'unet', '--precisions', 'float32', '--steps', '1', 
 const narrow = ['--set', 'unet.features=[4,4,8,8,16,4]'];
 
 /** Methods that were made for a network other than `unet`, and which. */
-const elsewhere: Readonly<Record<string, string>> = { unetformer: 'swin-unetr' };
+const elsewhere: Readonly<Record<string, string>> = { unetformer: 'swin-unetr', mae: 'unetr' };
 
 it('times every method that goes with the network by turns, HybridMIM with its partial region and without, and names the others, as JSON, table and figure', async () => {
   const folder = temporaryFolder();
