@@ -76,7 +76,7 @@ export interface Network {
   readonly firstLayers: readonly string[];
   /** Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step needs. */
   encoderBytes(batch: number, size: SpatialSize): number;
-  /** Where tokens attend to tokens alone; a convolution or a window needs its neighbours. */
+  /** Absent where a convolution or an attention window needs the neighbours of a token. */
   readonly tokens?: TokenEncoder;
   /** Feature maps from fine to coarse; the last one is the latent. Input [B, D, H, W, inChannels]. */
   encode(images: Tensor5D, parameters: Parameters, pass: Pass): readonly Tensor5D[];

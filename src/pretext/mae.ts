@@ -28,7 +28,7 @@ import {
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
 import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
-import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
+import { maskBatch, maskedPatches, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
@@ -57,7 +57,7 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
   const tokens = network.tokens as TokenEncoder;
   const grid = wholeGrid(batch.crop, tokens.side);
   const count = grid.patches.reduce((a, b) => a * b, 1);
-  const visible = visibleTokens(count, maskRatio);
+  const visible = visibleTokens(grid, count, maskRatio);
   const rows = { shape: [batch.size * count], dtype: 'int32' } as const;
   const fill = (inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) =>
     predictedVoxels(network, tokens, grid, visible, decoder, inputs, parameters, training);
@@ -139,8 +139,8 @@ function predictedVoxels(
 }
 
 /** Tokens of each item that are left. Throws UsageError when all or none are. */
-function visibleTokens(count: number, maskRatio: number): number {
-  const masked = Math.round(maskRatio * count);
+function visibleTokens(grid: PatchGrid, count: number, maskRatio: number): number {
+  const masked = maskedPatches(grid, maskRatio);
   if (masked > 0 && masked < count) return count - masked;
   throw new UsageError(
     `method.maskRatio ${maskRatio} masks ${masked} of the ${count} tokens of a crop, but some must be masked and some visible: change it or enlarge data.cropSize`,

@@ -57,12 +57,18 @@ describe.each([
 
 describe('what fine-tuning takes from pre-trained weights', () => {
   const stillStep = ['train.steps=1', 'train.learningRate=1.0e-50', 'train.warmupSteps=0', 'train.weightDecay=0', 'train.validateEvery=0'];
-  const transferOf = async (method: string) => {
+  const transferOf = async (method: string, ...overrides: string[]) => {
     const init = join(folder, method, 'checkpoints', 'last.safetensors');
     const out = join(folder, `after-${method}`);
     let shown: TransferReport | undefined;
     const progress = { onTransfer: (report: TransferReport) => (shown = report) };
-    const { last } = await finetune({ settings: await smokeFinetuneConfig(prepared, ...stillStep), init, out, resume: false, progress });
+    const { last } = await finetune({
+      settings: await smokeFinetuneConfig(prepared, ...stillStep, ...overrides),
+      init,
+      out,
+      resume: false,
+      progress,
+    });
     const report = JSON.parse(readFileSync(join(out, 'transfer.json'), 'utf8')) as TransferReport;
     expect(report).toEqual(shown);
     const [before, after] = [(await readSafetensors(init)).arrays, (await readSafetensors(last)).arrays];
@@ -86,6 +92,15 @@ describe('what fine-tuning takes from pre-trained weights', () => {
     expect(report.unused.toSorted()).toEqual(['pretext.mask_token', 'pretext.reconstruction.bias', 'pretext.reconstruction.weight']);
     expect(same).toContain('down_4.convs.conv_1.conv.weight');
     expect(same.filter((key) => key.startsWith('upcat_') && key.endsWith('conv.weight'))).toEqual([]);
+  });
+
+  it('is the whole ViT of a masked auto-encoder, whose own decoder is left out', async () => {
+    const { report, same } = await transferOf('mae', unetr);
+    expect(report.encoder.values).toBe(report.encoder.of);
+    expect(report.decoder.values).toBe(0);
+    expect(report.unused.length).toBeGreaterThan(0);
+    for (const name of report.unused) expect(name).toMatch(/^pretext\./);
+    expect(same).toEqual(expect.arrayContaining(['vit.patch_embedding.position_embeddings', 'vit.blocks.11.attn.qkv.weight', 'vit.norm.weight']));
   });
 
   it('is not what a file that lacks a part of the encoder holds', async () => {
