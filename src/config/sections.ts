@@ -155,8 +155,22 @@ const transVw = z.strictObject({
     .prefault({}),
 });
 
+const unetFormer = z.strictObject({
+  name: z.literal('unetformer'),
+  /** Side of a masked token and share of them: our reading, since its code was not released. */
+  patch: voxels.default(16),
+  maskRatio: z.number().gt(0).lt(1).default(0.4),
+});
+
+const mae = z.strictObject({
+  name: z.literal('mae'),
+  /** Share of the tokens that the encoder does not get, and the decoder that predicts them: MAE's own. */
+  maskRatio: z.number().gt(0).lt(1).default(0.75),
+  decoder: z.strictObject({ width: voxels.default(512), depth: z.int().min(1).max(64).default(8), heads: voxels.default(16) }).prefault({}),
+});
+
 /** A pre-training method and its settings; without a name: HybridMIM. */
-export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim, transVw]);
+export const methodSection = z.discriminatedUnion('name', [hybridMim, modelsGenesis, simMim, transVw, unetFormer, mae]);
 
 const trainShape = {
   batchSize: z.int().min(1),

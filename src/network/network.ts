@@ -1,4 +1,4 @@
-import type { Tensor, Tensor5D } from '../engine/index.js';
+import type { Tensor, Tensor1D, Tensor2D, Tensor5D } from '../engine/index.js';
 import type { ParameterSpec } from './parameters.js';
 
 /** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor. */
@@ -36,6 +36,23 @@ export interface Margins {
   readonly after: SpatialSize;
 }
 
+/** Some of the tokens of every item, as many of each. */
+export interface KeptTokens {
+  readonly perItem: number;
+  /** [B * tokens] int32 rows of [B * tokens, C]: those that are kept, item by item, then all others. */
+  readonly order: Tensor1D;
+  /** [B * tokens] int32 the inverse: where in `order` each row is. */
+  readonly places: Tensor1D;
+}
+
+/** An encoder that can compute some of its tokens without the others. */
+export interface TokenEncoder {
+  /** Side of a token in voxels. */
+  readonly side: number;
+  /** The latent of the tokens that are kept, item by item: [B * kept.perItem, latentChannels]. */
+  encodeKept(images: Tensor5D, kept: KeptTokens, parameters: Parameters, pass: Pass): Tensor2D;
+}
+
 /** A network as its parameter list and two pure functions; nothing is kept between calls. */
 export interface Network {
   readonly name: string;
@@ -59,6 +76,8 @@ export interface Network {
   readonly firstLayers: readonly string[];
   /** Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step needs. */
   encoderBytes(batch: number, size: SpatialSize): number;
+  /** Absent where a convolution or an attention window needs the neighbours of a token. */
+  readonly tokens?: TokenEncoder;
   /** Feature maps from fine to coarse; the last one is the latent. Input [B, D, H, W, inChannels]. */
   encode(images: Tensor5D, parameters: Parameters, pass: Pass): readonly Tensor5D[];
   /** Levels of `encode` to [B, D', H', W', outChannels], D' = D less both margins. */

@@ -1,7 +1,7 @@
-import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { inPlace, type NamedArrays, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { pointConvolution } from './layers.js';
-import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import type { KeptTokens, Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
@@ -12,6 +12,7 @@ import {
   type VisionTransformerConfig,
   visionTransformer,
   visionTransformerConstants,
+  visionTransformerOfSome,
   visionTransformerParameters,
 } from './vision-transformer.js';
 import { lengthOf } from './weight-shapes.js';
@@ -64,6 +65,7 @@ export function unetr(config: UnetrConfig): Network {
     encoder: ['vit'],
     firstLayers: ['vit.patch_embedding.patch_embeddings.weight', 'encoder1.layer.conv1.conv.weight', 'encoder1.layer.conv3.conv.weight'],
     encoderBytes: (batch, size) => encoderBytes(config, batch, size),
+    tokens: { side: TOKEN_SIDE, encodeKept: (images, kept, parameters, pass) => encodeKept(images, kept, parameters, config, pass) },
     encode: (images, parameters, pass) => encode(images, parameters, config, pass),
     decode: (levels, parameters, pass, margins) => decode(levels, parameters, pass, margins),
   };
@@ -105,6 +107,17 @@ export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrCon
 
 /** The images, hidden states after blocks 4, 7 and 10, and the normed last state, which is the latent; states are [B, D/16, H/16, W/16, hiddenSize]. */
 function encode(images: Tensor5D, parameters: Parameters, config: UnetrConfig, pass: Pass): Tensor5D[] {
+  requireSize(images, config);
+  return [images, ...visionTransformer('vit', images, parameters, transformerOf(config), pass, TAKEN)];
+}
+
+/** The normed last state of the tokens that are kept: [B * perItem, hiddenSize]. */
+function encodeKept(images: Tensor5D, kept: KeptTokens, parameters: Parameters, config: UnetrConfig, pass: Pass): Tensor2D {
+  requireSize(images, config);
+  return visionTransformerOfSome('vit', images, kept, parameters, transformerOf(config), pass);
+}
+
+function requireSize(images: Tensor5D, config: UnetrConfig): void {
   requireImages('unetr', images, config.inChannels, TOKEN_SIDE);
   const expected = config.imageSize.toReversed(); // [depth, height, width]
   const size = images.shape.slice(1, 4);
@@ -118,7 +131,6 @@ function encode(images: Tensor5D, parameters: Parameters, config: UnetrConfig, p
       },
     );
   }
-  return [images, ...visionTransformer('vit', images, parameters, transformerOf(config), pass, TAKEN)];
 }
 
 /** Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target region is computed. */

@@ -1,7 +1,8 @@
-import { attention, conv3d, dropout, inPlace, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor5D } from '../engine/index.js';
-import type { Constant, Parameters, Pass, SpatialSize } from './network.js';
-import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
-import { dropAt, namedLayerNorm, namedLinear, perceptron, perceptronParameters, withoutMaskedTokens } from './transformer-layers.js';
+import { conv3d, dropout, inPlace, permuteRows, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor5D } from '../engine/index.js';
+import type { Constant, KeptTokens, Parameters, Pass, SpatialSize } from './network.js';
+import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
+import { transformerBlock, transformerBlockParameters } from './transformer-block.js';
+import { dropAt, namedLayerNorm, withoutMaskedTokens } from './transformer-layers.js';
 
 /** Side of a token in voxels. */
 export const TOKEN_SIDE = 16;
@@ -20,18 +21,12 @@ export interface VisionTransformerConfig {
 }
 
 /** Parameters of a ViT of 12 layers, under the names of MONAI's `ViT` with projection by convolution. */
-export function visionTransformerParameters(name: string, { inChannels, grid, hiddenSize, mlpDim }: VisionTransformerConfig): ParameterSpec[] {
-  const tokens = grid.reduce((a, b) => a * b, 1);
+export function visionTransformerParameters(name: string, config: VisionTransformerConfig): ParameterSpec[] {
+  const { inChannels, hiddenSize, mlpDim } = config;
   return [
-    { name: `${name}.patch_embedding.position_embeddings`, layout: 'table', shape: [1, tokens, hiddenSize], init: { normal: 0.02 } },
+    { name: `${name}.patch_embedding.position_embeddings`, layout: 'table', shape: [1, tokensOf(config), hiddenSize], init: { normal: 0.02 } },
     ...convolution(`${name}.patch_embedding.patch_embeddings`, TOKEN_SIDE, inChannels, hiddenSize),
-    ...blockNames(name).flatMap((block) => [
-      ...perceptronParameters(`${block}.mlp`, hiddenSize, mlpDim),
-      ...normalisation(`${block}.norm1`, hiddenSize),
-      ...linear(`${block}.attn.out_proj`, hiddenSize, hiddenSize),
-      ...linear(`${block}.attn.qkv`, hiddenSize, 3 * hiddenSize, false),
-      ...normalisation(`${block}.norm2`, hiddenSize),
-    ]),
+    ...blockNames(name).flatMap((block) => transformerBlockParameters(block, hiddenSize, mlpDim)),
     ...normalisation(`${name}.norm`, hiddenSize),
   ];
 }
@@ -64,34 +59,60 @@ export function visionTransformer(
   pass: Pass,
   wanted: readonly number[],
 ): Tensor5D[] {
-  const { grid, hiddenSize, heads, dropout: rate } = config;
-  const [batch] = images.shape;
-  const tokens = grid.reduce((a, b) => a * b, 1);
-  const onGrid = (rows: Tensor2D) => rows.reshape([batch, ...grid, hiddenSize]) as Tensor5D;
-  let x = inPlace('patch_embedding', () => {
+  const { grid, hiddenSize } = config;
+  const onGrid = (rows: Tensor2D) => rows.reshape([images.shape[0], ...grid, hiddenSize]) as Tensor5D;
+  const { states, last } = blocks(name, embeddedTokens(name, images, parameters, config, pass), tokensOf(config), parameters, config, pass);
+  return [...states.filter((_, i) => wanted.includes(i)), last].map(onGrid);
+}
+
+/**
+ * The same transformer over some of the tokens alone, each with the position embedding of its own place: no other token is computed with.
+ * @returns the normed output of the tokens that are kept, item by item: [B * kept.perItem, hiddenSize]
+ */
+export function visionTransformerOfSome(
+  name: string,
+  images: Tensor5D,
+  { perItem, order, places }: KeptTokens,
+  parameters: Parameters,
+  config: VisionTransformerConfig,
+  pass: Pass,
+): Tensor2D {
+  const all = embeddedTokens(name, images, parameters, config, pass);
+  const kept = inPlace('kept tokens', () => permuteRows(all, order, places).slice([0, 0], [images.shape[0] * perItem, config.hiddenSize]));
+  return blocks(name, kept as Tensor2D, perItem, parameters, config, pass).last;
+}
+
+/** Every token of the crop with its position: [B * tokens, hiddenSize]. */
+function embeddedTokens(name: string, images: Tensor5D, parameters: Parameters, config: VisionTransformerConfig, pass: Pass): Tensor2D {
+  return inPlace('patch_embedding', () => {
     const embedding = `${name}.patch_embedding`;
     const weight = parameter<Tensor5D>(parameters, `${embedding}.patch_embeddings.weight`, 5);
     const patches = conv3d(images, weight, TOKEN_SIDE).add(parameter<Tensor1D>(parameters, `${embedding}.patch_embeddings.bias`, 1)) as Tensor5D;
-    const kept = withoutMaskedTokens(patches, TOKEN_SIDE, pass).reshape([batch, tokens, hiddenSize]);
-    const drop = dropAt(rate, pass, VIT_LAYERS, 0);
-    return dropout(kept.add(parameter<Tensor3D>(parameters, `${embedding}.position_embeddings`, 3)), drop.rate, drop.key).reshape([
-      -1,
-      hiddenSize,
-    ]) as Tensor2D;
+    const unmasked = withoutMaskedTokens(patches, TOKEN_SIDE, pass).reshape([images.shape[0], tokensOf(config), config.hiddenSize]);
+    const drop = dropAt(config.dropout, pass, VIT_LAYERS, 0);
+    const placed = unmasked.add(parameter<Tensor3D>(parameters, `${embedding}.position_embeddings`, 3));
+    return dropout(placed, drop.rate, drop.key).reshape([-1, config.hiddenSize]) as Tensor2D;
   });
-  const states: Tensor5D[] = [];
-  for (const [i, block] of blockNames(name).entries()) {
-    x = inPlace(block, () => {
-      const qkv = namedLinear(`${block}.attn.qkv`, namedLayerNorm(`${block}.norm1`, x, parameters), parameters);
-      const attended = attention(qkv, { heads, tokens, drop: dropAt(rate, pass, i, 0) });
-      const output = dropAt(rate, pass, i, 1);
-      const y = x.add(dropout(namedLinear(`${block}.attn.out_proj`, attended, parameters), output.rate, output.key)) as Tensor2D;
-      const normed = namedLayerNorm(`${block}.norm2`, y, parameters);
-      return y.add(perceptron(`${block}.mlp`, normed, parameters, dropAt(rate, pass, i, 2), dropAt(rate, pass, i, 3))) as Tensor2D;
-    });
-    if (wanted.includes(i)) states.push(onGrid(x));
-  }
-  return [...states, onGrid(namedLayerNorm(`${name}.norm`, x, parameters))];
 }
+
+/** The state after every block, and the normed last one, of items of `tokens` tokens each. */
+function blocks(
+  name: string,
+  embedded: Tensor2D,
+  tokens: number,
+  parameters: Parameters,
+  { heads, dropout: rate }: VisionTransformerConfig,
+  pass: Pass,
+): { states: Tensor2D[]; last: Tensor2D } {
+  const states: Tensor2D[] = [];
+  let x = embedded;
+  for (const [index, block] of blockNames(name).entries()) {
+    x = inPlace(block, () => transformerBlock(block, x, parameters, { heads, tokens, dropout: rate, index }, pass));
+    states.push(x);
+  }
+  return { states, last: namedLayerNorm(`${name}.norm`, x, parameters) };
+}
+
+const tokensOf = ({ grid }: VisionTransformerConfig): number => grid.reduce((a, b) => a * b, 1);
 
 const blockNames = (name: string): string[] => Array.from({ length: VIT_LAYERS }, (_, i) => `${name}.blocks.${i}`);

@@ -135,7 +135,7 @@ function hybridMimReconstruction(
   const mask = voxelMask(inputs.patchMask as Tensor4D, grid.patch); // [B, D, H, W, 1]
   const seen = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask)) as Tensor5D;
   const pass = { training: false, dropoutKey: FIRST_PASS };
-  const region = network.decode(network.encode(seen, parameters, pass), parameters, pass, grid.margins);
+  const region = network.decode(network.encode(seen, parameters, { ...pass, masked: mask }), parameters, pass, grid.margins);
   const { before, after } = grid.margins;
   const padding = [0, 1, 2].map((axis) => [before[axis], after[axis]] as [number, number]);
   const filled = tf.pad(region, [[0, 0], ...padding, [0, 0]]).mul(mask);

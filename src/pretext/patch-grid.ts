@@ -85,12 +85,15 @@ export interface PatchMask {
   readonly counts: Int32Array;
 }
 
+/** Patches of one crop that are masked. */
+export const maskedPatches = ({ patches }: PatchGrid, ratio: number): number => Math.round(ratio * product(patches));
+
 /** Masks `round(ratio * patches)` patches of the crop, drawn uniformly without replacement (paper 3.1). */
 export function randomPatchMask(grid: PatchGrid, ratio: number, stream: RandomStream): PatchMask {
   const total = product(grid.patches);
   const mask = new Float32Array(total);
   const order = stream.shuffle(Array.from({ length: total }, (_, i) => i));
-  for (const index of order.slice(0, Math.round(ratio * total))) mask[index] = 1;
+  for (const index of order.slice(0, maskedPatches(grid, ratio))) mask[index] = 1;
   const locations = groupBySubVolume(mask, grid);
   const n = grid.patchesPerSubVolume;
   const counts = Int32Array.from({ length: total / n }, (_, s) => locations.subarray(s * n, (s + 1) * n).reduce((sum, masked) => sum + masked, 0));

@@ -2,6 +2,7 @@ import { inPlace, type Scalar, type Tensor, type Tensor1D, type Tensor2D, type T
 import { UsageError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
 import { linear, type Network, type ParameterSpec, type Parameters, parameter } from '../network/index.js';
+import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
 import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
@@ -63,17 +64,6 @@ function fill(network: Network, grid: PatchGrid, inputs: Readonly<Record<string,
   const latent = network.encode(seen, parameters, { training, dropoutKey: 0 }).at(-1) as Tensor5D;
   const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]) as Tensor2D, parameters); // [B * d * h * w, s^3 * C]
   return { seen, mask, prediction: inPlace('cells to voxels', () => cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels)) };
-}
-
-/**
- * Puts the voxels of every cell in their place; within a cell they lie [z, y, x, channel].
- * @param cells [B * d * h * w, s^3 * C]
- * @returns [B, d * s, h * s, w * s, C]
- */
-function cellsToVoxels(cells: Tensor2D, [batch, d, h, w]: readonly number[], s: number, channels: number): Tensor5D {
-  const rows = cells.reshape([batch! * d! * h!, w!, s * s, s * channels]).transpose([0, 2, 1, 3]); // [B d h, (sz sy), w, (sx C)]
-  const planes = rows.reshape([batch! * d!, h!, s, s * w! * s * channels]).transpose([0, 2, 1, 3]); // [B d, sz, h, (sy W C)]
-  return planes.reshape([batch!, d! * s, h! * s, w! * s, channels]) as Tensor5D;
 }
 
 function requireWholeCells({ name, latentStride }: Network, { crop }: PretextBatch): void {

@@ -1,45 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { compile, createState, lossAndGradients, tf } from '../../src/engine/index.js';
-import { initialiseParameters, isEncoderParameter, unet } from '../../src/network/index.js';
+import type { NamedArrays } from '../../src/engine/index.js';
+import { isEncoderParameter, unet } from '../../src/network/index.js';
 import { modelsGenesis, type PretextMethod, simMim } from '../../src/pretext/index.js';
-import { randomStream } from '../../src/random/streams.js';
-import { taughtParameters } from '../../src/training/pretrain.js';
+import { meanOf, noise, onePass } from './one-pass.js';
 
 const network = unet({ inChannels: 2, outChannels: 2, features: [4, 4, 4, 6, 8, 4], dropout: 0.1 });
 const batch = { size: 2, crop: [32, 16, 48] as const, scaledTargets: false };
 const length = 2 * 32 * 16 * 48 * 2;
-const noise = (seed: number) => {
-  const stream = randomStream(seed, 'phantom');
-  return Float32Array.from({ length }, () => stream.uniform());
-};
-const images = noise(1);
+const images = noise(length, 1);
 
-/** Losses, which parameters a gradient reaches, and the reconstruction, of one step without dropout. */
-async function pass(method: PretextMethod, inputs: Record<string, Float32Array | Int32Array>, weights = {}) {
-  const specs = taughtParameters(network, method);
-  const state = createState({ ...initialiseParameters(specs, 3), ...weights }, { engine: 'graph' });
-  const step = compile(
-    (fed, variables) => {
-      const { terms, gradients } = lossAndGradients(() => method.losses(fed, variables, false), variables);
-      const { seen, prediction } = method.reconstruct(fed, variables);
-      const norms = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient.square().sum()]));
-      return { ...terms, ...norms, seen: tf.clone(seen), prediction: tf.clone(prediction) };
-    },
-    { name: 'losses', inputs: method.inputs, state, precision: 'float32' },
-  );
-  const values = await step.run(inputs, 9);
-  state.dispose();
-  const { seen, prediction, ...rest } = values;
-  const names = Object.keys(rest).filter((name) => name.startsWith('gradient '));
-  const reached = names.filter((name) => rest[name]![0]! > 0).map((name) => name.slice('gradient '.length));
-  return { specs, reached, seen: seen!, prediction: prediction!, total: rest.total![0]!, reconstruction: rest.reconstruction![0]! };
-}
-
-const meanOf = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+const pass = (method: PretextMethod, inputs: Record<string, Float32Array | Int32Array>, weights: NamedArrays = {}) =>
+  onePass(network, method, inputs, weights);
 
 describe('Models Genesis', () => {
   const method = modelsGenesis(network, batch);
-  const corrupted = noise(2);
+  const corrupted = noise(length, 2);
 
   it('restores the whole crop from the corrupted one by the mean squared error, through a sigmoid', async () => {
     const { total, reconstruction, prediction, seen } = await pass(method, { images, corrupted });

@@ -21,12 +21,21 @@ const lossesOf = (out: string) => readMetrics(join(folder, out)).flatMap((line) 
 const weightsOf = (out: string) => readFileSync(join(folder, out, 'checkpoints', 'last.safetensors'));
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
+const swin = 'network={name: swin-unetr, featureSize: 12, depths: [1, 1, 1, 1], numHeads: [3, 3, 3, 3], window: [2, 2, 2]}';
+const unetr = 'network={name: unetr, imageSize: [32, 32, 32], featureSize: 4, hiddenSize: 24, mlpDim: 32, numHeads: 2}';
+const unet = 'network.name=unet';
+
 describe.each([
-  ['models-genesis', '{name: models-genesis}'],
-  ['simmim', '{name: simmim, patch: 8}'],
-])('pre-training by %s', (name, method) => {
+  ['models-genesis', '{name: models-genesis}', unet],
+  ['simmim', '{name: simmim, patch: 8}', unet],
+  ['unetformer', '{name: unetformer, patch: 8}', swin],
+  ['mae', '{name: mae, decoder: {width: 16, depth: 1, heads: 2}}', unetr],
+])('pre-training by %s', (name, method, network) => {
   it('learns, validates and writes a run folder like any other', async () => {
-    const { best, last } = await run(await settingsOf(method, 'train.steps=30', 'train.learningRate=3.0e-3', 'train.validateEvery=15'), name);
+    const { best, last } = await run(
+      await settingsOf(method, network, 'train.steps=30', 'train.learningRate=3.0e-3', 'train.validateEvery=15'),
+      name,
+    );
     const losses = lossesOf(name);
     expect(losses).toHaveLength(30);
     expect(mean(losses.slice(-8))).toBeLessThan(0.9 * mean(losses.slice(0, 8)));
@@ -35,7 +44,7 @@ describe.each([
   });
 
   it('goes on bit for bit after an interruption', async () => {
-    const settings = await settingsOf(method, 'train.validateEvery=0');
+    const settings = await settingsOf(method, network, 'train.validateEvery=0');
     await run(settings, `${name}-whole`);
     const stop = new AbortController();
     const stopped = run(settings, `${name}-stopped`, { signal: stop.signal, progress: { onStep: ({ step }) => step === 5 && stop.abort() } });
@@ -48,12 +57,18 @@ describe.each([
 
 describe('what fine-tuning takes from pre-trained weights', () => {
   const stillStep = ['train.steps=1', 'train.learningRate=1.0e-50', 'train.warmupSteps=0', 'train.weightDecay=0', 'train.validateEvery=0'];
-  const transferOf = async (method: string) => {
+  const transferOf = async (method: string, ...overrides: string[]) => {
     const init = join(folder, method, 'checkpoints', 'last.safetensors');
     const out = join(folder, `after-${method}`);
     let shown: TransferReport | undefined;
     const progress = { onTransfer: (report: TransferReport) => (shown = report) };
-    const { last } = await finetune({ settings: await smokeFinetuneConfig(prepared, ...stillStep), init, out, resume: false, progress });
+    const { last } = await finetune({
+      settings: await smokeFinetuneConfig(prepared, ...stillStep, ...overrides),
+      init,
+      out,
+      resume: false,
+      progress,
+    });
     const report = JSON.parse(readFileSync(join(out, 'transfer.json'), 'utf8')) as TransferReport;
     expect(report).toEqual(shown);
     const [before, after] = [(await readSafetensors(init)).arrays, (await readSafetensors(last)).arrays];
@@ -77,6 +92,15 @@ describe('what fine-tuning takes from pre-trained weights', () => {
     expect(report.unused.toSorted()).toEqual(['pretext.mask_token', 'pretext.reconstruction.bias', 'pretext.reconstruction.weight']);
     expect(same).toContain('down_4.convs.conv_1.conv.weight');
     expect(same.filter((key) => key.startsWith('upcat_') && key.endsWith('conv.weight'))).toEqual([]);
+  });
+
+  it('is the whole ViT of a masked auto-encoder, whose own decoder is left out', async () => {
+    const { report, same } = await transferOf('mae', unetr);
+    expect(report.encoder.values).toBe(report.encoder.of);
+    expect(report.decoder.values).toBe(0);
+    expect(report.unused.length).toBeGreaterThan(0);
+    for (const name of report.unused) expect(name).toMatch(/^pretext\./);
+    expect(same).toEqual(expect.arrayContaining(['vit.patch_embedding.position_embeddings', 'vit.blocks.11.attn.qkv.weight', 'vit.norm.weight']));
   });
 
   it('is not what a file that lacks a part of the encoder holds', async () => {

@@ -1,6 +1,6 @@
 import { attribute, float32Attribute, runOp } from '../native-backend.js';
 import { bindPlace } from '../place.js';
-import tf, { type Tensor, type Tensor2D, type Tensor5D } from '../tf.js';
+import tf, { type Tensor, type Tensor1D, type Tensor2D, type Tensor5D } from '../tf.js';
 import { batchProduct } from './linear.js';
 
 /** The tensor with each axis rotated by its shift, elements that leave one end entering at the other; as `numpy.roll`. */
@@ -24,35 +24,47 @@ function rollOnce(x: Tensor, shifts: readonly number[], axes: readonly number[])
   return runOp('Roll', attributes, [x, tf.tensor1d([...shifts], 'int32'), tf.tensor1d([...axes], 'int32')]);
 }
 
+/** Known when the step is traced, or an int32 input of it. */
+type RowOrder = Int32Array | Tensor1D;
+
 /**
- * Rows of `x` in another order, each at most once, and rows of zeros.
+ * Rows of `x` in another order, each at most once, and rows of zeros. Where the order is fed to the step, as tensors, none is -1.
  * @param x       [rows, C]
  * @param sources [n] the row of `x` that each row of the result is; -1: zeros
  * @param places  [rows] the row of the result that each row of `x` became; -1: none
  * @returns [n, C]
  */
-export function permuteRows(x: Tensor2D, sources: Int32Array, places: Int32Array): Tensor2D {
+export function permuteRows(x: Tensor2D, sources: RowOrder, places: RowOrder): Tensor2D {
   const op = tf.customGrad((...args) => {
-    const [input] = args as unknown as [Tensor2D];
-    return { value: takeRows(input, sources), gradFunc: bindPlace('gradient', (dy: Tensor) => takeRows(dy as Tensor2D, places)) };
+    const [input, save] = args as unknown as [Tensor2D, (tensors: Tensor[]) => void];
+    if (!(places instanceof Int32Array)) save([places]); // else it is gone before the gradient, where the forward pass made it
+    const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) =>
+      takeRows(dy as Tensor2D, (saved[0] as Tensor1D | undefined) ?? (places as Int32Array)),
+    );
+    return { value: takeRows(input, sources), gradFunc: gradient };
   });
   return op(x) as Tensor2D;
 }
 
-function takeRows(x: Tensor2D, sources: Int32Array): Tensor {
+function takeRows(x: Tensor2D, sources: RowOrder): Tensor {
+  if (!(sources instanceof Int32Array)) return gather(x, sources);
   const zeros = x.shape[0];
-  const padded = sources.includes(-1) ? tf.concat([x, tf.zeros([1, x.shape[1]])], 0) : x;
+  const padded = sources.includes(-1) ? (tf.concat([x, tf.zeros([1, x.shape[1]])], 0) as Tensor2D) : x;
   const indices = tf.tensor1d(
     sources.map((row) => (row < 0 ? zeros : row)),
     'int32',
   );
+  return gather(padded, indices);
+}
+
+function gather(x: Tensor2D, rows: Tensor1D): Tensor {
   const attributes = [
     attribute.int('batch_dims', 0),
     attribute.type('Tparams', 'float32'),
     attribute.type('Tindices', 'int32'),
     attribute.type('Taxis', 'int32'),
   ];
-  return runOp('GatherV2', attributes, [padded, indices, tf.scalar(0, 'int32')]);
+  return runOp('GatherV2', attributes, [x, rows, tf.scalar(0, 'int32')]);
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { resizeTrilinear, roll, type Tensor, type Tensor5D } from '../../../src/engine/index.js';
+import { permuteRows, resizeTrilinear, roll, type Tensor, type Tensor1D, type Tensor2D, type Tensor5D, tf } from '../../../src/engine/index.js';
 import { computed, engines, normals } from '../computed.js';
 
 describe.each(engines)('rearrangement, %s', (engine) => {
@@ -20,6 +20,24 @@ describe.each(engines)('rearrangement, %s', (engine) => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('puts rows in an order that is fed, and their gradients back in theirs', async () => {
+    const x = normals([5, 3], 1);
+    const weights = normals([5, 3], 2);
+    const order = [3, 0, 4, 1, 2];
+    const places = [1, 3, 4, 0, 2];
+    const { y, dx } = await computed(
+      engine,
+      ({ x: input, weights: w, order: o, places: p }) => {
+        const permuted = (rows: Tensor) => permuteRows(rows as Tensor2D, o!.cast('int32') as Tensor1D, p!.cast('int32') as Tensor1D);
+        return { y: permuted(input!), dx: tf.grad((rows: Tensor) => permuted(rows).mul(w!).sum())(input!) };
+      },
+      { x, weights, order: { shape: [5], data: Float32Array.from(order) }, places: { shape: [5], data: Float32Array.from(places) } },
+    );
+    const rowsOf = (data: Float32Array, rows: readonly number[]) => rows.flatMap((row) => Array.from(data.slice(3 * row, 3 * row + 3)));
+    expect(Array.from(y!)).toEqual(rowsOf(x.data, order));
+    expect(Array.from(dx!)).toEqual(rowsOf(weights.data, places));
   });
 
   it('resizes a ramp to the ramp of half-voxel centres, level at the ends', async () => {

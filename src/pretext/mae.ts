@@ -1,0 +1,157 @@
+import {
+  type InputValues,
+  inPlace,
+  permuteRows,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  type Tensor5D,
+  tf,
+} from '../engine/index.js';
+import { UsageError } from '../errors.js';
+import { reconstructionLoss } from '../losses/index.js';
+import {
+  linear,
+  type Network,
+  namedLayerNorm,
+  namedLinear,
+  normalisation,
+  type ParameterSpec,
+  type Parameters,
+  parameter,
+  type TokenEncoder,
+  transformerBlock,
+  transformerBlockParameters,
+} from '../network/index.js';
+import { cellsToVoxels } from './cells-to-voxels.js';
+import { linearHead } from './head.js';
+import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+import { maskBatch, maskedPatches, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
+import { requireNetwork } from './require-network.js';
+import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+
+export interface MaeConfig {
+  /** Share of the crop's tokens that the encoder does not get. MAE's 0.75. */
+  readonly maskRatio: number;
+  /** Transformer that predicts the masked tokens and is thrown away: MAE's has a width of 512, 8 blocks and 16 heads. */
+  readonly decoder: { readonly width: number; readonly depth: number; readonly heads: number };
+}
+
+const EMBEDDING = `${pretextPrefix}decoder_embedding`;
+const TOKEN = `${pretextPrefix}mask_token`;
+const POSITIONS = `${pretextPrefix}decoder_positions`;
+const NORM = `${pretextPrefix}decoder_norm`;
+const HEAD = 'reconstruction';
+const blockName = (i: number): string => `${pretextPrefix}decoder_blocks.${i}`;
+
+/**
+ * Masked auto-encoder (He et al. 2022) in three dimensions: only visible tokens go through the encoder; a light transformer takes them, a
+ * learned token for each masked one, and positions, and predicts the voxels of every token; mean squared error over the masked ones.
+ * @throws UsageError on another network than unetr, when tokens do not divide the crop, or when none would be masked or visible
+ */
+export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder }: MaeConfig): PretextMethod {
+  requireNetwork('mae', network, 'unetr', 'encodes visible tokens without the masked ones');
+  requireHeads(decoder);
+  const tokens = network.tokens as TokenEncoder;
+  const grid = wholeGrid(batch.crop, tokens.side);
+  const count = grid.patches.reduce((a, b) => a * b, 1);
+  const visible = visibleTokens(grid, count, maskRatio);
+  const rows = { shape: [batch.size * count], dtype: 'int32' } as const;
+  const fill = (inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) =>
+    predictedVoxels(network, tokens, grid, visible, decoder, inputs, parameters, training);
+  return {
+    name: 'mae',
+    heads: decoderParameters(network, count, tokens.side ** 3 * network.inChannels, decoder),
+    encoderOnly: true,
+    inputs: {
+      images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
+      patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
+      order: rows,
+      places: rows,
+      ...scaledTargetInputs(batch, network.inChannels),
+    },
+    corruption: (seed, step) => visibleFirst(maskBatch(grid, maskRatio, batch.size, seed, step).patchMask),
+    losses: (inputs, parameters, training) => {
+      const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, tokens.side));
+      const target = reconstructionTarget(inputs.images as Tensor5D, inputs);
+      const reconstruction = reconstructionLoss(fill(inputs, parameters, training), target, mask, 'l2');
+      return { total: reconstruction, reconstruction };
+    },
+    reconstruct: (inputs, parameters): Reconstruction => {
+      const mask = voxelMask(inputs.patchMask as Tensor4D, tokens.side);
+      const seen = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask)) as Tensor5D;
+      return { seen, prediction: seen.add(fill(inputs, parameters, false).mul(mask)) as Tensor5D };
+    },
+  };
+}
+
+function decoderParameters(network: Network, tokens: number, tokenVoxels: number, { width, depth }: MaeConfig['decoder']): ParameterSpec[] {
+  return [
+    ...linear(EMBEDDING, network.latentChannels, width),
+    { name: TOKEN, layout: 'vector', shape: [width], init: { normal: 0.02 } },
+    { name: POSITIONS, layout: 'table', shape: [1, tokens, width], init: { normal: 0.02 } },
+    ...Array.from({ length: depth }, (_, i) => transformerBlockParameters(blockName(i), width, 4 * width)).flat(),
+    ...normalisation(NORM, width),
+    ...linear(`${pretextPrefix}${HEAD}`, width, tokenVoxels),
+  ];
+}
+
+/** The mask with the rows of all tokens in an order that has the visible ones of every item first, and its inverse. */
+function visibleFirst(patchMask: Float32Array): InputValues {
+  const all = Array.from(patchMask.keys());
+  const order = Int32Array.from([...all.filter((row) => patchMask[row] === 0), ...all.filter((row) => patchMask[row] === 1)]);
+  const places = new Int32Array(order.length);
+  for (const [place, row] of order.entries()) places[row] = place;
+  return { patchMask, order, places };
+}
+
+/** The decoder's prediction of every voxel, [B, D, H, W, C]. */
+function predictedVoxels(
+  network: Network,
+  tokens: TokenEncoder,
+  grid: PatchGrid,
+  visible: number,
+  { width, depth, heads }: MaeConfig['decoder'],
+  inputs: Readonly<Record<string, Tensor>>,
+  parameters: Parameters,
+  training: boolean,
+): Tensor5D {
+  const [order, places] = [inputs.order as Tensor1D, inputs.places as Tensor1D];
+  const pass = { training, dropoutKey: 0 };
+  const latent = tokens.encodeKept(inputs.images as Tensor5D, { perItem: visible, order, places }, parameters, pass);
+  const batch = (inputs.images as Tensor5D).shape[0];
+  const count = order.size / batch;
+  let x = inPlace('all tokens', () => {
+    const token = parameter<Tensor1D>(parameters, TOKEN, 1).reshape([1, width]);
+    const known = namedLinear(EMBEDDING, latent, parameters);
+    const rows = permuteRows(tf.concat([known, token.tile([batch * (count - visible), 1])], 0) as Tensor2D, places, order);
+    const placed = rows.reshape([batch, count, width]).add(parameter<Tensor3D>(parameters, POSITIONS, 3));
+    return placed.reshape([batch * count, width]) as Tensor2D;
+  });
+  for (let index = 0; index < depth; index++) {
+    const block = blockName(index);
+    x = inPlace(block, () => transformerBlock(block, x, parameters, { heads, tokens: count, dropout: 0, index }, pass));
+  }
+  const cells = linearHead(HEAD, namedLayerNorm(NORM, x, parameters), parameters);
+  return inPlace('tokens to voxels', () => cellsToVoxels(cells, [batch, ...grid.patches], tokens.side, network.inChannels));
+}
+
+/** Tokens of each item that are left. Throws UsageError when all or none are. */
+function visibleTokens(grid: PatchGrid, count: number, maskRatio: number): number {
+  const masked = maskedPatches(grid, maskRatio);
+  if (masked > 0 && masked < count) return count - masked;
+  throw new UsageError(
+    `method.maskRatio ${maskRatio} masks ${masked} of the ${count} tokens of a crop, but some must be masked and some visible: change it or enlarge data.cropSize`,
+    { field: 'method.maskRatio', found: maskRatio },
+  );
+}
+
+function requireHeads({ width, heads }: MaeConfig['decoder']): void {
+  if (width % heads === 0) return;
+  throw new UsageError(`method.decoder.width is ${width}, but must be a multiple of method.decoder.heads ${heads}`, {
+    field: 'method.decoder.width',
+    found: width,
+  });
+}

@@ -1,0 +1,54 @@
+import { inPlace, type Tensor, type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
+import { reconstructionLoss } from '../losses/index.js';
+import type { Network, Parameters } from '../network/index.js';
+import type { PretextBatch, PretextMethod, Reconstruction } from './method.js';
+import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
+import { requireNetwork } from './require-network.js';
+import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+
+export interface UNetFormerConfig {
+  /** Side of a masked volumetric token in voxels. Our reading: 16. */
+  readonly patch: number;
+  /** Share of the crop's tokens that is masked. Our reading: 0.4. */
+  readonly maskRatio: number;
+}
+
+/**
+ * UNetFormer (Hatamizadeh et al. 2022): a Swin encoder sees a crop some of whose volumetric tokens are masked, and a convolutional decoder
+ * that takes skips of every resolution reconstructs the whole crop; mean absolute error over the masked voxels. Its pre-training code was
+ * never released: size, ratio and distance are our reading. Encoder and decoder are both kept.
+ * @throws UsageError on another network than swin-unetr, and when tokens do not divide the crop
+ */
+export function unetFormer(network: Network, batch: PretextBatch, { patch, maskRatio }: UNetFormerConfig): PretextMethod {
+  requireNetwork('unetformer', network, 'swin-unetr', 'masks the tokens of a Swin encoder');
+  const grid = wholeGrid(batch.crop, patch);
+  return {
+    name: 'unetformer',
+    heads: [],
+    inputs: {
+      images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
+      patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
+      ...scaledTargetInputs(batch, network.inChannels),
+    },
+    corruption: (seed, step) => ({ patchMask: maskBatch(grid, maskRatio, batch.size, seed, step).patchMask }),
+    losses: (inputs, parameters, training) => {
+      const { prediction, mask } = fill(network, grid, inputs, parameters, training);
+      const reconstruction = reconstructionLoss(prediction, reconstructionTarget(inputs.images as Tensor5D, inputs), mask, 'l1');
+      return { total: reconstruction, reconstruction };
+    },
+    reconstruct: (inputs, parameters): Reconstruction => {
+      const { seen, prediction, mask } = fill(network, grid, inputs, parameters, false);
+      return { seen, prediction: seen.add(prediction.mul(mask)) as Tensor5D };
+    },
+  };
+}
+
+/** One pass over the masked crops: what the network saw, the mask of voxels [B, D, H, W, 1], and the prediction of every voxel. */
+function fill(network: Network, grid: PatchGrid, inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) {
+  const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch));
+  // The finest skip is of the voxels themselves, so that they are masked as well as the tokens.
+  const seen = inPlace('mask', () => (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask))) as Tensor5D;
+  const pass = { training, dropoutKey: 0 };
+  const levels = network.encode(seen, parameters, { ...pass, masked: mask });
+  return { seen, mask, prediction: network.decode(levels, parameters, pass) };
+}
