@@ -6,8 +6,8 @@ export default defineConfig({
     // The TensorFlow addon keeps process-wide state, so each test file gets a process of its own.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     globalSetup: ['test/global-setup.ts'],
     env: { TF_CPP_MIN_LOG_LEVEL: '2' },
   },
