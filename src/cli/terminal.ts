@@ -29,7 +29,7 @@ export function openTerminal(stream: NodeJS.WriteStream): Terminal {
 export function countingBar(terminal: Terminal, title: string): (done: number, total: number, note: string) => void {
   let bar: Bar | undefined;
   return (done, total, note) => {
-    bar ??= terminal.bar(title, total);
+    bar ??= terminal.bar(title, total, done); // how long the first one took nobody has measured
     bar.update(done, note);
     if (done === total) bar.stop();
   };
