@@ -1,5 +1,5 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addConstant, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { addInt32s, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { attribute, type OpAttribute } from './native-backend.js';
 import { addCast } from './trace-ops.js';
 
@@ -37,7 +37,7 @@ function planeGradient(graph: Graph, x: GraphOutput, dy: GraphOutput, type: numb
     attribute.string('data_format', 'NHWC'),
     attribute.int('dilations', [1, 1, 1, 1]),
   ];
-  return addOutput(graph, 'Conv2DBackpropFilter', [x, int32s(graph, [3, 3, channels(x), channels(dy)]), dy], attributes);
+  return addOutput(graph, 'Conv2DBackpropFilter', [x, addInt32s(graph, [3, 3, channels(x), channels(dy)]), dy], attributes);
 }
 
 /** `count` planes of one item from `first` on, [count, H, W, C]. */
@@ -46,13 +46,10 @@ function planesOf(graph: Graph, volume: GraphOutput, item: number, first: number
   const all = addOutput(
     graph,
     'Reshape',
-    [volume, int32s(graph, [batch * depth, ...plane])],
+    [volume, addInt32s(graph, [batch * depth, ...plane])],
     [typeAttribute('T', type), typeAttribute('Tshape', DataTypeCode.int32)],
   );
   if (count === batch * depth) return all;
-  const range = [int32s(graph, [item * depth + first, 0, 0, 0]), int32s(graph, [count, ...plane])];
+  const range = [addInt32s(graph, [item * depth + first, 0, 0, 0]), addInt32s(graph, [count, ...plane])];
   return addOutput(graph, 'Slice', [all, ...range], [typeAttribute('T', type), typeAttribute('Index', DataTypeCode.int32)]);
 }
-
-const int32s = (graph: Graph, values: readonly number[]): GraphOutput =>
-  addConstant(graph, DataTypeCode.int32, [values.length], Int32Array.from(values));

@@ -1,5 +1,5 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addConstant, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { attribute, type OpAttribute } from './native-backend.js';
 
 /** A convolution's filter gradient takes this route up to this many padded voxels a voxel; beyond, the padding costs more than it gains. */
@@ -36,7 +36,7 @@ export function addFilterGradientByProducts(graph: Graph, image: GraphOutput, gr
   const sum = others.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [float32()]), firstPart); // `AddN` has no fixed order
   if (shape.inputs <= shape.outputs) return reshaped(graph, sum, filterShape); // [9, 3 * in, out]
   const byTap = reshaped(graph, sum, [9, shape.inputs, 3, shape.outputs]);
-  const ordered = addOutput(graph, 'Transpose', [byTap, int32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
+  const ordered = addOutput(graph, 'Transpose', [byTap, addInt32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
   return reshaped(graph, ordered, filterShape);
 }
 
@@ -105,8 +105,8 @@ function planesOf(
   channels: number,
   after?: GraphOutput,
 ): GraphOutput {
-  const begin = int32s(graph, [item, from, 0, 0, 0]);
-  const size = int32s(graph, [1, to - from, height as number, width as number, channels]);
+  const begin = addInt32s(graph, [item, from, 0, 0, 0]);
+  const size = addInt32s(graph, [1, to - from, height as number, width as number, channels]);
   const attributes = [float32(), typeAttribute('Index', DataTypeCode.int32)];
   return { oper: addOp(graph, 'Slice', [x, begin, size], attributes, after ? [after.oper] : []), index: 0 };
 }
@@ -142,16 +142,13 @@ function rowRange(graph: Graph, x: GraphOutput, begin: number, count: number, ch
   return addOutput(
     graph,
     'Slice',
-    [x, int32s(graph, [begin, 0]), int32s(graph, [count, channels])],
+    [x, addInt32s(graph, [begin, 0]), addInt32s(graph, [count, channels])],
     [float32(), typeAttribute('Index', DataTypeCode.int32)],
   );
 }
 
 function reshaped(graph: Graph, x: GraphOutput, shape: readonly number[]): GraphOutput {
-  return addOutput(graph, 'Reshape', [x, int32s(graph, shape)], [float32(), typeAttribute('Tshape', DataTypeCode.int32)]);
+  return addOutput(graph, 'Reshape', [x, addInt32s(graph, shape)], [float32(), typeAttribute('Tshape', DataTypeCode.int32)]);
 }
 
 const float32 = (): OpAttribute => typeAttribute('T', DataTypeCode.float32);
-
-const int32s = (graph: Graph, values: readonly number[]): GraphOutput =>
-  addConstant(graph, DataTypeCode.int32, [values.length], Int32Array.from(values));

@@ -72,6 +72,11 @@ export function addConstant(graph: Graph, dtype: number, shape: readonly number[
   }
 }
 
+/** Adds a vector of whole numbers, such as a size. */
+export function addInt32s(graph: Graph, values: readonly number[]): GraphOutput {
+  return addConstant(graph, DataTypeCode.int32, [values.length], Int32Array.from(values));
+}
+
 /** The inferred shape (unknown rank: empty) and the type code of an output. */
 export function describeOutput(graph: Graph, output: GraphOutput): { shape: number[]; dtype: number } {
   const rank = checked('rank', (status) => api.outputRank(graph.handle, output, status));

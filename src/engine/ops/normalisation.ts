@@ -68,16 +68,25 @@ function batchNorm(x: Tensor4D, scale: Tensor1D, shift: Tensor1D, epsilon: numbe
   return { y, moments: [mean, variance, workspace] };
 }
 
-/** Mean and variance of each of `groups` interleaved parts of the voxels, as if it were a channel, joined; then the norm with these. */
+/** The norm with the channels' moments given, which are taken in `groups` parts. */
 function batchNormInGroups(x: Tensor4D, scale: Tensor1D, shift: Tensor1D, epsilon: number, groups: number): BatchNormed {
+  const { mean, variance, workspace } = momentsInGroups(x, epsilon, groups);
+  const [y] = runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [x, scale, shift, mean, variance], 6) as [Tensor];
+  return { y, moments: [mean, variance, workspace] };
+}
+
+/** Mean and variance of each channel [C] of [1, R, W, C], from those of `groups` interleaved parts of the voxels, as if each were a channel. */
+function momentsInGroups(
+  x: Tensor4D,
+  epsilon: number,
+  groups: number,
+): { readonly mean: Tensor; readonly variance: Tensor; readonly workspace: Tensor } {
   const [, rows, width, channels] = x.shape;
   const parts = x.reshape([1, (rows * width) / groups, 1, groups * channels]) as Tensor4D;
   const { moments } = batchNorm(parts, tf.ones([groups * channels]), tf.zeros([groups * channels]), epsilon);
   const [means, variances] = moments.slice(0, 2).map((moment) => moment.reshape([groups, channels])) as [Tensor, Tensor];
   const mean = means.mean(0);
-  const variance = variances.add(means.sub(mean).square()).mean(0);
-  const [y] = runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [x, scale, shift, mean, variance], 6) as [Tensor];
-  return { y, moments: [mean, variance, moments[2]] };
+  return { mean, variance: variances.add(means.sub(mean).square()).mean(0), workspace: moments[2] };
 }
 
 /** How many equal parts to sum apart: the fewest that are small enough; 1 on a GPU, whose kernels add in a tree. */
@@ -115,12 +124,7 @@ function normaliseGroups(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: n
   const op = tf.customGrad((...args) => {
     const [input, scale, shift, save] = args as unknown as [Tensor5D, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
     const flat = input.reshape(view) as Tensor4D;
-    const parts = groupsOf(depth * height * width, width);
-    const unit = [tf.ones([parts * channels]), tf.zeros([parts * channels])] as [Tensor1D, Tensor1D];
-    const { moments } = batchNorm(flat.reshape([1, (depth * height * width) / parts, 1, parts * channels]) as Tensor4D, ...unit, epsilon);
-    const [means, variances] = moments.slice(0, 2).map((moment) => moment.reshape([parts, channels])) as [Tensor, Tensor];
-    const channelMean = means.mean(0);
-    const channelVariance = variances.add(means.sub(channelMean).square()).mean(0);
+    const { mean: channelMean, variance: channelVariance } = momentsInGroups(flat, epsilon, groupsOf(depth * height * width, width));
     const groupMean = ofGroup(channelMean).mean(1, true);
     const groupVariance = ofGroup(channelVariance).add(ofGroup(channelMean).sub(groupMean).square()).mean(1, true);
     const [mean, variance] = [toChannels(groupMean), toChannels(groupVariance)];
