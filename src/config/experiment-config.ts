@@ -4,7 +4,6 @@ import { seedValue } from './sections.js';
 /** Part of a `pretrain` or `finetune` section, laid over the experiment's own. */
 const part = z.record(z.string(), z.unknown());
 const modeName = z.enum(['generic', 'task-specific']);
-export type PretrainingMode = z.infer<typeof modeName>;
 
 /** One row of the table: how its weights start, and what differs from the experiment's sections. */
 const arm = z.strictObject({

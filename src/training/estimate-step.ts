@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createState, type InputSpecs, type InputValues, type LossTerms, type NamedArrays, type Precision, type Tensor } from '../engine/index.js';
 import { type LabelScheme, spatialSize } from '../inference/index.js';
 import { initialiseParameters, makeNetwork, type ParameterSpec, type Parameters } from '../network/index.js';
@@ -7,6 +6,7 @@ import { correctionsAt, zeroMoments } from './adamw.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
 import { randomCrops } from './measure-step.js';
 import { type PretrainSettings, taughtParameters } from './pretrain.js';
+import { resetPeak, residentPeak } from './resident-peak.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
@@ -97,23 +97,5 @@ async function measure({ batch, specs, inputs, fed, options, losses }: Measureme
     return { batch, seconds, peakBytes: residentPeak() };
   } finally {
     state.dispose();
-  }
-}
-
-/** Sets the peak of the resident size back to what is resident now, where the system can (Linux). */
-function resetPeak(): void {
-  try {
-    writeFileSync('/proc/self/clear_refs', '5');
-  } catch {
-    // elsewhere there is no peak to read either
-  }
-}
-
-function residentPeak(): number | null {
-  try {
-    const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
-    return found ? Number(found[1]) * 1024 : null;
-  } catch {
-    return null;
   }
 }

@@ -4,6 +4,7 @@ import type { PretextMethod } from '../pretext/index.js';
 import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
 import { taughtParameters } from './pretrain.js';
+import { residentPeak } from './resident-peak.js';
 import { compileTrainingStep } from './training-step.js';
 
 export interface MeasureOptions {
@@ -44,7 +45,7 @@ export async function measureSteps({ network, method, precision, threads, steps 
       if (step >= WARM_UP) stepMs.push(performance.now() - started);
     }
     const { compileMs, multiplyAdds } = compiled;
-    return { stepMs, compileMs, multiplyAdds, peakBytes: process.resourceUsage().maxRSS * 1024 };
+    return { stepMs, compileMs, multiplyAdds, peakBytes: residentPeak() ?? process.resourceUsage().maxRSS * 1024 };
   } finally {
     state.dispose();
   }
