@@ -1,15 +1,11 @@
-import { createState, type InputSpecs, type InputValues, type LossTerms, type NamedArrays, type Precision, type Tensor } from '../engine/index.js';
 import { type LabelScheme, spatialSize } from '../inference/index.js';
-import { initialiseParameters, makeNetwork, type ParameterSpec, type Parameters } from '../network/index.js';
+import { makeNetwork } from '../network/index.js';
 import { pretextMethod } from '../pretext/index.js';
-import { correctionsAt, zeroMoments } from './adamw.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
-import { randomCrops } from './measure-step.js';
 import { type PretrainSettings, taughtParameters } from './pretrain.js';
-import { resetPeak, residentPeak } from './resident-peak.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
-import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
+import { type TimedStep, timeSteps } from './time-steps.js';
 
 /** What one training step took on this machine. */
 export interface MeasuredStep {
@@ -36,13 +32,13 @@ export async function measurePretrainingStep(
   const batch = { size: Math.min(train.batchSize, contrasts ? 2 : 1), crop: spatialSize(data.cropSize), scaledTargets: false };
   requireStepMemory('pre-training step', network, batch.size, batch.crop);
   const method = pretextMethod(network, batch, config);
-  const specs = taughtParameters(network, method);
-  return measure({
-    batch: batch.size,
-    specs,
+  return measure(batch.size, {
+    specs: taughtParameters(network, method),
     inputs: method.inputs,
-    fed: method.corruption(0, 0),
-    options: { precision, optimizer: train, threads: train.threads },
+    fed: (step) => method.corruption(0, step),
+    precision,
+    optimizer: train,
+    threads: train.threads,
     losses: (inputs, parameters) => method.losses(inputs, parameters, true),
   });
 }
@@ -54,48 +50,20 @@ export async function measureFinetuningStep(settings: FinetuneSettings, channels
   const crop = spatialSize(data.cropSize);
   requireStepMemory('fine-tuning step', network, 1, crop);
   const targets = segmentationTargets(scheme, 1, crop);
-  return measure({
-    batch: 1,
+  const labels = new Int32Array(crop[0] * crop[1] * crop[2]);
+  return measure(1, {
     specs: network.specs,
     inputs: { images: { shape: [1, ...crop, channels], dtype: 'float32' }, targets: targets.input },
-    fed: { targets: targets.of(new Int32Array(crop[0] * crop[1] * crop[2])) },
-    options: { precision, optimizer: train, threads: train.threads },
+    fed: () => ({ targets: targets.of(labels) }),
+    precision,
+    optimizer: train,
+    threads: train.threads,
     losses: (inputs, parameters) => segmentationLoss(network, scheme, inputs, parameters),
   });
 }
 
-interface Measurement {
-  readonly batch: number;
-  readonly specs: readonly ParameterSpec[];
-  readonly inputs: InputSpecs;
-  /** What is not fed, is random in [0, 1) where it is float, and 0 where it is whole. */
-  readonly fed: InputValues;
-  readonly options: { readonly precision: Precision; readonly optimizer: OptimizerSettings; readonly threads: number };
-  losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): LossTerms;
-}
-
 /** One step after a first one, which also optimises the graph. */
-async function measure({ batch, specs, inputs, fed, options, losses }: Measurement): Promise<MeasuredStep> {
-  resetPeak();
-  const values: NamedArrays = { ...initialiseParameters(specs, 0), ...zeroMoments(specs) };
-  const state = createState(values, { engine: 'graph', threads: options.threads });
-  try {
-    const step = compileTrainingStep({
-      name: 'measured step',
-      specs,
-      inputs,
-      state,
-      precision: options.precision,
-      optimizer: options.optimizer,
-      losses,
-    });
-    const feed = { ...randomCrops({ inputs, corruption: () => fed }), ...fed, learningRate: Float32Array.of(1e-4), ...correctionsAt(1) };
-    await step.run(feed, 0);
-    const started = performance.now();
-    await step.run(feed, 1);
-    const seconds = (performance.now() - started) / 1000;
-    return { batch, seconds, peakBytes: residentPeak() };
-  } finally {
-    state.dispose();
-  }
+async function measure(batch: number, step: Omit<TimedStep, 'name'>): Promise<MeasuredStep> {
+  const { stepMs, peakBytes } = await timeSteps({ name: 'measured step', ...step }, { warmUp: 1, steps: 1 });
+  return { batch, seconds: (stepMs[0] as number) / 1000, peakBytes };
 }

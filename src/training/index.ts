@@ -1,7 +1,7 @@
 export { type MeasuredStep, measureFinetuningStep, measurePretrainingStep } from './estimate-step.js';
 export { type FinetuneOptions, type FinetuneSettings, finetune, foldOf } from './finetune.js';
 export type { RunProgress, RunStart } from './loop.js';
-export { type MeasuredSteps, measureSteps } from './measure-step.js';
+export { type MeasuredSteps, measureSegmentationSteps, measureSteps } from './measure-step.js';
 export { followMetrics, type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';
 export { type PretrainSettings, pretrain, type RunOptions, runMetadata } from './pretrain.js';
 export type { RunResult } from './run.js';

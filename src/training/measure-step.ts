@@ -1,65 +1,73 @@
-import { createState, type InputValues, type Precision } from '../engine/index.js';
-import { initialiseParameters, type Network } from '../network/index.js';
+import type { Precision } from '../engine/index.js';
+import { labelScheme } from '../inference/index.js';
+import type { Network, SpatialSize } from '../network/index.js';
 import type { PretextMethod } from '../pretext/index.js';
-import { randomStream } from '../random/streams.js';
-import { correctionsAt, zeroMoments } from './adamw.js';
+import { segmentationLoss } from './finetune.js';
 import { taughtParameters } from './pretrain.js';
-import { residentPeak } from './resident-peak.js';
-import { compileTrainingStep } from './training-step.js';
+import { segmentationTargets } from './segmentation-targets.js';
+import { type StepTimes, type TimedStep, timeSteps } from './time-steps.js';
 
-export interface MeasureOptions {
+interface MeasureOptions {
   readonly network: Network;
-  readonly method: PretextMethod;
   readonly precision: Precision;
   /** Of one op; 0: one a core. */
   readonly threads: number;
-  /** Steps that count, after two that do not: the first optimises the graph, the second finds its memory. */
+  /** Steps that count, after two that do not. */
   readonly steps: number;
 }
 
-export interface MeasuredSteps {
-  readonly stepMs: readonly number[];
-  readonly compileMs: number;
-  /** Multiplications, each with an addition, of a step's convolutions and matrix products. */
-  readonly multiplyAdds: number;
-  /** Largest resident memory of the process so far. */
+export interface MeasuredSteps extends StepTimes {
+  /** Largest resident memory of the process over these steps; where the system does not say, since it began. */
   readonly peakBytes: number;
 }
 
 const WARM_UP = 2;
+const optimizer = { weightDecay: 1e-5, decayNormsAndBiases: true, clipNorm: null };
 
-/** Times the steps of a pre-training, forward, backward and update, on random crops: nothing is read, prepared or written. */
-export async function measureSteps({ network, method, precision, threads, steps }: MeasureOptions): Promise<MeasuredSteps> {
-  const specs = taughtParameters(network, method);
-  const state = createState({ ...initialiseParameters(specs, 0), ...zeroMoments(specs) }, { engine: 'graph', threads });
-  try {
-    const optimizer = { weightDecay: 1e-5, decayNormsAndBiases: true, clipNorm: null };
-    const losses: Parameters<typeof compileTrainingStep>[0]['losses'] = (inputs, parameters) => method.losses(inputs, parameters, true);
-    const compiled = compileTrainingStep({ name: `${method.name} step`, specs, inputs: method.inputs, state, precision, optimizer, losses });
-    const crops = randomCrops(method);
-    const stepMs: number[] = [];
-    for (let step = 0; step < WARM_UP + steps; step++) {
-      const inputs = { ...crops, ...method.corruption(0, step), learningRate: Float32Array.of(1e-4), ...correctionsAt(step + 1) };
-      const started = performance.now();
-      await compiled.run(inputs, step);
-      if (step >= WARM_UP) stepMs.push(performance.now() - started);
-    }
-    const { compileMs, multiplyAdds } = compiled;
-    return { stepMs, compileMs, multiplyAdds, peakBytes: residentPeak() ?? process.resourceUsage().maxRSS * 1024 };
-  } finally {
-    state.dispose();
-  }
+/** Times the steps of a pre-training on random crops. */
+export async function measureSteps({ method, ...options }: MeasureOptions & { readonly method: PretextMethod }): Promise<MeasuredSteps> {
+  return measured(options, {
+    name: `${method.name} step`,
+    specs: taughtParameters(options.network, method),
+    inputs: method.inputs,
+    fed: (step) => method.corruption(0, step),
+    losses: (inputs, parameters) => method.losses(inputs, parameters, true),
+  });
 }
 
-/** Uniform values for what a loader would give, 0 where they are whole: every input that the method does not feed itself. */
-export function randomCrops({ inputs, corruption }: Pick<PretextMethod, 'inputs' | 'corruption'>): InputValues {
-  const fed = corruption(0, 0);
-  const stream = randomStream(0, 'crop');
-  const given = Object.entries(inputs).filter(([name]) => !(name in fed));
-  return Object.fromEntries(
-    given.map(([name, { shape, dtype }]) => {
-      const length = shape.reduce((product, n) => product * n, 1);
-      return [name, dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, () => stream.uniform())];
-    }),
-  );
+/**
+ * Times the steps of supervised training (Dice + cross-entropy over `classes` classes and the background) on random images, whose labels
+ * repeat the classes voxel by voxel.
+ * @param crop of the batch: [depth, height, width] voxels
+ */
+export async function measureSegmentationSteps({
+  batch,
+  crop,
+  channels,
+  classes,
+  ...options
+}: MeasureOptions & {
+  readonly batch: number;
+  readonly crop: SpatialSize;
+  readonly channels: number;
+  readonly classes: number;
+}): Promise<MeasuredSteps> {
+  const scheme = labelScheme(Object.fromEntries(Array.from({ length: classes }, (_, i) => [`${i + 1}`, `class ${i + 1}`])));
+  const targets = segmentationTargets(scheme, batch, crop);
+  const labels = Int32Array.from({ length: batch * crop[0] * crop[1] * crop[2] }, (_, i) => i % (classes + 1));
+  return measured(options, {
+    name: `${options.network.name} step`,
+    specs: options.network.specs,
+    inputs: { images: { shape: [batch, ...crop, channels], dtype: 'float32' }, targets: targets.input },
+    fed: () => ({ targets: targets.of(labels) }),
+    losses: (inputs, parameters) => segmentationLoss(options.network, scheme, inputs, parameters),
+  });
+}
+
+async function measured(
+  { precision, threads, steps }: MeasureOptions,
+  step: Omit<TimedStep, 'precision' | 'threads' | 'optimizer'>,
+): Promise<MeasuredSteps> {
+  const times = await timeSteps({ ...step, precision, threads, optimizer }, { warmUp: WARM_UP, steps });
+  return { ...times, peakBytes: times.peakBytes ?? process.resourceUsage().maxRSS * 1024 };
 }

@@ -1,0 +1,66 @@
+import { createState, type InputSpecs, type InputValues, type LossTerms, type Precision, type Tensor } from '../engine/index.js';
+import { initialiseParameters, type ParameterSpec, type Parameters } from '../network/index.js';
+import { randomStream } from '../random/streams.js';
+import { correctionsAt, zeroMoments } from './adamw.js';
+import { resetPeak, residentPeak } from './resident-peak.js';
+import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
+
+/** A training step that is timed: forward, backward, update; nothing is read, prepared or written. */
+export interface TimedStep {
+  readonly name: string;
+  readonly specs: readonly ParameterSpec[];
+  readonly inputs: InputSpecs;
+  readonly precision: Precision;
+  readonly optimizer: OptimizerSettings;
+  /** Of one op; 0: one a core. */
+  readonly threads: number;
+  /** What a step is given beside random crops. */
+  fed(step: number): InputValues;
+  losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): LossTerms;
+}
+
+export interface StepTimes {
+  readonly stepMs: readonly number[];
+  readonly compileMs: number;
+  /** Multiplications, each with an addition, of a step's convolutions and matrix products. */
+  readonly multiplyAdds: number;
+  /**
+   * The most that the process held while it ran: the program, the step, and what the allocator keeps of steps before, so that it is an upper
+   * bound; null where the system does not say.
+   */
+  readonly peakBytes: number | null;
+}
+
+/** Times `steps` steps after `warmUp` that do not count: the first optimises the graph, the second finds its memory. */
+export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly warmUp: number; readonly steps: number }): Promise<StepTimes> {
+  resetPeak();
+  const { name, specs, inputs, precision, optimizer, losses } = step;
+  const state = createState({ ...initialiseParameters(specs, 0), ...zeroMoments(specs) }, { engine: 'graph', threads: step.threads });
+  try {
+    const compiled = compileTrainingStep({ name, specs, inputs, state, precision, optimizer, losses });
+    const crops = randomCrops(inputs, step.fed(0));
+    const stepMs: number[] = [];
+    for (let i = 0; i < warmUp + steps; i++) {
+      const values = { ...crops, ...step.fed(i), learningRate: Float32Array.of(1e-4), ...correctionsAt(i + 1) };
+      const started = performance.now();
+      await compiled.run(values, i);
+      if (i >= warmUp) stepMs.push(performance.now() - started);
+    }
+    const { compileMs, multiplyAdds } = compiled;
+    return { stepMs, compileMs, multiplyAdds, peakBytes: residentPeak() };
+  } finally {
+    state.dispose();
+  }
+}
+
+/** Uniform values for what a loader would give, 0 where they are whole: every input that is not fed. */
+function randomCrops(inputs: InputSpecs, fed: InputValues): InputValues {
+  const stream = randomStream(0, 'crop');
+  const given = Object.entries(inputs).filter(([name]) => !(name in fed));
+  return Object.fromEntries(
+    given.map(([name, { shape, dtype }]) => {
+      const length = shape.reduce((product, n) => product * n, 1);
+      return [name, dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, () => stream.uniform())];
+    }),
+  );
+}
