@@ -13,8 +13,9 @@ const SLAB = 16;
  * reaches half the rate of its forward pass.
  *
  * With image and output gradient padded to one grid and flattened to [voxels, channels], the gradient of the tap that looks `o` rows ahead is
- * `image[o : o + R]^T gradient[0 : R]`: a product of two row ranges, which TensorFlow slices without a copy. The three taps along the
- * fastest axis are taken at once by laying three shifted copies of the narrower operand side by side.
+ * `image[o : o + R]^T gradient[0 : R]`. It is computed as its transpose, from the gradient transposed once for all taps and a row range of
+ * the image, which TensorFlow slices without a copy: products of two operands that lie as they are needed are a quarter faster. The three taps
+ * along the fastest axis are taken at once by laying three shifted copies of the narrower operand side by side.
  * The volume goes through in slabs of planes.
  * @param image    [B, D, H, W, in]
  * @param gradient [B, D, H, W, out] of the output
@@ -34,10 +35,10 @@ export function addFilterGradientByProducts(graph: Graph, image: GraphOutput, gr
   }
   const [firstPart, ...others] = parts as [GraphOutput, ...GraphOutput[]];
   const sum = others.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [float32()]), firstPart); // `AddN` has no fixed order
-  if (shape.inputs <= shape.outputs) return reshaped(graph, sum, filterShape); // [9, 3 * in, out]
-  const byTap = reshaped(graph, sum, [9, shape.inputs, 3, shape.outputs]);
-  const ordered = addOutput(graph, 'Transpose', [byTap, addInt32s(graph, [0, 2, 1, 3])], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
-  return reshaped(graph, ordered, filterShape);
+  const { inputs, outputs } = shape;
+  const isByImage = inputs <= outputs; // [9, out, 3 * in], else [9, 3 * out, in]
+  const byTap = reshaped(graph, sum, isByImage ? [9, outputs, 3, inputs] : [9, 3, outputs, inputs]);
+  return reshaped(graph, transposed(graph, byTap, isByImage ? [0, 2, 3, 1] : [0, 1, 3, 2]), filterShape);
 }
 
 /** Whether this route is faster than the op itself on a CPU without AVX-512. */
@@ -60,7 +61,7 @@ interface Slab {
   readonly to: number;
 }
 
-/** The part of the filter gradient that a slab of the output gradient gives: nine products, [9, 3 * in, out] or [9, in, 3 * out]. */
+/** The part of the filter gradient that a slab of the output gradient gives: nine products, [9, out, 3 * in] or [9, 3 * out, in]. */
 function slabGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput, shapes: Shapes, slab: Slab, after?: GraphOutput): GraphOutput {
   const { inputs, outputs } = shapes;
   const [, depth, height, width] = shapes.image as [number, number, number, number];
@@ -81,15 +82,15 @@ function slabGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput, s
     inputs,
   );
   const dy = flattened(graph, planesOf(graph, gradient, slab.item, slab.from, slab.to, shapes, outputs, after), [0, 2], [0, 2], rows, outputs);
-  const tripleImage = inputs <= outputs;
-  const left = tripleImage ? sideBySide(graph, x, [0, 1, 2], rows - 2, inputs) : x;
+  const isByImage = inputs <= outputs;
+  const image3 = isByImage ? sideBySide(graph, x, [0, 1, 2], rows - 2, inputs) : x;
   // Looking ahead in the image is looking back in the gradient: tap kw pairs image row q with gradient row q - kw.
-  const right = tripleImage ? rowRange(graph, dy, 0, used, outputs) : sideBySide(graph, zeroRowsBefore(graph, dy), [2, 1, 0], used + 2, outputs);
+  const gradientRows = transposed(graph, isByImage ? rowRange(graph, dy, 0, used, outputs) : zeroRowsBefore(graph, dy), [1, 0]);
+  const gradient3 = isByImage ? gradientRows : onTop(graph, gradientRows, [2, 1, 0], used + 2, outputs);
+  const [count, channels] = isByImage ? [used, 3 * inputs] : [used + 2, inputs];
+  const attributes = [float32(), attribute.bool('transpose_a', false), attribute.bool('transpose_b', false)];
   const products = [0, 1, 2].flatMap((kd) =>
-    [0, 1, 2].map((kh) => {
-      const taken = tripleImage ? rowRange(graph, left, ahead(kd, kh), used, 3 * inputs) : rowRange(graph, left, ahead(kd, kh), used + 2, inputs);
-      return addOutput(graph, 'MatMul', [taken, right], [float32(), attribute.bool('transpose_a', true), attribute.bool('transpose_b', false)]);
-    }),
+    [0, 1, 2].map((kh) => addOutput(graph, 'MatMul', [gradient3, rowRange(graph, image3, ahead(kd, kh), count, channels)], attributes)),
   );
   return addOutput(graph, 'Pack', products, [float32(), attribute.int('N', 9), attribute.int('axis', 0)]);
 }
@@ -128,8 +129,18 @@ function flattened(
 /** Row ranges of `count` rows from `shifts` on, joined along the channels: [count, shifts.length * channels]. */
 function sideBySide(graph: Graph, x: GraphOutput, shifts: readonly number[], count: number, channels: number): GraphOutput {
   const ranges = shifts.map((shift) => rowRange(graph, x, shift, count, channels));
-  const axis = addConstant(graph, DataTypeCode.int32, [], Int32Array.of(1));
-  return addOutput(graph, 'ConcatV2', [...ranges, axis], [float32(), attribute.int('N', shifts.length), typeAttribute('Tidx', DataTypeCode.int32)]);
+  return joined(graph, ranges, 1);
+}
+
+/** Column ranges of `count` columns from `shifts` on of [channels, columns], one under the other: [shifts.length * channels, count]. */
+function onTop(graph: Graph, x: GraphOutput, shifts: readonly number[], count: number, channels: number): GraphOutput {
+  const ranges = shifts.map((shift) => range(graph, x, [0, shift], [channels, count]));
+  return joined(graph, ranges, 0);
+}
+
+function joined(graph: Graph, parts: readonly GraphOutput[], axis: number): GraphOutput {
+  const attributes = [float32(), attribute.int('N', parts.length), typeAttribute('Tidx', DataTypeCode.int32)];
+  return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(axis))], attributes);
 }
 
 /** `x` with two rows of zeros before its first. */
@@ -139,12 +150,16 @@ function zeroRowsBefore(graph: Graph, x: GraphOutput): GraphOutput {
 }
 
 function rowRange(graph: Graph, x: GraphOutput, begin: number, count: number, channels: number): GraphOutput {
-  return addOutput(
-    graph,
-    'Slice',
-    [x, addInt32s(graph, [begin, 0]), addInt32s(graph, [count, channels])],
-    [float32(), typeAttribute('Index', DataTypeCode.int32)],
-  );
+  return range(graph, x, [begin, 0], [count, channels]);
+}
+
+function range(graph: Graph, x: GraphOutput, begin: readonly [number, number], size: readonly [number, number]): GraphOutput {
+  const attributes = [float32(), typeAttribute('Index', DataTypeCode.int32)];
+  return addOutput(graph, 'Slice', [x, addInt32s(graph, begin), addInt32s(graph, size)], attributes);
+}
+
+function transposed(graph: Graph, x: GraphOutput, order: readonly number[]): GraphOutput {
+  return addOutput(graph, 'Transpose', [x, addInt32s(graph, order)], [float32(), typeAttribute('Tperm', DataTypeCode.int32)]);
 }
 
 function reshaped(graph: Graph, x: GraphOutput, shape: readonly number[]): GraphOutput {
