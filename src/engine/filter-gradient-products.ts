@@ -3,7 +3,7 @@ import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, t
 import { attribute, type OpAttribute } from './native-backend.js';
 
 /** A convolution's filter gradient takes this route up to this many padded voxels a voxel; beyond, the padding costs more than it gains. */
-const LARGEST_PADDING = 1.18;
+const LARGEST_PADDING = 1.21; // 32^3 voxels and more
 
 /** Planes that are multiplied at a time; more cost memory, fewer repeat more of their borders. */
 const SLAB = 16;
