@@ -34,12 +34,22 @@ export async function loadTask(name: string): Promise<TaskConfig> {
 
 /**
  * Classes as a flag gives them: `1=liver,2=tumour`.
- * @throws UsageError for anything else
+ * @throws UsageError for anything else, and for a value or a name that stands twice
  */
 export function parseClasses(text: string): TaskConfig {
   const pairs = text.split(',').map((pair) => /^\s*([1-9][0-9]*)\s*=\s*(.+?)\s*$/.exec(pair));
   if (pairs.some((pair) => pair === null)) {
     throw new UsageError(`--classes is "${text}", but must be label values and names such as 1=liver,2=tumour`, { field: '--classes', found: text });
   }
-  return { classes: Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!])) };
+  const classes = pairs.map((pair) => [pair![1]!, pair![2]!] as const);
+  for (const [i, what] of ['value', 'name'].entries()) {
+    const listed = classes.map((pair) => pair[i]!);
+    const twice = listed.find((entry, place) => listed.indexOf(entry) < place);
+    if (twice === undefined) continue;
+    throw new UsageError(`--classes is "${text}", but has the ${what} ${twice} twice: give each class one value and one name`, {
+      field: '--classes',
+      found: text,
+    });
+  }
+  return { classes: Object.fromEntries(classes) };
 }

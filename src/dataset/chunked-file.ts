@@ -10,9 +10,8 @@ export interface ChunkedFile {
   /**
    * The box of `size` voxels at `start` (may lie outside: 0 there), channel-planar [c][z][y][x].
    * Reads the chunks the box touches and nothing else, one read a row of chunks.
-   * @param into an array of the file's type and the box's length to fill and return; absent: a new one
    */
-  readBox(start: Triple, size: Triple, into?: ChunkedArray): ChunkedArray;
+  readBox(start: Triple, size: Triple): ChunkedArray;
   /** The `rank`-th stored position of a class, as a voxel [x, y, z]. */
   readClassPosition(label: string, rank: number): Triple;
   close(): void;
@@ -47,9 +46,9 @@ export function openChunkedFile(file: string): ChunkedFile {
     }
 
     let row = new ArrayType(0); // of chunks, kept between reads
-    const readBox = (start: Triple, boxSize: Triple, into?: ChunkedArray): ChunkedArray => {
+    const readBox = (start: Triple, boxSize: Triple): ChunkedArray => {
       const [sx, sy, sz] = boxSize;
-      const box = into?.fill(0) ?? new ArrayType(sx * sy * sz * channels);
+      const box = new ArrayType(sx * sy * sz * channels);
       const low = start.map((s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
       const high = start.map((s, axis) => Math.min(size[axis]!, s + boxSize[axis]!));
       if (low.some((l, axis) => l >= high[axis]!)) return box;
@@ -139,7 +138,8 @@ function openForReading(file: string): number {
   }
 }
 
-function readFully(file: string, descriptor: number, into: NodeJS.ArrayBufferView, position: number): void {
+/** Fills `into` from a byte of an open file on. Throws DataError when the file ends before. */
+export function readFully(file: string, descriptor: number, into: NodeJS.ArrayBufferView, position: number): void {
   const bytes = bytesOf(into);
   for (let done = 0; done < bytes.length; ) {
     const count = readSync(descriptor, bytes, done, bytes.length - done, position + done);

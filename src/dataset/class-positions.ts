@@ -11,36 +11,38 @@ export interface ClassPositions {
 /** As many positions as are kept for a class: enough for crops to be spread, few enough to be nothing beside the volume. */
 const mostPositions = 4096;
 
+/** Labels have values below this: `classValueType` is uint8 or uint16. */
+const mostValues = 2 ** 16;
+
 /**
  * Where the voxels of each class are, so that a crop can be centred on one without reading the label.
  * Of a class with more than `most` voxels, one is drawn from each of `most` equal runs in raster order.
  * @param labels in parts, x fastest; 0 is background and not listed
  */
 export function classPositions(labels: ChannelParts, most: number = mostPositions): Record<string, ClassPositions> {
-  const counts = new Map<number, number>();
-  for (const part of labels()) {
-    for (let i = 0; i < part.length; i++) {
-      const value = part[i]!;
-      if (value !== 0) counts.set(value, (counts.get(value) ?? 0) + 1);
-    }
-  }
-  const wanted = new Map([...counts].map(([value, count]) => [value, spreadRanks(value, count, most)]));
-  const seen = new Map([...counts.keys()].map((value) => [value, { rank: 0, filled: 0 }]));
+  const counts = new Uint32Array(mostValues);
+  for (const part of labels()) for (let i = 0; i < part.length; i++) if (part[i] !== 0) counts[part[i]!]!++;
+  const values: number[] = [];
+  for (let value = 1; value < mostValues; value++) if (counts[value]! > 0) values.push(value);
+  const wanted = new Map(values.map((value) => [value, spreadRanks(value, counts[value]!, most)]));
   const found = new Map([...wanted].map(([value, ranks]) => [value, new Uint32Array(ranks.length)]));
+  const passed = new Uint32Array(mostValues); // voxels of each value so far
+  const filled = new Uint32Array(mostValues);
+  const awaited = new Float64Array(mostValues).fill(Number.POSITIVE_INFINITY); // the rank that is kept next
+  for (const [value, ranks] of wanted) awaited[value] = ranks[0]!;
   let first = 0;
   for (const part of labels()) {
     for (let i = 0; i < part.length; i++) {
       const value = part[i]!;
-      if (value === 0) continue;
-      const state = seen.get(value)!;
+      if (value === 0 || passed[value]!++ !== awaited[value]) continue;
+      const place = filled[value]!++;
+      found.get(value)![place] = first + i;
       const ranks = wanted.get(value)!;
-      if (state.rank === ranks[state.filled]) found.get(value)![state.filled++] = first + i;
-      state.rank++;
+      awaited[value] = place + 1 < ranks.length ? ranks[place + 1]! : Number.POSITIVE_INFINITY;
     }
     first += part.length;
   }
-  const rising = [...counts].sort(([a], [b]) => a - b);
-  return Object.fromEntries(rising.map(([value, voxels]) => [String(value), { voxels, positions: found.get(value)! }]));
+  return Object.fromEntries(values.map((value) => [String(value), { voxels: counts[value]!, positions: found.get(value)! }]));
 }
 
 /** Rising, each rank once: one from each of `most` runs, none of which is empty. */

@@ -10,7 +10,7 @@ import type { LabelMap } from './dataset-file.js';
  */
 export function toClassValues(label: Volume, classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): Volume {
   requireOneChannel(label, file);
-  return { ...label, data: classValues(classes, map, file)(label.data) };
+  return { ...label, data: classValues(classes, map, file).of(label.data) };
 }
 
 /** What holds the classes' values. */
@@ -29,23 +29,20 @@ export function requireOneChannel(label: Pick<Volume, 'channels'>, file: string)
   }
 }
 
-/** As `toClassValues`, for the values of a part of a label. Throws DataError for a value that is no class of the task. */
-export function classValues(
-  classes: Readonly<Record<string, string>>,
-  map: LabelMap | undefined,
-  file: string,
-): (found: VoxelArray) => Uint8Array | Uint16Array {
+/** As `toClassValues`, for the values of parts of a label. */
+export interface ClassValues {
+  /** Throws DataError when a value is no class of the task. */
+  require(found: VoxelArray): void;
+  /**
+   * The classes of values. Throws DataError for a value that is no class of the task.
+   * @param into an array of `classValueType` and the length of `found` to fill and return; absent: a new one
+   */
+  of(found: VoxelArray, into?: Uint8Array | Uint16Array): Uint8Array | Uint16Array;
+}
+
+export function classValues(classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): ClassValues {
   const values = Object.keys(classes).map(Number);
   const target = new Map([0, ...values].map((value) => [value, value]));
-  const accepted = new Map<number, number>();
-  const accept = (found: number): number => {
-    let value = accepted.get(found);
-    if (value === undefined) {
-      value = resolve(found);
-      accepted.set(found, value);
-    }
-    return value;
-  };
   const resolve = (found: number): number => {
     const mapped = map?.[String(found)] ?? map?.['*'] ?? found;
     const value = target.get(mapped);
@@ -57,15 +54,42 @@ export function classValues(
       { file, field: 'classes', found, expected: [0, ...values] },
     );
   };
-  const wide = classValueType(classes) === 'uint16';
-  return (found) => {
-    const data = wide ? new Uint16Array(found.length) : new Uint8Array(found.length);
-    let [lastFound, lastValue] = [0, accept(0)]; // neighbours are mostly alike
-    for (let i = 0; i < data.length; i++) {
-      const value = found[i]!;
-      if (value !== lastFound) [lastFound, lastValue] = [value, accept(value)];
-      data[i] = lastValue;
-    }
-    return data;
+  const accepted = new Map<number, number>();
+  const accept = (found: number): number => {
+    const value = accepted.get(found) ?? resolve(found);
+    accepted.set(found, value);
+    return value;
   };
+  const ArrayType = classValueType(classes) === 'uint16' ? Uint16Array : Uint8Array;
+  return {
+    require: (found) => acceptEach(found, accept),
+    of: (found, into = new ArrayType(found.length)) => mapEach(found, accept, into),
+  };
+}
+
+/** Neighbours are mostly alike, so that words of four bytes, which hold up to four voxels, are mostly as the word before. */
+function acceptEach(found: VoxelArray, accept: (value: number) => number): void {
+  const voxels = 4 / found.BYTES_PER_ELEMENT;
+  const words = found.byteOffset % 4 === 0 ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels)) : new Int32Array(0);
+  let last = 0;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (word === last && i > 0) continue;
+    last = word;
+    for (let k = i * voxels; k < (i + 1) * voxels; k++) accept(found[k]!);
+  }
+  for (let k = words.length * voxels; k < found.length; k++) accept(found[k]!);
+}
+
+function mapEach(found: VoxelArray, accept: (value: number) => number, into: Uint8Array | Uint16Array): Uint8Array | Uint16Array {
+  let [lastFound, lastValue] = [Number.NaN, 0];
+  for (let i = 0; i < into.length; i++) {
+    const value = found[i]!;
+    if (value !== lastFound) {
+      lastFound = value;
+      lastValue = accept(value);
+    }
+    into[i] = lastValue;
+  }
+  return into;
 }

@@ -6,7 +6,7 @@ import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlic
 import type { ChunkedArray, ChunkedHeader } from './chunked-format.js';
 import { classPositions } from './class-positions.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
-import { intensityStatistics } from './intensity-statistics.js';
+import { intensityCounter } from './intensity-statistics.js';
 import { classValues, classValueType, requireOneChannel } from './label-values.js';
 import type { PreparedCase } from './prepared-index.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
@@ -46,11 +46,15 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
     return spilled;
   };
   try {
-    const spilledImage = await spill(image, 'float32', preprocessing.foregroundThreshold);
-    const label = source.label === undefined ? undefined : await openLabel(source.label, original, task);
-    const spilledLabel = label && (await spill(label, classValueType(task.classes), null));
+    const readImage = () => spill(image, 'float32', preprocessing.foregroundThreshold);
+    const readLabel = async (file: string) => {
+      const upright = await openLabel(file, original, task);
+      return { upright, spilled: await spill(upright, classValueType(task.classes), null) };
+    };
+    // Both at once: one is decompressed, on a thread of Node's own, while the other is resampled.
+    const [spilledImage, label] = await allOrFirstError([readImage(), source.label === undefined ? undefined : readLabel(source.label)]);
     const written = writeImage(image, spilledImage, task, hashes.slice(0, source.images.length));
-    const classVoxels = label && spilledLabel ? writeLabel(label, spilledLabel, written.box, task, hashes.slice(-1)) : {};
+    const classVoxels = label ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(-1)) : {};
     const record: PreparedCase = {
       id: source.id,
       dataset: source.dataset,
@@ -79,6 +83,12 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   }
 }
 
+/** Waits for both to end, whether well or not; so that one fault of several is always the same, the first in order counts. */
+async function allOrFirstError<A, B>(promises: readonly [Promise<A>, Promise<B> | undefined]): Promise<[A, B | undefined]> {
+  await Promise.allSettled(promises);
+  return [await promises[0], await promises[1]];
+}
+
 /** Where the record of a case stands, relative to the prepared folder. */
 export function caseRecordFile(id: string): string {
   return `${id}.case.json`;
@@ -96,11 +106,22 @@ async function openLabel(file: string, image: VolumeSlices, { source, classes, p
   const label = await openSlices(file);
   requireSameGrid(image, source.images[0]!, label, file, 'label');
   requireOneChannel(label, file);
-  const toClasses = classValues(classes, source.labelMap, file);
-  const mapped = async function* () {
-    for await (const slice of label.slices()) yield toClasses(slice);
+  const values = classValues(classes, source.labelMap, file);
+  const checked = async function* () {
+    for await (const slice of label.slices()) {
+      values.require(slice);
+      yield slice;
+    }
   };
-  return uprightSlices({ ...label, slices: mapped }, preprocessing.spacing, 'nearest');
+  const upright = uprightSlices({ ...label, slices: checked }, preprocessing.spacing, 'nearest');
+  const mapped = async function* () {
+    let into: Uint8Array | Uint16Array | undefined;
+    for await (const { values: found, ...place } of upright.slices()) {
+      into = values.of(found, into);
+      yield { ...place, values: into };
+    }
+  };
+  return { ...upright, slices: mapped };
 }
 
 /** The cropped image, scaled, with statistics of what it was scaled from. */
@@ -119,19 +140,24 @@ function writeImage(
   };
   const whole: Box = { start: [0, 0, 0], size: grid.size };
   const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
+  // What is above the threshold lies in the box, so that one pass over the box is enough.
+  const counters = spilled.above.map((voxels) => intensityCounter(voxels, preprocessing.foregroundThreshold));
   const scaledSlabs = function* () {
     let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
       if (scaled.length !== slab.length) scaled = new Float32Array(slab.length);
-      for (const [channel, scale] of scalings.entries()) scale(channelOf(slab, channel, channels), channelOf(scaled, channel, channels));
+      for (const [channel, scale] of scalings.entries()) {
+        const values = channelOf(slab, channel, channels);
+        counters[channel]!.add(values);
+        scale(values, channelOf(scaled, channel, channels));
+      }
       yield scaled;
     }
   };
   const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
   const described = { ...cropped, channels, steps: preprocessingSteps(preprocessing), sources: [...hashes] };
   writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
-  const intensity = scalings.map((_, channel) => intensityStatistics(channelParts(box, channel), preprocessing.foregroundThreshold));
-  return { box, grid: cropped, intensity };
+  return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()) };
 }
 
 /** The label in its image's box, with the positions of its classes. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { InterruptedError, WorkError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
+import { mapInLanes } from './map-in-lanes.js';
 import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
 import { type PreparePlan, planPreparation } from './prepare-plan.js';
 import type { PrepareCaseOutcome } from './prepare-worker.js';
@@ -57,34 +58,31 @@ export async function prepareCases(tasks: readonly PrepareCaseTask[], options: P
       idleTimeout: 10_000,
       signal,
     });
-    const queue = pending.values();
-    const lane = async () => {
-      for (const task of queue) {
+    try {
+      await mapInLanes(pending, plan.workers, async (task) => {
         signal?.throwIfAborted();
         const outcome = await pool.run(task);
         if (outcome.kind === 'prepared') cases.set(task, outcome.record);
         else skipped.set(task, skippedCase(task, outcome));
         report(task, outcome.kind === 'prepared' ? 'prepared' : 'skipped', outcome.kind === 'unusable' ? outcome.reason : undefined);
-      }
-    };
-    try {
-      await Promise.all(Array.from({ length: plan.workers }, lane));
+      });
     } finally {
       await pool.close();
     }
   };
   let unchanged = 0;
   try {
-    const pending: PrepareCaseTask[] = [];
-    for (const task of tasks) {
+    const records = await mapInLanes(tasks, recordsAtOnce, async (task) => {
       signal?.throwIfAborted();
       const known = await unchangedRecord(task);
       if (known) {
         cases.set(task, { ...known, split: task.source.split });
         unchanged++;
         report(task, 'unchanged');
-      } else pending.push(task);
-    }
+      }
+      return known;
+    });
+    const pending = tasks.filter((_, i) => !records[i]);
     if (pending.length > 0) await make(pending);
   } catch (cause) {
     if (signal?.aborted) {
@@ -103,6 +101,9 @@ export async function prepareCases(tasks: readonly PrepareCaseTask[], options: P
 function skippedCase({ source }: PrepareCaseTask, { reason, file }: Extract<PrepareCaseOutcome, { kind: 'unusable' }>): SkippedCase {
   return { id: source.id, dataset: source.dataset, reason, ...(file !== undefined && { file }) };
 }
+
+/** A data set on a server answers each question late, but many at once. */
+const recordsAtOnce = 16;
 
 /** The record of an earlier run, if the same sources and settings would give the same case and its files are there. */
 export async function unchangedRecord({ out, source, preprocessing, classes }: PrepareCaseTask): Promise<PreparedCase | undefined> {

@@ -4,6 +4,7 @@ import { DataError, WorkError } from '../errors.js';
 import { bytesHeldWhole, uprightSlices } from '../volume/index.js';
 import { chunkSide } from './chunked-format.js';
 import { classValueType } from './label-values.js';
+import { mapInLanes } from './map-in-lanes.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import { openChannels } from './read-channels.js';
 
@@ -42,8 +43,7 @@ export interface PreparePlan {
  * @throws WorkError when the disk is too small
  */
 export async function planPreparation(tasks: readonly PrepareCaseTask[], out: string, workers?: number): Promise<PreparePlan> {
-  const needs: CaseNeeds[] = [];
-  for (const task of tasks) needs.push(await needsOf(task));
+  const needs = await mapInLanes(tasks, headersAtOnce, needsOf);
   const { bavail, bsize } = await statfs(out);
   return planFor(needs, { cores: availableParallelism(), memoryBytes: process.availableMemory(), diskBytes: bavail * bsize }, out, workers);
 }
@@ -76,6 +76,9 @@ export function describePlan({ cases, workers, workerBytes, memoryBytes, cacheBy
 function gibibytes(bytes: number): string {
   return bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
+
+/** A data set on a server answers each read late, but many at once; a compressed header takes two MiB to read. */
+const headersAtOnce = 16;
 
 /** Of free memory: other programs want some as well. */
 const usableShare = 0.8;

@@ -4,7 +4,7 @@ import { WorkError } from '../errors.js';
 import { type DatasetFile, readDatasetFile } from './dataset-file.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord } from './prepare-cases.js';
-import { lockFolder, removePartialFiles } from './prepared-folder.js';
+import { leftoverCases, lockFolder, removePartialFiles } from './prepared-folder.js';
 import { indexFileName, type PreparedIndex, readPreparedIndexIfAny, type SkippedCase } from './prepared-index.js';
 import { itemsOfShard, readSkippedOfShards, removeShardRecords, type Shard, shardName, writeShardRecord } from './shards.js';
 import { indexDatasets, type SourceDataset } from './source-case.js';
@@ -36,7 +36,7 @@ export interface ShardResult {
 export interface PrepareResult extends ShardResult {
   readonly indexFile: string;
   readonly index: PreparedIndex;
-  /** What the layouts left out or found odd, in sentences that begin with the dataset's name. */
+  /** What the layouts left out or found odd, in sentences that begin with the dataset's name, and what the folder holds beside the index. */
   readonly notes: readonly string[];
 }
 
@@ -129,7 +129,18 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
   const indexFile = join(work.out, indexFileName);
   await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
   const notes = work.datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
-  return { ...resultOf(outcomes), indexFile, index, notes };
+  return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
+}
+
+/** Nothing reads the files of a case that is listed no more, but they may be somebody's, and hours of work: they are named, not removed. */
+async function leftoverNote({ out, file, datasets }: Work): Promise<string[]> {
+  const lookedAt = new Map(datasets.map(({ name, cases }) => [name, new Set(cases.map(({ id }) => id))]));
+  const leftover = await leftoverCases(out, new Map(Object.keys(file.datasets).map((name) => [name, lookedAt.get(name)])));
+  if (leftover.length === 0) return [];
+  const [count, those] = leftover.length === 1 ? ['1 prepared case', 'it is'] : [`${leftover.length} prepared cases`, 'they are'];
+  return [
+    `${file.file} lists ${count} of ${out} no more: ${leftover.join(', ')}; no later command reads the files, delete those whose names begin so if ${those} not wanted`,
+  ];
 }
 
 function resultOf({ cases, unchanged, skipped }: Outcomes): ShardResult {

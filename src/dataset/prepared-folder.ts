@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import { WorkError } from '../errors.js';
-import type { PrepareCaseTask } from './prepare-case.js';
+import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
 
 /**
  * Takes a prepared folder, made where it is missing, for one writer.
@@ -35,6 +35,24 @@ export async function removePartialFiles(out: string, tasks: readonly PrepareCas
       if (name !== undefined && own.has(name)) await rm(join(out, dataset, file), { force: true });
     }
   }
+}
+
+/**
+ * The ids of prepared cases in the folder that no dataset index lists any more, sorted.
+ * @param listed ids of the cases of each dataset that was looked at; undefined for one of the index that was not. Other folders are no dataset's
+ */
+export async function leftoverCases(out: string, listed: ReadonlyMap<string, ReadonlySet<string> | undefined>): Promise<string[]> {
+  const folders = (await readdir(out, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const found = await Promise.all(
+    folders.map(async (dataset) => {
+      const records = (await readdir(join(out, dataset))).filter((file) => file.endsWith(caseRecordFile('')));
+      const ids = records.map((file) => `${dataset}/${file.slice(0, -caseRecordFile('').length)}`);
+      if (!listed.has(dataset)) return ids;
+      const known = listed.get(dataset);
+      return known ? ids.filter((id) => !known.has(id)) : [];
+    }),
+  );
+  return found.flat().sort();
 }
 
 const partialFile = /^(?<name>.*?)(?:(?:\.(?:image|label)\.hmv)?\.[0-9a-f-]{36}\.partial|\.case\.json\.[0-9]+)$/;

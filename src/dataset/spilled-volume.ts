@@ -1,8 +1,8 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Triple, UprightSlices, VoxelArray } from '../volume/index.js';
-import { type ChunkedFile, openChunkedFile } from './chunked-file.js';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, encodeHeader } from './chunked-format.js';
+import { readFully } from './chunked-file.js';
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, copyRun } from './chunked-format.js';
 
 /** A box of a grid. */
 export interface Box {
@@ -11,11 +11,13 @@ export interface Box {
   readonly size: Triple;
 }
 
-/** A resampled volume that waits on disk, in chunks, while what depends on all of it is found out. */
+/** A resampled volume that waits on disk while what depends on all of it is found out. */
 export interface SpilledVolume {
   /** The smallest box around the voxels above the threshold in any channel; undefined when there are none. */
   readonly foreground: Box | undefined;
-  /** A box from below in slabs of `chunkSide` planes, each `[c][z][y][x]`; 0 outside the volume. A slab is to be used before the next is asked for. */
+  /** How many voxels of each channel are above the threshold; all of them without one. */
+  readonly above: readonly number[];
+  /** A box of the volume from below in slabs of `chunkSide` planes, each `[c][z][y][x]`. A slab is to be used before the next is asked for. */
   slabs(box: Box): Iterable<ChunkedArray>;
   /** Removes the file. */
   remove(): void;
@@ -23,7 +25,7 @@ export interface SpilledVolume {
 
 /**
  * Writes slices that come in the order of their source, whatever axis they are stacked along, so that they can be read from below.
- * Holds one slab of chunks in memory.
+ * Holds one layer of them in memory.
  * @param file removed by `remove`, and when the slices fail
  * @param threshold of the foreground; null: everything
  */
@@ -34,108 +36,93 @@ export async function spillVolume(
   threshold: number | null,
 ): Promise<SpilledVolume> {
   mkdirSync(dirname(file), { recursive: true });
-  const descriptor = openSync(file, 'w');
-  const found = boxAround(source, threshold);
-  try {
-    const slab = slabWriter(descriptor, headerOf(source, dtype), source);
-    for await (const { channel, index, values } of source.slices()) {
-      slab.add(channel, index, values);
-      found.add(index, values);
-    }
-    slab.flush();
-  } catch (error) {
-    rmSync(file, { force: true });
-    throw error;
-  } finally {
+  const descriptor = openSync(file, 'w+');
+  const remove = () => {
     closeSync(descriptor);
+    rmSync(file, { force: true });
+  };
+  try {
+    const layers = layersOf(source, dtype);
+    const found = foregroundOf(source, threshold);
+    const writer = layerWriter(descriptor, layers, source);
+    for await (const { channel, index, values } of source.slices()) {
+      writer.add(channel, index, values);
+      found.add(channel, index, values);
+    }
+    writer.flush();
+    return { foreground: found.box(), above: found.above, slabs: (box) => slabsOf(file, descriptor, layers, box), remove };
+  } catch (error) {
+    remove();
+    throw error;
   }
-  const open = openChunkedFile(file);
-  return {
-    foreground: found.box(),
-    slabs: (box) => slabsOf(open, box),
-    remove: () => {
-      open.close();
-      rmSync(file, { force: true });
-    },
-  };
 }
 
-function headerOf({ grid, channels }: UprightSlices, dtype: ChunkedHeader['dtype']): ChunkedHeader {
-  const [size, spacing] = [[...grid.size], [...grid.spacing]] as [number, number, number][];
-  const chunk: [number, number, number] = [chunkSide, chunkSide, chunkSide];
-  return {
-    dtype,
-    size: size!,
-    spacing: spacing!,
-    affine: { rows: [...grid.affine.rows] },
-    channels,
-    chunk,
-    steps: [],
-    sources: [],
-    classPositions: {},
-  };
+/**
+ * How the volume lies in its file: for each channel, layers of `chunkSide` slices along the axis `through` (the last is filled up), each an array
+ * `[z][y][x]`. So a layer is written at once, and what a slab takes of it is contiguous.
+ */
+interface Layers {
+  readonly size: Triple;
+  readonly channels: number;
+  readonly dtype: ChunkedHeader['dtype'];
+  readonly through: number;
+  /** Of the volume. */
+  readonly count: number;
+  /** Voxels of one along x, y and z. */
+  readonly extent: Triple;
 }
 
-/** Collects slices into a slab of chunks, and writes it when another slab begins. */
-function slabWriter(descriptor: number, header: ChunkedHeader, { through, across }: UprightSlices) {
-  const { size, channels, dtype } = header;
-  const start = encodeHeader(header);
-  const counts = size.map((n) => Math.ceil(n / chunkSide));
-  const chunkVoxels = chunkSide ** 3;
-  const chunkBytes = chunkVoxels * arrayTypes[dtype].BYTES_PER_ELEMENT;
-  writeSync(descriptor, start);
-  ftruncateSync(descriptor, start.length + counts[0]! * counts[1]! * counts[2]! * channels * chunkBytes);
-  const [low, high] = [Math.min(...across), Math.max(...across)];
-  const slab = new arrayTypes[dtype](counts[low]! * counts[high]! * chunkVoxels);
-  /** Where in the slab the voxels along an axis lie: the offsets of the axes add up. */
-  const offsets = (axis: number) => {
-    const chunkStep = axis === through ? 0 : axis === low ? chunkVoxels : chunkVoxels * counts[low]!;
-    return Int32Array.from({ length: size[axis]! }, (_, i) => chunkStep * Math.floor(i / chunkSide) + chunkSide ** axis * (i % chunkSide));
-  };
-  const [along, down, stacked] = [offsets(across[0]), offsets(across[1]), offsets(through)];
+function layersOf({ grid: { size }, channels, through }: UprightSlices, dtype: ChunkedHeader['dtype']): Layers {
+  const extent = size.map((n, axis) => (axis === through ? chunkSide : n)) as unknown as Triple;
+  return { size, channels, dtype, through, count: Math.ceil(size[through]! / chunkSide), extent };
+}
+
+/** Collects slices into a layer, and writes it when another begins. */
+function layerWriter(descriptor: number, { dtype, through, count, extent }: Layers, { across }: UprightSlices) {
+  const strides = [1, extent[0], extent[0] * extent[1]];
+  const [step, rowStep, sliceStep] = [strides[across[0]]!, strides[across[1]]!, strides[through]!];
+  const [width, rows] = [extent[across[0]]!, extent[across[1]]!];
+  const layer = new arrayTypes[dtype](extent[0] * extent[1] * extent[2]);
   let current: { channel: number; place: number } | undefined;
   const flush = () => {
     if (!current) return;
-    const at = [0, 0, 0];
-    at[through] = current.place;
-    for (let k = 0; k < counts[low]! * counts[high]!; k++) {
-      at[low] = k % counts[low]!;
-      at[high] = Math.floor(k / counts[low]!);
-      const place = at[0]! + counts[0]! * (at[1]! + counts[1]! * at[2]!);
-      const bytes = bytesOf(slab.subarray(k * chunkVoxels, (k + 1) * chunkVoxels));
-      writeSync(descriptor, bytes, 0, bytes.length, start.length + (place * channels + current.channel) * chunkBytes);
-    }
-    slab.fill(0);
+    const bytes = bytesOf(layer);
+    writeFully(descriptor, bytes, bytes.length * (current.place + count * current.channel));
   };
   const add = (channel: number, index: number, values: VoxelArray) => {
     const place = Math.floor(index / chunkSide);
     if (current?.channel !== channel || current.place !== place) flush();
     current = { channel, place };
-    let from = 0;
-    for (const row of down) {
-      const to = row + stacked[index]!;
-      for (let x = 0; x < along.length; x++) slab[to + along[x]!] = values[from++]!;
-    }
+    const start = sliceStep * (index % chunkSide);
+    if (step === 1 && rowStep === width) layer.set(values, start);
+    else for (let row = 0; row < rows; row++) spread(values, width * row, layer, start + rowStep * row, step, width);
   };
   return { add, flush };
 }
 
-/** The box around what is above a threshold, slice by slice. */
-function boxAround({ grid: { size }, across, through }: UprightSlices, threshold: number | null) {
+function spread(source: VoxelArray, from: number, target: ChunkedArray, to: number, step: number, count: number): void {
+  for (let i = 0; i < count; i++) target[to + step * i] = source[from + i]!;
+}
+
+/** The box around what is above a threshold, and how much is, slice by slice. */
+function foregroundOf({ grid: { size }, channels, across, through }: UprightSlices, threshold: number | null) {
   const low = [...size];
   const high = [-1, -1, -1];
+  const above = new Array<number>(channels).fill(threshold === null ? size[0] * size[1] * size[2] : 0);
   const include = (axis: number, at: number) => {
     if (at < low[axis]!) low[axis] = at;
     if (at > high[axis]!) high[axis] = at;
   };
   const [width, rows] = [size[across[0]]!, size[across[1]]!];
-  const add = (index: number, values: VoxelArray) => {
+  const add = (channel: number, index: number, values: VoxelArray) => {
     if (threshold === null) return;
     for (let row = 0; row < rows; row++) {
       const start = row * width;
+      const count = countAbove(values, start, width, threshold);
+      if (count === 0) continue;
+      above[channel]! += count;
       let first = 0;
-      while (first < width && !(values[start + first]! > threshold)) first++;
-      if (first === width) continue;
+      while (!(values[start + first]! > threshold)) first++;
       let last = width - 1;
       while (!(values[start + last]! > threshold)) last--;
       include(across[0], first);
@@ -149,15 +136,60 @@ function boxAround({ grid: { size }, across, through }: UprightSlices, threshold
     if (high[0] === -1) return undefined;
     return { start: low as unknown as Triple, size: high.map((n, axis) => n - low[axis]! + 1) as unknown as Triple };
   };
-  return { add, box };
+  return { above, add, box };
 }
 
-function* slabsOf(open: ChunkedFile, { start: [x, y, z], size: [nx, ny, nz] }: Box): Generator<ChunkedArray> {
-  const { channels, dtype } = open.header;
+function countAbove(values: VoxelArray, start: number, width: number, threshold: number): number {
+  let count = 0;
+  for (let i = start; i < start + width; i++) if (values[i]! > threshold) count++;
+  return count;
+}
+
+function* slabsOf(file: string, descriptor: number, layers: Layers, { start, size: [nx, ny, nz] }: Box): Generator<ChunkedArray> {
+  const { channels, dtype, extent } = layers;
   const planeLength = nx * ny * channels;
   const slab = new arrayTypes[dtype](planeLength * Math.min(chunkSide, nz));
+  const rows = new arrayTypes[dtype](extent[0] * extent[1]);
   for (let plane = 0; plane < nz; plane += chunkSide) {
     const planes = Math.min(chunkSide, nz - plane);
-    yield open.readBox([x, y, z + plane], [nx, ny, planes], slab.subarray(0, planes * planeLength));
+    const box: Box = { start: [start[0], start[1], start[2] + plane], size: [nx, ny, planes] };
+    for (let channel = 0; channel < channels; channel++) readLayers(file, descriptor, layers, channel, box, rows, slab);
+    yield slab.subarray(0, planes * planeLength);
   }
+}
+
+/**
+ * Fills one channel of a slab from the layers that its box touches, plane by plane.
+ * @param rows holds what is read of a plane of a layer
+ */
+function readLayers(
+  file: string,
+  descriptor: number,
+  { through, count, extent }: Layers,
+  channel: number,
+  { start, size: [nx, ny, nz] }: Box,
+  rows: ChunkedArray,
+  slab: ChunkedArray,
+): void {
+  const [width, height, depth] = extent;
+  const layerLength = width * height * depth;
+  const end = [start[0] + nx, start[1] + ny, start[2] + nz];
+  for (let layer = Math.floor(start[through]! / chunkSide); layer * chunkSide < end[through]!; layer++) {
+    const origin = [0, 0, 0];
+    origin[through] = layer * chunkSide;
+    const [x0, y0, z0] = start.map((first, axis) => Math.max(first, origin[axis]!)) as [number, number, number];
+    const [x1, y1, z1] = end.map((past, axis) => Math.min(past, origin[axis]! + extent[axis]!)) as [number, number, number];
+    for (let z = z0; z < z1; z++) {
+      const first = layerLength * (layer + count * channel) + width * (y0 - origin[1]! + height * (z - origin[2]!));
+      readFully(file, descriptor, rows.subarray(0, width * (y1 - y0)), rows.BYTES_PER_ELEMENT * first);
+      for (let y = y0; y < y1; y++) {
+        const to = x0 - start[0] + nx * (y - start[1] + ny * (z - start[2] + nz * channel));
+        copyRun(rows, width * (y - y0) + x0 - origin[0]!, slab, to, x1 - x0);
+      }
+    }
+  }
+}
+
+function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
 }

@@ -4,8 +4,8 @@ import type { DatasetFile, SplitName } from './dataset-file.js';
 import type { ListedCase } from './source-case.js';
 
 /**
- * Training or validation for each case of a dataset: what the index fixes stays; the rest is split by the seed's
- * "split" stream (`validationShare` of them, at least one where there are two or more).
+ * Training or validation for each case of a dataset: what the index fixes stays. Where it fixes cases for validation, the rest trains; else the
+ * rest is split by the seed's "split" stream (`validationShare` of them, at least one where there are two or more).
  * The draw depends on the names alone, not on their order in the index or on which cases turn out to be unusable.
  * @throws UsageError when `splits` names an unknown case or contradicts a case's own `split`
  */
@@ -29,7 +29,8 @@ export function assignSplits(
     }
   }
   const open = [...known].filter((name) => !assigned.has(name)).sort();
-  const validationCount = open.length < 2 || validationShare === 0 ? 0 : Math.max(1, Math.round(open.length * validationShare));
+  const drawn = ![...assigned.values()].includes('validation') && validationShare > 0 && open.length >= 2;
+  const validationCount = drawn ? Math.max(1, Math.round(open.length * validationShare)) : 0;
   const shuffled = randomStream(seed, 'split').shuffle(open);
   for (const [rank, name] of shuffled.entries()) assigned.set(name, rank < validationCount ? 'validation' : 'training');
   return assigned;

@@ -47,17 +47,27 @@ function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, sl
   const values = new arrayTypes[dtype](kx * ky * kz * channels);
   for (let cy = 0; cy < ny; cy += ky) {
     for (let cx = 0; cx < nx; cx += kx) {
-      const width = Math.min(kx, nx - cx);
-      if (width < kx || ny - cy < ky || planes < kz) values.fill(0);
+      const [width, height] = [Math.min(kx, nx - cx), Math.min(ky, ny - cy)];
+      if (width < kx || height < ky || planes < kz) values.fill(0);
       for (let c = 0; c < channels; c++) {
-        for (let z = 0; z < planes; z++) {
-          for (let y = cy; y < Math.min(ny, cy + ky); y++) {
-            const from = cx + nx * (y + ny * (z + planes * c));
-            copyRun(slab, from, values, kx * (y - cy + ky * (z + kz * c)), width);
-          }
-        }
+        for (let z = 0; z < planes; z++)
+          copyRows(slab, cx + nx * (cy + ny * (z + planes * c)), nx, values, kx * ky * (z + kz * c), kx, width, height);
       }
       yield values;
     }
   }
+}
+
+/** Copies rows of `width` values that begin every `step` values in `source`, and every `toStep` in `target`. */
+function copyRows(
+  source: ChunkedArray,
+  from: number,
+  step: number,
+  target: ChunkedArray,
+  to: number,
+  toStep: number,
+  width: number,
+  height: number,
+): void {
+  for (let row = 0; row < height; row++) copyRun(source, from + step * row, target, to + toStep * row, width);
 }

@@ -22,9 +22,7 @@ export function zScoreScaling(parts: ChannelParts): IntensityScaling {
   let squares = 0;
   for (const part of parts()) for (let i = 0; i < part.length; i++) if (part[i] !== 0) squares += (part[i]! - mean) ** 2;
   const deviation = (count > 0 && Math.sqrt(squares / count)) || 1;
-  return (values, target) => {
-    for (let i = 0; i < values.length; i++) target[i] = values[i] === 0 ? 0 : (values[i]! - mean) / deviation;
-  };
+  return (values, target) => standardise(values, target, mean, deviation);
 }
 
 /** So that the `lower` and `upper` percentiles (of all voxels, linear interpolation) become 0 and 1, clipped. */
@@ -46,9 +44,17 @@ function percentilePlace(count: number, p: number): { rank: number; next: number
 }
 
 function clippedScaling(low: number, scale: number): IntensityScaling {
-  return (values, target) => {
-    for (let i = 0; i < values.length; i++) target[i] = Math.min(1, Math.max(0, (values[i]! - low) * scale));
-  };
+  return (values, target) => clipToUnit(values, target, low, scale);
+}
+
+// The loops are functions of their own, since V8 compiles a closure anew for every scan.
+
+function standardise(values: ArrayLike<number>, target: Float32Array, mean: number, deviation: number): void {
+  for (let i = 0; i < values.length; i++) target[i] = values[i] === 0 ? 0 : (values[i]! - mean) / deviation;
+}
+
+function clipToUnit(values: ArrayLike<number>, target: Float32Array, low: number, scale: number): void {
+  for (let i = 0; i < values.length; i++) target[i] = Math.min(1, Math.max(0, (values[i]! - low) * scale));
 }
 
 /** Exact percentiles of float32 values that are not held at once: counted by the upper half of their bits, then by the lower half. */

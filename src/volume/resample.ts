@@ -70,6 +70,8 @@ function axisSteps(from: Triple, to: Triple, { rows }: Affine, mode: Interpolati
 /**
  * One axis as a small matrix product; runs along x stay contiguous for the other axes.
  * @param size of `data` now, `[x, y, z]`
+ * @param into an array of the result's type and length to fill and return; absent: a new one
+ * @param lines along x, the only ones that are looked at when `axis` is 0; the others of `into` stay as they are. Absent: all
  * @returns the type of `data` for nearest, else float32
  */
 export function resampleAxis(
@@ -79,43 +81,79 @@ export function resampleAxis(
   axis: number,
   { taps, indices, weights }: AxisWeights,
   mode: Interpolation,
+  into?: VoxelArray,
+  lines?: Int32Array,
 ): VoxelArray {
   const outputs = indices.length / taps;
   const inner = size.slice(0, axis).reduce((a, b) => a * b, 1);
   const outer = size.slice(axis + 1).reduce((a, b) => a * b, 1) * channels;
   const length = size[axis]!;
   const total = inner * outputs * outer;
-  const result = mode === 'nearest' ? arrayLike(data, total) : new Float32Array(total);
+  const result = into ?? (mode === 'nearest' ? arrayLike(data, total) : new Float32Array(total));
   if (inner === 1) {
-    for (let o = 0; o < outer; o++) sampleLine(data, length * o, { taps, indices, weights }, result, outputs * o);
+    for (let k = 0; k < (lines?.length ?? outer); k++) {
+      const line = lines ? lines[k]! : k;
+      sampleLine(data, length * line, { taps, indices, weights }, result, outputs * line);
+    }
     return result;
   }
+  const parts = new Array<VoxelArray>(taps).fill(data);
+  const starts = new Int32Array(taps);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < outputs; i++) {
-      const target = inner * (i + outputs * o);
-      const lines = Array.from({ length: taps }, (_, tap) => {
-        const from = inner * (indices[i * taps + tap]! + length * o);
-        return data.subarray(from, from + inner);
-      });
-      addWeighed(lines, weights.subarray(i * taps, (i + 1) * taps), result.subarray(target, target + inner));
+      for (let tap = 0; tap < taps; tap++) starts[tap] = inner * (indices[i * taps + tap]! + length * o);
+      addWeighed(parts, starts, weights, i * taps, result, inner * (i + outputs * o), inner);
     }
   }
   return result;
 }
 
-/** The weighed sum of arrays of one length, rounded to the type of `result` after each term; those without weight count for nothing. */
-export function addWeighed(parts: readonly VoxelArray[], weights: Float32Array, result: VoxelArray): void {
-  const used = parts.flatMap((part, tap) => (weights[tap] === 0 ? [] : [{ part, weight: weights[tap]! }]));
-  const { length } = result;
-  const [first, second] = used;
-  if (used.length === 1 && first!.weight === 1) result.set(first!.part);
-  else if (used.length === 2) {
-    const [a, b, wa, wb] = [first!.part, second!.part, first!.weight, second!.weight];
-    for (let k = 0; k < length; k++) result[k] = Math.fround(wa * a[k]!) + wb * b[k]!;
-  } else {
-    result.fill(0);
-    for (const { part, weight } of used) for (let k = 0; k < length; k++) result[k]! += weight * part[k]!;
+/**
+ * The weighed sum of runs of one length, rounded to the type of `result` after each term; those without weight count for nothing.
+ * @param starts where the run of each part begins
+ * @param first the weight of the first part; those of the others follow it
+ * @param to where the sum begins in `result`
+ */
+export function addWeighed(
+  parts: readonly VoxelArray[],
+  starts: Int32Array,
+  weights: Float32Array,
+  first: number,
+  result: VoxelArray,
+  to: number,
+  length: number,
+): void {
+  let [used, low, high] = [0, -1, -1]; // how many have weight, the first and the last of them
+  for (let tap = 0; tap < parts.length; tap++) {
+    if (weights[first + tap] === 0) continue;
+    used++;
+    if (low === -1) low = tap;
+    high = tap;
   }
+  if (used === 1 && weights[first + low] === 1) result.set(parts[low]!.subarray(starts[low]!, starts[low]! + length), to);
+  else if (used === 2)
+    addTwo(parts[low]!, starts[low]!, weights[first + low]!, parts[high]!, starts[high]!, weights[first + high]!, result, to, length);
+  else {
+    result.fill(0, to, to + length);
+    for (let tap = 0; tap < parts.length; tap++) {
+      const [part, start, weight] = [parts[tap]!, starts[tap]!, weights[first + tap]!];
+      if (weight !== 0) for (let k = 0; k < length; k++) result[to + k]! += weight * part[start + k]!;
+    }
+  }
+}
+
+function addTwo(
+  a: VoxelArray,
+  fromA: number,
+  weightA: number,
+  b: VoxelArray,
+  fromB: number,
+  weightB: number,
+  result: VoxelArray,
+  to: number,
+  length: number,
+): void {
+  for (let k = 0; k < length; k++) result[to + k] = Math.fround(weightA * a[fromA + k]!) + weightB * b[fromB + k]!;
 }
 
 /** The same along contiguous values, which are gathered. */

@@ -1,7 +1,7 @@
 import type { AxisWeights } from './interpolation.js';
 import { closestToRas, type Orientation, uprightGrid } from './reorient.js';
 import { type AxisStep, addWeighed, gridAtSpacing, resampleAxis, spacingSteps } from './resample.js';
-import type { Grid, Triple, VoxelArray } from './volume.js';
+import { arrayLike, type Grid, type Triple, type VoxelArray } from './volume.js';
 import type { VolumeSlices } from './volume-slices.js';
 
 /** A slice of a volume that is being turned to RAS and resampled. */
@@ -21,7 +21,7 @@ export interface UprightSlices {
   readonly through: number;
   /** The RAS axes that run along a slice's rows and down its columns. */
   readonly across: readonly [number, number];
-  /** Every slice of every channel, in the order of the file. */
+  /** Every slice of every channel, in the order of the file. The values of one are to be used before the next is asked for. */
   slices(): AsyncGenerator<UprightSlice, void>;
 }
 
@@ -72,43 +72,75 @@ async function* resampledSlices(
 ): AsyncGenerator<UprightSlice, void> {
   const place = steps.findIndex(({ axis }) => axis === 2);
   const through = steps[place]?.weights ?? unchanged(size[2]);
-  const before = place === -1 ? steps : steps.slice(0, place);
-  const after = place === -1 ? [] : steps.slice(place + 1);
-  const sizeBetween = resampledSize([size[0], size[1]], before);
-  const inPlane = (values: VoxelArray, from: readonly [number, number], planeSteps: readonly AxisStep[]): VoxelArray => {
-    const present: [number, number, number] = [...from, 1];
-    for (const { axis, weights } of planeSteps) {
-      values = resampleAxis(values, present, 1, axis, weights, mode);
-      present[axis] = weights.indices.length / weights.taps;
-    }
-    return values;
-  };
+  const before = planeResampler([size[0], size[1]], place === -1 ? steps : steps.slice(0, place), mode);
+  const after = planeResampler(before.size, place === -1 ? [] : steps.slice(place + 1), mode);
   const order = outputsInFileOrder(through, backwards);
-  const held = new Map<number, { raw: VoxelArray; resampled?: VoxelArray }>();
+  const wanted = new Set(through.indices);
+  const held = new Map<number, VoxelArray>(); // slices of the file that were resampled and are still needed
+  const free: VoxelArray[] = []; // of those that are not needed any more, to be used again
+  let [between, finished]: (VoxelArray | undefined)[] = [];
   let count = 0;
   let next = 0;
   for await (const raw of slices()) {
     const [channel, fileIndex] = [Math.floor(count / size[2]), count % size[2]];
-    if (fileIndex === 0) {
-      held.clear();
-      next = 0;
+    if (fileIndex === 0) next = 0;
+    if (wanted.has(fileIndex)) {
+      const into = free.pop();
+      held.set(fileIndex, before.steps > 0 ? before.resample(raw, into) : copied(raw, into));
     }
-    held.set(fileIndex, { raw });
     for (; next < order.length && order[next]!.last <= fileIndex; next++) {
-      const { index, first } = order[next]!;
-      for (const known of held.keys()) if (known < first) held.delete(known);
-      const parts = Array.from({ length: through.taps }, (_, tap) => {
-        const slice = held.get(through.indices[index * through.taps + tap]!)!;
-        slice.resampled ??= inPlane(slice.raw, [size[0], size[1]], before);
-        return slice.resampled;
-      });
-      const weights = through.weights.subarray(index * through.taps, (index + 1) * through.taps);
-      yield { channel, index, values: inPlane(combined(parts, weights), sizeBetween, after) };
+      const { index } = order[next]!;
+      const parts = Array.from({ length: through.taps }, (_, tap) => held.get(through.indices[index * through.taps + tap]!)!);
+      between = parts.length === 1 ? parts[0]! : weighed(parts, through.weights, index * through.taps, between);
+      finished = after.steps > 0 ? after.resample(between, finished) : between;
+      yield { channel, index, values: finished };
     }
-    const needed = order[next]?.first ?? size[2];
-    for (const known of held.keys()) if (known < needed) held.delete(known);
+    const needed = next < order.length ? order[next]!.first : size[2];
+    for (const [known, slice] of held) {
+      if (known >= needed) continue;
+      held.delete(known);
+      free.push(slice);
+    }
     count++;
   }
+}
+
+/** Resamples slices along their own axes. */
+interface PlaneResampler {
+  /** Of the slices that it makes. */
+  readonly size: readonly [number, number];
+  readonly steps: number;
+  /** Makes a slice of one, in `into` or a new array. */
+  resample(slice: VoxelArray, into: VoxelArray | undefined): VoxelArray;
+}
+
+function planeResampler(from: readonly [number, number], steps: readonly AxisStep[], mode: 'linear' | 'nearest'): PlaneResampler {
+  const sizes: [number, number, number][] = [[...from, 1]];
+  for (const { axis, weights } of steps) sizes.push(sizes.at(-1)!.with(axis, weights.indices.length / weights.taps) as [number, number, number]);
+  // Rows that the next step does not look at need not be made.
+  const rows = steps.map((_, i) => (steps[i + 1]?.axis === 1 ? usedBy(steps[i + 1]!.weights) : undefined));
+  const between: (VoxelArray | undefined)[] = [];
+  const resample = (slice: VoxelArray, into: VoxelArray | undefined): VoxelArray => {
+    for (const [i, { axis, weights }] of steps.entries()) {
+      const last = i === steps.length - 1;
+      const result = resampleAxis(slice, sizes[i]!, 1, axis, weights, mode, last ? into : between[i], rows[i]);
+      if (!last) between[i] = result;
+      slice = result;
+    }
+    return slice;
+  };
+  const [width, height] = sizes.at(-1)!;
+  return { size: [width, height], steps: steps.length, resample };
+}
+
+/** What has weight in some output, rising. */
+function usedBy({ indices, weights }: AxisWeights): Int32Array {
+  return Int32Array.from(new Set(indices.filter((_, i) => weights[i] !== 0))).sort();
+}
+
+function copied(slice: VoxelArray, into: VoxelArray = arrayLike(slice, slice.length)): VoxelArray {
+  into.set(slice);
+  return into;
 }
 
 /** Each output along the slices with the first and last slice that it takes, as the file brings them. */
@@ -120,17 +152,12 @@ function outputsInFileOrder({ taps, indices }: AxisWeights, backwards: boolean):
   return backwards ? outputs.reverse() : outputs;
 }
 
-function combined(parts: readonly VoxelArray[], weights: Float32Array): VoxelArray {
-  if (parts.length === 1) return parts[0]!;
-  const result = new Float32Array(parts[0]!.length);
-  addWeighed(parts, weights, result);
-  return result;
-}
-
-function resampledSize(size: readonly [number, number], steps: readonly AxisStep[]): [number, number] {
-  const along = (axis: number) => {
-    const step = steps.find((candidate) => candidate.axis === axis);
-    return step ? step.weights.indices.length / step.weights.taps : size[axis]!;
-  };
-  return [along(0), along(1)];
+function weighed(
+  parts: readonly VoxelArray[],
+  weights: Float32Array,
+  first: number,
+  into: VoxelArray = new Float32Array(parts[0]!.length),
+): VoxelArray {
+  addWeighed(parts, new Int32Array(parts.length), weights, first, into, 0, into.length);
+  return into;
 }

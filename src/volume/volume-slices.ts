@@ -4,7 +4,10 @@ import type { Grid, Volume, VoxelArray } from './volume.js';
 /** A volume that is read slice by slice, so that it need not be held whole. */
 export interface VolumeSlices extends Grid {
   readonly channels: number;
-  /** The slices of the file's third axis in its order, `[y][x]`: all of the first channel, then all of the next. Each is an array of its own. */
+  /**
+   * The slices of the file's third axis in its order, `[y][x]`: all of the first channel, then all of the next. One is to be used before the next
+   * is asked for.
+   */
   slices(): AsyncGenerator<VoxelArray, void>;
 }
 
@@ -24,14 +27,14 @@ export function slicesOfVolume({ data, ...volume }: Volume): VolumeSlices {
   return {
     ...volume,
     slices: async function* () {
-      for (let start = 0; start < data.length; start += voxels) yield data.slice(start, start + voxels);
+      for (let start = 0; start < data.length; start += voxels) yield data.subarray(start, start + voxels);
     },
   };
 }
 
 async function* slicesOf(header: Parameters<typeof toValues>[0], pieces: AsyncGenerator<Uint8Array, void>): AsyncGenerator<VoxelArray, void> {
   const sliceBytes = dataBytes(header) / header.channels / header.size[2];
-  let slice = new Uint8Array(sliceBytes);
+  const slice = new Uint8Array(sliceBytes);
   let filled = 0;
   for await (const piece of pieces) {
     for (let done = 0; done < piece.length; ) {
@@ -41,7 +44,6 @@ async function* slicesOf(header: Parameters<typeof toValues>[0], pieces: AsyncGe
       done += part.length;
       if (filled < sliceBytes) break;
       yield toValues(header, slice);
-      slice = new Uint8Array(sliceBytes);
       filled = 0;
     }
   }

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { intensityStatistics } from '../../src/dataset/intensity-statistics.js';
+import { intensityCounter } from '../../src/dataset/intensity-statistics.js';
 
 /** In parts of seven, as a scan that is read in slabs is. */
-const statisticsOf = (data: Float32Array, threshold: number | null) =>
-  intensityStatistics(function* () {
-    for (let i = 0; i < data.length; i += 7) yield data.subarray(i, i + 7);
-  }, threshold);
+function statisticsOf(data: Float32Array, threshold: number | null) {
+  const counter = intensityCounter(threshold === null ? data.length : data.filter((value) => value > threshold).length, threshold);
+  for (let i = 0; i < data.length; i += 7) counter.add(data.subarray(i, i + 7));
+  return counter.statistics();
+}
 
 describe('intensity statistics', () => {
   it('are those of the voxels above the threshold, computed by hand', () => {

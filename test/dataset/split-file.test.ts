@@ -18,11 +18,16 @@ async function splitsWith(file: string | undefined): Promise<Record<string, stri
 
 describe('a split file of the user', () => {
   it('fixes the cases it names beside those the index fixes, and the rest is drawn', async () => {
-    const found = await splitsWith(splitFile({ ct: { validation: ['case0', 'case1'], training: ['case2'] } }));
-    expect(found).toMatchObject({ case0: 'validation', case1: 'validation', case2: 'training', case9: 'test' });
-    const drawn = Object.entries(found).filter(([name]) => !['case0', 'case1', 'case2', 'case9'].includes(name));
-    expect(drawn.filter(([, split]) => split === 'validation')).toHaveLength(1); // round(0.2 x 6)
+    const found = await splitsWith(splitFile({ ct: { training: ['case0', 'case1', 'case2'] } }));
+    expect(found).toMatchObject({ case0: 'training', case1: 'training', case2: 'training', case9: 'test' });
+    expect(Object.values(found).filter((split) => split === 'validation')).toHaveLength(1); // round(0.2 x 6)
     expect(await splitsWith(undefined)).not.toEqual(found);
+  });
+
+  it('leaves nothing to draw for validation when it names cases for it', async () => {
+    const found = await splitsWith(splitFile({ ct: { validation: ['case0', 'case1'] } }));
+    const rest = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`case${i + 2}`, 'training']));
+    expect(found).toEqual({ case0: 'validation', case1: 'validation', ...rest, case9: 'test' });
   });
 
   it.each([

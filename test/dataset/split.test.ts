@@ -34,11 +34,20 @@ describe('the split of a dataset', () => {
 
   it('leaves what is fixed where it is, by the case or by the list, and draws among the others', () => {
     const cases: ListedCase[] = [...listed(named(10)), { name: 'held', images: ['held.nii'], split: 'test' }];
-    const splits = assignSplits('ct', cases, { validation: ['case0', 'case1'], test: ['held', 'case2'] }, settings);
+    const splits = assignSplits('ct', cases, { training: ['case0', 'case1'], test: ['held', 'case2'] }, settings);
     expect(inSplit(splits, 'test').sort()).toEqual(['case2', 'held']);
-    expect(inSplit(splits, 'validation')).toEqual(expect.arrayContaining(['case0', 'case1']));
-    expect(inSplit(splits, 'validation')).toHaveLength(2 + 1); // round(0.2 x 7), of the others
+    expect(inSplit(splits, 'training')).toEqual(expect.arrayContaining(['case0', 'case1']));
+    expect(inSplit(splits, 'validation')).toHaveLength(1); // round(0.2 x 7), of the others
     expect(splits.size).toBe(11);
+  });
+
+  it('draws nothing more for validation where cases are fixed for it, by the case or by the list', () => {
+    const cases: ListedCase[] = [...listed(named(10)), { name: 'own', images: ['own.nii'], split: 'validation' }];
+    const byList = assignSplits('ct', listed(named(10)), { validation: ['case0', 'case1'], test: ['case2'] }, settings);
+    expect(inSplit(byList, 'validation').sort()).toEqual(['case0', 'case1']);
+    expect(inSplit(byList, 'training')).toHaveLength(7);
+    expect(inSplit(assignSplits('ct', cases, { validation: [] }, settings), 'validation')).toEqual(['own']);
+    expect(inSplit(assignSplits('ct', listed(named(10)), { validation: [] }, settings), 'validation')).toHaveLength(2); // nobody is fixed
   });
 
   it('refuses a list that names no case, or one that is elsewhere already', () => {
