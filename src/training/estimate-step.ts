@@ -5,7 +5,7 @@ import { pretextMethod } from '../pretext/index.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
 import { randomCrops } from './measure-step.js';
-import { type PretrainSettings, taughtParameters } from './pretrain.js';
+import { type PretrainSettings, pretrainingBytes, taughtParameters } from './pretrain.js';
 import { resetPeak, residentPeak } from './resident-peak.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
@@ -34,8 +34,8 @@ export async function measurePretrainingStep(
   const network = makeNetwork(wanted, { inChannels: channels, outChannels: channels });
   const contrasts = config.name === 'hybridmim' && config.weights.contrast > 0;
   const batch = { size: Math.min(train.batchSize, contrasts ? 2 : 1), crop: spatialSize(data.cropSize), scaledTargets: false };
-  requireStepMemory('pre-training step', network, batch.size, batch.crop);
   const method = pretextMethod(network, batch, config);
+  requireStepMemory('pre-training step', pretrainingBytes(network, method, batch));
   const specs = taughtParameters(network, method);
   return measure({
     batch: batch.size,
@@ -52,7 +52,7 @@ export async function measureFinetuningStep(settings: FinetuneSettings, channels
   const { data, train, precision } = settings;
   const network = segmentationNetwork(settings.network, channels, scheme);
   const crop = spatialSize(data.cropSize);
-  requireStepMemory('fine-tuning step', network, 1, crop);
+  requireStepMemory('fine-tuning step', network.encoderBytes(1, crop));
   const targets = segmentationTargets(scheme, 1, crop);
   return measure({
     batch: 1,
