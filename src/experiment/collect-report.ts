@@ -52,7 +52,7 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       const split = /^evaluation-(training|validation|test)\.json$/.exec(name)?.[1];
       const ofRun = facts !== undefined && /^evaluation(-(training|validation|test))?\.json$/.test(name);
       const own = shownName(ofRun ? path : relative(from, file).replace(/\.json$/, ''));
-      const entry = { name: split ? `${own}, ${split} cases` : own, split, evaluation: evaluation.data, ...resultFacts(facts) };
+      const entry = { name: split ? `${own}, ${split} cases` : own, source: file, split, evaluation: evaluation.data, ...resultFacts(facts) };
       evaluations.push(entry);
       if (ofRun && split !== 'training') cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
     }

@@ -67,11 +67,12 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
   ]);
   const filled = columns.map(({ metric, of }) => {
     const spreads = groups.map(({ runs: seeds }) => spread(seeds.map(of)));
+    const print = metric === 'dice' ? percent : millimetres;
     const marks = rankMarks(
-      spreads.map(({ mean }) => mean),
+      spreads.map(({ mean }) => print(mean)),
       metric === 'dice' ? 'higher' : 'lower',
     );
-    return spreads.map((value, i) => `${plusMinus(value, metric === 'dice' ? percent : millimetres)}${marks[i]}`);
+    return spreads.map((value, i) => `${plusMinus(value, print)}${marks[i]}`);
   });
   const header = ['method', 'seeds', ...columns.map(({ title, metric }) => `${title} ${metric === 'dice' ? 'Dice' : 'HD95'}`)];
   return markdownTable(

@@ -29,6 +29,7 @@ export async function runCases(run: string, prepared: string | undefined, evalua
   return cases.map((prepared) => ({
     id: prepared.id,
     name: evaluation.name,
+    source: evaluation.source,
     result: byId.get(prepared.id)!,
     classes: Object.entries(index.datasets[prepared.dataset]!.classes).map(([value, name]) => ({ name, values: [Number(value)] })),
     window: windowOf(prepared).window,

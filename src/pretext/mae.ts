@@ -65,6 +65,7 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
     name: 'mae',
     heads: decoderParameters(network, count, tokens.side ** 3 * network.inChannels, decoder),
     encoderOnly: true,
+    encodedShare: visible / count,
     inputs: {
       images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
       patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },

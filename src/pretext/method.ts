@@ -26,6 +26,8 @@ export interface PretextMethod {
   readonly inputs: InputSpecs;
   /** The decoder is neither used nor kept: fine-tuning begins with a new one. */
   readonly encoderOnly?: boolean;
+  /** Share of a crop that goes through the encoder, above 0; absent: all of it. */
+  readonly encodedShare?: number;
   /** What is fed at `step` beside what the loader gives: a function of seed and step alone. */
   corruption(seed: number, step: number): InputValues;
   /** `total` and each of its terms before weighting; a task that is switched off is absent and costs nothing. */

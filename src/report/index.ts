@@ -1,9 +1,9 @@
+export { rankMarks } from './column-ranks.js';
 export { type ContourFigureOptions, writeContourFigure } from './contour-figure.js';
 export type { ContourPanel } from './contour-rows.js';
 export { type NamedResult, paperTables, paperTaskOf } from './paper-table.js';
 export { writeProgressFigure } from './progress-figure.js';
 export type { ProgressLine } from './progress-panels.js';
-export { rankMarks } from './rank-marks.js';
 export { type ReportCase, type ReportContent, type ReportEvaluation, type ReportRun, type SpeedResult, worstFirst } from './report-content.js';
 export { type SpeedBar, writeSpeedFigure } from './speed-figure.js';
 export { evaluationCells, markdownTable, millimetres, percent, type TableRow } from './table.js';

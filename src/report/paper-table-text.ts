@@ -1,4 +1,5 @@
-import type { PaperCell, PaperRow, PaperTable, Rank } from './paper-table.js';
+import type { Rank } from './column-ranks.js';
+import type { PaperCell, PaperRow, PaperTable } from './paper-table.js';
 import { markdownTable } from './table.js';
 
 /** One of the paper's tables as Markdown: published rows say so, the best three of a column are bold with their rank. */

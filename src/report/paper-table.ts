@@ -1,4 +1,5 @@
 import type { Evaluation } from '../evaluation/index.js';
+import { columnRanks, type Rank } from './column-ranks.js';
 import { publishedTables } from './published-tables.js';
 import { millimetres, percent } from './table.js';
 
@@ -30,9 +31,6 @@ export interface NamedResult {
   /** For the first column of Table 4. */
   readonly backbone?: string | undefined;
 }
-
-/** 1 for the best of a column, to 3. */
-export type Rank = 1 | 2 | 3;
 
 export interface PaperCell {
   readonly text: string;
@@ -117,16 +115,6 @@ function cellText({ metric, className }: TaskColumn, evaluation: Evaluation | un
   if (!evaluation) return '-';
   const value = className === undefined ? evaluation.mean[metric].overClasses : (evaluation.perClass[className]?.[metric].mean ?? null);
   return metric === 'dice' ? percent(value) : millimetres(value);
-}
-
-/** Ranks of what is printed, so that equal texts rank alike. */
-function columnRanks(texts: readonly string[], better: 'higher' | 'lower'): (Rank | undefined)[] {
-  const values = texts.map((text) => (better === 'higher' ? Number(text) : -Number(text)));
-  return values.map((value) => {
-    if (Number.isNaN(value)) return undefined;
-    const ahead = values.filter((other) => other > value).length;
-    return ahead < 3 ? ((ahead + 1) as Rank) : undefined;
-  });
 }
 
 /** Rounding explains 0.01 between a printed average and the mean of the printed numbers, and a little more where classes are many. */

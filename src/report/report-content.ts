@@ -22,6 +22,8 @@ export interface ReportRun {
 /** An evaluation and what is known of the run that it is of. */
 export interface ReportEvaluation {
   readonly name: string;
+  /** Its file, which tells evaluations of one name apart. */
+  readonly source: string;
   /** Of which cases, where the file's name says so; those of the training split are kept out of the paper's tables. */
   readonly split: string | undefined;
   readonly evaluation: Evaluation;
@@ -47,8 +49,9 @@ export interface SpeedResult {
 /** A case whose volumes can be shown. They are read when they are drawn, one case at a time. */
 export interface ReportCase {
   readonly id: string;
-  /** Of the evaluation that it belongs to. */
+  /** Of the evaluation that it belongs to, as is `source`. */
   readonly name: string;
+  readonly source: string;
   readonly result: CaseResult;
   /** What to outline and toggle: label values with their names. */
   readonly classes: readonly EvaluatedClass[];

@@ -9,9 +9,9 @@ import { escapeXml, type FontWeight, figureFont, fontFiles } from './svg-to-png.
 export interface PageCase {
   readonly id: string;
   readonly name: string;
-  /** The case and the evaluation that it is of. */
+  /** The case, and the file of the evaluation that it is of. */
   readonly caseId: string;
-  readonly evaluation: string;
+  readonly source: string;
   readonly classes: readonly { readonly name: string; readonly value: number; readonly colour: string }[];
   readonly volumes: EmbeddedCase;
 }

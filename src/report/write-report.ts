@@ -110,7 +110,7 @@ async function drawCases(
         drawn += slices.at(-1)!.svg.length;
       }
       const classes = reportCase.classes.map(({ name, values }, k) => ({ name, value: values[0]!, colour: classColour(k) }));
-      const place = { id: `case-${shown.length + 1}`, name: label, caseId: reportCase.id, evaluation: reportCase.name };
+      const place = { id: `case-${shown.length + 1}`, name: label, caseId: reportCase.id, source: reportCase.source };
       shown.push({ ...place, classes, volumes: embedCase(volumes, reportCase.window, budget) });
     } catch (error) {
       if (!(error instanceof HybridMimError)) throw error;
@@ -131,7 +131,7 @@ function sliceDrawing({ id, name, classes, window }: ReportCase, panel: Paramete
 function pageSections(content: ReportContent, drawings: readonly Drawing[], slices: readonly Drawing[], cases: readonly PageCase[]): PageSection[] {
   const { evaluations } = content;
   const tables = paperTables(paperResults(evaluations)).filter(({ rows }) => rows.some(({ published }) => !published));
-  const viewIds = (name: string) => new Map(cases.flatMap(({ id, caseId, evaluation }) => (evaluation === name ? [[caseId, id]] : [])));
+  const viewIds = (of: ReportEvaluation) => new Map(cases.flatMap(({ id, caseId, source }) => (source === of.source ? [[caseId, id]] : [])));
   const figuresNamed = (pattern: RegExp, wide = false) =>
     drawings
       .filter(({ id }) => pattern.test(id))
@@ -149,7 +149,7 @@ function pageSections(content: ReportContent, drawings: readonly Drawing[], slic
     { id: 'speed', title: 'Speed', html: figuresNamed(/^seconds-a-step/) },
     { id: 'curves', title: 'Loss and Dice curves', html: figuresNamed(/^run-/, true) },
     { id: 'worst', title: 'Worst cases', html: slices.map((drawing) => figureHtml(drawing, false)).join('') },
-    { id: 'cases', title: 'Every case', html: evaluations.map((evaluation) => caseTableHtml(evaluation, viewIds(evaluation.name))).join('') },
+    { id: 'cases', title: 'Every case', html: evaluations.map((evaluation) => caseTableHtml(evaluation, viewIds(evaluation))).join('') },
   ];
   return sections.filter(({ html }) => html !== '');
 }

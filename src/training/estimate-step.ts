@@ -2,7 +2,7 @@ import { type LabelScheme, spatialSize } from '../inference/index.js';
 import { makeNetwork } from '../network/index.js';
 import { pretextMethod } from '../pretext/index.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
-import { type PretrainSettings, taughtParameters } from './pretrain.js';
+import { type PretrainSettings, pretrainingBytes, taughtParameters } from './pretrain.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
 import { type TimedStep, timeSteps } from './time-steps.js';
@@ -30,8 +30,8 @@ export async function measurePretrainingStep(
   const network = makeNetwork(wanted, { inChannels: channels, outChannels: channels });
   const contrasts = config.name === 'hybridmim' && config.weights.contrast > 0;
   const batch = { size: Math.min(train.batchSize, contrasts ? 2 : 1), crop: spatialSize(data.cropSize), scaledTargets: false };
-  requireStepMemory('pre-training step', network, batch.size, batch.crop);
   const method = pretextMethod(network, batch, config);
+  requireStepMemory('pre-training step', pretrainingBytes(network, method, batch));
   return measure(batch.size, {
     specs: taughtParameters(network, method),
     inputs: method.inputs,
@@ -48,7 +48,7 @@ export async function measureFinetuningStep(settings: FinetuneSettings, channels
   const { data, train, precision } = settings;
   const network = segmentationNetwork(settings.network, channels, scheme);
   const crop = spatialSize(data.cropSize);
-  requireStepMemory('fine-tuning step', network, 1, crop);
+  requireStepMemory('fine-tuning step', network.encoderBytes(1, crop));
   const targets = segmentationTargets(scheme, 1, crop);
   const labels = new Int32Array(crop[0] * crop[1] * crop[2]);
   return measure(1, {

@@ -75,7 +75,7 @@ export async function finetune({ settings, init, out, resume, progress, signal }
   try {
     const scheme = taskScheme(index, loader.cases, data.regions);
     const network = segmentationNetwork(settings.network, loader.channels, scheme);
-    requireStepMemory('fine-tuning step', network, train.batchSize, spatialSize(cropSize));
+    requireStepMemory('fine-tuning step', network.encoderBytes(train.batchSize, spatialSize(cropSize)));
     const targets = segmentationTargets(scheme, train.batchSize, spatialSize(cropSize));
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
     return await carryOut({

@@ -12,7 +12,7 @@ import {
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
 import { spatialSize } from '../inference/index.js';
 import { initialiseParameters, isEncoderParameter, makeNetwork, type Network, type NetworkSettings, type ParameterSpec } from '../network/index.js';
-import { type MethodConfig, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
+import { type MethodConfig, type PretextBatch, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';
 import { carryOut, type RunResult } from './run.js';
@@ -77,7 +77,7 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
     const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
     const method = pretextMethod(network, batch, settings.method);
-    requireStepMemory('pre-training step', network, batch.size, batch.crop);
+    requireStepMemory('pre-training step', pretrainingBytes(network, method, batch));
     const specs = taughtParameters(network, method);
     const inputsOf = (crops: CropBatch, step: number): InputValues => ({
       images: crops.images,
@@ -120,6 +120,11 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
   } finally {
     await loader.close();
   }
+}
+
+/** Bytes of activations that the encoder keeps for the gradients of a pre-training step: the least that it needs. */
+export function pretrainingBytes(network: Network, { encodedShare = 1 }: PretextMethod, { size, crop }: PretextBatch): number {
+  return encodedShare * network.encoderBytes(size, crop);
 }
 
 /** Parameters of a pre-training run: the network's, or those of its encoder, and the method's heads. */

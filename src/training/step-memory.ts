@@ -1,14 +1,14 @@
 import { freemem } from 'node:os';
 import { UsageError } from '../errors.js';
-import type { Network, SpatialSize } from '../network/index.js';
 
 /**
  * Refuses a step that cannot fit before anything is written, instead of being killed by the system in the middle of it.
  * @param name of the step, for the sentence
- * @throws UsageError when the activations that the encoder keeps for its gradients alone are more than the memory that is free
+ * @param needed bytes of the activations that the encoder keeps for its gradients, which are only a part of what a step takes
+ * @param free bytes
+ * @throws UsageError when these alone are more than the memory that is free
  */
-export function requireStepMemory(name: string, network: Network, batch: number, crop: SpatialSize, free: number = freemem()): void {
-  const needed = network.encoderBytes(batch, crop);
+export function requireStepMemory(name: string, needed: number, free: number = freemem()): void {
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(

@@ -221,3 +221,54 @@ describe('painting', () => {
     }
   });
 });
+
+describe('against the recipe written in NumPy', () => {
+  interface Spread {
+    readonly mean: number;
+    readonly std: number;
+    readonly n: number;
+  }
+  const reference = JSON.parse(readFileSync('test/parity/corruption/spread.json', 'utf8')) as {
+    size: [number, number, number];
+    shuffle: { moved: Spread; distance: Spread[] };
+    inPaint: Spread;
+    outPaint: Spread;
+  };
+  const { size } = reference;
+  const crop = tellingCrop(size);
+
+  /** The mean over crops is within three standard errors of the reference's. */
+  function expectMean(values: readonly number[], { mean, std, n }: Spread): void {
+    const found = values.reduce((a, b) => a + b, 0) / values.length;
+    expect(Math.abs(found - mean)).toBeLessThanOrEqual(3 * std * Math.sqrt(1 / values.length + 1 / n));
+  }
+
+  it('shuffling moves as many voxels, and as far along each axis', () => {
+    const place = new Map(Array.from(crop.data, (value, i) => [value, i]));
+    const coordinates = (i: number) => [i % size[0], Math.floor(i / size[0]) % size[1], Math.floor(i / (size[0] * size[1]))];
+    const shuffles = Array.from({ length: 20 }, (_, i) => Array.from(localShuffling(crop, stream(i)).data, (value) => place.get(value)!));
+    expectMean(
+      shuffles.map((from) => from.filter((source, i) => source !== i).length / from.length),
+      reference.shuffle.moved,
+    );
+    for (const axis of [0, 1, 2]) {
+      const distances = shuffles.map(
+        (from) => from.reduce((sum, source, i) => sum + Math.abs(coordinates(source)[axis]! - coordinates(i)[axis]!), 0) / from.length,
+      );
+      expectMean(distances, reference.shuffle.distance[axis]!);
+    }
+  });
+
+  it.each([
+    ['in-painting covers', inPainting, reference.inPaint, true],
+    ['out-painting keeps', outPainting, reference.outPaint, false],
+  ] as const)('%s as many voxels', (_, paint, spread, covered) => {
+    const shares = Array.from({ length: 400 }, (_, i) => {
+      const { data } = paint(crop, stream(i));
+      let kept = 0;
+      for (let at = 0; at < data.length; at++) if (data[at] === crop.data[at]) kept++;
+      return (covered ? data.length - kept : kept) / data.length;
+    });
+    expectMean(shares, spread);
+  });
+});

@@ -57,8 +57,13 @@ describe('a comparison of two methods over cases', () => {
 
 describe('the marks of the best three', () => {
   it('go to the highest or lowest values; equal ones share, missing ones have none', () => {
-    expect(rankMarks([80, 85, null, 84, 83, 85], 'higher')).toEqual(['', '¹', '', '²', '³', '¹']);
-    expect(rankMarks([8, 2, 4, 3], 'lower')).toEqual(['', '¹', '³', '²']);
-    expect(rankMarks([80], 'higher')).toEqual(['']);
+    expect(rankMarks(['80.00', '85.00', '-', '84.00', '83.00', '85.00'], 'higher')).toEqual(['', '¹', '', '³', '', '¹']);
+    expect(rankMarks(['8', '2', '4', '3'], 'lower')).toEqual(['', '¹', '³', '²']);
+    expect(rankMarks(['80'], 'higher')).toEqual(['']);
+  });
+
+  it('leave out as many marks as share the one before', () => {
+    expect(rankMarks(['3', '3', '3', '2', '1'], 'higher')).toEqual(['¹', '¹', '¹', '', '']);
+    expect(rankMarks(['4', '3', '3', '2'], 'higher')).toEqual(['¹', '²', '²', '']);
   });
 });

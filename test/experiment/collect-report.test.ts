@@ -88,6 +88,20 @@ describe('what a report is collected from', () => {
     expect(page.match(/<script type="application\/json"/g)).toHaveLength(1);
   });
 
+  it('shows the case of each run where two of one name share it', async () => {
+    for (const run of ['first', 'second']) {
+      mkdirSync(join(folder, 'twins', run, 'predictions'), { recursive: true });
+      writeFileSync(join(folder, 'twins', run, 'config.yaml'), stringify({ data: { prepared }, network: { name: 'unet' } }));
+      await writeEvaluation(join(folder, 'twins', run, 'evaluation-test.json'), evaluation(resultOf('ct/a', run === 'first' ? 0.5 : 0.6)));
+      await writeNifti(join(folder, 'twins', run, 'predictions', 'a.nii.gz'), asLabel(volumeOf([...size], nestedBoxes([...size]))));
+    }
+    const names = new Map(['first', 'second'].map((run) => [run, 'ours']));
+    await writeReport(join(folder, 'twins.html'), await collectReport({ from: join(folder, 'twins'), names }));
+    const page = readFileSync(join(folder, 'twins.html'), 'utf8');
+    const tables = page.split('<details>').slice(1);
+    expect(tables.map((table) => /data-case="([^"]+)"/.exec(table)![1])).toEqual(['case-1', 'case-2']); // worst first: 0.5, then 0.6
+  });
+
   it.each([
     ['that is not there', 'nowhere', 'cannot be read (ENOENT)'],
     ['without results', 'prepared', 'holds nothing to report'],

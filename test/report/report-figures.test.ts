@@ -16,7 +16,7 @@ function evaluated(
     classes: Object.fromEntries(classes.map((label) => [label, { dice: value, hd95: null, status: 'ok' as const }])),
   }));
   const unknown = { split: undefined, network: undefined, fraction: undefined, pretrained: undefined };
-  return { name, evaluation: summarise(name, classes, cases), ...unknown, ...facts };
+  return { name, source: `${name}.json`, evaluation: summarise(name, classes, cases), ...unknown, ...facts };
 }
 
 const valuesOf = (figure: { readonly spec: unknown } | undefined) => (figure!.spec as { data: { values: Record<string, unknown>[] } }).data.values;
