@@ -3,7 +3,7 @@ import { loadSettings, networkSection, type PredictConfig, predictConfig } from 
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
-import { type LabelScheme, openPredictor, type Predictor } from '../inference/index.js';
+import { imageSizeOf, type LabelScheme, openPredictor, type Predictor, requireImageSize } from '../inference/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { makeNetwork, type Network, networkNameOf, networkShapes, readSafetensors, readWeights } from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
@@ -46,8 +46,8 @@ export async function openRunWeights({ run, checkpoint, preset, set = [] }: RunW
   const ofNetwork = set.find((override) => override.startsWith('network.'));
   if (ofNetwork) throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, { field: '--set' });
   const { precision, data, inference, train } = await readFinetunedRun(run);
-  const window = JSON.stringify(inference.window ?? data.cropSize);
-  const own = [`precision=${precision}`, `inference.window=${window}`, `inference.overlap=${inference.overlap}`, `threads=${train.threads}`];
+  const windows = Object.entries({ ...inference, window: inference.window ?? data.cropSize });
+  const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows.map(([key, value]) => `inference.${key}=${JSON.stringify(value)}`)];
   const settings = loadSettings(predictConfig, [...own, ...set]);
   const file = runWeights(run, checkpoint);
   const { metadata } = await readSafetensors(file);
@@ -97,10 +97,11 @@ async function openPrediction(
   preprocessing: Preprocessing | 'none',
   { precision, inference, threads }: PredictConfig,
 ): Promise<OpenedWeights> {
+  const window = inference.window ?? imageSizeOf(network) ?? [96, 96, 96];
+  requireImageSize(network, window, 'inference.window');
   const { values } = await readWeights(file, network.specs, { constants: network.constants });
   const state = createState(values, { engine: 'graph', threads });
-  const window = inference.window ?? [96, 96, 96];
-  const predictor = openPredictor({ network, state, window, overlap: inference.overlap, precision });
+  const predictor = openPredictor({ ...inference, network, states: [state], kind: scheme.kind, window, precision });
   return { predictor, scheme, preprocessing, close: () => state.dispose() };
 }
 
