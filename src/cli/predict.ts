@@ -3,10 +3,10 @@ import type { Command } from './context.js';
 import { countingBar } from './terminal.js';
 
 interface Flags {
-  readonly run: string | undefined;
+  readonly run: readonly string[] | undefined;
   readonly checkpoint: 'best' | 'last' | undefined;
   readonly network: string | undefined;
-  readonly weights: string | undefined;
+  readonly weights: readonly string[] | undefined;
   readonly input: readonly string[];
   readonly out: string;
   readonly preset: 'none' | 'ct' | 'mr' | undefined;
@@ -20,10 +20,20 @@ export const predictCommand: Command<Flags> = {
   describe: 'Segment scans, each in its own space and grid',
   flags: (yargs) =>
     yargs
-      .option('run', { type: 'string', requiresArg: true, describe: 'run folder of a fine-tuning' })
+      .option('run', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'run folder of a fine-tuning; of several, such as the folds of a cross-validation, the probabilities are averaged',
+      })
       .option('checkpoint', { choices: ['best', 'last'] as const, describe: 'weights of --run; default best where there is one' })
       .option('network', { type: 'string', requiresArg: true, describe: 'with --weights: the network, such as unet' })
-      .option('weights', { type: 'string', requiresArg: true, describe: 'a .safetensors file instead of --run, also one that PyTorch wrote' })
+      .option('weights', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'a .safetensors file instead of --run, also one that PyTorch wrote; of several the probabilities are averaged',
+      })
       .option('input', {
         type: 'string',
         array: true,
@@ -41,10 +51,11 @@ export const predictCommand: Command<Flags> = {
         array: true,
         nargs: 1,
         default: [],
-        describe: 'such as inference.overlap=0.25; with --weights also network.features=[...]',
+        describe: 'such as inference.overlap=0.25 or inference.mirror=[x,y,z]; with --weights also network.features=[...]',
       })
       .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
       .example('$0 predict --run runs/btcv --input scans/ --out predictions/', 'every scan of a folder')
+      .example('$0 predict --run runs/btcv-fold-* --input scans/ --out predictions/', 'by the mean of the folds')
       .example('$0 predict --network unet --weights w.safetensors --preset none --input scan.nii.gz --out out.nii.gz', 'weights of any origin'),
   run: async ({ run, checkpoint, network, weights, input, out, preset, set, json, ...flags }, { terminal, signal, result }) => {
     const { openForeignWeights, openRunWeights, predictScans } = await import('../experiment/index.js');
@@ -56,8 +67,8 @@ export const predictCommand: Command<Flags> = {
       throw new UsageError('--weights needs --network, such as --network unet', { field: '--network' });
     const opened =
       run === undefined
-        ? await openForeignWeights({ file: weights!, network: network!, preset, set })
-        : await openRunWeights({ run, checkpoint, preset, set });
+        ? await openForeignWeights({ files: weights!, network: network!, preset, set })
+        : await openRunWeights({ runs: run, checkpoint, preset, set });
     try {
       const count = countingBar(terminal, 'predict');
       const written = await predictScans({

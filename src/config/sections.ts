@@ -227,6 +227,13 @@ export const inferenceSection = z.strictObject({
   window: z.tuple([voxels, voxels, voxels]).optional(),
   /** Share of a window that the next one covers again. */
   overlap: z.number().min(0).lt(1).default(0.5),
+  /** Windows that go through the network at once. On CPU one alone is as fast and takes least memory. */
+  windowBatch: z.int().min(1).default(1),
+  /** Axes of the prepared scan (x: left to right) along which windows are mirrored as well, in all combinations, and their logits averaged. */
+  mirror: z
+    .array(z.enum(['x', 'y', 'z']))
+    .refine((axes) => new Set(axes).size === axes.length, 'an axis of inference.mirror is named twice')
+    .default([]),
 });
 
 export const precisionValue = z.enum(['float32', 'bfloat16']).default('float32');

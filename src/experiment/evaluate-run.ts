@@ -46,7 +46,7 @@ export async function evaluateRun({
   const { data } = await readFinetunedRun(run);
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data)); // the cases that validated that run
   const cases = selectCases(index, { split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
-  const opened = await openRunWeights({ run, checkpoint });
+  const opened = await openRunWeights({ runs: [run], checkpoint });
   const { scheme } = opened;
   try {
     await mkdir(join(run, 'predictions'), { recursive: true });

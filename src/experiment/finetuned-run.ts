@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { inferenceSection } from '../config/index.js';
 import { DataError } from '../errors.js';
 import { readRunConfig } from '../training/index.js';
 
@@ -15,7 +16,7 @@ const runFacts = z.object({
     fold: z.int().optional(),
   }),
   train: z.object({ threads: z.int() }),
-  inference: z.object({ window: triple.optional(), overlap: z.number() }),
+  inference: inferenceSection,
 });
 export type FinetunedRun = z.infer<typeof runFacts>;
 

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { loadSettings, networkSection, type PredictConfig, predictConfig } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
-import { createState } from '../engine/index.js';
+import { createState, type State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
-import { type LabelScheme, openPredictor, type Predictor } from '../inference/index.js';
+import { imageSizeOf, type LabelScheme, openPredictor, type Predictor, requireImageSize } from '../inference/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { makeNetwork, type Network, networkNameOf, networkShapes, readSafetensors, readWeights } from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
@@ -29,8 +30,8 @@ export interface OpenedWeights {
 }
 
 export interface RunWeightsOptions {
-  /** Folder of a fine-tuning run. */
-  readonly run: string;
+  /** Folders of fine-tuning runs; of several, such as the folds of a cross-validation, the probabilities are averaged. */
+  readonly runs: readonly string[];
   /** `best` where there is one, unless said otherwise. */
   readonly checkpoint?: 'best' | 'last' | undefined;
   readonly preset?: Preset | undefined;
@@ -39,33 +40,44 @@ export interface RunWeightsOptions {
 }
 
 /**
- * The weights of a fine-tuning run.
- * @throws DataError when the folder holds none, or weights that do not say what they are; UsageError for an override of the network
+ * The weights of fine-tuning runs; windows and precision are those of the first.
+ * @throws DataError when a folder holds none, or weights that do not say what they are; UsageError for an override of the network, or for
+ * runs of which one has other classes, another network or another preparation
  */
-export async function openRunWeights({ run, checkpoint, preset, set = [] }: RunWeightsOptions): Promise<OpenedWeights> {
+export async function openRunWeights({ runs, checkpoint, preset, set = [] }: RunWeightsOptions): Promise<OpenedWeights> {
   const ofNetwork = set.find((override) => override.startsWith('network.'));
   if (ofNetwork) throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, { field: '--set' });
-  const { precision, data, inference, train } = await readFinetunedRun(run);
-  const window = JSON.stringify(inference.window ?? data.cropSize);
-  const own = [`precision=${precision}`, `inference.window=${window}`, `inference.overlap=${inference.overlap}`, `threads=${train.threads}`];
+  const { precision, data, inference, train } = await readFinetunedRun(runs[0]!);
+  const windows = Object.entries({ ...inference, window: inference.window ?? data.cropSize });
+  const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows.map(([key, value]) => `inference.${key}=${JSON.stringify(value)}`)];
   const settings = loadSettings(predictConfig, [...own, ...set]);
-  const file = runWeights(run, checkpoint);
-  const { metadata } = await readSafetensors(file);
-  const facts = requiredFact(file, metadata, 'network', networkFacts);
-  const network = makeNetwork(facts.settings, facts.channels);
-  const scheme = requiredFact(file, metadata, 'scheme', schemeFacts);
+  const described = await Promise.all(
+    runs.map(async (run) => {
+      await readFinetunedRun(run);
+      const file = runWeights(run, checkpoint);
+      const { metadata } = await readSafetensors(file);
+      return {
+        file,
+        network: requiredFact(file, metadata, 'network', networkFacts),
+        classes: requiredFact(file, metadata, 'scheme', schemeFacts),
+        preparation: preprocessingBy(preset) ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
+      };
+    }),
+  );
+  requireAgreement(described);
+  const { network, classes, preparation } = described[0]!;
   return openPrediction(
-    file,
-    network,
-    scheme,
-    preprocessingBy(preset) ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
+    described.map(({ file }) => file),
+    makeNetwork(network.settings, network.channels),
+    classes,
+    preparation,
     settings,
   );
 }
 
 export interface ForeignWeightsOptions {
-  /** A `.safetensors` file with MONAI's names. */
-  readonly file: string;
+  /** `.safetensors` files with MONAI's names; of several the probabilities are averaged. */
+  readonly files: readonly string[];
   readonly network: string;
   readonly preset?: Preset | undefined;
   readonly set?: readonly string[];
@@ -74,34 +86,75 @@ export interface ForeignWeightsOptions {
 /**
  * Weights of any origin. Channels, and of the network's settings what they tell, are read off the parameters' shapes unless `--set` says them;
  * classes and preparation come from the file where it says them, else channels are classes 1, 2, ... and a preset is needed.
- * @throws UsageError when no preset says how scans are prepared, DataError for parameters that make no such network
+ * @throws UsageError when no preset says how scans are prepared, or for files that do not agree in classes, network and preparation; DataError
+ * for parameters that make no such network
  */
-export async function openForeignWeights({ file, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
+export async function openForeignWeights({ files, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
   const name = networkNameOf(givenName);
-  const { arrays, metadata } = await readSafetensors(file);
-  const { inChannels, outChannels, ...shapes } = networkShapes(name, arrays, file);
-  const ofFile = Object.entries(shapes).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
+  const described = await Promise.all(
+    files.map(async (file) => {
+      const { arrays, metadata } = await readSafetensors(file);
+      const network = networkShapes(name, arrays, file);
+      const preparation = preprocessingBy(preset) ?? fact(metadata, 'preprocessing', preprocessingSchema);
+      if (preparation !== undefined)
+        return { file, network, classes: fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels), preparation };
+      throw new UsageError(`${file} does not say how scans are prepared for it: give --preset none (as they are), ct or mr`, { field: '--preset' });
+    }),
+  );
+  requireAgreement(described);
+  const { network: shapes, classes, preparation } = described[0]!;
+  const { inChannels, outChannels, ...told } = shapes;
+  const ofFile = Object.entries(told).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
   const settings = loadSettings(predictConfig, [`network.name=${name}`, ...ofFile, ...set, `network.name=${name}`]);
-  const network = makeNetwork(settings.network, { inChannels, outChannels });
-  const preprocessing = preprocessingBy(preset) ?? fact(metadata, 'preprocessing', preprocessingSchema);
-  if (preprocessing === undefined) {
-    throw new UsageError(`${file} does not say how scans are prepared for it: give --preset none (as they are), ct or mr`, { field: '--preset' });
+  return openPrediction(files, makeNetwork(settings.network, { inChannels, outChannels }), classes, preparation, settings);
+}
+
+interface DescribedWeights {
+  readonly file: string;
+  readonly network: unknown;
+  readonly classes: LabelScheme;
+  readonly preparation: Preprocessing | 'none';
+}
+
+/** Probabilities can only be averaged where they are of the same classes, from the same images. */
+function requireAgreement([first, ...others]: readonly DescribedWeights[]): void {
+  for (const other of others) {
+    for (const what of ['classes', 'network', 'preparation'] as const) {
+      const [expected, found] = [first![what], other[what]];
+      if (isDeepStrictEqual(expected, found)) continue;
+      throw new UsageError(
+        `${other.file} has another ${what === 'classes' ? 'set of classes' : what} than ${first!.file}, so that they cannot be averaged: ` +
+          `${JSON.stringify(found)}, not ${JSON.stringify(expected)}; give runs of one task, such as the folds of a cross-validation`,
+        { file: other.file, field: what, found, expected },
+      );
+    }
   }
-  return openPrediction(file, network, fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels), preprocessing, settings);
 }
 
 async function openPrediction(
-  file: string,
+  files: readonly string[],
   network: Network,
   scheme: LabelScheme,
   preprocessing: Preprocessing | 'none',
   { precision, inference, threads }: PredictConfig,
 ): Promise<OpenedWeights> {
-  const { values } = await readWeights(file, network.specs, { constants: network.constants });
-  const state = createState(values, { engine: 'graph', threads });
-  const window = inference.window ?? [96, 96, 96];
-  const predictor = openPredictor({ network, state, window, overlap: inference.overlap, precision });
-  return { predictor, scheme, preprocessing, close: () => state.dispose() };
+  const window = inference.window ?? imageSizeOf(network) ?? [96, 96, 96];
+  requireImageSize(network, window, 'inference.window');
+  const states: State[] = [];
+  const close = () => {
+    for (const state of states) state.dispose();
+  };
+  try {
+    for (const file of files) {
+      const { values } = await readWeights(file, network.specs, { constants: network.constants });
+      states.push(createState(values, { engine: 'graph', threads }));
+    }
+    const predictor = openPredictor({ ...inference, network, states, kind: scheme.kind, window, precision });
+    return { predictor, scheme, preprocessing, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 function preprocessingBy(preset: Preset | undefined): Preprocessing | 'none' | undefined {

@@ -1,11 +1,12 @@
 import { type Preprocessing, preprocessImage, readChannels } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import type { Volume } from '../volume/index.js';
+import type { Grid, Volume } from '../volume/index.js';
 import type { LabelScheme } from './label-scheme.js';
+import { asSlab } from './logit-slab.js';
 import type { Predictor } from './predictor.js';
 import { requireNumbers } from './require-numbers.js';
-import type { WindowOptions } from './sliding-window.js';
-import { labelOnGrid, logitsOnGrid } from './to-label.js';
+import type { Watch } from './sliding-window.js';
+import { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';
 
 export interface PredictCaseOptions {
   /** One file with all channels, or one a channel. */
@@ -14,7 +15,7 @@ export interface PredictCaseOptions {
   readonly preprocessing: Preprocessing | 'none';
   readonly scheme: LabelScheme;
   readonly withLogits?: boolean;
-  readonly watch?: Pick<WindowOptions, 'onWindow' | 'signal'>;
+  readonly watch?: Watch;
 }
 
 export interface CasePrediction {
@@ -24,14 +25,46 @@ export interface CasePrediction {
 }
 
 /**
- * Segments a scan: prepared as the training cases were, windows over the whole volume, and back to the scan's own grid.
+ * Segments a scan: prepared as the training cases were, windows over the whole volume, and back to the scan's own grid. Logits are held
+ * slices by slices, unless they are asked for.
  * @throws DataError when the scan cannot be read, holds NaN or infinity, has channel files that do not share one grid, or other
  * channels than the network takes; WorkError when the network's output is not finite
  */
 export async function predictCase(predictor: Predictor, options: PredictCaseOptions): Promise<CasePrediction> {
-  const { images, preprocessing, scheme, watch } = options;
+  const { images, scheme, watch } = options;
+  const { image, grid } = await preparedScan(predictor, options);
+  if (!options.withLogits) return { label: await predictLabel(predictor, image, { grid, scheme, images, watch }) };
+  const logits = await predictor.logits(image, watch);
+  requireNumbers(asSlab(logits), images);
+  return { label: labelOnGrid(logits, grid, scheme), logits: logitsOnGrid(logits, grid) };
+}
+
+export interface PredictLabelOptions {
+  /** Of the label. */
+  readonly grid: Grid;
+  readonly scheme: LabelScheme;
+  /** Where the image comes from, for errors. */
+  readonly images: readonly string[];
+  readonly watch?: Watch | undefined;
+}
+
+/**
+ * The label of a prepared image, on another grid.
+ * @throws WorkError when the network's output is not finite
+ */
+export async function predictLabel(predictor: Predictor, image: Volume, { grid, scheme, images, watch }: PredictLabelOptions): Promise<Volume> {
+  const label = openLabel(image, grid, scheme);
+  for await (const slab of predictor.slabs(image, watch)) {
+    requireNumbers(slab, images);
+    label.add(slab);
+  }
+  return label.finished();
+}
+
+/** The scan as the network takes it, and its own grid; the scan itself need not be kept. */
+async function preparedScan({ network }: Predictor, { images, preprocessing }: PredictCaseOptions): Promise<{ image: Volume; grid: Grid }> {
   const source = await readChannels(images);
-  const { inChannels } = predictor.network;
+  const { inChannels } = network;
   if (source.channels !== inChannels) {
     throw new DataError(`${images.join(', ')} has ${source.channels} channels, but the network takes ${inChannels}`, {
       ...(images[0] !== undefined && { file: images[0] }),
@@ -39,10 +72,7 @@ export async function predictCase(predictor: Predictor, options: PredictCaseOpti
       expected: inChannels,
     });
   }
-  const image =
-    preprocessing === 'none' ? { ...source, data: Float32Array.from(source.data) } : preprocessImage(source, preprocessing, images.join(', ')).image;
-  const logits = await predictor.logits(image, watch);
-  requireNumbers(logits, images);
-  const label = labelOnGrid(logits, source, scheme);
-  return options.withLogits ? { label, logits: logitsOnGrid(logits, source) } : { label };
+  const { size, spacing, affine } = source;
+  const image = preprocessing === 'none' ? source : preprocessImage(source, preprocessing, images.join(', ')).image;
+  return { image, grid: { size, spacing, affine } };
 }

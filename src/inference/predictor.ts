@@ -1,42 +1,86 @@
-import { compile, type Precision, type State } from '../engine/index.js';
+import { type CompiledStep, compile, type Precision, type State } from '../engine/index.js';
+import { UsageError } from '../errors.js';
 import type { Network } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
+import type { OutputKind } from './average-logits.js';
 import { spatialSize } from './axis-order.js';
-import { slidingWindow, type WindowOptions } from './sliding-window.js';
+import { collectLogits, type LogitSlab } from './logit-slab.js';
+import { slidingWindowSlabs, type Watch, type WindowPredictor, type WindowSettings } from './sliding-window.js';
 
-export interface PredictorOptions {
+export interface PredictorOptions extends WindowSettings {
   readonly network: Network;
-  /** Holds the network's parameters; a training run's own state serves, with its present values. */
-  readonly state: State;
-  /** Voxels [x, y, z]. */
-  readonly window: Triple;
-  readonly overlap: number;
+  /** Each holds the network's parameters, of a training run its own; a training run's own state serves, with its present values. */
+  readonly states: readonly State[];
+  /** What the network's logits are; matters where there are several states. */
+  readonly kind: OutputKind;
   readonly precision: Precision;
 }
 
 export interface Predictor {
   readonly network: Network;
-  /** Logits on the volume's own grid, one planar channel a class. */
-  logits(volume: Volume, watch?: Pick<WindowOptions, 'onWindow' | 'signal'>): Promise<Volume>;
+  /** Logits on the volume's own grid, slices by slices. */
+  slabs(volume: Volume, watch?: Watch): AsyncIterable<LogitSlab>;
+  /** All of them at once, one planar channel a class. */
+  logits(volume: Volume, watch?: Watch): Promise<Volume>;
 }
 
-/** Compiles the network for one window over a state. Throws ShapeError when the window does not fit the network. */
-export function openPredictor({ network, state, window, overlap, precision }: PredictorOptions): Predictor {
-  const step = compile(
-    ({ images }, parameters) => {
-      const pass = { training: false, dropoutKey: 0 };
-      return { logits: network.decode(network.encode(images as never, parameters, pass), parameters, pass) };
-    },
-    {
-      name: 'inference',
-      inputs: { images: { shape: [1, ...spatialSize(window), network.inChannels], dtype: 'float32' } },
-      state,
-      precision,
-    },
-  );
-  const predict = async (images: Float32Array) => (await step.run({ images })).logits as Float32Array;
+/**
+ * Compiles the network for windows over one state, or over several whose probabilities are averaged.
+ * @throws UsageError when the network takes images of another size than the window's, ShapeError when the window does not fit it otherwise
+ */
+export function openPredictor({ network, states, precision, ...settings }: PredictorOptions): Predictor {
+  requireImageSize(network, settings.window, 'inference.window');
+  const predictors = states.map((state) => windowPredictor(network, state, precision, settings));
+  return predictorOf(network, (volume, watch) => slidingWindowSlabs(volume, { ...settings, ...watch, outChannels: network.outChannels }, predictors));
+}
+
+/** A predictor whose logits come from slabs. */
+export function predictorOf(network: Network, slabs: (volume: Volume, watch: Watch) => AsyncIterable<LogitSlab>): Predictor {
   return {
     network,
-    logits: (volume, watch = {}) => slidingWindow(volume, { window, overlap, outChannels: network.outChannels, ...watch }, predict),
+    slabs: (volume, watch = {}) => slabs(volume, watch),
+    logits: (volume, watch = {}) => collectLogits(volume, network.outChannels, slabs(volume, watch)),
   };
+}
+
+/** Whole batches and those smaller ones that come up, each a graph function over the one state. */
+function windowPredictor(network: Network, state: State, precision: Precision, { window, windowBatch }: WindowSettings): WindowPredictor {
+  const shape = [...spatialSize(window), network.inChannels];
+  const each = shape.reduce((product, n) => product * n, 1);
+  const compiled = new Map<number, CompiledStep>();
+  const stepFor = (batch: number): CompiledStep => {
+    const known = compiled.get(batch);
+    if (known) return known;
+    const step = compile(
+      ({ images }, parameters) => {
+        const pass = { training: false, dropoutKey: 0 };
+        return { logits: network.decode(network.encode(images as never, parameters, pass), parameters, pass) };
+      },
+      { name: 'inference', inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } }, state, precision },
+    );
+    compiled.set(batch, step);
+    return step;
+  };
+  stepFor(windowBatch); // what does not fit is told at once
+  return async (images) => (await stepFor(images.length / each).run({ images })).logits as Float32Array;
+}
+
+/** Voxels [x, y, z] of the only images that a network takes; undefined for one that takes others too. */
+export function imageSizeOf({ imageSize }: Network): Triple | undefined {
+  return imageSize && [imageSize[2], imageSize[1], imageSize[0]];
+}
+
+/**
+ * Refuses windows or crops of a size that the network cannot take, before anything is loaded.
+ * @param field the setting that says the size, for the error
+ * @throws UsageError
+ */
+export function requireImageSize(network: Network, size: Triple, field: 'inference.window' | 'data.cropSize'): void {
+  const expected = imageSizeOf(network);
+  if (expected === undefined || expected.join() === size.join()) return;
+  throw new UsageError(`${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: set ${field} to that`, {
+    field,
+    found: size,
+    expected,
+  });
 }

@@ -1,37 +1,71 @@
-import { composeAffines, type Grid, invertAffine, resampleToGrid, type Volume, voxelCount } from '../volume/index.js';
+import { composeAffines, type Grid, invertAffine, linearResampler, resampleToGrid, type Volume, voxelCount } from '../volume/index.js';
 import { channelValue, type LabelScheme } from './label-scheme.js';
+import { asSlab, type LogitSlab } from './logit-slab.js';
+
+/** A label volume in the making. */
+export interface LabelInProgress {
+  /** Decides the voxels that a slab of the logits reaches; slabs come in order. */
+  add(slab: LogitSlab): void;
+  /** When all slabs were added. */
+  finished(): Volume;
+}
 
 /**
  * The label volume that logits decide, on another grid: each channel is brought there linearly, then classes take the largest and regions
- * those above 0 (probability 1/2), the last of them winning. Beyond the logits' own grid everything is background.
- * @param logits planar channels on the prepared grid
+ * those above 0 (probability 1/2), the last of them winning. Beyond the logits' own grid everything is background. What is held of the
+ * logits are slabs, never the whole.
+ * @param from the grid of the logits, the prepared one
  * @param grid the scan's own
  */
-export function labelOnGrid(logits: Volume, grid: Grid, scheme: LabelScheme): Volume {
+export function openLabel(from: Grid, grid: Grid, scheme: LabelScheme): LabelInProgress {
   const voxels = voxelCount(grid);
+  const slice = grid.size[0] * grid.size[1];
   const label = new (largestValue(scheme) > 255 ? Uint16Array : Uint8Array)(voxels);
-  const best = new Float32Array(voxels);
-  for (let c = 0; c < logits.channels; c++) {
-    const { data } = resampleToGrid(channel(logits, c), grid, 'linear');
-    const value = channelValue(scheme, c);
-    for (let i = 0; i < voxels; i++) {
-      const wins = scheme.kind === 'regions' ? data[i]! > 0 : c === 0 || data[i]! > best[i]!;
-      if (!wins) continue;
-      best[i] = data[i]!;
-      label[i] = value;
-    }
-  }
-  clearOutside(label, grid, logits);
-  return { size: grid.size, spacing: grid.spacing, affine: grid.affine, channels: 1, data: label };
+  const channelValues: number[] = [];
+  const labelOf = (channel: number): number => {
+    channelValues[channel] ??= channelValue(scheme, channel);
+    return channelValues[channel]!;
+  };
+  const wins = (channel: number, logit: number, best: number) => (scheme.kind === 'regions' ? logit > 0 : channel === 0 || logit > best);
+  let best = new Float32Array(0); // of the slices at hand
+  const add = linearResampler(from, grid, {
+    slices: (channel, first, values) => {
+      if (channel === 0) best = best.length === values.length ? best.fill(0) : new Float32Array(values.length);
+      const value = labelOf(channel);
+      const decided = label.subarray(first * slice);
+      for (let i = 0; i < values.length; i++) {
+        if (!wins(channel, values[i]!, best[i]!)) continue;
+        best[i] = values[i]!;
+        decided[i] = value;
+      }
+    },
+    voxel: (voxel, values) => {
+      let most = 0;
+      for (let c = 0; c < values.length; c++) {
+        if (!wins(c, values[c]!, most)) continue;
+        most = values[c]!;
+        label[voxel] = labelOf(c);
+      }
+    },
+  });
+  return {
+    add,
+    finished: () => {
+      clearOutside(label, grid, from);
+      return { size: grid.size, spacing: grid.spacing, affine: grid.affine, channels: 1, data: label };
+    },
+  };
+}
+
+/** The label of logits that are there as a whole: planar channels on the prepared grid. */
+export function labelOnGrid(logits: Volume, grid: Grid, scheme: LabelScheme): Volume {
+  const label = openLabel(logits, grid, scheme);
+  label.add(asSlab(logits));
+  return label.finished();
 }
 
 /** Logits on another grid; beyond their own grid the border goes on. */
 export const logitsOnGrid = (logits: Volume, grid: Grid): Volume => resampleToGrid(logits, grid, 'linear');
-
-function channel({ data, size, spacing, affine }: Volume, c: number): Volume {
-  const voxels = voxelCount({ size });
-  return { size, spacing, affine, channels: 1, data: data.subarray(c * voxels, (c + 1) * voxels) };
-}
 
 /** Zeroes the voxels of `grid` whose centres lie outside the voxels of `inner`. */
 function clearOutside(label: Uint8Array | Uint16Array, grid: Grid, inner: Grid): void {

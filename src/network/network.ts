@@ -66,6 +66,8 @@ export interface Network {
   readonly latentChannels: number;
   /** Voxels of the input per cell of the latent, along each axis. */
   readonly latentStride: number;
+  /** The only size of images that it takes; absent: any that its strides allow. */
+  readonly imageSize?: SpatialSize;
   /** Margins of a partial decode must be multiples of this many voxels. */
   readonly marginStride: number;
   /** Prefix of the names of the last layer, which fine-tuning replaces. */

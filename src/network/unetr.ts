@@ -60,6 +60,7 @@ export function unetr(config: UnetrConfig): Network {
     constants: visionTransformerConstants('vit', transformerOf(config)),
     latentChannels: hiddenSize,
     latentStride: TOKEN_SIDE,
+    imageSize: config.imageSize.toReversed() as unknown as SpatialSize,
     marginStride: TOKEN_SIDE,
     lastLayer: 'out',
     encoder: ['vit'],

@@ -14,7 +14,17 @@ import {
 import type { LossTerms, Precision, Tensor } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
-import { type LabelScheme, labelOnGrid, labelScheme, openPredictor, outputChannels, type Predictor, spatialSize } from '../inference/index.js';
+import {
+  type LabelScheme,
+  labelScheme,
+  openPredictor,
+  outputChannels,
+  type Predictor,
+  predictLabel,
+  requireImageSize,
+  spatialSize,
+  type WindowSettings,
+} from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
@@ -41,7 +51,7 @@ export interface FinetuneSettings {
   };
   readonly network: NetworkSettings;
   readonly train: TrainSettings & { readonly augmentation: AugmentationProbabilities };
-  readonly inference: { readonly window?: Triple | undefined; readonly overlap: number };
+  readonly inference: Omit<WindowSettings, 'window'> & { readonly window?: Triple | undefined };
 }
 
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
@@ -75,6 +85,9 @@ export async function finetune({ settings, init, out, resume, progress, signal }
   try {
     const scheme = taskScheme(index, loader.cases, data.regions);
     const network = segmentationNetwork(settings.network, loader.channels, scheme);
+    const window = settings.inference.window ?? cropSize;
+    requireImageSize(network, cropSize, 'data.cropSize');
+    requireImageSize(network, window, 'inference.window');
     requireStepMemory('fine-tuning step', network.encoderBytes(train.batchSize, spatialSize(cropSize)));
     const targets = segmentationTargets(scheme, train.batchSize, spatialSize(cropSize));
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
@@ -107,10 +120,11 @@ export async function finetune({ settings, init, out, resume, progress, signal }
       checkpointEvery: train.checkpointEvery,
       compile: (state) => {
         const predictor = openPredictor({
+          ...settings.inference,
+          window,
           network,
-          state,
-          window: settings.inference.window ?? cropSize,
-          overlap: settings.inference.overlap,
+          states: [state],
+          kind: scheme.kind,
           precision,
         });
         return {
@@ -190,7 +204,7 @@ async function validateDice(prepared: string, cases: readonly PreparedCase[], pr
   const found: (number | null)[][] = scheme.names.map(() => []);
   for (const validated of cases) {
     const { image, label } = await readPreparedVolume(prepared, validated);
-    const predicted = labelOnGrid(await predictor.logits(image), image, scheme);
+    const predicted = await predictLabel(predictor, image, { grid: image, scheme, images: [validated.id] });
     for (const [i, values] of scheme.values.entries()) found[i]!.push(dice(membership(predicted, values), membership(label!, values)));
   }
   const perClass = found.map(mean);

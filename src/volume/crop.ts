@@ -48,10 +48,3 @@ export function cropToForeground(volume: Volume, threshold: number): { volume: V
   const start = low as unknown as Triple;
   return { volume: cropBox(volume, start, high.map((n, axis) => n - low[axis]! + 1) as unknown as Triple), start };
 }
-
-/** The volume with zeros around it, evenly on both sides, where it is smaller than `size`; and where it begins in the result. */
-export function padToSize(volume: Volume, size: Triple): { volume: Volume; start: Triple } {
-  const before = size.map((n, axis) => Math.max(0, Math.floor((n - volume.size[axis]!) / 2))) as unknown as Triple;
-  const padded = size.map((n, axis) => Math.max(n, volume.size[axis]!)) as unknown as Triple;
-  return { volume: cropBox(volume, before.map((n) => -n) as unknown as Triple, padded), start: before };
-}

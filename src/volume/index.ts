@@ -1,6 +1,6 @@
 export type { Affine } from './affine.js';
 export { affineDeterminant, applyAffine, axisAlignedAffine, composeAffines, invertAffine, shiftAffine, spacingOf } from './affine.js';
-export { cropBox, cropToForeground, padToSize } from './crop.js';
+export { cropBox, cropToForeground } from './crop.js';
 export { type ChannelParts, ctScaling, type IntensityScaling, percentile, percentileScaling, zScoreScaling } from './intensity.js';
 export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
@@ -9,7 +9,7 @@ export { niftiBytes, writeNifti } from './nifti-write.js';
 export { bytesHeldWhole, openSlices, readVolume } from './read.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
-export { resampleToGrid, resampleToSpacing } from './resample.js';
+export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume } from './resample.js';
 export { isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
 export { type UprightSlice, type UprightSlices, uprightSlices } from './upright-slices.js';

@@ -34,6 +34,64 @@ export function resampleToGrid(volume: Volume, grid: { readonly size: Triple; re
   };
 }
 
+/** Some slices of a volume along z, planar: `first` is the index of the first of `depth`. */
+export interface SlicesOfVolume {
+  readonly first: number;
+  readonly depth: number;
+  readonly channels: readonly Float32Array[];
+}
+
+/** Takes the values of a channel at all voxels of the slices from `first` on of the new grid; of every channel in turn for the same slices. */
+export type TakeSlices = (channel: number, first: number, values: Float32Array) => void;
+
+/** Takes the values of all channels at a voxel of the new grid; the array is used again. */
+export type TakeVoxel = (voxel: number, values: Float32Array) => void;
+
+/**
+ * What `resampleToGrid` with linear interpolation gives, to the bit, from a volume that comes in slabs: each but the first begins with the
+ * last slice of the one before, and each voxel of the new grid is given with the first slab that reaches beyond it.
+ * @returns a function that takes the slabs in order: of grids along the same axes slices come out, of others voxel by voxel
+ */
+export function linearResampler(
+  from: Pick<Grid, 'size' | 'affine'>,
+  to: Pick<Grid, 'size' | 'affine'>,
+  take: { readonly slices: TakeSlices; readonly voxel: TakeVoxel },
+): (slab: SlicesOfVolume) => void {
+  const toSource = composeAffines(invertAffine(from.affine), to.affine);
+  if (!isSameGrid(toSource, from.size, to.size) && !isDiagonal(toSource)) {
+    return (slab) => samplePointsOfSlab(from.size, slab, to.size, toSource, take.voxel);
+  }
+  const steps = isSameGrid(toSource, from.size, to.size) ? [] : axisSteps(from.size, to.size, toSource, 'linear');
+  const alongZ = steps.find(({ axis }) => axis === 2)?.weights;
+  const lower = Array.from({ length: to.size[2] }, (_, z) => alongZ?.indices[2 * z] ?? z); // slice at or before each of the new grid's
+  return (slab) => {
+    const given = lower.flatMap((z, i) => (isWithin(z, slab, from.size[2]) ? [i] : []));
+    if (given.length === 0) return;
+    const [first, end] = [given[0]!, given.at(-1)! + 1]; // the slices follow each other, as positions along z do
+    const ofSlab = steps.map((step) => (step.axis === 2 ? { axis: 2, weights: weightsWithin(step.weights, first, end, slab.first) } : step));
+    slab.channels.forEach((values, channel) => {
+      const slice = from.size[0] * from.size[1];
+      const depth = alongZ ? slab.depth : end - first;
+      let data: VoxelArray = alongZ ? values : values.subarray((first - slab.first) * slice, (end - slab.first) * slice);
+      const present: [number, number, number] = [from.size[0], from.size[1], depth];
+      for (const { axis, weights } of ofSlab) {
+        data = resampleAxis(data, present, 1, axis, weights, 'linear');
+        present[axis] = axis === 2 ? end - first : to.size[axis]!;
+      }
+      take.slices(channel, first, data as Float32Array);
+    });
+  };
+}
+
+/** Whether a slice and the one after it are in a slab and were not in the one before: its own last slice waits for the next slab. */
+const isWithin = (z: number, { first, depth }: SlicesOfVolume, slices: number): boolean =>
+  z >= first && (z < first + depth - 1 || first + depth === slices);
+
+/** Weights of the outputs from `first` to before `end`, for inputs that begin with the slice `shift`. */
+function weightsWithin({ taps, indices, weights }: AxisWeights, first: number, end: number, shift: number): AxisWeights {
+  return { taps, indices: indices.slice(taps * first, taps * end).map((i) => i - shift), weights: weights.slice(taps * first, taps * end) };
+}
+
 function resampleAxes(volume: Volume, size: Triple, { rows }: Affine, mode: Interpolation): VoxelArray {
   let { data } = volume;
   const present = [...volume.size] as [number, number, number];
@@ -176,27 +234,56 @@ function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: 
 }
 
 /** Point by point, for oblique pairs of grids. */
-function samplePoints({ data, size, channels }: Volume, newSize: Triple, { rows }: Affine, mode: Interpolation): VoxelArray {
+function samplePoints({ data, size, channels }: Volume, newSize: Triple, toSource: Affine, mode: Interpolation): VoxelArray {
   const sourceCount = voxelCount({ size });
   const count = voxelCount({ size: newSize });
   const result = mode === 'nearest' ? arrayLike(data, count * channels) : new Float32Array(count * channels);
+  forEachPoint(size, newSize, toSource, mode, undefined, (target, offsets, weights) => {
+    for (let c = 0; c < channels; c++) result[target + c * count] = weighedSum(data, c * sourceCount, offsets, weights);
+  });
+  return result;
+}
+
+/** The same of those points that lie in a slab. */
+function samplePointsOfSlab(size: Triple, slab: SlicesOfVolume, newSize: Triple, toSource: Affine, take: TakeVoxel): void {
+  const { channels, first } = slab;
+  const values = new Float32Array(channels.length);
+  const before = -first * size[0] * size[1];
+  const isInSlab = (z: number) => isWithin(z, slab, size[2]);
+  forEachPoint(size, newSize, toSource, 'linear', isInSlab, (target, offsets, weights) => {
+    for (let c = 0; c < channels.length; c++) values[c] = weighedSum(channels[c]!, before, offsets, weights);
+    take(target, values);
+  });
+}
+
+/**
+ * Every voxel of a new grid with the places and weights of those around its point in the volume; `isWanted` is asked for the slice at or
+ * before the point.
+ */
+function forEachPoint(
+  size: Triple,
+  newSize: Triple,
+  { rows }: Affine,
+  mode: Interpolation,
+  isWanted: ((z: number) => boolean) | undefined,
+  visit: (target: number, offsets: PerAxis<Int32Array>, weights: PerAxis<Float64Array>) => void,
+): void {
   const taps = mode === 'nearest' ? 1 : mode === 'linear' ? 2 : 4;
   const offsets = [new Int32Array(taps), new Int32Array(taps), new Int32Array(taps)] as const;
   const weights = [new Float64Array(taps), new Float64Array(taps), new Float64Array(taps)] as const;
   const strides = [1, size[0], size[0] * size[1]];
+  const position = (axis: number, x: number, y: number, z: number) =>
+    rows[4 * axis]! * x + rows[4 * axis + 1]! * y + rows[4 * axis + 2]! * z + rows[4 * axis + 3]!;
   let target = 0;
   for (let z = 0; z < newSize[2]; z++) {
     for (let y = 0; y < newSize[1]; y++) {
       for (let x = 0; x < newSize[0]; x++, target++) {
-        for (let axis = 0; axis < 3; axis++) {
-          const at = rows[4 * axis]! * x + rows[4 * axis + 1]! * y + rows[4 * axis + 2]! * z + rows[4 * axis + 3]!;
-          fillTaps(at, size[axis]!, strides[axis]!, mode, offsets[axis]!, weights[axis]!);
-        }
-        for (let c = 0; c < channels; c++) result[target + c * count] = weighedSum(data, c * sourceCount, offsets, weights);
+        if (isWanted && !isWanted(Math.floor(Math.min(size[2] - 1, Math.max(0, position(2, x, y, z)))))) continue;
+        for (let axis = 0; axis < 3; axis++) fillTaps(position(axis, x, y, z), size[axis]!, strides[axis]!, mode, offsets[axis]!, weights[axis]!);
+        visit(target, offsets, weights);
       }
     }
   }
-  return result;
 }
 
 function fillTaps(position: number, length: number, stride: number, mode: Interpolation, offsets: Int32Array, weights: Float64Array): void {

@@ -51,7 +51,10 @@ describe('a scan that cannot be predicted', () => {
       { engine: 'graph', threads: 1 },
     );
     const file = await written('fine', small);
-    const error = await refusal([file], openPredictor({ network, state: broken, window, overlap: 0, precision: 'float32' }));
+    const error = await refusal(
+      [file],
+      openPredictor({ network, states: [broken], kind: 'classes', window, overlap: 0, windowBatch: 1, mirror: [], precision: 'float32' }),
+    );
     broken.dispose();
     expect(error).toBeInstanceOf(WorkError);
     expect(error.message).toContain(`the network's output for ${file} is not finite`);

@@ -29,7 +29,16 @@ describe('a predictor', () => {
 
   it('predicts with the present values of a state that goes on training', async () => {
     const moving = createState(parameters, { engine: 'graph', threads: 1 });
-    const present = openPredictor({ network, state: moving, window, overlap: 0, precision: 'float32' });
+    const present = openPredictor({
+      network,
+      states: [moving],
+      kind: 'classes',
+      window,
+      overlap: 0,
+      windowBatch: 1,
+      mirror: [],
+      precision: 'float32',
+    });
     const volume = sampled(window, upright.affine, ([x]) => Math.sin(0.3 * x));
     const before = await present.logits(volume);
     const shift = parameters['final_conv.bias']!;

@@ -27,6 +27,8 @@ interface WindowReferences {
 
 const { importance, places } = readReference<WindowReferences>('windows.json');
 
+const plain = { windowBatch: 1, mirror: [], kind: 'classes' } as const;
+
 /** Of the largest magnitude: both sides add up to 64 float32 products a voxel, each rounded to 6e-8 of itself. */
 const relative = 2e-6;
 
@@ -34,7 +36,7 @@ describe('sliding windows', () => {
   it.each(readReference<{ cases: readonly SlidingCase[] }>('sliding-window.json').cases)('give what MONAI gives: $name', async (reference) => {
     const { size, window, overlap, channels } = reference;
     const expected = decodeFloats(reference.output);
-    const options = { window, overlap, outChannels: 2 };
+    const options = { ...plain, window, overlap, outChannels: 2 };
     const found = await slidingWindow(numberedVolume(size, channels), options, positionDependentPredictor(window, channels));
     expect(found).toMatchObject({ size, channels: 2 });
     const magnitude = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -53,7 +55,7 @@ describe('sliding windows', () => {
         async (size, window, overlap, channels) => {
           const volume = numberedVolume(size, channels);
           const copy = async (images: Float32Array) => images.slice();
-          const found = await slidingWindow(volume, { window, overlap, outChannels: channels }, copy);
+          const found = await slidingWindow(volume, { ...plain, window, overlap, outChannels: channels }, copy);
           expect(found.size).toEqual(size);
           expect(found.affine).toEqual(volume.affine);
           expect(largestDifference(found.data, volume.data)).toBeLessThan(1e-5); // of values up to 8
@@ -65,14 +67,14 @@ describe('sliding windows', () => {
 
   it('leave the volume as it was', async () => {
     const volume = numberedVolume([9, 8, 7], 2);
-    await slidingWindow(volume, { window: [4, 4, 4], overlap: 0.5, outChannels: 2 }, async (images) => images.fill(0));
+    await slidingWindow(volume, { ...plain, window: [4, 4, 4], overlap: 0.5, outChannels: 2 }, async (images) => images.fill(0));
     expect(volume.data).toEqual(numberedVolume([9, 8, 7], 2).data);
   });
 
   it('pad a volume that is smaller than the window with zeros on both sides', async () => {
     const seen: number[][] = [];
     const volume = { ...numberedVolume([2, 1, 1], 1), data: Float32Array.of(5, 6) };
-    const found = await slidingWindow(volume, { window: [5, 1, 1], overlap: 0.5, outChannels: 1 }, async (images) => {
+    const found = await slidingWindow(volume, { ...plain, window: [5, 1, 1], overlap: 0.5, outChannels: 1 }, async (images) => {
       seen.push([...images]);
       return images.slice();
     });
@@ -86,6 +88,7 @@ describe('sliding windows', () => {
     const run = slidingWindow(
       numberedVolume([8, 4, 4], 1),
       {
+        ...plain,
         window: [4, 4, 4],
         overlap: 0.5,
         outChannels: 1,

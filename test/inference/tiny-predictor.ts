@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Preprocessing } from '../../src/dataset/index.js';
 import { createState } from '../../src/engine/index.js';
-import { labelScheme, openPredictor, type Predictor, slidingWindow } from '../../src/inference/index.js';
+import { labelScheme, openPredictor, type Predictor, predictorOf, slidingWindowSlabs, type WindowSettings } from '../../src/inference/index.js';
 import { initialiseParameters, unet } from '../../src/network/index.js';
 import { type Triple, type Volume, writeNifti } from '../../src/volume/index.js';
 import { ellipsoid } from './grids.js';
@@ -18,11 +18,14 @@ export const parameters = initialiseParameters(network.specs, 5);
 /** Sides differ, so that axes taken for one another show. */
 export const window: Triple = [32, 16, 16];
 
+/** Windows one by one, that overlap by half and are not mirrored. */
+export const windows = { overlap: 0.5, windowBatch: 1, mirror: [] } as const;
+
 /** The tiny network, open as long as the test file. */
-export function tinyPredictor(): Predictor {
+export function tinyPredictor(settings: Partial<WindowSettings> = {}): Predictor {
   const state = createState(parameters, { engine: 'graph', threads: 1 });
   afterAll(() => state.dispose());
-  return openPredictor({ network, state, window, overlap: 0.5, precision: 'float32' });
+  return openPredictor({ ...windows, ...settings, network, states: [state], kind: 'classes', window, precision: 'float32' });
 }
 
 /** A predictor that is known: class 1 where the first channel is above `least`, through the same windows as a network. */
@@ -32,10 +35,9 @@ export function thresholdPredictor(least: number, size: Triple): Predictor {
     for (let i = 0; i < images.length; i++) logits[2 * i + 1] = images[i]! - least;
     return logits;
   };
-  return {
-    network: { ...network, outChannels: 2 },
-    logits: (volume, watch) => slidingWindow(volume, { window: size, overlap: 0.5, outChannels: 2, ...watch }, decide),
-  };
+  return predictorOf({ ...network, outChannels: 2 }, (volume, watch) =>
+    slidingWindowSlabs(volume, { ...windows, ...watch, window: size, outChannels: 2, kind: 'classes' }, [decide]),
+  );
 }
 
 /** CT as `prepare` makes it by default, with the box around the body kept. */

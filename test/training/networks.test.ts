@@ -36,7 +36,7 @@ describe.each(Object.entries(tiny))('%s by its configuration', { timeout: 240_00
       resume: false,
       progress: {},
     });
-    const opened = await openRunWeights({ run });
+    const opened = await openRunWeights({ runs: [run] });
     expect(opened.predictor.network.name).toBe(name);
     const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] } as never;
     const scan = { size: [32, 32, 64], spacing: [1, 1, 1], affine, channels: 1, data: new Float32Array(32 * 32 * 64).map((_, i) => (i % 97) / 97) };

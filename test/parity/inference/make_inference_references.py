@@ -1,7 +1,7 @@
 """References for test/inference: MONAI's sliding windows over generated volumes, its Gaussian weights and its window places.
 
 Made with Python 3.11 and the packages whose versions the files name; `python make_inference_references.py` writes
-sliding-window.json and windows.json anew. Nothing is drawn at random.
+sliding-window.json, averaged.json and windows.json anew. Nothing is drawn at random.
 
 The predictor below is no network, but it depends on where in its window a voxel lies and on the voxel's neighbours in
 the window, so that a window at another place, another weight or another axis order changes the result. test/inference states
@@ -9,6 +9,7 @@ it once more in TypeScript. All numbers in the files are little-endian float32, 
 """
 
 import base64
+import itertools
 import json
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from monai.inferers import sliding_window_inference
 from monai.inferers.utils import _get_scan_interval
 
 HERE = Path(__file__).parent
+NETWORKS = [(0.02, 0.5), (-0.05, 0.0), (0.01, -1.0)]  # scale and offset of the predictor's logits
 PLACED = [
     ([12, 8, 10], [6, 4, 5]),
     ([11, 9, 7], [6, 4, 5]),
@@ -59,6 +61,39 @@ def sliding(name, size, window, overlap, channels=1):
     return {"name": name, "size": size, "window": window, "overlap": overlap, "channels": channels, "output": encode(output[0])}
 
 
+def mirrored(axes, predict=predictor):
+    """The mean of a window's logits over all combinations of mirrored axes (of [x, y, z]), as nnU-Net averages them."""
+    dimensions = {"x": 4, "y": 3, "z": 2}
+    chosen = [dimensions[axis] for axis in axes]
+    flips = [c for n in range(len(chosen) + 1) for c in itertools.combinations(chosen, n)]
+
+    def mean(windows):
+        return sum(torch.flip(predict(torch.flip(windows, flip)), flip) for flip in flips) / len(flips)
+
+    return mean
+
+
+def averaged(name, size, window, overlap, axes):
+    """One network mirrored, and the mean probabilities of it and two others: softmax over the two channels, and sigmoid of each."""
+
+    def logits(scale, offset):
+        def predict(windows):
+            return scale * predictor(windows) + offset * torch.tensor([1.0, -1.0]).reshape(1, 2, 1, 1, 1)
+
+        return sliding_window_inference(
+            volume(size, 1), window[::-1], 3, mirrored(axes, predict), overlap=overlap, mode="gaussian", sigma_scale=0.125
+        )[0]
+
+    single = logits(1, 0)
+    scaled = [logits(*network) for network in NETWORKS]
+    softmax = sum(torch.softmax(each.double(), 0) for each in scaled) / len(scaled)
+    sigmoid = sum(torch.sigmoid(each.double()) for each in scaled) / len(scaled)
+    return {
+        "name": name, "size": size, "window": window, "overlap": overlap, "mirror": axes,
+        "mirrored": encode(single), "softmax": encode(softmax.float()), "sigmoid": encode(sigmoid.float()),
+    }
+
+
 def places(size, window, overlap):
     """First voxels of the windows along x, y and z, and how many windows there are."""
     image, roi = size[::-1], window[::-1]
@@ -90,6 +125,18 @@ write_json(
             sliding("an overlap of more than a window less one voxel", [7, 6, 5], [4, 3, 3], 0.9),
             sliding("windows of one voxel along z", [9, 8, 3], [4, 4, 1], 0.5),
         ]
+    },
+)
+write_json(
+    "averaged.json",
+    {
+        "networks": NETWORKS,
+        "cases": [
+            averaged("along every axis", [11, 9, 7], [6, 4, 5], 0.5, ["x", "y", "z"]),
+            averaged("along two axes", [11, 9, 7], [6, 4, 5], 0.25, ["x", "z"]),
+            averaged("along none", [7, 6, 9], [4, 6, 5], 0.5, []),
+            averaged("with a volume smaller than the window", [3, 9, 4], [6, 5, 6], 0.5, ["y"]),
+        ],
     },
 )
 write_json(

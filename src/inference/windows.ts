@@ -1,0 +1,49 @@
+import type { Triple } from '../volume/index.js';
+
+/** Axes of a volume along which a window is mirrored. */
+export type MirrorAxes = readonly ('x' | 'y' | 'z')[];
+
+/** Whether a window is mirrored along [x, y, z]. */
+export type Mirroring = readonly [x: boolean, y: boolean, z: boolean];
+
+/** First voxels of the windows that cover a volume at least as large as one, x fastest, z slowest. */
+export function windowStarts(size: Triple, window: Triple, overlap: number): Triple[] {
+  const [xs, ys, zs] = [0, 1, 2].map((axis) => axisStarts(size[axis]!, window[axis]!, overlap)) as [number[], number[], number[]];
+  return zs.flatMap((z) => ys.flatMap((y) => xs.map((x): Triple => [x, y, z])));
+}
+
+function axisStarts(length: number, window: number, overlap: number): number[] {
+  const interval = length === window ? window : Math.max(1, Math.floor(window * (1 - overlap)));
+  const count = Math.ceil((length - window) / interval) + 1;
+  return Array.from({ length: count }, (_, i) => Math.min(i * interval, length - window));
+}
+
+/**
+ * Weights of a window's voxels, x fastest: a Gaussian of sigma an eighth of the side around the centre (n - 1) / 2, and at least
+ * 1e-3 (or the least of them, if that is more), so that no voxel is divided by next to nothing.
+ */
+export function gaussianImportance(window: Triple): Float32Array {
+  const [gx, gy, gz] = window.map(gaussian) as [Float64Array, Float64Array, Float64Array];
+  const least = Math.max(1e-3, gx[0]! * gy[0]! * gz[0]!);
+  const weights = new Float32Array(window[0] * window[1] * window[2]);
+  let i = 0;
+  for (const z of gz) for (const y of gy) for (const x of gx) weights[i++] = Math.max(least, x * y * z);
+  return weights;
+}
+
+function gaussian(n: number): Float64Array {
+  const sigma = n / 8;
+  return Float64Array.from({ length: n }, (_, i) => Math.exp(-((i - (n - 1) / 2) ** 2) / (2 * sigma ** 2)));
+}
+
+/** All combinations of the axes, the window as it is first: 2^n of n axes, as nnU-Net mirrors. */
+export function mirrorings(axes: MirrorAxes): Mirroring[] {
+  const choices = (axis: 'x' | 'y' | 'z') => (axes.includes(axis) ? [false, true] : [false]);
+  return choices('z').flatMap((z) => choices('y').flatMap((y) => choices('x').map((x): Mirroring => [x, y, z])));
+}
+
+/** Where the voxels of a mirrored window lie: the first one's index, and the steps along x, y and z; one array element a voxel. */
+export function mirroredSteps([nx, ny, nz]: Triple, [x, y, z]: Mirroring): { readonly first: number; readonly steps: Triple } {
+  const first = (x ? nx - 1 : 0) + nx * ((y ? ny - 1 : 0) + ny * (z ? nz - 1 : 0));
+  return { first, steps: [x ? -1 : 1, y ? -nx : nx, z ? -nx * ny : nx * ny] };
+}
