@@ -1,3 +1,4 @@
+import { after } from '../after.js';
 import { attribute, float32Attribute, type OpAttribute, runOp } from '../native-backend.js';
 import { bindPlace } from '../place.js';
 import tf, { type Tensor, type Tensor5D } from '../tf.js';
@@ -24,16 +25,19 @@ export function halvingConv3d(x: Tensor5D, w: Tensor5D): Tensor5D {
   return convolve(x.pad(sides), w, convolutionAttributes(2, 'VALID'));
 }
 
+/**
+ * The gradient takes the filter's part first, and only then goes on towards the input: what that part needs, the input of the layer and the
+ * slope of its output, would else be kept until the end of the step.
+ */
 function convolve(x: Tensor5D, w: Tensor5D, attributes: OpAttribute[]): Tensor5D {
   const op = tf.customGrad((...args) => {
     const [input, filter, save] = args as unknown as [Tensor5D, Tensor5D, (tensors: Tensor[]) => void];
     save([input, filter]);
     const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
       const [savedX, savedW] = saved as [Tensor, Tensor];
-      return [
-        runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [sizes(savedX), savedW, dy]),
-        runOp('Conv3DBackpropFilterV2', attributes, [savedX, sizes(savedW), dy]),
-      ];
+      const dw = runOp('Conv3DBackpropFilterV2', attributes, [savedX, sizes(savedW), dy]);
+      const dx = runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [sizes(savedX), savedW, after(dy, dw)]);
+      return [dx, dw];
     });
     return { value: runOp('Conv3D', attributes, [input, filter]), gradFunc: gradient };
   });
@@ -55,7 +59,8 @@ export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tenso
     const outSize = tf.tensor1d([batch, depth * stride, height * stride, width * stride, filter.shape[3]], 'int32');
     const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
       const [savedX, savedW] = saved as [Tensor, Tensor];
-      return [runOp('Conv3D', attributes, [dy, savedW]), runOp('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX])];
+      const dw = runOp('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX]);
+      return [runOp('Conv3D', attributes, [after(dy, dw), savedW]), dw];
     });
     const value = runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [outSize, filter, input]);
     return { value, gradFunc: gradient };
