@@ -1,5 +1,5 @@
 // One HybridMIM(UNet) step here and in PyTorch + MONAI, in one run on one machine, by turns.
-// node benchmarks/compare.mjs --python /path/to/python [--steps 3] [--rounds 1] [--quick] [--out file.json]
+// node benchmarks/compare.mjs --python /path/to/python [--steps 3] [--rounds 1] [--workers 1] [--quick] [--only pattern] [--out file.json]
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -14,6 +14,7 @@ const { values: flags } = parseArgs({
     python: { type: 'string', default: 'python3' },
     steps: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '1' }, // of our crop loader
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     out: { type: 'string' },
@@ -65,9 +66,13 @@ const lastLine = (text) => JSON.parse(text.trim().split('\n').at(-1));
 const ours = async (options) =>
   lastLine(
     (
-      await run(process.execPath, [join(here, 'hybridmim-step.mjs'), JSON.stringify({ ...shape, steps, threads: 0, ...options })], {
-        maxBuffer: 1 << 24,
-      })
+      await run(
+        process.execPath,
+        [join(here, 'hybridmim-step.mjs'), JSON.stringify({ ...shape, steps, threads: 0, workers: Number(flags.workers), ...options })],
+        {
+          maxBuffer: 1 << 24,
+        },
+      )
     ).stdout,
   );
 const torch = async (precision, setting, features = shape) => {

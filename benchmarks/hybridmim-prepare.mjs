@@ -1,8 +1,9 @@
-// Our side of prepare.mjs, in a process of its own: prepares a dataset index, or reads crops of a prepared volume. Prints one line of JSON.
+// Our side of prepare.mjs, in a process of its own: prepares a dataset index, reads crops of a prepared volume, or asks the crop loader for batches.
+// Prints one line of JSON.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openChunkedFile } from '../dist/dataset/chunked-file.js';
-import { prepareDatasets } from '../dist/dataset/index.js';
+import { openCropLoader, prepareDatasets } from '../dist/dataset/index.js';
 
 /** The kernel's own peak of this process. */
 const peakBytes = () => 1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
@@ -38,6 +39,16 @@ const tasks = {
       seconds.push((performance.now() - start) / 1000);
       if (crop.length !== side ** 3) throw new Error('a crop of another size');
     }
+    return { seconds };
+  },
+  loader: async ({ prepared, side, count, workers }) => {
+    const choice = { preparedDir: prepared, split: 'all', cropSize: [side, side, side], batchSize: 1, seed: 0, withLabels: false };
+    const loader = await openCropLoader({ ...choice, workers, prefetch: 2 * workers });
+    await loader.batch(0); // the threads have begun
+    const start = performance.now();
+    for (let step = 1; step <= count; step++) await loader.batch(step);
+    const seconds = [(performance.now() - start) / 1000 / count];
+    await loader.close();
     return { seconds };
   },
 };

@@ -7,7 +7,7 @@ import { checkConfig, pretrainConfig } from '../dist/config/index.js';
 import { matrixProductRate } from '../dist/engine/index.js';
 import { pretrain, readMetrics } from '../dist/training/index.js';
 
-const { prepared, precision, crop, region, features, steps, threads, rateOnly } = JSON.parse(process.argv[2]);
+const { prepared, precision, crop, region, features, steps, threads, workers, rateOnly } = JSON.parse(process.argv[2]);
 
 async function timedRun() {
   const out = mkdtempSync(join(tmpdir(), 'hybridmim-benchmark-'));
@@ -16,7 +16,7 @@ async function timedRun() {
     {
       seed: 0,
       precision,
-      data: { prepared, cropSize: [crop, crop, crop], split: 'all', workers: 1, prefetch: 2 },
+      data: { prepared, cropSize: [crop, crop, crop], split: 'all', workers, prefetch: 2 },
       network: { features, dropout: 0.1 },
       method: { region, weights: { contrast: 0 } }, // a batch of 1 has no negatives
       train: { batchSize: 1, steps: steps + 1, warmupSteps: 0, checkpointEvery: 1000, validateEvery: 0, threads },

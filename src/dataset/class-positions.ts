@@ -1,5 +1,4 @@
 import { randomStream } from '../random/streams.js';
-import type { ChannelParts } from '../volume/index.js';
 
 export interface ClassPositions {
   /** All voxels of the class in the prepared label. */
@@ -14,35 +13,73 @@ const mostPositions = 4096;
 /** Labels have values below this: `classValueType` is uint8 or uint16. */
 const mostValues = 2 ** 16;
 
+/** Takes a label in parts, in order, and notes where its classes are. */
+export interface ClassFinder {
+  /** By the value of the class, rising; 0 is background and not listed. Positions are there once all parts were added. */
+  readonly classes: Readonly<Record<string, ClassPositions>>;
+  add(part: ArrayLike<number>): void;
+}
+
 /**
  * Where the voxels of each class are, so that a crop can be centred on one without reading the label.
  * Of a class with more than `most` voxels, one is drawn from each of `most` equal runs in raster order.
- * @param labels in parts, x fastest; 0 is background and not listed
+ * @param labels in parts, x fastest; they are counted here, and are to be added in the same order
  */
-export function classPositions(labels: ChannelParts, most: number = mostPositions): Record<string, ClassPositions> {
+export function classFinder(labels: Iterable<ArrayLike<number>>, most: number = mostPositions): ClassFinder {
   const counts = new Uint32Array(mostValues);
-  for (const part of labels()) for (let i = 0; i < part.length; i++) if (part[i] !== 0) counts[part[i]!]!++;
-  const values: number[] = [];
-  for (let value = 1; value < mostValues; value++) if (counts[value]! > 0) values.push(value);
-  const wanted = new Map(values.map((value) => [value, spreadRanks(value, counts[value]!, most)]));
-  const found = new Map([...wanted].map(([value, ranks]) => [value, new Uint32Array(ranks.length)]));
-  const passed = new Uint32Array(mostValues); // voxels of each value so far
-  const filled = new Uint32Array(mostValues);
-  const awaited = new Float64Array(mostValues).fill(Number.POSITIVE_INFINITY); // the rank that is kept next
-  for (const [value, ranks] of wanted) awaited[value] = ranks[0]!;
-  let first = 0;
-  for (const part of labels()) {
-    for (let i = 0; i < part.length; i++) {
-      const value = part[i]!;
-      if (value === 0 || passed[value]!++ !== awaited[value]) continue;
-      const place = filled[value]!++;
-      found.get(value)![place] = first + i;
-      const ranks = wanted.get(value)!;
-      awaited[value] = place + 1 < ranks.length ? ranks[place + 1]! : Number.POSITIVE_INFINITY;
-    }
-    first += part.length;
+  for (const part of labels) countValues(part, counts);
+  const found: Found = {
+    ranks: [],
+    positions: [],
+    filled: new Uint32Array(mostValues),
+    passed: new Uint32Array(mostValues),
+    awaited: new Uint32Array(mostValues),
+  };
+  const classes: Record<string, ClassPositions> = {};
+  for (let value = 1; value < mostValues; value++) {
+    if (counts[value] === 0) continue;
+    const ranks = spreadRanks(value, counts[value]!, most);
+    const positions = new Uint32Array(ranks.length);
+    found.ranks[value] = ranks;
+    found.positions[value] = positions;
+    found.awaited[value] = ranks[0]!;
+    classes[value] = { voxels: counts[value]!, positions };
   }
-  return Object.fromEntries(values.map((value) => [String(value), { voxels: counts[value]!, positions: found.get(value)! }]));
+  let first = 0;
+  const add = (part: ArrayLike<number>) => {
+    notePositions(part, first, found);
+    first += part.length;
+  };
+  return { classes, add };
+}
+
+/** By value. */
+interface Found {
+  /** Which of the voxels of a class are kept. */
+  readonly ranks: Uint32Array[];
+  readonly positions: Uint32Array[];
+  /** How many positions are there. */
+  readonly filled: Uint32Array;
+  /** Voxels of a class so far. */
+  readonly passed: Uint32Array;
+  /** The rank that is kept next; more than there are when all are there. */
+  readonly awaited: Uint32Array;
+}
+
+// The loops are functions of their own, since V8 compiles a closure anew for every label.
+
+function countValues(part: ArrayLike<number>, counts: Uint32Array): void {
+  for (let i = 0; i < part.length; i++) if (part[i] !== 0) counts[part[i]!]!++;
+}
+
+function notePositions(part: ArrayLike<number>, first: number, { ranks, positions, filled, passed, awaited }: Found): void {
+  for (let i = 0; i < part.length; i++) {
+    const value = part[i]!;
+    if (value === 0 || passed[value]!++ !== awaited[value]) continue;
+    positions[value]![filled[value]!++] = first + i;
+    const next = filled[value]!;
+    awaited[value] = next < ranks[value]!.length ? ranks[value]![next]! : 2 ** 32 - 1;
+  }
 }
 
 /** Rising, each rank once: one from each of `most` runs, none of which is empty. */

@@ -4,7 +4,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { DataError } from '../errors.js';
 import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlices, uprightSlices, type VolumeSlices } from '../volume/index.js';
 import type { ChunkedArray, ChunkedHeader } from './chunked-format.js';
-import { classPositions } from './class-positions.js';
+import { classFinder } from './class-positions.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { classValues, classValueType, requireOneChannel } from './label-values.js';
@@ -168,11 +168,17 @@ function writeLabel(
   { out, source, preprocessing, classes }: PrepareCaseTask,
   hashes: readonly string[],
 ): PreparedCase['classVoxels'] {
-  const positions = classPositions(() => spilled.slabs(box));
+  const finder = classFinder(spilled.slabs(box));
+  const slabs = function* () {
+    for (const slab of spilled.slabs(box)) {
+      finder.add(slab);
+      yield slab;
+    }
+  };
   const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
   const described = { ...cropped, channels: 1, steps: labelSteps(preprocessing, source), sources: [...hashes] };
-  writeChunkedFile(join(out, labelFile(source)), { ...described, dtype: classValueType(classes) }, spilled.slabs(box), positions);
-  const counts = Object.entries(positions).map(([value, { voxels, positions: stored }]) => [value, { voxels, stored: stored.length }]);
+  writeChunkedFile(join(out, labelFile(source)), { ...described, dtype: classValueType(classes) }, slabs(), finder.classes);
+  const counts = Object.entries(finder.classes).map(([value, { voxels, positions }]) => [value, { voxels, stored: positions.length }]);
   return Object.fromEntries(counts);
 }
 

@@ -184,7 +184,9 @@ function readLayers(
       readFully(file, descriptor, rows.subarray(0, width * (y1 - y0)), rows.BYTES_PER_ELEMENT * first);
       for (let y = y0; y < y1; y++) {
         const to = x0 - start[0] + nx * (y - start[1] + ny * (z - start[2] + nz * channel));
-        copyRun(rows, width * (y - y0) + x0 - origin[0]!, slab, to, x1 - x0);
+        const from = width * (y - y0) + x0 - origin[0]!;
+        if (through === 0) copyRun(rows, from, slab, to, x1 - x0);
+        else slab.set(rows.subarray(from, from + x1 - x0), to);
       }
     }
   }

@@ -7,6 +7,7 @@ import type { ClassPositions } from './class-positions.js';
 /**
  * Writes a volume in chunks, to a temporary file first, which is renamed when it is complete.
  * @param slabs the volume from below, each of `chunkSide` planes (the last may have fewer), `[c][z][y][x]`
+ * @param positions may be filled while the slabs are drawn: only how many there are must be known before
  */
 export function writeChunkedFile(
   file: string,

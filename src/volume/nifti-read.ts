@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { createGunzip } from 'node:zlib';
 import { DataError } from '../errors.js';
+import { contentOf, type VoxelBytes, voxelPieces } from './file-content.js';
 import { headerBytes, type NiftiHeader, parseNiftiHeader } from './nifti-header.js';
 import { type Volume, type VoxelArray, voxelCount } from './volume.js';
 
@@ -17,9 +16,9 @@ const largestCompression = 1100;
 export async function readNifti(file: string): Promise<Volume> {
   const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
-  const bytes = new Uint8Array(dataBytes(header));
+  const bytes = new Uint8Array(voxels.bytes);
   let filled = 0;
-  for await (const piece of voxels()) {
+  for await (const piece of voxelPieces(voxels)) {
     bytes.set(piece, filled);
     filled += piece.length;
   }
@@ -31,38 +30,11 @@ export async function readVolumeHeader(file: string): Promise<NiftiHeader> {
   return (await openStart(file)).header;
 }
 
-/** A NIfTI file whose voxels are read in pieces. */
-export interface NiftiStream {
-  readonly header: NiftiHeader;
-  /** All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file ends early. */
-  voxels(): AsyncGenerator<Uint8Array, void>;
-}
-
-/** Opens a NIfTI file to be read in pieces. Throws as `readNifti` does. */
-export async function openNifti(file: string): Promise<NiftiStream> {
+/** Reads the header, and where the voxels stand. Throws as `readNifti` does. */
+export async function openNifti(file: string): Promise<{ header: NiftiHeader; voxels: VoxelBytes }> {
   const { header, fileBytes, compressed } = await openStart(file);
-  const expected = checkedDataBytes(header, file, fileBytes, compressed);
-  return {
-    header,
-    voxels: async function* () {
-      const end = header.dataOffset + expected;
-      let position = 0; // in the uncompressed file
-      for await (const chunk of contentOf(file, compressed)) {
-        const from = Math.max(0, header.dataOffset - position);
-        const to = Math.min(chunk.length, end - position);
-        if (to > from) yield chunk.subarray(from, to);
-        position += chunk.length;
-        if (position >= end) return;
-      }
-      const found = Math.max(0, position - header.dataOffset);
-      if (found === expected) return;
-      throw new DataError(`${file} is truncated: its header promises ${expected} bytes of voxels, ${found} are there; copy or download it again`, {
-        file,
-        found,
-        expected,
-      });
-    },
-  };
+  const bytes = checkedDataBytes(header, file, fileBytes, compressed);
+  return { header, voxels: { file, start: 0, compressed, skip: header.dataOffset, bytes } };
 }
 
 async function openStart(file: string): Promise<{ header: NiftiHeader; fileBytes: number; compressed: boolean }> {
@@ -76,32 +48,8 @@ async function openStart(file: string): Promise<{ header: NiftiHeader; fileBytes
   return { header: parseNiftiHeader(start, file), fileBytes, compressed };
 }
 
-/** The uncompressed content of a file, in pieces. */
-async function* contentOf(file: string, compressed: boolean): AsyncGenerator<Uint8Array, void> {
-  const source = createReadStream(file, { highWaterMark: 1 << 20 });
-  const stream = compressed ? source.pipe(createGunzip({ chunkSize: 1 << 20 })) : source;
-  source.on('error', (error) => stream.destroy(error));
-  const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const piece = await pieces.next().catch((cause: Error) => {
-        throw new DataError(
-          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); copy or download it again`,
-          { file },
-          { cause },
-        );
-      });
-      if (piece.done) return;
-      yield piece.value;
-    }
-  } finally {
-    stream.destroy();
-    source.destroy();
-  }
-}
-
 function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, compressed: boolean): number {
-  const expected = dataBytes(header);
+  const expected = voxelCount(header) * header.channels * header.type.bytes;
   const possible = compressed ? fileBytes * largestCompression : fileBytes - header.dataOffset;
   if (expected <= possible) return expected;
   throw new DataError(
@@ -109,8 +57,6 @@ function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, 
     { file, field: 'dim', found: header.size, expected },
   );
 }
-
-export const dataBytes = (header: NiftiHeader): number => voxelCount(header) * header.channels * header.type.bytes;
 
 /** The values that bytes of voxels stand for. */
 export function toValues({ type, littleEndian, slope, intercept }: NiftiHeader, bytes: Uint8Array): VoxelArray {

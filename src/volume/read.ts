@@ -2,8 +2,9 @@ import { stat } from 'node:fs/promises';
 import { readDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
 import { readNifti } from './nifti-read.js';
+import { openPlainSlices } from './plain-slices.js';
 import { scanParts } from './scan-parts.js';
-import { readTextHeader } from './text-header.js';
+import { readTextHeader, textFormatOf } from './text-header.js';
 import type { Volume } from './volume.js';
 import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
 
@@ -17,11 +18,14 @@ export async function readVolume(path: string): Promise<Volume> {
 }
 
 /**
- * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI alone is read in pieces; the other
- * formats are held whole.
+ * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI, and MetaImage and NRRD of three axes and one
+ * channel, are read in pieces, compressed or not; what else there is, DICOM above all, is held whole.
  * @throws DataError as `readVolume` does, here or while slices are read
  */
 export async function openSlices(path: string): Promise<VolumeSlices> {
+  const format = textFormatOf(path);
+  const plain = format && (await openPlainSlices(path, format));
+  if (plain) return plain;
   const whole = await readByItk(path);
   return whole ? slicesOfVolume(whole) : openNiftiSlices(path);
 }
@@ -32,8 +36,8 @@ export async function openSlices(path: string): Promise<VolumeSlices> {
  * @throws DataError when a header cannot be read or a data file is missing
  */
 export async function bytesHeldWhole(path: string): Promise<number | undefined> {
-  if (/\.(mha|mhd)$/i.test(path)) return (await readTextHeader(path, 'metaimage')).bytes;
-  if (/\.(nrrd|nhdr)$/i.test(path)) return (await readTextHeader(path, 'nrrd')).bytes;
+  const format = textFormatOf(path);
+  if (format) return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
   if (!(await isFolder(path))) return undefined;
   const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
   return parts.reduce((sum, { size }) => sum + size, 0);
@@ -41,8 +45,8 @@ export async function bytesHeldWhole(path: string): Promise<number | undefined> 
 
 /** What is not NIfTI by its name or because it is a folder; else undefined. */
 async function readByItk(path: string): Promise<Volume | undefined> {
-  if (/\.(mha|mhd)$/i.test(path)) return readItkFile(path, 'metaimage');
-  if (/\.(nrrd|nhdr)$/i.test(path)) return readItkFile(path, 'nrrd');
+  const format = textFormatOf(path);
+  if (format) return readItkFile(path, format);
   return (await isFolder(path)) ? readDicomSeries(path) : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readTextHeader } from './text-header.js';
+import { readTextHeader, textFormatOf } from './text-header.js';
 
 /**
  * The files that a scan consists of, absolute where `path` is: the file itself, with the data file of a MetaImage or NRRD header, or every file
@@ -8,8 +8,8 @@ import { readTextHeader } from './text-header.js';
  * @throws DataError when a header cannot be read or its data file is missing
  */
 export async function scanParts(path: string): Promise<string[]> {
-  if (/\.(mhd|mha)$/i.test(path)) return withData(path, (await readTextHeader(path, 'metaimage')).dataFile);
-  if (/\.(nrrd|nhdr)$/i.test(path)) return withData(path, (await readTextHeader(path, 'nrrd')).dataFile);
+  const format = textFormatOf(path);
+  if (format) return withData(path, (await readTextHeader(path, format)).dataFile);
   if (!(await stat(path).catch(() => undefined))?.isDirectory()) return [path];
   return (await readdir(path, { withFileTypes: true }))
     .filter((entry) => entry.isFile())

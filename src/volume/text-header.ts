@@ -20,6 +20,12 @@ export interface TextHeader {
 
 export type TextFormat = 'metaimage' | 'nrrd';
 
+/** The format that the ending of a file's name stands for; undefined for any other. */
+export function textFormatOf(path: string): TextFormat | undefined {
+  if (/\.(mha|mhd)$/i.test(path)) return 'metaimage';
+  return /\.(nrrd|nhdr)$/i.test(path) ? 'nrrd' : undefined;
+}
+
 /** A header is a few hundred bytes; what has no end within this is none. */
 const longestHeader = 1 << 16;
 

@@ -1,4 +1,5 @@
-import { dataBytes, openNifti, toValues } from './nifti-read.js';
+import { type VoxelBytes, voxelPiecesOf } from './file-content.js';
+import { openNifti, toValues } from './nifti-read.js';
 import type { Grid, Volume, VoxelArray } from './volume.js';
 
 /** A volume that is read slice by slice, so that it need not be held whole. */
@@ -18,7 +19,8 @@ export interface VolumeSlices extends Grid {
 export async function openNiftiSlices(file: string): Promise<VolumeSlices> {
   const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
-  return { size, spacing, affine, channels, slices: () => slicesOf(header, voxels()) };
+  const sliceBytes = voxels.bytes / channels / size[2];
+  return { size, spacing, affine, channels, slices: () => slicesOfFile(voxels, sliceBytes, (bytes) => toValues(header, bytes)) };
 }
 
 /** The slices of a volume that is held whole. */
@@ -32,19 +34,11 @@ export function slicesOfVolume({ data, ...volume }: Volume): VolumeSlices {
   };
 }
 
-async function* slicesOf(header: Parameters<typeof toValues>[0], pieces: AsyncGenerator<Uint8Array, void>): AsyncGenerator<VoxelArray, void> {
-  const sliceBytes = dataBytes(header) / header.channels / header.size[2];
-  const slice = new Uint8Array(sliceBytes);
-  let filled = 0;
-  for await (const piece of pieces) {
-    for (let done = 0; done < piece.length; ) {
-      const part = piece.subarray(done, done + sliceBytes - filled);
-      slice.set(part, filled);
-      filled += part.length;
-      done += part.length;
-      if (filled < sliceBytes) break;
-      yield toValues(header, slice);
-      filled = 0;
-    }
-  }
+/** The slices of a file whose voxels `voxels` are, `sliceBytes` a slice; `toValues` makes values of them. */
+export async function* slicesOfFile(
+  voxels: VoxelBytes,
+  sliceBytes: number,
+  toValues: (bytes: Uint8Array) => VoxelArray,
+): AsyncGenerator<VoxelArray, void> {
+  for await (const bytes of voxelPiecesOf(sliceBytes, voxels)) yield toValues(bytes);
 }

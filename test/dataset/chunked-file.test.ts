@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openChunkedFile, withChunkedFile } from '../../src/dataset/chunked-file.js';
 import type { ChunkedArray } from '../../src/dataset/chunked-format.js';
-import { type ClassPositions, classPositions } from '../../src/dataset/class-positions.js';
+import { type ClassPositions, classFinder } from '../../src/dataset/class-positions.js';
 import { writeChunkedFile } from '../../src/dataset/write-chunked.js';
 import { DataError } from '../../src/errors.js';
 import type { Triple } from '../../src/volume/index.js';
@@ -111,11 +111,9 @@ describe('a chunked volume', () => {
     labels[59] = 1; // x 4, y 3, z 2
     labels[20] = 3; // x 0, y 0, z 1
     const file = join(folder, 'positions.hmv');
-    writeWhole(
-      file,
-      { ...described(size), dtype: 'uint8', data: labels },
-      classPositions(() => [labels]),
-    );
+    const finder = classFinder([labels]);
+    finder.add(labels);
+    writeWhole(file, { ...described(size), dtype: 'uint8', data: labels }, finder.classes);
     withChunkedFile(file, ({ header, readClassPosition }) => {
       expect(header.classPositions).toEqual({ 1: { voxels: 2, stored: 2, offset: 0 }, 3: { voxels: 1, stored: 1, offset: 2 } });
       expect([readClassPosition('1', 0), readClassPosition('1', 1), readClassPosition('3', 0)]).toEqual([

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classPositions } from '../../src/dataset/class-positions.js';
+import { classFinder } from '../../src/dataset/class-positions.js';
 
 const labelVolumes = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 400, size: 'max' });
 
@@ -10,6 +10,12 @@ const inParts = (labels: ArrayLike<number>) => {
   const third = Math.floor(list.length / 3);
   return () => [list.slice(0, third), list.slice(third, third + 1), list.slice(third + 1)];
 };
+
+function classPositions(parts: () => number[][], most?: number) {
+  const finder = classFinder(parts(), most);
+  for (const part of parts()) finder.add(part);
+  return finder.classes;
+}
 
 describe('class positions', () => {
   it('are voxels of the class, rising, spread over all of them, and all of them when there are few', () => {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { metaReadImageNode } from '@itk-wasm/image-io';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { DataError } from '../../src/errors.js';
-import { readVolume, scanParts, type Triple } from '../../src/volume/index.js';
+import { bytesHeldWhole, openSlices, readVolume, scanParts, type Triple } from '../../src/volume/index.js';
 import { volumeOfItk } from '../../src/volume/itk-volume.js';
 import { readPlainMetaImage } from '../../src/volume/meta-raw.js';
 import { readTextHeader } from '../../src/volume/text-header.js';
@@ -48,6 +48,40 @@ describe('reading MetaImage, NRRD and DICOM', () => {
     expect(largestDifference(volume.spacing, reference.spacing)).toBeLessThan(1e-5);
     expect(largestDifference(volume.data, decodeFloats(reference.values))).toBe(0);
     if (!name.startsWith('dicom')) expect(volume.data.constructor.name).toBe(arrayOf(reference.type));
+  });
+
+  it.each(Object.entries(references))('gives them slice by slice as well from %s', async (name, reference) => {
+    const { size, affine, channels, slices } = await openSlices(referenceFile(join('formats', name)));
+    expect({ size, channels }).toEqual({ size: reference.size, channels: reference.channels });
+    expect(largestDifference(affine.rows, reference.affine)).toBeLessThan(1e-4);
+    const values: number[] = [];
+    for await (const slice of slices()) {
+      values.push(...slice);
+      if (!name.startsWith('dicom')) expect(slice.constructor.name).toBe(arrayOf(reference.type));
+    }
+    expect(largestDifference(values, decodeFloats(reference.values))).toBe(0);
+  });
+
+  it('holds whole only what has several channels, 8 bytes a voxel, another byte order or a folder of slices', async () => {
+    const names = Object.keys(references);
+    const held = await Promise.all(names.map((name) => bytesHeldWhole(referenceFile(join('formats', name)))));
+    const whole = names.filter((_, i) => held[i] !== undefined);
+    expect(names.length - whole.length).toBeGreaterThan(15);
+    for (const name of whole) expect(name).toMatch(/^(channels|float64|u?int64|big-endian|dicom)/);
+  });
+
+  it.each([
+    ['int16.nrrd', 650],
+    ['compressed.mha', 700],
+  ])('says of a compressed file that ends early what is wrong with it, while its slices are read: %s', async (name, length) => {
+    const file = join(folder, name);
+    copyFileSync(referenceFile(join('formats', name)), file);
+    truncateSync(file, length);
+    const read = async () => {
+      for await (const _ of (await openSlices(file)).slices());
+    };
+    await expect(read()).rejects.toBeInstanceOf(DataError);
+    await expect(read()).rejects.toThrow(/is damaged or truncated: .*; copy or download it again$/);
   });
 
   it('reads numbers written out as text', async () => {

@@ -1,0 +1,77 @@
+import { createReadStream } from 'node:fs';
+import { createUnzip } from 'node:zlib';
+import { DataError } from '../errors.js';
+
+/** Where bytes of voxels stand. */
+export interface VoxelBytes {
+  readonly file: string;
+  /** Byte at which what may be compressed begins. */
+  readonly start: number;
+  /** By gzip or zlib. */
+  readonly compressed: boolean;
+  /** Bytes before the voxels, when it is uncompressed. */
+  readonly skip: number;
+  /** Of all voxels. */
+  readonly bytes: number;
+}
+
+/** The content of a file from a byte on, uncompressed, in pieces of about 1 MiB. Throws DataError where it is damaged. */
+export async function* contentOf(file: string, compressed: boolean, start = 0): AsyncGenerator<Uint8Array, void> {
+  const source = createReadStream(file, { start, highWaterMark: 1 << 20 });
+  const stream = compressed ? source.pipe(createUnzip({ chunkSize: 1 << 20 })) : source;
+  source.on('error', (error) => stream.destroy(error));
+  const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const piece = await pieces.next().catch((cause: Error) => {
+        throw new DataError(
+          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); copy or download it again`,
+          { file },
+          { cause },
+        );
+      });
+      if (piece.done) return;
+      yield piece.value;
+    }
+  } finally {
+    stream.destroy();
+    source.destroy();
+  }
+}
+
+/** All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file is damaged or ends early. */
+export async function* voxelPieces({ file, start, compressed, skip, bytes }: VoxelBytes): AsyncGenerator<Uint8Array, void> {
+  const end = skip + bytes;
+  let position = 0; // in the uncompressed content
+  for await (const chunk of contentOf(file, compressed, start)) {
+    const from = Math.max(0, skip - position);
+    const to = Math.min(chunk.length, end - position);
+    if (to > from) yield chunk.subarray(from, to);
+    position += chunk.length;
+    if (position >= end) return;
+  }
+  const found = Math.max(0, position - skip);
+  if (found === bytes) return;
+  throw new DataError(`${file} is truncated: its header promises ${bytes} bytes of voxels, ${found} are there; copy or download it again`, {
+    file,
+    found,
+    expected: bytes,
+  });
+}
+
+/** The same in pieces of `length` bytes, one after another in one array: a piece is to be used before the next is asked for. */
+export async function* voxelPiecesOf(length: number, voxels: VoxelBytes): AsyncGenerator<Uint8Array, void> {
+  const whole = new Uint8Array(length);
+  let filled = 0;
+  for await (const piece of voxelPieces(voxels)) {
+    for (let done = 0; done < piece.length; ) {
+      const part = piece.subarray(done, done + length - filled);
+      whole.set(part, filled);
+      filled += part.length;
+      done += part.length;
+      if (filled < length) break;
+      yield whole;
+      filled = 0;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { endianness } from 'node:os';
+import { resolve } from 'node:path';
+import { checkAffine, spacingOf } from './affine.js';
+import { lpsToRas } from './itk-volume.js';
+import type { TextHeader } from './text-header.js';
+import type { Grid, Triple, VoxelArray } from './volume.js';
+
+/** What a plain MetaImage or NRRD is: three axes, one channel, this machine's byte order, a type that has an array of its own. */
+export interface PlainHeader {
+  readonly grid: Grid;
+  readonly ArrayType: PlainArray;
+}
+
+type PlainArray = (new (buffer: ArrayBufferLike, offset?: number, length?: number) => VoxelArray) & { readonly BYTES_PER_ELEMENT: number };
+
+/** By the names of their types: MetaImage's, then NRRD's as ITK writes them. */
+const arrays: ReadonlyMap<string, PlainArray> = new Map<string, PlainArray>([
+  ['MET_CHAR', Int8Array],
+  ['MET_UCHAR', Uint8Array],
+  ['MET_SHORT', Int16Array],
+  ['MET_USHORT', Uint16Array],
+  ['MET_INT', Int32Array],
+  ['MET_UINT', Uint32Array],
+  ['MET_FLOAT', Float32Array],
+  ['signed char', Int8Array],
+  ['unsigned char', Uint8Array],
+  ['uchar', Uint8Array],
+  ['uint8', Uint8Array],
+  ['short', Int16Array],
+  ['int16', Int16Array],
+  ['unsigned short', Uint16Array],
+  ['ushort', Uint16Array],
+  ['uint16', Uint16Array],
+  ['int', Int32Array],
+  ['int32', Int32Array],
+  ['unsigned int', Uint32Array],
+  ['uint32', Uint32Array],
+  ['float', Float32Array],
+]);
+
+/** Undefined when the header says anything but a plain MetaImage. Throws DataError when the axes do not span space. */
+export function plainMetaImage(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
+  const ArrayType = arrays.get(fields.get('elementtype') ?? '');
+  const direction = numbers(fields.get('transformmatrix'), 9);
+  const origin = numbers(fields.get('offset'), 3);
+  const spacing = numbers(fields.get('elementspacing'), 3);
+  const ordered = /^true$/i.test(fields.get('binarydatabyteordermsb') ?? 'False') === (endianness() === 'BE');
+  const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && sizes.length === 3 && !fields.has('headersize');
+  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text' || spacing.some((n) => n <= 0)) return undefined;
+  // The file lists the direction of each axis one after another; the affine holds them as columns.
+  const axes = [0, 1, 2].map((axis) => [0, 1, 2].map((row) => direction[3 * axis + row]! * spacing[axis]!));
+  return { grid: gridOf(file, sizes, axes, origin, 'correct TransformMatrix and ElementSpacing in the header'), ArrayType };
+}
+
+/** Undefined when the header says anything but a plain NRRD. Throws DataError when the axes do not span space. */
+export function plainNrrd(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
+  const ArrayType = arrays.get(fields.get('type') ?? '');
+  const axes = (fields.get('space directions') ?? '').match(/\([^)]*\)/g)?.map(vector) ?? [];
+  const origin = vector(fields.get('space origin') ?? '');
+  const ordered = ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
+  const single = sizes.length === 3 && /^(domain domain domain|space space space)$/.test(fields.get('kinds') ?? 'domain domain domain');
+  const moved = ['byte skip', 'byteskip', 'line skip', 'lineskip'].some((key) => fields.has(key));
+  const lps = /^(left-posterior-superior|lps)$/i.test(fields.get('space') ?? '');
+  if (!ArrayType || axes.length !== 3 || !ordered || !single || moved || !lps || encoding === 'text') return undefined;
+  if (!origin || !axes.every((axis) => axis !== undefined)) return undefined;
+  return { grid: gridOf(file, sizes, axes, origin, 'correct "space directions" in the header'), ArrayType };
+}
+
+/** @param axes the step from a voxel to the next along each, into LPS, mm */
+function gridOf(file: string, sizes: readonly number[], axes: readonly (readonly number[])[], origin: readonly number[], remedy: string): Grid {
+  const affine = lpsToRas({ rows: [0, 1, 2].flatMap((row) => [...axes.map((axis) => axis[row]!), origin[row]!]) });
+  checkAffine(affine, resolve(file), remedy);
+  return { size: sizes as unknown as Triple, spacing: spacingOf(affine), affine };
+}
+
+const vector = (text: string): number[] | undefined => numbers(text.replace(/[(),]/g, ' '), 3);
+
+function numbers(text: string | undefined, count: number): number[] | undefined {
+  const values = (text ?? '').split(/\s+/).filter(Boolean).map(Number);
+  return values.length === count && values.every(Number.isFinite) ? values : undefined;
+}
