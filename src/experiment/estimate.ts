@@ -10,7 +10,7 @@ import type { Cell } from './cells.js';
 interface DataFacts {
   /** Training cases; undefined where neither a prepared set nor the configuration says. */
   trainingCases(datasets: readonly string[] | undefined): number | undefined;
-  readonly channels: number;
+  channels(datasets: readonly string[] | undefined): number;
   /** undefined before anything is prepared. */
   readonly classes: Readonly<Record<string, string>> | undefined;
 }
@@ -48,7 +48,7 @@ export async function estimateCells(
   const measured = new Map<string, MeasuredStep | string>();
   const planned: PlannedCell[] = [];
   for (const cell of cells) {
-    const key = JSON.stringify(stepOf(cell));
+    const key = JSON.stringify(stepOf(cell, facts));
     if (!measured.has(key)) {
       onMeasure(cell.title);
       measured.set(key, await measureOrReason(cell, facts));
@@ -91,7 +91,10 @@ async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig
       const known = (datasets ?? Object.keys(counts)).map((name): number | undefined => counts[name]);
       return known.length === 0 || known.includes(undefined) ? undefined : known.reduce<number>((sum, count) => sum + count!, 0);
     },
-    channels: summary?.channels ?? channels,
+    channels: (datasets) => {
+      const known = index ? Object.fromEntries(Object.entries(index.datasets).map(([name, of]) => [name, of.channels])) : channels;
+      return Math.max(1, ...(datasets ?? Object.keys(known)).map((name) => known[name] ?? 1));
+    },
     classes: summary?.classes,
   };
 }
@@ -101,17 +104,19 @@ const classesOf = (regions: Readonly<Record<string, readonly number[]>> = { regi
   Object.fromEntries(Object.values(regions).flatMap((values) => values.map((value) => [value, `class ${value}`])));
 
 /** What of a cell makes its step: two cells that agree in it are measured once. */
-function stepOf({ kind, settings }: Cell): unknown {
-  const { network, precision, data } = settings;
-  return { kind, network, precision, crop: data.cropSize, batch: settings.train.batchSize, method: 'method' in settings ? settings.method : null };
+function stepOf({ kind, settings }: Cell, { channels }: DataFacts): unknown {
+  const { network, precision, data, train } = settings;
+  const method = 'method' in settings ? settings.method : null;
+  return { kind, network, precision, crop: data.cropSize, batch: train.batchSize, channels: channels(data.datasets), method };
 }
 
 /** The measured step, or why there is none. */
 async function measureOrReason(cell: Cell, { channels, classes }: DataFacts): Promise<MeasuredStep | string> {
   try {
-    if (cell.kind === 'pretrain') return await measurePretrainingStep(cell.settings, channels);
+    const { datasets } = cell.settings.data;
+    if (cell.kind === 'pretrain') return await measurePretrainingStep(cell.settings, channels(datasets));
     const { regions } = cell.settings.data;
-    return await measureFinetuningStep(cell.settings, channels, labelScheme(classes ?? classesOf(regions), regions));
+    return await measureFinetuningStep(cell.settings, channels(datasets), labelScheme(classes ?? classesOf(regions), regions));
   } catch (error) {
     if (error instanceof HybridMimError) return error.message;
     throw error;
