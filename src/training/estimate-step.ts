@@ -6,7 +6,7 @@ import { correctionsAt, zeroMoments } from './adamw.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
 import { randomCrops } from './measure-step.js';
 import { type PretrainSettings, pretrainingBytes, taughtParameters } from './pretrain.js';
-import { resetPeak, residentPeak } from './resident-peak.js';
+import { residentPeak } from './resident-peak.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
@@ -16,10 +16,7 @@ export interface MeasuredStep {
   /** Items of the batch that was measured; time and memory grow with it. */
   readonly batch: number;
   readonly seconds: number;
-  /**
-   * The most that the process held while it ran: the program, the step, and what the allocator keeps of steps before, so that it is an upper
-   * bound; null where the system does not say.
-   */
+  /** The most that the process held so far, program included: of one that measures nothing else, what the step takes; null where the system does not say. */
   readonly peakBytes: number | null;
 }
 
@@ -76,7 +73,6 @@ interface Measurement {
 
 /** One step after a first one, which also optimises the graph. */
 async function measure({ batch, specs, inputs, fed, options, losses }: Measurement): Promise<MeasuredStep> {
-  resetPeak();
   const values: NamedArrays = { ...initialiseParameters(specs, 0), ...zeroMoments(specs) };
   const state = createState(values, { engine: 'graph', threads: options.threads });
   try {
