@@ -60,10 +60,14 @@ export const experimentCommand: Command<Flags> = {
 type Config = Parameters<typeof showExperiment>[0]['config'];
 type ShownContext = Parameters<typeof showExperiment>[1];
 
-async function dryRun(config: Config, out: string, json: boolean, { terminal, result }: ShownContext): Promise<void> {
+async function dryRun(config: Config, out: string, json: boolean, { terminal, signal, result }: ShownContext): Promise<void> {
   const { estimateCells, estimateTable, planCells, preparedFolder } = await import('../experiment/index.js');
   const prepared = preparedFolder(out);
-  const cells = await estimateCells(config, planCells(config, prepared), prepared, (title) => terminal.line(`measuring a step of ${title}`));
+  const progress = {
+    onMeasure: (what: string, number: number, total: number) => terminal.line(`measuring step ${number} of ${total}: ${what}`),
+    onMeasured: (step: string) => terminal.line(`  ${step}`),
+  };
+  const cells = await estimateCells(config, planCells(config, prepared), prepared, progress, signal());
   result({ schema: 1, name: config.name, cells }, `${config.name}: ${cells.length} runs\n\n${estimateTable(cells)}`, json);
 }
 

@@ -33,9 +33,10 @@ export function runDisplay(terminal: Terminal, title: string, folder: string): R
 }
 
 /** What was transferred, as a sentence. */
-function transferSentence({ file, encoder, decoder, fresh }: TransferReport): string {
+function transferSentence({ file, encoder, decoder, fresh, adapted }: TransferReport): string {
   const million = (values: number) => (values / 1e6).toFixed(2);
   const parts = decoder.values > 0 ? 'encoder and decoder' : 'the encoder alone';
   const rest = `new at random: ${[...new Set(fresh.map((name) => name.split('.')[0]!))].join(', ')}`;
-  return `transferred ${parts} from ${file}: ${million(encoder.values + decoder.values)} of ${million(encoder.of + decoder.of)} million values; ${rest}`;
+  const fitted = adapted[0] ? `; first weights for ${adapted[0].from} channels repeated for ${adapted[0].to}` : '';
+  return `transferred ${parts} from ${file}: ${million(encoder.values + decoder.values)} of ${million(encoder.of + decoder.of)} million values; ${rest}${fitted}`;
 }

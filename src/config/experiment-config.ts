@@ -8,6 +8,8 @@ const modeName = z.enum(['generic', 'task-specific']);
 /** One row of the table: how its weights start, and what differs from the experiment's sections. */
 const arm = z.strictObject({
   name: z.string().min(1),
+  /** Name of its row in the paper's table, which arms on several tasks can share; absent: its name. */
+  row: z.string().min(1).optional(),
   /** true: pre-trained by the experiment's `pretrain` section as it stands. */
   pretrained: z.boolean().optional(),
   /** A key of `methods`: pre-trained by it. */
@@ -31,14 +33,16 @@ const matrix = z.strictObject({
 export const experimentConfig = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9-]+$/),
+    /** The table of the paper that the results stand in. */
+    paperTable: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).optional(),
     /** The dataset index itself, as `datasets.example.json` documents it, or the path of its file. */
     datasets: z.union([z.string().min(1), part]),
     /** Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name. */
     phantoms: z.strictObject({ count: z.int().min(1), seed: seedValue }).optional(),
     /** Training cases of each dataset, for estimates before anything is prepared. */
     trainingCases: z.record(z.string(), z.int().min(1)).default({}),
-    /** Of every scan, for the same. */
-    channels: z.int().min(1).default(1),
+    /** Of the scans of each dataset, for the same; absent: 1. */
+    channels: z.record(z.string(), z.int().min(1)).default({}),
     seeds: z.array(seedValue).min(1),
     /** Shares of the training cases that fine-tuning uses. */
     fractions: z.array(z.number().gt(0).max(1)).min(1).default([1]),

@@ -29,6 +29,9 @@ export interface PretrainCell extends CommonCell {
 export interface FinetuneCell extends CommonCell {
   readonly kind: 'finetune';
   readonly arm: string;
+  /** Its row in the paper's table, and what stands there for its network. */
+  readonly row: string;
+  readonly backbone: string | undefined;
   readonly fraction: number;
   /** Id of the pre-training whose weights it starts from; absent: from scratch. */
   readonly needs?: string;
@@ -113,6 +116,8 @@ function finetuneCell(
     kind: 'finetune',
     id: slug([arm.name, ...(several ? [`labels ${Math.round(100 * fraction)}`] : []), `seed ${seed}`].join('-')),
     arm: arm.name,
+    row: arm.row ?? arm.name,
+    backbone: arm.network,
     seed,
     fraction: settings.data.fraction,
     title: `${arm.name}${several ? `, ${Math.round(100 * fraction)}% of labels` : ''}, seed ${seed}`,

@@ -3,10 +3,10 @@ import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
-import type { ReportCase, ReportContent, ReportEvaluation, ReportRun, SpeedResult } from '../report/index.js';
+import type { ReportCase, ReportContent, ReportEvaluation, ReportRun, SpeedResult, TableNumber } from '../report/index.js';
 import { readMetrics, readRunConfig } from '../training/index.js';
 import { runCases } from './report-cases.js';
-import { evaluationFile, speedFile } from './report-files.js';
+import { cellFile, evaluationFile, speedFile } from './report-files.js';
 
 export interface ReportSources {
   /** Folder that is searched with all its folders for run folders, evaluations and speed measurements. */
@@ -37,6 +37,7 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
   for (const folder of await resultFolders(from)) {
     const path = relative(from, folder.path) || basename(resolve(from));
     const facts = folder.files.includes('config.yaml') ? await factsOf(folder.path, notes) : undefined;
+    const table = folder.files.includes('cell.json') ? await tableOf(join(folder.path, 'cell.json')) : undefined;
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
     if (lines.length > 0) runs.push({ name: shownName(path), lines });
     for (const name of folder.files.filter((file) => file.endsWith('.json'))) {
@@ -52,7 +53,7 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       const split = /^evaluation-(training|validation|test)\.json$/.exec(name)?.[1];
       const ofRun = facts !== undefined && /^evaluation(-(training|validation|test))?\.json$/.test(name);
       const own = shownName(ofRun ? path : relative(from, file).replace(/\.json$/, ''));
-      const entry = { name: split ? `${own}, ${split} cases` : own, source: file, split, evaluation: evaluation.data, ...resultFacts(facts) };
+      const entry = { name: split ? `${own}, ${split} cases` : own, source: file, split, evaluation: evaluation.data, table, ...resultFacts(facts) };
       evaluations.push(entry);
       if (ofRun && split !== 'training') cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
     }
@@ -88,6 +89,12 @@ async function factsOf(folder: string, notes: string[]): Promise<RunFacts> {
   if (parsed.success) return parsed.data;
   notes.push(`the settings of ${folder} cannot be read; its results are shown without them`);
   return {};
+}
+
+/** What a cell of an experiment says about the table that it is for. */
+async function tableOf(file: string): Promise<TableNumber | undefined> {
+  const parsed = cellFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8')));
+  return parsed.success ? parsed.data.paperTable : undefined;
 }
 
 function resultFacts(facts: RunFacts | undefined): Pick<ReportEvaluation, 'network' | 'fraction' | 'pretrained'> {

@@ -1,16 +1,19 @@
+import { freemem, totalmem } from 'node:os';
 import type { ExperimentConfig } from '../config/index.js';
 import { readPreparedIndex } from '../dataset/index.js';
-import { HybridMimError } from '../errors.js';
-import { labelScheme } from '../inference/index.js';
+import { WorkError } from '../errors.js';
 import { markdownTable } from '../report/index.js';
-import { type MeasuredStep, measureFinetuningStep, measurePretrainingStep, scheduleOf } from '../training/index.js';
+import { type MeasuredStep, scheduleOf } from '../training/index.js';
+import { workerEntry } from '../worker-entry.js';
+import { askProcess } from './ask-process.js';
 import type { Cell } from './cells.js';
+import type { StepAnswer, StepQuestion } from './estimate-process.js';
 
 /** What is known of the data of an experiment before it runs. */
 interface DataFacts {
   /** Training cases; undefined where neither a prepared set nor the configuration says. */
   trainingCases(datasets: readonly string[] | undefined): number | undefined;
-  readonly channels: number;
+  channels(datasets: readonly string[] | undefined): number;
   /** undefined before anything is prepared. */
   readonly classes: Readonly<Record<string, string>> | undefined;
 }
@@ -32,34 +35,56 @@ export interface PlannedCell {
   readonly unmeasured: string | null;
 }
 
+/** What shows how far the measurements are, of which there is one for all cells that take the same step. */
+export interface EstimateProgress {
+  onMeasure?(what: string, number: number, total: number): void;
+  onMeasured?(result: string): void;
+}
+
 /**
  * The runs of an experiment with their length, and time and memory as one measured step of each kind predicts them: both are taken to grow
- * with the batch, and time with the steps.
+ * with the batch, and time with the steps. Every step is measured in a process of its own.
  * @param prepared folder of the prepared set; need not exist
- * @param onMeasure tells that a step is being measured
+ * @throws InterruptedError after `signal`
  */
 export async function estimateCells(
   config: ExperimentConfig,
   cells: readonly Cell[],
   prepared: string,
-  onMeasure: (title: string) => void,
+  { onMeasure, onMeasured }: EstimateProgress = {},
+  signal?: AbortSignal,
 ): Promise<PlannedCell[]> {
   const facts = await dataFacts(config, prepared);
+  const keyOf = (cell: Cell) => JSON.stringify(stepOf(cell, facts));
+  const total = new Set(cells.map(keyOf)).size;
   const measured = new Map<string, MeasuredStep | string>();
-  const planned: PlannedCell[] = [];
   for (const cell of cells) {
-    const key = JSON.stringify(stepOf(cell));
-    if (!measured.has(key)) {
-      onMeasure(cell.title);
-      measured.set(key, await measureOrReason(cell, facts));
-    }
-    planned.push(plannedCell(cell, facts, measured.get(key)!));
+    const key = keyOf(cell);
+    if (measured.has(key)) continue;
+    onMeasure?.(stepName(cell), measured.size + 1, total);
+    const step = await measureOrReason(cell, facts, signal);
+    measured.set(key, step);
+    onMeasured?.(typeof step === 'string' ? `no estimate: ${step}` : stepText(step));
   }
-  return planned;
+  return cells.map((cell) => plannedCell(cell, facts, measured.get(keyOf(cell))!));
 }
 
-/** The estimates as a table, and their sum. */
-export function estimateTable(planned: readonly PlannedCell[]): string {
+/** `fine-tuning unetr, 96 x 96 x 96 (UNETR, seed 0)`. */
+function stepName({ kind, title, settings }: Cell): string {
+  const what = kind === 'pretrain' ? `pre-training ${settings.network.name} by ${settings.method.name}` : `fine-tuning ${settings.network.name}`;
+  return `${what}, ${settings.data.cropSize.join(' x ')} (${title})`;
+}
+
+const stepText = ({ batch, seconds, peakBytes }: MeasuredStep): string =>
+  `${seconds.toPrecision(3)} s${peakBytes === null ? '' : ` and ${gib(peakBytes)}`} with a batch of ${batch}`;
+
+const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/**
+ * The estimates as a table, their sum, and what this machine has no memory for.
+ * @param memory bytes of the machine
+ */
+export function estimateTable(planned: readonly PlannedCell[], memory: number = totalmem()): string {
   const orDash = (value: number | null, print: (value: number) => string) => (value === null ? '-' : print(value));
   const rows = planned.map(({ title, kind, cases, epochs, steps, batch, crop, seed, seconds, bytes }) => [
     title,
@@ -71,14 +96,17 @@ export function estimateTable(planned: readonly PlannedCell[]): string {
     crop.join(' x '),
     String(seed),
     orDash(seconds, duration),
-    orDash(bytes, (value) => `${(value / 2 ** 30).toFixed(1)} GiB`),
+    orDash(bytes, gib),
   ]);
   const known = planned.flatMap(({ seconds }) => seconds ?? []);
   const rest = planned.length - known.length;
   const sum = `together ${duration(known.reduce((a, b) => a + b, 0))} one after the other on this machine${rest > 0 ? `, and ${rest} runs without an estimate` : ''}`;
+  const tooLarge = planned.filter(({ bytes }) => bytes !== null && bytes > memory);
+  const largest = Math.max(...tooLarge.map(({ bytes }) => bytes as number));
+  const excess = `${tooLarge.length} of them take up to ${gib(largest)} of memory, and this machine has ${gib(memory)}: a smaller train.batchSize takes less`;
   const reasons = [...new Set(planned.flatMap(({ unmeasured }) => unmeasured ?? []))].map((reason) => `no estimate: ${reason}`);
   const header = ['run', 'kind', 'cases', 'epochs', 'steps', 'batch', 'crop', 'seed', 'time', 'memory'];
-  return [markdownTable(header, rows), [sum, ...reasons].join('\n')].join('\n\n');
+  return [markdownTable(header, rows), [sum, ...(tooLarge.length > 0 ? [excess] : []), ...reasons].join('\n')].join('\n\n');
 }
 
 async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig, prepared: string): Promise<DataFacts> {
@@ -91,7 +119,10 @@ async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig
       const known = (datasets ?? Object.keys(counts)).map((name): number | undefined => counts[name]);
       return known.length === 0 || known.includes(undefined) ? undefined : known.reduce<number>((sum, count) => sum + count!, 0);
     },
-    channels: summary?.channels ?? channels,
+    channels: (datasets) => {
+      const known = index ? Object.fromEntries(Object.entries(index.datasets).map(([name, of]) => [name, of.channels])) : channels;
+      return Math.max(1, ...(datasets ?? Object.keys(known)).map((name) => known[name] ?? 1));
+    },
     classes: summary?.classes,
   };
 }
@@ -101,20 +132,28 @@ const classesOf = (regions: Readonly<Record<string, readonly number[]>> = { regi
   Object.fromEntries(Object.values(regions).flatMap((values) => values.map((value) => [value, `class ${value}`])));
 
 /** What of a cell makes its step: two cells that agree in it are measured once. */
-function stepOf({ kind, settings }: Cell): unknown {
-  const { network, precision, data } = settings;
-  return { kind, network, precision, crop: data.cropSize, batch: settings.train.batchSize, method: 'method' in settings ? settings.method : null };
+function stepOf({ kind, settings }: Cell, { channels }: DataFacts): unknown {
+  const { network, precision, data, train } = settings;
+  const method = 'method' in settings ? settings.method : null;
+  return { kind, network, precision, crop: data.cropSize, batch: train.batchSize, channels: channels(data.datasets), method };
 }
 
 /** The measured step, or why there is none. */
-async function measureOrReason(cell: Cell, { channels, classes }: DataFacts): Promise<MeasuredStep | string> {
+async function measureOrReason(cell: Cell, { channels, classes }: DataFacts, signal: AbortSignal | undefined): Promise<MeasuredStep | string> {
+  const { data } = cell.settings;
+  const question: StepQuestion = {
+    cell,
+    channels: channels(data.datasets),
+    classes: classes ?? classesOf('regions' in data ? data.regions : undefined),
+  };
+  const asked = { signal, interrupted: 'stopped while steps were measured: nothing was written' };
   try {
-    if (cell.kind === 'pretrain') return await measurePretrainingStep(cell.settings, channels);
-    const { regions } = cell.settings.data;
-    return await measureFinetuningStep(cell.settings, channels, labelScheme(classes ?? classesOf(regions), regions));
+    const answer = await askProcess<StepAnswer>(workerEntry(import.meta.url, './estimate-process.js'), question, asked);
+    return 'refused' in answer ? answer.refused : answer;
   } catch (error) {
-    if (error instanceof HybridMimError) return error.message;
-    throw error;
+    if (!(error instanceof WorkError)) throw error;
+    if (error.facts.found !== 'SIGKILL') return error.message;
+    return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${gib(freemem())} of ${gib(totalmem())} are free now`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Comparison, comparePaired, type Spread, spread } from '../evaluation/index.js';
 import { randomStream } from '../random/streams.js';
-import { evaluationCells, markdownTable, millimetres, percent, rankMarks } from '../report/index.js';
+import { evaluationCells, markdownTable, millimetres, paperTableMarkdown, percent, rankMarks } from '../report/index.js';
 import type { ExperimentRun, PretrainingRun } from './run-cell.js';
 import type { ExperimentResult } from './run-experiment.js';
 
@@ -10,10 +10,11 @@ interface Group {
   readonly runs: readonly ExperimentRun[];
 }
 
-/** Everything that an experiment found, as Markdown: the table over seeds, comparisons, every run, pre-trainings, and what failed. */
+/** Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons, every run, pre-trainings, and what failed. */
 export function experimentMarkdown(result: ExperimentResult): string {
-  const { runs, pretrainings, failed } = result;
+  const { runs, pretrainings, failed, paper } = result;
   const sections = [
+    ...(paper ? [`## The paper's table\n\n${paperTableMarkdown(paper)}`] : []),
     ...tasksOf(runs).flatMap(taskSections),
     ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
     ...(failed.length > 0

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import type { Evaluation } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
-import { writeEvaluation } from '../report/index.js';
+import { type TableNumber, writeEvaluation } from '../report/index.js';
 import { finetune, pretrain, type RunProgress, readMetrics, type StepLine } from '../training/index.js';
 import type { Cell, FinetuneCell, PretrainCell } from './cells.js';
 import { evaluateRun } from './evaluate-run.js';
@@ -46,6 +46,8 @@ export interface CellOptions {
   readonly out: string;
   readonly evaluate: 'validation' | 'test';
   readonly evaluateTraining: boolean;
+  /** The table of the paper that the experiment fills, for reports. */
+  readonly paperTable?: TableNumber | undefined;
   readonly watchRun?: ((name: string, folder: string) => RunProgress) | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +67,8 @@ export async function finishedCell(out: string, cell: Cell): Promise<CellResult 
 /** Carries a cell out, from where an earlier, interrupted call left it, and writes that it is done. */
 export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
   const result = cell.kind === 'pretrain' ? await runPretraining(cell, options) : await runFinetuning(cell, options);
-  await writeFileAtomic(cellFile(options.out, cell), `${JSON.stringify({ schema: 1, ...identity(cell), result }, null, 1)}\n`);
+  const { out, paperTable } = options;
+  await writeFileAtomic(cellFile(out, cell), `${JSON.stringify({ schema: 1, ...identity(cell), paperTable, result }, null, 1)}\n`);
 }
 
 /** What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from. */

@@ -5,10 +5,12 @@ import writeFileAtomic from 'write-file-atomic';
 import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
+import type { PaperTable } from '../report/index.js';
 import type { RunProgress } from '../training/index.js';
 import { type Cell, planCells } from './cells.js';
 import { writeExperimentPicture } from './experiment-picture.js';
 import { experimentMarkdown } from './experiment-tables.js';
+import { filledTable } from './filled-table.js';
 import { writePhantoms } from './phantoms.js';
 import { type ExperimentRun, finishedCell, type PretrainingRun, runCell } from './run-cell.js';
 import { type FailedCell, runCells } from './run-cells.js';
@@ -37,6 +39,8 @@ export interface ExperimentResult {
   readonly pretrainings: readonly PretrainingRun[];
   readonly runs: readonly ExperimentRun[];
   readonly failed: readonly FailedCell[];
+  /** The paper's table that it fills, published rows and means over seeds; null where it fills none or nothing was fine-tuned. */
+  readonly paper: PaperTable | null;
   /** Slices with the contours of reference and predictions; null where nothing was fine-tuned. */
   readonly picture: string | null;
 }
@@ -65,9 +69,9 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
 
 /** Carries cells out in this process. */
 const runHere =
-  ({ config: { evaluate, evaluateTraining }, ...options }: ExperimentOptions) =>
+  ({ config: { evaluate, evaluateTraining, paperTable }, ...options }: ExperimentOptions) =>
   (cell: Cell): Promise<void> =>
-    runCell(cell, { ...options, evaluate, evaluateTraining });
+    runCell(cell, { ...options, evaluate, evaluateTraining, paperTable });
 
 async function collect(
   { config, out, only }: ExperimentOptions,
@@ -82,7 +86,8 @@ async function collect(
     if (result) 'arm' in result ? runs.push(result) : pretrainings.push(result);
   }
   const picture = runs.length > 0 && only === undefined ? join(out, 'picture.png') : null;
-  const result: ExperimentResult = { schema: 1, name: config.name, pretrainings, runs, failed, picture };
+  const paper = config.paperTable !== undefined && runs.length > 0 ? filledTable(config.paperTable, cells, runs) : null;
+  const result: ExperimentResult = { schema: 1, name: config.name, pretrainings, runs, failed, paper, picture };
   if (only !== undefined) return result;
   if (picture) await writeExperimentPicture(picture, config.name, prepared, runs);
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);

@@ -1,7 +1,8 @@
 export { rankMarks } from './column-ranks.js';
 export { type ContourFigureOptions, writeContourFigure } from './contour-figure.js';
 export type { ContourPanel } from './contour-rows.js';
-export { type NamedResult, paperTables, paperTaskOf } from './paper-table.js';
+export { type NamedResult, type PaperTable, paperTables, paperTaskOf, type TableNumber, type TableNumbers } from './paper-table.js';
+export { paperTableMarkdown } from './paper-table-text.js';
 export { writeProgressFigure } from './progress-figure.js';
 export type { ProgressLine } from './progress-panels.js';
 export { type ReportCase, type ReportContent, type ReportEvaluation, type ReportRun, type SpeedResult, worstFirst } from './report-content.js';

@@ -1,4 +1,3 @@
-import type { Evaluation } from '../evaluation/index.js';
 import { columnRanks, type Rank } from './column-ranks.js';
 import { publishedTables } from './published-tables.js';
 import { millimetres, percent } from './table.js';
@@ -13,9 +12,11 @@ export interface TaskColumn {
   readonly className: string | undefined;
 }
 
+export type TableNumber = 1 | 2 | 3 | 4;
+
 /** A table of the paper with its own rows. */
 export interface TaskTable {
-  readonly number: 1 | 2 | 3 | 4;
+  readonly number: TableNumber;
   readonly caption: string;
   /** Titles of the cells in front of the numbers. */
   readonly labels: readonly string[];
@@ -24,10 +25,19 @@ export interface TaskTable {
   readonly notes: readonly string[];
 }
 
+/** The numbers of an evaluation, or of several, that a table prints. */
+export interface TableNumbers {
+  readonly classes: readonly string[];
+  readonly perClass: Readonly<Record<string, Readonly<Record<'dice' | 'hd95', { readonly mean: number | null }>>>>;
+  readonly mean: Readonly<Record<'dice' | 'hd95', { readonly overClasses: number | null }>>;
+}
+
 /** One of our results. Results with one name share a row, such as liver and spleen in Table 2. */
 export interface NamedResult {
   readonly name: string;
-  readonly evaluation: Evaluation;
+  readonly evaluation: TableNumbers;
+  /** The one that it was made for; undefined: that of its classes, which is 3 for BraTS. */
+  readonly table?: TableNumber | undefined;
   /** For the first column of Table 4. */
   readonly backbone?: string | undefined;
 }
@@ -45,7 +55,7 @@ export interface PaperRow {
 
 /** A table in the paper's shape: its rows, then ours. */
 export interface PaperTable {
-  readonly number: 1 | 2 | 3 | 4;
+  readonly number: TableNumber;
   readonly caption: string;
   readonly header: readonly string[];
   readonly rows: readonly PaperRow[];
@@ -54,7 +64,8 @@ export interface PaperTable {
 
 /**
  * The paper's four tables with our results below the published rows; the best three numbers of each column are ranked, ties alike.
- * A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour, spleen, or the regions WT, TC and ET.
+ * A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour, spleen, or the regions WT, TC and ET, which are those of
+ * Table 3 and of the ablation in Table 4: there stands what was made for it.
  */
 export function paperTables(results: readonly NamedResult[]): PaperTable[] {
   return publishedTables.map((table) => paperTable(table, results));
@@ -93,15 +104,16 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
 }
 
 /** A row a name, in the order of the results; what a name was not evaluated on is a dash. */
-function ourRows({ labels, columns }: TaskTable, results: readonly NamedResult[]): string[][] {
+function ourRows({ number, labels, columns }: TaskTable, results: readonly NamedResult[]): string[][] {
   const wanted = new Set(columns.map(({ task }) => task));
   const fitting = results.flatMap((result) => {
     const task = paperTaskOf(result.evaluation.classes);
-    return task !== undefined && wanted.has(task) ? [{ ...result, task }] : [];
+    if (task === undefined || !wanted.has(task)) return [];
+    return number === (result.table ?? firstTable(task)) ? [{ ...result, task }] : [];
   });
-  const rows: { readonly name: string; readonly backbone: string | undefined; readonly byTask: Map<string, Evaluation> }[] = [];
+  const rows: { readonly name: string; readonly backbone: string | undefined; readonly byTask: Map<string, TableNumbers> }[] = [];
   for (const { name, backbone, task, evaluation } of fitting) {
-    const row = rows.find((begun) => begun.name === name && !begun.byTask.has(task));
+    const row = rows.find((begun) => begun.name === name && begun.backbone === backbone && !begun.byTask.has(task));
     if (row) row.byTask.set(task, evaluation);
     else rows.push({ name, backbone, byTask: new Map([[task, evaluation]]) });
   }
@@ -111,7 +123,10 @@ function ourRows({ labels, columns }: TaskTable, results: readonly NamedResult[]
   ]);
 }
 
-function cellText({ metric, className }: TaskColumn, evaluation: Evaluation | undefined): string {
+/** The first table that has a task. */
+const firstTable = (task: string) => publishedTables.find(({ columns }) => columns.some((column) => column.task === task))?.number;
+
+function cellText({ metric, className }: TaskColumn, evaluation: TableNumbers | undefined): string {
   if (!evaluation) return '-';
   const value = className === undefined ? evaluation.mean[metric].overClasses : (evaluation.perClass[className]?.[metric].mean ?? null);
   return metric === 'dice' ? percent(value) : millimetres(value);

@@ -1,5 +1,6 @@
 import type { CaseResult, EvaluatedClass, Evaluation } from '../evaluation/index.js';
 import type { Volume } from '../volume/index.js';
+import type { TableNumber } from './paper-table.js';
 import type { ProgressLine } from './progress-panels.js';
 
 /** What a report is made of. Names come from files and are shown as they are. */
@@ -30,6 +31,8 @@ export interface ReportEvaluation {
   readonly network: string | undefined;
   /** Share of the training cases that the run learnt from, above 0, at most 1. */
   readonly fraction: number | undefined;
+  /** The paper's table that its experiment fills. */
+  readonly table: TableNumber | undefined;
   /** Whether the run began with pre-trained weights. */
   readonly pretrained: boolean | undefined;
 }

@@ -62,7 +62,8 @@ export async function writeReport(file: string, content: ReportContent, options:
 
 /** The results that stand in the paper's tables: those of cases that the run did not learn from. */
 export function paperResults(evaluations: readonly ReportEvaluation[]): NamedResult[] {
-  return evaluations.filter(({ split }) => split !== 'training').map(({ name, evaluation, network }) => ({ name, evaluation, backbone: network }));
+  const heldOut = evaluations.filter(({ split }) => split !== 'training');
+  return heldOut.map(({ name, evaluation, network, table }) => ({ name, evaluation, table, backbone: network }));
 }
 
 /** A figure that is drawn. */

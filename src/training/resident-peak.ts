@@ -1,16 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-
-/** Sets the peak of the resident size back to what is resident now, where the system can (Linux). */
-export function resetPeak(): void {
-  try {
-    writeFileSync('/proc/self/clear_refs', '5');
-  } catch {
-    // elsewhere there is no peak to read either
-  }
-}
+import { readFileSync } from 'node:fs';
 
 /**
- * Bytes of the largest resident size of this process so far, or since `resetPeak`; null where the system does not say. `resourceUsage` would
+ * Bytes of the largest resident size of this process so far; null where the system does not say. `resourceUsage` would
  * begin with the peak of the process that started this one.
  */
 export function residentPeak(): number | null {

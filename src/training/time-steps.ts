@@ -4,7 +4,7 @@ import { createState, type InputSpecs, type InputValues, type LossTerms, type Pr
 import { initialiseParameters, type ParameterSpec, type Parameters } from '../network/index.js';
 import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
-import { resetPeak, residentPeak } from './resident-peak.js';
+import { residentPeak } from './resident-peak.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
 
 /** A training step that is timed: forward, backward, update; nothing is read, prepared or written. */
@@ -26,16 +26,12 @@ export interface StepTimes {
   readonly compileMs: number;
   /** Multiplications, each with an addition, of a step's convolutions and matrix products. */
   readonly multiplyAdds: number;
-  /**
-   * The most that the process held while it ran: the program, the step, and what the allocator keeps of steps before, so that it is an upper
-   * bound; null where the system does not say.
-   */
+  /** The most that the process held so far, program included: of one that measures nothing else, what the step takes; null where the system does not say. */
   readonly peakBytes: number | null;
 }
 
 /** Times `steps` steps after `warmUp` that do not count: the first optimises the graph, the second finds its memory. */
 export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly warmUp: number; readonly steps: number }): Promise<StepTimes> {
-  resetPeak();
   const { name, specs, inputs, precision, optimizer, losses } = step;
   const state = createState({ ...initialiseParameters(specs, 0), ...zeroMoments(specs) }, { engine: 'graph', threads: step.threads });
   try {

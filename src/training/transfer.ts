@@ -18,11 +18,13 @@ export interface TransferReport {
   readonly fresh: readonly string[];
   /** Parameters of the file that this network has no use for: heads of the method, and its last layer. */
   readonly unused: readonly string[];
+  /** Weights that meet the image, where the file's were made for another number of channels. */
+  readonly adapted: readonly { readonly name: string; readonly from: number; readonly to: number }[];
 }
 
 /**
  * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone where it has no decoder; never
- * the last layer.
+ * the last layer. Where the file is of images of another number of channels (CT before the four of BraTS), its first weights are repeated.
  * @throws DataError when the file is damaged or of another network
  */
 export async function transferredWeights(file: string, network: Network): Promise<{ values: NamedArrays; report: TransferReport }> {
@@ -31,6 +33,7 @@ export async function transferredWeights(file: string, network: Network): Promis
     replace: network.lastLayer,
     ignore: pretextPrefix,
     constants: network.constants,
+    firstLayers: network.firstLayers,
     optional: (name) => !isEncoder(name),
   });
   const part = (belongs: (name: string) => boolean): TransferredPart => {
@@ -38,6 +41,6 @@ export async function transferredWeights(file: string, network: Network): Promis
     const count = (counted: typeof specs) => counted.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     return { values: count(specs.filter(({ name }) => name in values)), of: count(specs) };
   };
-  const { fresh, unused } = report;
-  return { values, report: { schema: 1, file, encoder: part(isEncoder), decoder: part((name) => !isEncoder(name)), fresh, unused } };
+  const { fresh, unused, adapted } = report;
+  return { values, report: { schema: 1, file, encoder: part(isEncoder), decoder: part((name) => !isEncoder(name)), fresh, unused, adapted } };
 }

@@ -19,6 +19,7 @@ import { planCells } from '../../src/experiment/index.js';
 import { labelScheme, spatialSize } from '../../src/inference/index.js';
 import { makeNetwork, networkNames } from '../../src/network/index.js';
 import { pretextMethod } from '../../src/pretext/index.js';
+import { paperTables } from '../../src/report/index.js';
 import { learningRateAt, scheduleOf } from '../../src/training/schedule.js';
 import { temporaryFolder, writeJson } from '../dataset/generated-data.js';
 
@@ -185,11 +186,15 @@ describe.each(published)('configs/experiment/%s.yaml', (name) => {
   const load = async () => planCells(await loadExperiment(`configs/experiment/${name}.yaml`), 'prepared');
 
   it('has the protocol of the paper (4.3) in every run', async () => {
-    const brats = !/table[12]/.test(name);
-    const side = brats ? 128 : 96;
     for (const { kind, settings } of await load()) {
+      const brats = settings.data.datasets!.includes('brats');
+      const side = brats ? 128 : 96;
       expect(settings.data.cropSize).toEqual([side, side, side]);
-      expect(settings.network).toMatchObject({ features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
+      if (settings.network.name === 'unet') expect(settings.network).toMatchObject({ features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
+      else if (settings.network.name === 'swin-unetr')
+        expect(settings.network).toMatchObject({ featureSize: 48, depths: [2, 2, 2, 2], dropout: 0.1 });
+      else if (settings.network.name === 'unetr') expect(settings.network).toMatchObject({ imageSize: [side, side, side], hiddenSize: 768 });
+      else expect(settings.network).toMatchObject({ initFilters: 8, blocksDown: [1, 2, 2, 4] });
       expect(settings.train).toMatchObject({ batchSize: brats ? 2 : 4, learningRate: 1e-4, weightDecay: 1e-5 });
       if (name === 'figure5-speed') continue; // fifty steps tell the time of one
       if (kind === 'pretrain') expect(settings.train).toMatchObject({ steps: 100_000, warmupEpochs: 50 });
@@ -207,6 +212,32 @@ describe.each(published)('configs/experiment/%s.yaml', (name) => {
     ];
     const tiny = planCells(await loadExperiment(`configs/experiment-tiny/${name}.yaml`), 'prepared');
     expect(rows(tiny)).toEqual(rows(await load()));
+  });
+});
+
+describe.each([1, 2, 3, 4] as const)('the experiment of table %i', (number) => {
+  const name = published.find((found) => found.startsWith(`table${number}`))!;
+
+  it('has a row for each of the paper, named as there', async () => {
+    const config = await loadExperiment(`configs/experiment/${name}.yaml`);
+    const rows = planCells(config, 'prepared').flatMap((cell) => (cell.kind === 'finetune' && cell.seed === 0 ? [cell] : []));
+    const labels = rows.map(({ row, backbone }) => (number === 4 ? `${backbone} ${row}` : row));
+    const table = paperTables([]).find((found) => found.number === number)!;
+    expect(config.paperTable).toBe(number);
+    expect([...new Set(labels)].filter((label) => label !== 'UNet')).toEqual(table.rows.map((row) => row.labels.join(' ')));
+  });
+
+  it('pre-trains rows with a star on their own task alone, and the others that are pre-trained on the collected CTs', async () => {
+    const cells = planCells(await loadExperiment(`configs/experiment/${name}.yaml`), 'prepared');
+    for (const cell of cells) {
+      if (cell.kind !== 'finetune') continue;
+      const pretraining = cells.find(({ id }) => id === cell.needs);
+      expect(pretraining !== undefined).toBe(!/^(Segres|SegRes|UNETR|SwinUNETR|UNet$|Supervised)/i.test(cell.row));
+      if (!pretraining) continue;
+      const own = number === 4 || cell.row.includes('*');
+      expect(pretraining.settings.data.datasets).toEqual(own ? cell.settings.data.datasets : ['atm22', 'luna16', 'covid-19-20', 'flare21']);
+      expect(pretraining.settings.network.name).toBe(cell.settings.network.name);
+    }
   });
 });
 

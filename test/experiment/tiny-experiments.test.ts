@@ -46,9 +46,8 @@ describe.skipIf(!process.env.HYBRIDMIM_TINY_EXPERIMENTS)('at the tiny scale, on 
 
 describe('an experiment on the command line', () => {
   const out = join(folder, 'resumed');
-  const args = ['experiment', '--config', file('figure5-speed'), '--out', out, '--set', 'pretrain.data.cropSize=[32,32,32]'];
-  const overrides = ['matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]', 'methods.HybridMIM, not partial.method.region=32'];
-  const smaller = [...args, ...[...overrides, 'methods.HybridMIM.method.region=16'].flatMap((override) => ['--set', override])];
+  const args = ['experiment', '--config', file('figure5-speed'), '--out', out];
+  const smaller = [...args, '--set', 'matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]', '--set', 'arms=[]'];
 
   it('that is killed goes on where it was, and repeats no finished cell', async () => {
     const killed = await runCli(smaller, (text, kill) => {
@@ -80,16 +79,35 @@ describe('an experiment on the command line', () => {
   }, 240_000);
 
   it('that is only to be shown names every run with steps, batch, crop, seed, and time and memory from a measured step', async () => {
-    const { code, stdout } = await runCli([...smaller, '--dry-run', '--json']);
+    const { code, stdout, stderr } = await runCli([...smaller, '--dry-run', '--json']);
     const { cells } = JSON.parse(stdout) as { cells: PlannedCell[] };
     expect(code).toBe(0);
     expect(cells.map(({ id, steps, batch, crop }) => [id, steps, batch, crop])).toEqual(
       ['modelgen', 'hybridmim-not-partial', 'hybridmim'].map((name) => [`pretrain-${name}-unet-seed-0`, 4, 2, [32, 32, 32]]),
     );
-    for (const { seconds } of cells) expect(seconds).toBeGreaterThan(0);
+    for (const { seconds, bytes } of cells) {
+      expect(seconds).toBeGreaterThan(0);
+      expect(bytes).toBeGreaterThan(1e8); // of a process of its own, program included
+    }
+    expect(stderr).toMatch(
+      /measuring step 2 of 3: pre-training unet by hybridmim, 32 x 32 x 32 \(pre-training HybridMIM, not partial UNet, seed 0\)/,
+    );
+    expect(stderr).toMatch(/^ {2}[\d.]+ s and \d\.\d GiB with a batch of 2$/m);
     const text = estimateTable(cells);
     expect(text).toMatch(/together \d+ s one after the other on this machine/);
     expect(text.split('\n').filter((line) => line.startsWith('| pre-training'))).toHaveLength(3);
+    expect(text).not.toMatch(/of them take up to/);
+    expect(estimateTable(cells, 1e8)).toMatch(
+      /3 of them take up to \d\.\d GiB of memory, and this machine has 0\.1 GiB: a smaller train\.batchSize takes less/,
+    );
+  }, 240_000);
+
+  it('that is only to be shown says why a step cannot be measured, and goes on', async () => {
+    const large = ['--set', 'pretrain.data.cropSize=[2048,2048,2048]', '--set', 'matrix.methods=[ModelGen]'];
+    const { code, stdout } = await runCli([...smaller, ...large, '--dry-run', '--json']);
+    const { cells } = JSON.parse(stdout) as { cells: PlannedCell[] };
+    expect([code, cells.map(({ seconds, bytes }) => [seconds, bytes])]).toEqual([0, [[null, null]]]);
+    expect(cells[0]!.unmeasured).toMatch(/a pre-training step needs at least .* GiB of memory, but .* GiB is free/);
   }, 240_000);
 
   it('is refused with a cell that it does not have', async () => {

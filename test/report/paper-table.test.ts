@@ -49,16 +49,24 @@ const given: readonly NamedResult[] = [
   ]),
   resultOf('ours (UNet)', 'msd-spleen', [[0.955, 0.2]]),
   resultOf('spleen only, 100 % & more_', 'msd-spleen', [[0.97, null]]),
-  resultOf(
-    'all losses',
-    'brats',
-    [
-      [0.915, 4],
-      [0.8735, 5],
-      [0.8, 6],
-    ],
-    'unet',
-  ),
+  resultOf('ours (UNet)', 'brats', [
+    [0.915, 4],
+    [0.8735, 5],
+    [0.8, 6],
+  ]),
+  {
+    ...resultOf(
+      'all losses',
+      'brats',
+      [
+        [0.915, 4],
+        [0.8735, 5],
+        [0.8, 6],
+      ],
+      'unet',
+    ),
+    table: 4,
+  },
 ];
 
 describe('the published rows', () => {
@@ -105,6 +113,21 @@ describe('a table in the shape of the paper', () => {
     expect(ours.map(({ labels, cells }) => [...labels, ...cells.map(({ text }) => text)])).toEqual([
       ['ours (UNet)', '96.01', '53.01', '74.51', '0.30', '12.35', '6.32', '95.50', '0.20'],
       ['spleen only, 100 % & more_', '-', '-', '-', '-', '-', '-', '97.00', '-'],
+    ]);
+  });
+
+  it('has a result on BraTS in the table that it was made for, which is the third where nothing is said', () => {
+    const rowsOf = (results: readonly NamedResult[]) =>
+      paperTables(results).map(({ rows }) => rows.flatMap(({ labels, published }) => (published ? [] : [labels.join(' ')])));
+    expect(rowsOf(given)).toEqual([['ours (UNet)'], ['ours (UNet)', 'spleen only, 100 % & more_'], ['ours (UNet)'], ['unet all losses']]);
+  });
+
+  it('parts results of one name by their backbone', () => {
+    const [unet, swin] = ['UNet', 'Swin'].map((backbone) => ({ ...given.at(-1)!, backbone }));
+    const ours = paperTables([unet!, swin!])[3]!.rows.filter(({ published }) => !published);
+    expect(ours.map(({ labels }) => labels)).toEqual([
+      ['UNet', 'all losses'],
+      ['Swin', 'all losses'],
     ]);
   });
 

@@ -15,7 +15,7 @@ function evaluated(
     id: `${i}`,
     classes: Object.fromEntries(classes.map((label) => [label, { dice: value, hd95: null, status: 'ok' as const }])),
   }));
-  const unknown = { split: undefined, network: undefined, fraction: undefined, pretrained: undefined };
+  const unknown = { split: undefined, table: undefined, network: undefined, fraction: undefined, pretrained: undefined };
   return { name, source: `${name}.json`, evaluation: summarise(name, classes, cases), ...unknown, ...facts };
 }
 

@@ -50,6 +50,7 @@ export function sampleContent(cases: readonly ReportCase[]): ReportContent {
     name: 'ours',
     source: 'ours.json',
     split: undefined,
+    table: undefined,
     fraction: 1,
     ...known,
     evaluation: summarise(
@@ -61,7 +62,7 @@ export function sampleContent(cases: readonly ReportCase[]): ReportContent {
   const tumours = [0.2, 0.6, 1].map((fraction): ReportEvaluation => {
     const result = { dice: 0.8 + 0.08 * fraction, hd95: 5, status: 'ok' } as const;
     const evaluation = summarise('brats', brats, [{ id: 'b', classes: Object.fromEntries(brats.map((name) => [name, result])) }]);
-    return { name: `brats ${fraction}`, source: `${fraction}.json`, split: undefined, fraction, ...known, evaluation };
+    return { name: `brats ${fraction}`, source: `${fraction}.json`, split: undefined, table: undefined, fraction, ...known, evaluation };
   });
   const lines = [1, 2, 3, 4].flatMap((step) => [
     { step, loss: 1 / step, losses: { dice: 0.6 / step, crossEntropy: 0.4 / step }, lr: 1e-4 },

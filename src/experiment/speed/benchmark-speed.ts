@@ -1,10 +1,9 @@
-import { fork } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { devices, type Precision, tensorflow } from '../../engine/index.js';
-import { InterruptedError, UsageError, WorkError } from '../../errors.js';
+import { UsageError, WorkError } from '../../errors.js';
 import type { MeasuredSteps } from '../../training/index.js';
 import { workerEntry } from '../../worker-entry.js';
+import { askProcess } from '../ask-process.js';
 import { networkAndMethod } from './network-and-method.js';
 import type { SpeedAnswer, SpeedQuestion } from './speed-process.js';
 import { type SpeedMatrix, type SpeedSetting, speedName, speedSettings } from './speed-settings.js';
@@ -135,31 +134,13 @@ function resultOf({ network, method, precision, region, crop, batch }: SpeedSett
   };
 }
 
-/** The answer of a process that does nothing else. */
+/** The answer of a process of its own. */
 async function answerOf(question: SpeedQuestion, name: string, signal: AbortSignal | undefined): Promise<Exclude<SpeedAnswer, { error: string }>> {
-  const answer = await new Promise<SpeedAnswer>((resolve, reject) => {
-    if (signal?.aborted) return reject(interrupted());
-    const child = fork(fileURLToPath(workerEntry(import.meta.url, './speed-process.js')), {
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    const stop = () => child.kill('SIGKILL');
-    signal?.addEventListener('abort', stop, { once: true });
-    let said = '';
-    child.stderr?.on('data', (text: Buffer) => {
-      said = `${said}${text}`.slice(-2000);
-    });
-    child.once('message', (message) => resolve(message as SpeedAnswer));
-    child.once('error', reject);
-    child.once('exit', (code, killed) => {
-      signal?.removeEventListener('abort', stop);
-      if (signal?.aborted) reject(interrupted());
-      else reject(new WorkError(`${name} was not measured: its process ended with ${killed ?? code}${said ? `: ${said.trim()}` : ''}`));
-    });
-    child.send(question);
+  const interrupted = 'benchmark-speed was interrupted: nothing was written';
+  const entry = workerEntry(import.meta.url, './speed-process.js');
+  const answer = await askProcess<SpeedAnswer>(entry, question, { signal, interrupted }).catch((cause: unknown): never => {
+    throw cause instanceof WorkError ? new WorkError(`${name} was not measured: ${cause.message}`, {}, { cause }) : cause;
   });
   if ('error' in answer) throw new WorkError(`${name} was not measured: ${answer.error}`);
   return answer;
 }
-
-const interrupted = () => new InterruptedError('benchmark-speed was interrupted: nothing was written');
