@@ -40,6 +40,7 @@ export interface ClassValues {
   of(found: VoxelArray, into?: Uint8Array | Uint16Array): Uint8Array | Uint16Array;
 }
 
+/** @param file where the label comes from, for errors */
 export function classValues(classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): ClassValues {
   const values = Object.keys(classes).map(Number);
   const target = new Map([0, ...values].map((value) => [value, value]));
