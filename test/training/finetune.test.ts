@@ -141,13 +141,11 @@ describe('the weights that fine-tuning starts from', () => {
     expect(error.message).not.toContain('\n');
   });
 
-  it('are refused when they are of another number of channels', async () => {
+  it('have their first layer repeated for scans of another number of channels, which the run folder says', async () => {
     const tumours = await prepareTumours(join(folder, 'channels'));
-    const error = run(await smokeFinetuneConfig(tumours, ...stillStep), 'wrong-channels', { init: pretrained });
-    await expect(error).rejects.toMatchObject({
-      exitCode: 3,
-      message: /parameter conv_0.* has shape \[8,1,3,3,3\], but the network's is \[8,2,3,3,3\]/,
-    });
+    await run(await smokeFinetuneConfig(tumours, ...stillStep), 'more-channels', { init: pretrained });
+    const { adapted } = JSON.parse(readFileSync(join(folder, 'more-channels', 'transfer.json'), 'utf8'));
+    expect(adapted).toEqual([{ name: 'conv_0.conv_0.conv.weight', from: 1, to: 2 }]);
   });
 });
 
