@@ -1,52 +1,18 @@
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ExperimentConfig, experimentConfig, loadConfig } from '../../src/config/index.js';
-import {
-  type ExperimentResult,
-  estimateTable,
-  type PlannedCell,
-  planCells,
-  preparedFolder,
-  runExperiment,
-  writeSlurmScripts,
-} from '../../src/experiment/index.js';
+import { type ExperimentResult, estimateTable, type PlannedCell, planCells, writeSlurmScripts } from '../../src/experiment/index.js';
 import { lastLine, runCli } from '../cli/run-cli.js';
 import { temporaryFolder } from '../dataset/generated-data.js';
+import { itFills, loadTiny, tinyFile } from './tiny-experiment.js';
 
 const folder = temporaryFolder();
-const file = (name: string) => `configs/experiment-tiny/${name}.yaml`;
-const load = (name: string, ...overrides: string[]): Promise<ExperimentConfig> => loadConfig(experimentConfig, file(name), overrides);
 
-/** Every cell of an experiment gave a result, and the tables have a row for each. */
-function expectFilled(config: ExperimentConfig, out: string, result: ExperimentResult): void {
-  const cells = planCells(config, preparedFolder(out));
-  expect(result.failed).toEqual([]);
-  expect(result.runs).toHaveLength(cells.filter(({ kind }) => kind === 'finetune').length);
-  expect(result.pretrainings).toHaveLength(cells.filter(({ kind }) => kind === 'pretrain').length);
-  const table = readFileSync(join(out, 'results.md'), 'utf8');
-  for (const { arm } of result.runs) expect(table).toContain(`| ${arm}`);
-  for (const { stepSeconds } of result.pretrainings) expect(stepSeconds.median).toBeGreaterThan(0);
-  for (const { evaluation } of result.runs) for (const { classes } of evaluation.cases) expect(Object.keys(classes)).toEqual(evaluation.classes);
-}
-
-// The seven together take minutes: continuous integration asks for them.
-describe.skipIf(!process.env.HYBRIDMIM_TINY_EXPERIMENTS)('at the tiny scale, on phantoms, end to end', () => {
-  it.each(['table1-btcv', 'table2-msd', 'table3-brats', 'table4-ablation', 'figure4-labels', 'figure5-speed', 'figure6-sizes'])(
-    '%s is filled',
-    async (name) => {
-      const out = join(folder, name);
-      const config = await load(name);
-      expectFilled(config, out, await runExperiment({ config, out }));
-      rmSync(out, { recursive: true });
-    },
-    300_000,
-  );
-});
+itFills('figure4-labels', 'figure5-speed', 'figure6-sizes');
 
 describe('an experiment on the command line', () => {
   const out = join(folder, 'resumed');
-  const args = ['experiment', '--config', file('figure5-speed'), '--out', out];
+  const args = ['experiment', '--config', tinyFile('figure5-speed'), '--out', out];
   const smaller = [...args, '--set', 'matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]', '--set', 'arms=[]'];
 
   it('that is killed goes on where it was, and repeats no finished cell', async () => {
@@ -118,7 +84,7 @@ describe('an experiment on the command line', () => {
 
 describe('SLURM scripts', () => {
   it('are one array of pre-trainings, one of fine-tunings for each, and depend on what they need', async () => {
-    const config = await load('figure4-labels', 'matrix.methods=[none, ModelGen, HybridMIM]');
+    const config = await loadTiny('figure4-labels', 'matrix.methods=[none, ModelGen, HybridMIM]');
     const cells = planCells(config, 'out/prepared');
     const scripts = join(folder, 'slurm');
     const submit = readFileSync(
