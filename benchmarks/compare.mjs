@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { prepareDatasets } from '../dist/dataset/index.js';
 import { writeNifti } from '../dist/volume/index.js';
+import { lastLine, measuredBy, median } from './measured.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -62,7 +63,6 @@ async function preparedNoise(folder) {
   return join(folder, 'prepared');
 }
 
-const lastLine = (text) => JSON.parse(text.trim().split('\n').at(-1));
 const ours = async (options) =>
   lastLine(
     (
@@ -90,19 +90,8 @@ const torch = async (precision, setting, features = shape) => {
     '--steps',
     steps,
   ];
-  try {
-    return lastLine((await run(flags.python, [join(here, 'torch_step.py'), ...args.map(String)], { maxBuffer: 1 << 24 })).stdout);
-  } catch (error) {
-    return {
-      setting: `${precision} ${setting}`,
-      failed: String(error.stderr ?? error)
-        .trim()
-        .split('\n')
-        .at(-1),
-    };
-  }
+  return { setting: `${precision} ${setting}`, ...(await measuredBy(flags.python, [join(here, 'torch_step.py'), ...args])) };
 };
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-compare-'));
 const prepared = await preparedNoise(folder);

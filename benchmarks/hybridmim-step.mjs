@@ -1,11 +1,12 @@
 // One pre-training run of HybridMIM(UNet), the real thing from prepared crops to the metrics log, timed by its own log.
 // node benchmarks/hybridmim-step.mjs '{"precision": "float32", "region": 64, ...}' prints one line of JSON.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkConfig, pretrainConfig } from '../dist/config/index.js';
 import { matrixProductRate } from '../dist/engine/index.js';
 import { pretrain, readMetrics } from '../dist/training/index.js';
+import { residentPeak } from '../dist/training/resident-peak.js';
 
 const { prepared, precision, crop, region, features, steps, threads, workers, rateOnly } = JSON.parse(process.argv[2]);
 
@@ -26,7 +27,7 @@ async function timedRun() {
   let start;
   let peakBytes; // of the steps: the PyTorch script that it is compared with writes no checkpoint
   const onStart = (facts) => (start = facts);
-  const onStep = () => (peakBytes = peakMemory());
+  const onStep = () => (peakBytes = residentPeak());
   await pretrain({ settings, out: join(out, 'run'), resume: false, progress: { onStart, onStep } });
   const lines = readMetrics(join(out, 'run')).slice(1); // the first step also optimises the graph
   rmSync(out, { recursive: true });
@@ -36,14 +37,8 @@ async function timedRun() {
     losses: lines.map(({ loss }) => loss),
     compileMs: start.compileMs,
     peakBytes,
-    peakWithCheckpointBytes: peakMemory(),
+    peakWithCheckpointBytes: residentPeak(),
   };
-}
-
-/** The largest resident size of this process so far, bytes; null where the system does not say. */
-function peakMemory() {
-  const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
-  return found ? Number(found[1]) * 1024 : null;
 }
 
 const result = rateOnly ? { matrixProductGflops: (await matrixProductRate(precision, threads)) / 1e9 } : await timedRun();

@@ -1,9 +1,9 @@
 // Sliding-window prediction of one volume, timed. node benchmarks/inference-job.mjs '{"network": {...}, "size": 160, "window": 96, ...}' prints one line of JSON.
-import { readFileSync } from 'node:fs';
 import { checkConfig, networkSection } from '../dist/config/index.js';
 import { createState } from '../dist/engine/index.js';
 import { openPredictor } from '../dist/inference/index.js';
 import { initialiseParameters, makeNetwork } from '../dist/network/index.js';
+import { residentPeak } from '../dist/training/resident-peak.js';
 
 const { network: settings, size, window, outChannels, windowBatch, precision, repeats, threads } = JSON.parse(process.argv[2]);
 const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), { inChannels: 1, outChannels });
@@ -23,7 +23,6 @@ const cube = (side) => {
   const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
   return { size: [side, side, side], spacing: [1, 1, 1], affine, channels: 1, data };
 };
-const peakBytes = () => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 
 await predictor.logits(cube(window)); // the first run optimises the graph
 const seconds = [];
@@ -36,5 +35,5 @@ for (let i = 0; i < repeats; i++) {
   const { user, system } = process.cpuUsage(used);
   cpuSeconds.push((user + system) / 1e6);
 }
-console.log(JSON.stringify({ seconds, cpuSeconds, windows, peakBytes: peakBytes() }));
+console.log(JSON.stringify({ seconds, cpuSeconds, windows, peakBytes: residentPeak() }));
 process.reallyExit(0);

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { preprocessingOf } from '../dist/dataset/index.js';
 import { labelScheme, predictCase, predictorOf, slidingWindowSlabs } from '../dist/inference/index.js';
 import { makeNetwork } from '../dist/network/index.js';
+import { residentPeak } from '../dist/training/resident-peak.js';
 import { writeNifti } from '../dist/volume/index.js';
 
 const { values: flags } = parseArgs({
@@ -23,7 +24,6 @@ const { values: flags } = parseArgs({
 const [side, depth, outChannels, window] = [flags.side, flags.depth, flags.classes, flags.window].map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-memory-'));
 const scan = join(folder, 'scan.nii');
-const peakBytes = () => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 const residentBytes = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 try {
   await writeScan();
@@ -37,7 +37,7 @@ try {
   const started = performance.now();
   const { label } = await predictCase(predictor, { images: [scan], preprocessing, scheme: labelScheme(classes) });
   const facts = { size: label.size, outChannels, preset: flags.preset, seconds: (performance.now() - started) / 1000, beforeBytes: before };
-  console.log(JSON.stringify({ ...facts, peakBytes: peakBytes(), wholeLogitsBytes: 4 * outChannels * side * side * depth }));
+  console.log(JSON.stringify({ ...facts, peakBytes: residentPeak(), wholeLogitsBytes: 4 * outChannels * side * side * depth }));
 } finally {
   rmSync(folder, { recursive: true });
 }

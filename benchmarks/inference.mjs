@@ -1,11 +1,11 @@
 // Sliding-window inference of one volume here and in PyTorch + MONAI, each in a process of its own, by turns in one run.
 // node benchmarks/inference.mjs --python /path/to/python [--networks unet,swin-unetr] [--swin-width 24] [--size 160] [--batches 1] [--repeats 1] [--quick] [--out file.json]
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
+import { measuredBy, median } from './measured.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -25,7 +25,6 @@ const { values: flags } = parseArgs({
   },
 });
 const here = dirname(fileURLToPath(import.meta.url));
-const run = promisify(execFile);
 const networks = {
   unet: { name: 'unet', features: [32, 32, 64, 128, 256, 32], dropout: 0.1 },
   'swin-unetr': { name: 'swin-unetr', featureSize: Number(flags['swin-width']) },
@@ -39,18 +38,11 @@ const job = {
   threads: 0,
 };
 
-const lastLine = ({ stdout }) => JSON.parse(stdout.trim().split('\n').at(-1));
-const reason = (error) =>
-  String(error.stderr || error)
-    .trim()
-    .split('\n')
-    .at(-1);
-async function measured(network, { tool, setting, windowBatch }) {
+function measured(network, { tool, setting, windowBatch }) {
   const asked = JSON.stringify({ ...job, network: networks[network], setting, windowBatch });
   const [program, script] = tool === 'hybridmim' ? [process.execPath, 'inference-job.mjs'] : [flags.python, 'torch_inference.py'];
-  return run(program, [join(here, script), asked], { maxBuffer: 1 << 24 }).then(lastLine, (error) => ({ failed: reason(error) }));
+  return measuredBy(program, [join(here, script), asked]);
 }
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 const batches = flags.batches.split(',').map(Number);
 const results = [];

@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { lastLine, median } from './measured.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -21,12 +22,10 @@ const scale = flags.quick ? 0.25 : 1;
 const size = [512, 512, 300].map((n) => Math.round(n * scale));
 const spacing = [0.8, 0.8, 1.5];
 const env = { ...process.env, OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
-const lastLine = (text) => JSON.parse(text.trim().split('\n').at(-1));
 const job = { size, spacing, folder };
 const ours = (what) =>
   lastLine(execFileSync(process.execPath, [join(here, 'metrics-job.mjs'), JSON.stringify({ ...job, what })], { encoding: 'utf8', env }));
 const monai = () => lastLine(execFileSync(flags.python, [join(here, 'metrics_monai.py'), JSON.stringify(job)], { encoding: 'utf8', env }));
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 const rounds = Array.from({ length: Number(flags.rounds) }, () => ({ hybridmim: ours('pair'), monai: monai() }));
 const summary = (name) => ({

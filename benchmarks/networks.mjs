@@ -1,11 +1,11 @@
 // A supervised training step of each network here and in PyTorch + MONAI, in one run on one machine, by turns.
 // node benchmarks/networks.mjs --python /path/to/python [--steps 3] [--rounds 1] [--crop 96] [--only swin-unetr.*float32] [--patience 900] [--out file.json]
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
+import { measuredBy, median } from './measured.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -19,35 +19,24 @@ const { values: flags } = parseArgs({
   },
 });
 const here = dirname(fileURLToPath(import.meta.url));
-const run = promisify(execFile);
 const steps = Number(flags.steps);
 const classes = 13; // BTCV's organs
 
-/** One process, its last line as JSON; what it said where it failed or took too long. */
-async function lastLine(program, args) {
-  try {
-    const { stdout } = await run(program, args.map(String), { maxBuffer: 1 << 24, timeout: Number(flags.patience) * 1000 });
-    return JSON.parse(stdout.trim().split('\n').at(-1));
-  } catch (error) {
-    if (error.killed) return { failed: `not done after ${flags.patience} s` };
-    return {
-      failed: String(error.stderr || error)
-        .trim()
-        .split('\n')
-        .at(-1),
-    };
-  }
-}
 const ours = (network, precision) =>
-  lastLine(process.execPath, [
-    join(here, 'network-step.mjs'),
-    JSON.stringify({ network: { name: network }, precision, crop: Number(flags.crop), classes, steps, threads: 0 }),
-  ]);
+  measuredBy(
+    process.execPath,
+    [join(here, 'network-step.mjs'), JSON.stringify({ network: { name: network }, precision, crop: Number(flags.crop), classes, steps, threads: 0 })],
+    Number(flags.patience),
+  );
 const torch = (network, precision, setting) =>
-  lastLine(flags.python, [
-    join(here, 'torch_network_step.py'),
-    ...['--network', network, '--crop', flags.crop, '--classes', classes, '--precision', precision, '--setting', setting, '--steps', steps],
-  ]);
+  measuredBy(
+    flags.python,
+    [
+      join(here, 'torch_network_step.py'),
+      ...['--network', network, '--crop', flags.crop, '--classes', classes, '--precision', precision, '--setting', setting, '--steps', steps],
+    ],
+    Number(flags.patience),
+  );
 
 const results = new Map();
 for (let round = 0; round < Number(flags.rounds); round++) {
@@ -70,7 +59,6 @@ for (let round = 0; round < Number(flags.rounds); round++) {
   }
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 console.log(
   `${cpus()[0].model}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; crop ${flags.crop}, batch 1, 1 channel, ${classes} classes`,
 );

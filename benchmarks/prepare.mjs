@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { prepareDatasets } from '../dist/dataset/index.js';
 import { writeNifti } from '../dist/volume/index.js';
+import { lastLine, median } from './measured.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -21,12 +22,10 @@ const { values: flags } = parseArgs({
 });
 const here = dirname(fileURLToPath(import.meta.url));
 const run = promisify(execFile);
-const lastLine = (text) => JSON.parse(text.trim().split('\n').at(-1));
 const ours = async (task, options) =>
   lastLine((await run(process.execPath, [join(here, 'hybridmim-prepare.mjs'), task, JSON.stringify(options)])).stdout);
 const monai = async (task, options) => lastLine((await run(flags.python, [join(here, 'monai_prepare.py'), task, JSON.stringify(options)])).stdout);
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const window = [-1000, 1000];
 const side = 96;
 

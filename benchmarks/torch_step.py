@@ -1,16 +1,13 @@
 """One HybridMIM(UNet) step in PyTorch + MONAI: the same network, losses and optimizer as src/, for comparison of time and memory.
 
-Prints one line of JSON: {"setting", "stepSeconds": [..], "losses", "peakBytes", "torch", "monai", "threads"}.
+Prints one line of JSON, as torch_timing.py says.
 """
 import argparse
-import json
-import resource
-import time
 
-import monai
 import torch
 import torch.nn.functional as F
 from monai.networks.nets import BasicUNet
+from torch_timing import print_timed_steps
 
 
 class HybridMimUNet(torch.nn.Module):
@@ -86,29 +83,12 @@ def main():
     mask = mask.reshape(1, 1, patches, patches, patches)
     locations = mask.reshape(1, subs, 2, subs, 2, subs, 2).permute(0, 1, 3, 5, 2, 4, 6).reshape(1, subs**3, 8)
     counts = locations.sum(-1).long()
-    seconds, losses = [], []
-    for _ in range(args.steps + 1):
-        started = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
+
+    def loss_of():
         with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bfloat16"):
-            loss = step_model(images, mask, locations, counts)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - started)
-    print(
-        json.dumps(
-            {
-                "setting": f"{args.precision} {args.setting}",
-                "stepSeconds": seconds[1:],  # the first one warms up, and compiles
-                "losses": losses,
-                "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                "torch": torch.__version__,
-                "monai": monai.__version__,
-                "threads": torch.get_num_threads(),
-            }
-        )
-    )
+            return step_model(images, mask, locations, counts)
+
+    print_timed_steps(args, loss_of, optimizer)
 
 
 if __name__ == "__main__":

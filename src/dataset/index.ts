@@ -7,6 +7,7 @@ export { type Fold, parseFold, withFold } from './folds.js';
 export { toClassValues } from './label-values.js';
 export { requireTrainingCasesOnly } from './leakage.js';
 export type { CropCorruption, CropProvenance } from './make-batch.js';
+export { mapInLanes } from './map-in-lanes.js';
 export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
 export type { PrepareProgress } from './prepare-cases.js';
 export { describePlan, type PreparePlan } from './prepare-plan.js';

@@ -36,9 +36,8 @@ export function addFilterGradientByProducts(graph: Graph, image: GraphOutput, gr
   const [firstPart, ...others] = parts as [GraphOutput, ...GraphOutput[]];
   const sum = others.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [float32()]), firstPart); // `AddN` has no fixed order
   const { inputs, outputs } = shape;
-  const isByImage = inputs <= outputs; // [9, out, 3 * in], else [9, 3 * out, in]
-  const byTap = reshaped(graph, sum, isByImage ? [9, outputs, 3, inputs] : [9, 3, outputs, inputs]);
-  return reshaped(graph, transposed(graph, byTap, isByImage ? [0, 2, 3, 1] : [0, 1, 3, 2]), filterShape);
+  const byTap = reshaped(graph, sum, triplesImage(shape) ? [9, outputs, 3, inputs] : [9, 3, outputs, inputs]);
+  return reshaped(graph, transposed(graph, byTap, triplesImage(shape) ? [0, 2, 3, 1] : [0, 1, 3, 2]), filterShape);
 }
 
 /** Whether this route is faster than the op itself on a CPU without AVX-512. */
@@ -53,6 +52,9 @@ interface Shapes {
   readonly inputs: number;
   readonly outputs: number;
 }
+
+/** Whether the image is the operand laid three times side by side: then products are [out, 3 * in], else [3 * out, in]. */
+const triplesImage = ({ inputs, outputs }: Shapes): boolean => inputs <= outputs;
 
 /** Planes of the output gradient, of one item. */
 interface Slab {
@@ -82,7 +84,7 @@ function slabGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput, s
     inputs,
   );
   const dy = flattened(graph, planesOf(graph, gradient, slab.item, slab.from, slab.to, shapes, outputs, after), [0, 2], [0, 2], rows, outputs);
-  const isByImage = inputs <= outputs;
+  const isByImage = triplesImage(shapes);
   const image3 = isByImage ? sideBySide(graph, x, [0, 1, 2], rows - 2, inputs) : x;
   // Looking ahead in the image is looking back in the gradient: tap kw pairs image row q with gradient row q - kw.
   const gradientRows = transposed(graph, isByImage ? rowRange(graph, dy, 0, used, outputs) : zeroRowsBefore(graph, dy), [1, 0]);

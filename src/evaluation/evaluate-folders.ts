@@ -1,4 +1,4 @@
-import { type LabelMap, openWorkerPool } from '../dataset/index.js';
+import { type LabelMap, mapInLanes, openWorkerPool } from '../dataset/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { readVolumeHeader } from '../volume/index.js';
 import { type CaseResult, defaultFurtherMetrics, type EvaluatedClass, type FurtherMetrics } from './evaluate-case.js';
@@ -113,7 +113,6 @@ async function checkGrids(pairs: readonly FilePair[], { resample = false, incomp
 
 async function evaluatePairs(pairs: readonly FilePair[], options: FolderEvaluation): Promise<EvaluateFilesOutcome[]> {
   const { classes, labelMap, further = defaultFurtherMetrics, resample = false, incomplete = false, workers = 1, onCase, signal } = options;
-  const outcomes = new Array<EvaluateFilesOutcome>(pairs.length); // in the order of names, whichever ends first
   let done = 0;
   const maxThreads = Math.max(1, Math.min(workers, pairs.length));
   const pool = openWorkerPool<EvaluateFilesTask, EvaluateFilesOutcome>(import.meta.url, './evaluate-worker.js', {
@@ -122,18 +121,13 @@ async function evaluatePairs(pairs: readonly FilePair[], options: FolderEvaluati
     signal,
   });
   try {
-    const pending = pairs.entries();
-    const lanes = Array.from({ length: maxThreads }, async () => {
-      for (const [i, pair] of pending) {
-        signal?.throwIfAborted();
-        const outcome = await pool.run({ ...pair, classes, labelMap, further, resample });
-        if (outcome.kind === 'unusable' && !incomplete) throw new DataError(outcome.message, outcome.facts);
-        outcomes[i] = outcome;
-        onCase?.(pair.id, ++done, pairs.length);
-      }
+    return await mapInLanes(pairs, maxThreads, async (pair) => {
+      signal?.throwIfAborted();
+      const outcome = await pool.run({ ...pair, classes, labelMap, further, resample });
+      if (outcome.kind === 'unusable' && !incomplete) throw new DataError(outcome.message, outcome.facts);
+      onCase?.(pair.id, ++done, pairs.length);
+      return outcome;
     });
-    await Promise.all(lanes);
-    return outcomes;
   } finally {
     await pool.close();
   }

@@ -17,7 +17,7 @@ interface MeasureOptions {
 }
 
 export interface MeasuredSteps extends StepTimes {
-  /** Largest resident memory of the process over these steps; where the system does not say, since it began. */
+  /** As in `StepTimes`; where the system does not say, what Node says, which begins with the peak of the process that started this one. */
   readonly peakBytes: number;
 }
 
