@@ -3,9 +3,10 @@ import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
 import { withStepSeed } from './random.js';
 import { type Fetch, runSession } from './session.js';
-import { type GraphState, readVariable, type State } from './state.js';
+import { type GraphState, type GraphVariable, readVariable, type State } from './state.js';
 import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
 import { type Precision, traceInto } from './trace.js';
+import { type UpdateWriter, withUpdateWriter } from './variable-update.js';
 
 export interface InputSpec {
   readonly shape: readonly number[];
@@ -16,7 +17,7 @@ export type InputSpecs = Readonly<Record<string, InputSpec>>;
 export type InputValues = Readonly<Record<string, Float32Array | Int32Array>>;
 export type OutputValues = Record<string, Float32Array | Int32Array>;
 
-/** A step in tfjs: tensors and variables in, tensors out; assigning a variable is the update. */
+/** A step in tfjs: tensors and variables in, tensors out; assigning a variable, or an op that changes it where it lies, is the update. */
 export type StepFunction = (inputs: Record<string, Tensor>, variables: Readonly<Record<string, Variable>>) => Record<string, Tensor>;
 
 export interface CompileOptions {
@@ -106,21 +107,32 @@ function traceStep(
       }
       try {
         const inputs = Object.fromEntries(Object.entries(placeholders).map(([name, output]) => [name, trace.tensorFor(output)]));
-        const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, () => named(options.name, () => step(inputs, variables)));
+        const names = new Map(Object.entries(variables).map(([name, variable]) => [variable, name]));
+        const assigned = new Set<string>();
+        /** Every use in this step sees the value from before it: what the variable holds is read first, or has been written by the step itself. */
+        const settled = (name: string): Pointer => {
+          const variable = variables[name] as Variable;
+          const read = (reads.get(name) as GraphOutput).oper;
+          if (variable.dataId === lentIds.get(name)) return read;
+          const { handle } = inGraph.variables[name] as GraphVariable;
+          assigned.add(name);
+          return addOp(graph, 'AssignVariableOp', [handle, trace.outputOf(variable)], [typeAttribute('dtype', DataTypeCode.float32)], [read]);
+        };
+        const update: UpdateWriter = (op, attributes, targets, taken) => {
+          const changed = targets.map((variable) => names.get(variable) as string);
+          const operands = [...changed.map((name) => (inGraph.variables[name] as GraphVariable).handle), ...taken.map(trace.outputOf)];
+          updates.push(addOp(graph, op, operands, attributes, changed.map(settled)));
+        };
+        const traced = () => withUpdateWriter(update, () => named(options.name, () => step(inputs, variables)));
+        const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, traced);
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           const { dtype } = describeOutput(graph, output);
           const isInput = Object.values(placeholders).includes(output); // TensorFlow refuses to give out what is fed in the same run
           fetches[name] = { output: isInput ? addOutput(graph, 'Identity', [output], [typeAttribute('T', dtype)]) : output, dtype };
         }
-        for (const [name, variable] of Object.entries(variables)) {
-          if (variable.dataId === lentIds.get(name)) continue;
-          const { handle } = inGraph.variables[name] as { handle: GraphOutput };
-          const afterRead = [(reads.get(name) as GraphOutput).oper]; // every use in this step sees the value from before it
-          updates.push(
-            addOp(graph, 'AssignVariableOp', [handle, trace.outputOf(variable)], [typeAttribute('dtype', DataTypeCode.float32)], afterRead),
-          );
-        }
+        const unwritten = Object.entries(variables).filter(([name, { dataId }]) => dataId !== lentIds.get(name) && !assigned.has(name));
+        for (const [name] of unwritten) updates.push(settled(name));
       } finally {
         for (const [name, variable] of Object.entries(variables)) {
           tf.engine().disposeTensor(variable);

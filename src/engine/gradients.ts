@@ -1,3 +1,4 @@
+import './reduction-gradients.js';
 import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
 
 /** A loss by its terms; `total` is what is differentiated, the others come along to be looked at. */

@@ -77,23 +77,9 @@ export async function runSession(
   const inputs = feeds.map((feed) => createTensor(feed.shape, feed.dtype, feed.values));
   const results: (Pointer | null)[] = new Array(fetches.length).fill(null);
   const status = api.newStatus();
-  const run = new Promise<void>((resolve, reject) => {
-    api.runSession.async(
-      session.handle,
-      null,
-      feeds.map((f) => f.output),
-      inputs,
-      inputs.length,
-      fetches.map((f) => f.output),
-      results,
-      results.length,
-      targets,
-      targets.length,
-      null,
-      status,
-      (error: unknown) => (error ? reject(error) : resolve()),
-    );
-  });
+  const outputsFed = feeds.map((f) => f.output);
+  const outputsFetched = fetches.map((f) => f.output);
+  const run = started(session, outputsFed, inputs, outputsFetched, results, targets, status);
   session.running.add(run);
   try {
     await run;
@@ -104,6 +90,23 @@ export async function runSession(
     api.deleteStatus(status);
     for (const tensor of [...inputs, ...results]) if (tensor) api.deleteTensor(tensor);
   }
+}
+
+/** Begins a run. Apart from its caller, as koffi keeps the callback, and with it all that the function around it sees, until a later call: not the values fed. */
+function started(
+  session: Session,
+  fed: readonly GraphOutput[],
+  inputs: readonly Pointer[],
+  fetched: readonly GraphOutput[],
+  results: (Pointer | null)[],
+  targets: readonly Pointer[],
+  status: Pointer,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error: unknown) => (error ? reject(error) : resolve());
+    const { handle } = session;
+    api.runSession.async(handle, null, fed, inputs, inputs.length, fetched, results, results.length, targets, targets.length, null, status, done);
+  });
 }
 
 /** TensorFlow's message without its stack of internals, led by the node's place. */

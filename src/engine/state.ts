@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ShapeError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, createGraph, type Graph, stringAttribute, typeAttribute } from './graph.js';
@@ -74,7 +77,7 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
     const targets = entries.map(({ variable }) => variable.assignFeed);
     if (targets.length > 0) await runSession(session, feeds, [], targets, 'write state');
   };
-  const ready = write(initial);
+  const ready = write(initial).then(freeHostCopies);
   ready.catch(() => {}); // whoever runs or reads first gets the error
   const reads = new Map<string, GraphOutput>();
   const read = async (names = Object.keys(inGraph)) => {
@@ -101,6 +104,16 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
       closeSession(session);
     },
   };
+}
+
+/**
+ * Has Node look for what nobody holds any more: the values that the engine has now, which may be gigabytes. By itself it looks only as
+ * more of its own memory is taken, which the engine's steps never do.
+ */
+async function freeHostCopies(): Promise<void> {
+  await setImmediate(); // the call that took them ends first
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
 
 function eagerState(initial: NamedArrays, prefix: string): State {

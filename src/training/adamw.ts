@@ -1,4 +1,16 @@
-import { addInOrder, after, type InputSpecs, type NamedArrays, type Scalar, type Tensor, tf, type Variable } from '../engine/index.js';
+import {
+  adamUpdate,
+  addInOrder,
+  after,
+  halfSumOfSquares,
+  type InputSpecs,
+  momentRate,
+  type NamedArrays,
+  type Scalar,
+  type Tensor,
+  tf,
+  type Variable,
+} from '../engine/index.js';
 import { elementCount, type ParameterSpec } from '../network/index.js';
 
 const BETA_1 = 0.9;
@@ -28,9 +40,10 @@ export const optimizerInputs = {
   correction2: { shape: [], dtype: 'float32' },
 } as const satisfies InputSpecs;
 
-/** Adam's bias corrections at update `t`, from 1: 1 - beta^t, in double precision as PyTorch takes them. */
+/** Adam's bias corrections at update `t`, from 1: 1 - beta^t and the root of the second's, in double precision as PyTorch takes them. */
 export function correctionsAt(t: number): { correction1: Float32Array; correction2: Float32Array } {
-  return { correction1: Float32Array.of(1 - BETA_1 ** t), correction2: Float32Array.of(Math.sqrt(1 - BETA_2 ** t)) };
+  const [correction1, correction2] = [BETA_1, BETA_2].map((beta) => 1 - (1 - momentRate(beta)) ** t) as [number, number];
+  return { correction1: Float32Array.of(correction1), correction2: Float32Array.of(Math.sqrt(correction2)) };
 }
 
 export interface AdamWInputs {
@@ -43,25 +56,24 @@ export interface AdamWInputs {
 }
 
 /**
- * AdamW (Loshchilov & Hutter 2019) as PyTorch orders it, for one parameter of the state; assigns the parameter and its moments:
+ * AdamW (Loshchilov & Hutter 2019) as PyTorch orders it, for one parameter of the state; changes the parameter and its moments:
  * p <- (1 - lr wd) p; m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+ * The root's correction is multiplied out into step size and epsilon.
  */
 export function adamW(name: string, variables: Readonly<Record<string, Variable>>, gradient: Tensor, inputs: AdamWInputs): void {
+  const { learningRate, correction1, correction2, weightDecay } = inputs;
   const [parameter, first, second] = [name, firstPrefix + name, secondPrefix + name].map((key) => variables[key]) as [Variable, Variable, Variable];
-  const [p, m0, v0] = [parameter, first, second].map((value) => after<Tensor>(value, gradient)) as [Tensor, Tensor, Tensor];
-  const m = m0.mul(BETA_1).add(gradient.mul(1 - BETA_1));
-  const v = v0.mul(BETA_2).add(gradient.square().mul(1 - BETA_2));
-  const kept = inputs.weightDecay === 0 ? p : p.mul(tf.scalar(1).sub(inputs.learningRate.mul(inputs.weightDecay)));
-  const denominator = v.sqrt().div(inputs.correction2).add(EPSILON);
-  const stepSize = inputs.learningRate.div(inputs.correction1);
-  first.assign(m as Variable);
-  second.assign(v as Variable);
-  parameter.assign(kept.sub(m.mul(stepSize).div(denominator)) as Variable);
+  if (weightDecay !== 0) {
+    const kept = tf.scalar(1).sub(learningRate.mul(weightDecay));
+    parameter.assign(after<Tensor>(parameter, gradient).mul(kept) as Variable);
+  }
+  const stepSize = learningRate.mul(correction2).div(correction1) as Scalar;
+  adamUpdate({ parameter, first, second }, gradient, { beta1: BETA_1, beta2: BETA_2, stepSize, epsilon: correction2.mul(EPSILON) as Scalar });
 }
 
 /** Euclidean norm of all gradients together. */
 export function globalNorm(gradients: readonly Tensor[]): Scalar {
-  return addInOrder(gradients.map((gradient) => gradient.square().sum() as Scalar)).sqrt();
+  return addInOrder(gradients.map(halfSumOfSquares)).mul(2).sqrt() as Scalar;
 }
 
 /** Gradients scaled down so that their norm together is at most `largest`, as PyTorch's `clip_grad_norm_`. */

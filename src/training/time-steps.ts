@@ -1,6 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { createState, type InputSpecs, type InputValues, type LossTerms, type Precision, type Tensor } from '../engine/index.js';
+import { createState, type InputSpecs, type InputValues, type LossTerms, type Precision, type State, type Tensor } from '../engine/index.js';
 import { initialiseParameters, type ParameterSpec, type Parameters } from '../network/index.js';
 import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
@@ -33,7 +31,7 @@ export interface StepTimes {
 /** Times `steps` steps after `warmUp` that do not count: the first optimises the graph, the second finds its memory. */
 export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly warmUp: number; readonly steps: number }): Promise<StepTimes> {
   const { name, specs, inputs, precision, optimizer, losses } = step;
-  const state = createState({ ...initialiseParameters(specs, 0), ...zeroMoments(specs) }, { engine: 'graph', threads: step.threads });
+  const state = startingState(step);
   try {
     const compiled = compileTrainingStep({ name, specs, inputs, state, precision, optimizer, losses });
     const crops = randomCrops(inputs, step.fed(0));
@@ -42,7 +40,6 @@ export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly w
       const values = { ...crops, ...step.fed(i), learningRate: Float32Array.of(1e-4), ...correctionsAt(i + 1) };
       const started = performance.now();
       await compiled.run(values, i);
-      if (i === 0) collectGarbage();
       if (i >= warmUp) stepMs.push(performance.now() - started);
     }
     const { compileMs, multiplyAdds } = compiled;
@@ -52,10 +49,9 @@ export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly w
   }
 }
 
-/** Frees the host's copy of the first weights, which a run's crops make Node do; here nothing else is allocated. */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
+/** A function of its own: one that waits keeps what it passed on, here the first weights. */
+function startingState({ specs, threads }: TimedStep): State {
+  return createState({ ...initialiseParameters(specs, 0), ...zeroMoments(specs) }, { engine: 'graph', threads });
 }
 
 /** Uniform values for what a loader would give, 0 where they are whole: every input that is not fed. */

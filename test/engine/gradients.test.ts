@@ -6,10 +6,12 @@ import {
   dropout,
   dropoutLeakyRelu,
   gelu,
+  groupNorm,
   instanceNorm,
   layerNorm,
   leakyRelu,
   maxPool3d,
+  relu,
   resizeTrilinear,
   roll,
   type Scalar,
@@ -38,6 +40,8 @@ const ops: Record<string, (x: Tensor) => Tensor> = {
   'instanceNorm of two items': (x) => instanceNorm(x.reshape([2, 3, 4, 5, 1]) as Tensor5D, tf.tensor1d([0.7]), tf.tensor1d([0.1])),
   'instanceNorm scale': (x) => instanceNorm(constant([1, 3, 4, 5, 2], 20) as Tensor5D, summed(x), shift()),
   'instanceNorm shift': (x) => instanceNorm(constant([1, 3, 4, 5, 2], 20) as Tensor5D, scale(), summed(x)),
+  groupNorm: (x) => groupNorm(x.reshape([1, 3, 5, 2, 4]) as Tensor5D, constant([4], 27) as Tensor1D, constant([4], 28) as Tensor1D, 2),
+  relu: (x) => relu(x),
   leakyRelu: (x) => leakyRelu(x, 0.1),
   dropout: (x) => dropout(x, 0.4, 1),
   'dropout of whole channels': (x) => dropout(x.reshape([5, 2, 3, 2, 2]), 0.4, 1, true),
@@ -49,6 +53,9 @@ const ops: Record<string, (x: Tensor) => Tensor> = {
   roll: (x) => roll(x, [1, -2], [2, 3]),
   'resizeTrilinear up': (x) => resizeTrilinear(x as Tensor5D, [6, 7, 10]),
   'resizeTrilinear down': (x) => resizeTrilinear(x as Tensor5D, [2, 4, 3]),
+  'sum of everything': (x) => x.square().sum(),
+  'sum over some axes': (x) => x.square().sum([1, 3]),
+  'mean over the last axis, which is kept': (x) => x.square().mean(-1, true),
   maxPool3d: (x) => maxPool3d(x as Tensor5D),
   avgPool3d: (x) => avgPool3d(x as Tensor5D, 2),
 };
@@ -71,7 +78,7 @@ describe.each(engines)('gradients agree with central differences, %s', (engine) 
       return (await run({ x: { ...probe, data } }, SEED)).value?.[0] as number;
     };
     for (let i = 0; i < probe.data.length; i += 7) {
-      if (Math.abs(probe.data[i] as number) < 2 * STEP) continue; // the kink of leaky ReLU
+      if (Math.abs(probe.data[i] as number) < 2 * STEP) continue; // the kink of ReLU, leaky or not
       const numeric = ((await valueAt(i, STEP)) - (await valueAt(i, -STEP))) / (2 * STEP);
       expect(Math.abs(numeric - (slope[i] as number)) / largest).toBeLessThan(1e-2);
     }

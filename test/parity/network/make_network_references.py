@@ -218,8 +218,25 @@ def case(name, channels, shape, salt):
     save_file(arrays, HERE / f"case-{name}.safetensors", metadata={"facts": json.dumps(facts)})
 
 
+def adamw_steps(start, gradients, decay, betas):
+    """The parameter after every step, and both moments after the last."""
+    parameter = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.AdamW([parameter], lr=1e-2, betas=betas, weight_decay=decay)
+    values = []
+    for step, gradient in enumerate(gradients):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / 20)  # a schedule
+        parameter.grad = torch.tensor(gradient, dtype=torch.float64)
+        optimizer.step()
+        values.append(parameter.detach().flatten().tolist())
+    state = optimizer.state[parameter]
+    return values, {"first": state["exp_avg"].flatten().tolist(), "second": state["exp_avg_sq"].flatten().tolist()}
+
+
 def adamw():
-    """PyTorch's AdamW in float64 on made-up gradients, ten steps, with and without decay; one tensor meets gradients of 0 and of 1e-9."""
+    """PyTorch's AdamW in float64 on made-up gradients, ten steps, with and without decay; one tensor meets gradients of 0 and of 1e-9.
+
+    Parameters with PyTorch's default betas. Moments with betas rounded to float32: a float32 1 - 0.999 is 1.3e-5 less than 0.001, which
+    the bias corrections take back out of the parameters, not out of the moment."""
     generator = np.random.default_rng(5)
     start = generator.normal(size=(2, 3))
     gradients = generator.normal(size=(10, 2, 3))
@@ -228,16 +245,9 @@ def adamw():
     gradients[:, 1, 2] *= 1e3
     runs = []
     for decay in (0.0, 0.1):
-        parameter = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.AdamW([parameter], lr=1e-2, weight_decay=decay)
-        values = []
-        for step, gradient in enumerate(gradients):
-            optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / 20)  # a schedule
-            parameter.grad = torch.tensor(gradient, dtype=torch.float64)
-            optimizer.step()
-            values.append(parameter.detach().flatten().tolist())
-        state = optimizer.state[parameter]
-        runs.append({"weightDecay": decay, "values": values, "first": state["exp_avg"].flatten().tolist(), "second": state["exp_avg_sq"].flatten().tolist()})
+        values, _ = adamw_steps(start, gradients, decay, (0.9, 0.999))
+        _, moments = adamw_steps(start, gradients, decay, tuple(float(np.float32(beta)) for beta in (0.9, 0.999)))
+        runs.append({"weightDecay": decay, "values": values, **moments})
     clips = []
     for largest in (0.5, 100.0):
         parameters = [torch.zeros(2, 3, dtype=torch.float64, requires_grad=True), torch.zeros(4, dtype=torch.float64, requires_grad=True)]
