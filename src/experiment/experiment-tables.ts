@@ -29,13 +29,13 @@ export function experimentMarkdown(result: ExperimentResult): string {
   return sections.join('\n\n');
 }
 
-/** Tables of the runs of one task: over seeds where there are several, against the first arm where there are others, and run by run. */
+/** Tables of the runs of one task: over seeds where there are several, arms against each other, and run by run. */
 function taskSections(runs: readonly ExperimentRun[]): string[] {
   const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const groups = groupsOf(runs);
   return [
     ...(several ? [`## Over seeds\n\n${summaryTable(runs)}`] : []),
-    ...(groups.length > 1 ? [`## Against ${groups[0]!.runs[0]!.arm}\n\n${comparisonTable(runs)}`] : []),
+    ...(groups.length > 1 ? [`## Two methods at a time\n\n${comparisonTable(groups)}`] : []),
     `## Every run\n\n${experimentTable({ runs })}`,
   ];
 }
@@ -82,28 +82,20 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
   );
 }
 
-/** Each arm against the first one with the same share of labels, paired over cases: a case's Dice is its mean over classes and seeds. */
-function comparisonTable(runs: readonly ExperimentRun[]): string {
-  const groups = groupsOf(runs);
-  const rows = groups.flatMap(({ name, runs: own }) => {
-    const base = groups.find((other) => other.runs[0]!.fraction === own[0]!.fraction)!;
-    if (base.runs === own) return [];
-    const [a, b] = [diceByCase(own), diceByCase(base.runs)];
-    const shared = [...a.keys()].filter((id) => b.has(id));
-    return [
-      [
-        `${name} - ${base.name}`,
-        ...comparisonCells(
-          comparePaired(
-            shared.map((id) => a.get(id)!),
-            shared.map((id) => b.get(id)!),
-            randomStream(0, 'bootstrap'),
-          ),
-        ),
-      ],
-    ];
+/** Each arm against each one before it with the same share of labels, paired over cases: a case's Dice is its mean over classes and seeds. */
+function comparisonTable(groups: readonly Group[]): string {
+  const rows = groups.flatMap((group, i) => {
+    const earlier = groups.slice(0, i).filter(({ runs }) => runs[0]!.fraction === group.runs[0]!.fraction);
+    return earlier.map((base) => [`${group.name} - ${base.name}`, ...comparisonCells(compareGroups(group, base))]);
   });
   return markdownTable(['mean difference of Dice', 'cases', 'difference', '95% interval', 'Wilcoxon p'], rows);
+}
+
+function compareGroups(group: Group, base: Group): Comparison {
+  const [a, b] = [diceByCase(group.runs), diceByCase(base.runs)];
+  const shared = [...a.keys()].filter((id) => b.has(id));
+  const values = (of: ReadonlyMap<string, number>) => shared.map((id) => of.get(id)!);
+  return comparePaired(values(a), values(b), randomStream(0, 'bootstrap'));
 }
 
 function comparisonCells({ n, meanDifference, interval, p }: Comparison): string[] {

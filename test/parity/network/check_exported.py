@@ -30,8 +30,8 @@ def close(what, found, expected, bound):
 def main(name, settings, weights, scan, logits, side, saved=None):
     settings, side = json.loads(settings), int(side)
     state = load_file(weights)
-    first = next(v for k, v in state.items() if k.endswith(("patch_embed.proj.weight", "convInit.conv.weight", "encoder1.layer.conv1.conv.weight")))
-    last = next(v for k, v in state.items() if k.endswith(("out.conv.conv.weight", "conv_final.2.conv.weight")))
+    first = next(v for k, v in state.items() if k.endswith(("patch_embed.proj.weight", "convInit.conv.weight", "encoder1.layer.conv1.conv.weight", "conv_0.conv_0.conv.weight")))
+    last = next(v for k, v in state.items() if k.endswith(("out.conv.conv.weight", "conv_final.2.conv.weight", "final_conv.weight")))
     model = network(name, settings, first.shape[1], last.shape[0]).eval()
     print(model.load_state_dict(state, strict=True))
     image = np.asarray(nibabel.load(scan).dataobj, dtype=np.float32).T.copy()  # [z, y, x], as the engine has it

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from make_network_references import hash32, hash_of, image
 from monai.losses import DiceCELoss
-from monai.networks.nets import UNETR, SegResNet, SwinUNETR
+from monai.networks.nets import UNETR, BasicUNet, SegResNet, SwinUNETR
 
 HERE = Path(__file__).parent
 CLASSES = 3
@@ -50,6 +50,8 @@ CASES = {
 
 def network(name, settings, channels, classes=CLASSES):
     s = settings
+    if name == "unet":  # for check_exported.py alone; its references are make_network_references.py's
+        return BasicUNet(3, channels, classes, s["features"], act=("LeakyReLU", {"negative_slope": 0.1, "inplace": True}))
     if name == "seg-res-net":
         norm = ("GROUP", {"num_groups": s["normGroups"]})
         return SegResNet(3, s["initFilters"], channels, classes, norm=norm, blocks_down=s["blocksDown"], blocks_up=s["blocksUp"])
