@@ -33,6 +33,8 @@ const passOps: Readonly<Record<string, PassOp>> = {
   SelectV2: { leading: 1, values: [1, 2] },
   MaxPool3D: { leading: 0, values: [0] },
   MaxPool3DGrad: { leading: 0, values: [0, 1, 2] },
+  AddV2: { leading: 0, values: [0, 1] },
+  Relu: { leading: 0, values: [0] },
   LeakyRelu: { leading: 0, values: [0] },
   LeakyReluGrad: { leading: 1, values: [0, 1] },
   FusedBatchNormV3: { leading: 0, values: [0] },

@@ -3,9 +3,9 @@ import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
 import { withStepSeed } from './random.js';
 import { type Fetch, runSession } from './session.js';
-import { type GraphState, type GraphVariable, readVariable, type State } from './state.js';
+import { type GraphState, readVariable, type State } from './state.js';
 import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
-import { type Precision, traceInto } from './trace.js';
+import { type Precision, type Trace, traceInto } from './trace.js';
 import { type UpdateWriter, withUpdateWriter } from './variable-update.js';
 
 export interface InputSpec {
@@ -93,35 +93,12 @@ function traceStep(
     const fetches: Record<string, Fetch> = {};
     const updates: Pointer[] = [];
     tf.tidy(() => {
-      const ownIds = new Map(Object.entries(variables).map(([name, variable]) => [name, variable.dataId]));
-      const lentIds = new Map<string, object>();
-      const reads = new Map<string, GraphOutput>();
-      for (const [name, variable] of Object.entries(variables)) {
-        const value = inGraph.variables[name];
-        if (!value) throw new WorkError(`variable ${name} is not part of the graph`);
-        const read = readVariable(graph, value);
-        reads.set(name, read);
-        variable.dataId = trace.tensorFor(read).dataId;
-        lentIds.set(name, variable.dataId);
-        tf.engine().incRef(variable, null as never);
-      }
+      const lent = lendVariables(trace, inGraph, variables);
       try {
         const inputs = Object.fromEntries(Object.entries(placeholders).map(([name, output]) => [name, trace.tensorFor(output)]));
-        const names = new Map(Object.entries(variables).map(([name, variable]) => [variable, name]));
-        const assigned = new Set<string>();
-        /** Every use in this step sees the value from before it: what the variable holds is read first, or has been written by the step itself. */
-        const settled = (name: string): Pointer => {
-          const variable = variables[name] as Variable;
-          const read = (reads.get(name) as GraphOutput).oper;
-          if (variable.dataId === lentIds.get(name)) return read;
-          const { handle } = inGraph.variables[name] as GraphVariable;
-          assigned.add(name);
-          return addOp(graph, 'AssignVariableOp', [handle, trace.outputOf(variable)], [typeAttribute('dtype', DataTypeCode.float32)], [read]);
-        };
         const update: UpdateWriter = (op, attributes, targets, taken) => {
-          const changed = targets.map((variable) => names.get(variable) as string);
-          const operands = [...changed.map((name) => (inGraph.variables[name] as GraphVariable).handle), ...taken.map(trace.outputOf)];
-          updates.push(addOp(graph, op, operands, attributes, changed.map(settled)));
+          const operands = [...targets.map(lent.handle), ...taken.map(trace.outputOf)];
+          updates.push(addOp(graph, op, operands, attributes, targets.map(lent.settled)));
         };
         const traced = () => withUpdateWriter(update, () => named(options.name, () => step(inputs, variables)));
         const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, traced);
@@ -131,17 +108,63 @@ function traceStep(
           const isInput = Object.values(placeholders).includes(output); // TensorFlow refuses to give out what is fed in the same run
           fetches[name] = { output: isInput ? addOutput(graph, 'Identity', [output], [typeAttribute('T', dtype)]) : output, dtype };
         }
-        const unwritten = Object.entries(variables).filter(([name, { dataId }]) => dataId !== lentIds.get(name) && !assigned.has(name));
-        for (const [name] of unwritten) updates.push(settled(name));
+        updates.push(...lent.unwritten().map(lent.settled));
       } finally {
-        for (const [name, variable] of Object.entries(variables)) {
-          tf.engine().disposeTensor(variable);
-          variable.dataId = ownIds.get(name) as object;
-        }
+        lent.giveBack();
       }
     });
     return { fetches, updates, multiplyAdds: trace.multiplyAdds() };
   });
+}
+
+/** The state's variables while a step is traced. */
+interface LentVariables {
+  handle(variable: Variable): GraphOutput;
+  /** The op after which what the step made of a variable lies in it: the assignment, written at the first call, or else the read, so that every use sees the value from before the step. */
+  settled(variable: Variable): Pointer;
+  /** Those assigned by the step of which no assignment is written yet. */
+  unwritten(): Variable[];
+  giveBack(): void;
+}
+
+/** Gives every variable its in-graph value in place of its own. */
+function lendVariables(trace: Trace, inGraph: GraphState, variables: Readonly<Record<string, Variable>>): LentVariables {
+  const { graph } = inGraph;
+  const lent = new Map(
+    Object.entries(variables).map(([name, variable]) => {
+      const value = inGraph.variables[name];
+      if (!value) throw new WorkError(`variable ${name} is not part of the graph`);
+      const read = readVariable(graph, value);
+      return [variable, { ownId: variable.dataId, lentId: trace.tensorFor(read).dataId, read, handle: value.handle }] as const;
+    }),
+  );
+  for (const [variable, { lentId }] of lent) {
+    variable.dataId = lentId;
+    tf.engine().incRef(variable, null as never);
+  }
+  const of = (variable: Variable) => {
+    const found = lent.get(variable);
+    if (!found) throw new WorkError(`variable ${variable.name} is not part of the state that the step was compiled over`);
+    return found;
+  };
+  const written = new Set<Variable>();
+  const isAssigned = (variable: Variable) => variable.dataId !== of(variable).lentId;
+  return {
+    handle: (variable) => of(variable).handle,
+    settled: (variable) => {
+      const { handle, read } = of(variable);
+      if (!isAssigned(variable)) return read.oper;
+      written.add(variable);
+      return addOp(graph, 'AssignVariableOp', [handle, trace.outputOf(variable)], [typeAttribute('dtype', DataTypeCode.float32)], [read.oper]);
+    },
+    unwritten: () => [...lent.keys()].filter((variable) => isAssigned(variable) && !written.has(variable)),
+    giveBack: () => {
+      for (const [variable, { ownId }] of lent) {
+        tf.engine().disposeTensor(variable);
+        variable.dataId = ownId;
+      }
+    },
+  };
 }
 
 function compileEager(step: StepFunction, options: CompileOptions): CompiledStep {

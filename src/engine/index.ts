@@ -10,7 +10,7 @@ export { countMultiplyAdds, savedModel } from './inference-graph.js';
 export { matrixProductRate } from './matrix-product-rate.js';
 export { gelu, leakyRelu, relu } from './ops/activation.js';
 export { type AdamSettings, type AdamVariables, adamUpdate, momentRate } from './ops/adam.js';
-export { addInOrder, halfSumOfSquares } from './ops/addition.js';
+export { addInOrder, halfSumOfSquares, residualSum } from './ops/addition.js';
 export { type AttentionOptions, attention, type WindowParts } from './ops/attention.js';
 export { conv3d, convTranspose3d, halvingConv3d } from './ops/convolution.js';
 export { linear as linearLayer } from './ops/linear.js';

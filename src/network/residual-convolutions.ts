@@ -1,4 +1,4 @@
-import { conv3d, convTranspose3d, inPlace, instanceNorm, leakyRelu, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
+import { conv3d, convTranspose3d, inPlace, instanceNorm, leakyRelu, residualSum, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
 import type { Parameters } from './network.js';
 import { convolution, type ParameterSpec, parameter, transposedConvolution } from './parameters.js';
 
@@ -30,7 +30,7 @@ export function residualConvolutions(name: string, x: Tensor5D, parameters: Para
     };
     const convolved = normed(2, leakyRelu(normed(1, x), SLOPE));
     const around = `${name}.conv3.conv.weight` in parameters ? normed(3, x) : x;
-    return leakyRelu(convolved.add(around) as Tensor5D, SLOPE);
+    return leakyRelu(residualSum(convolved, around), SLOPE);
   });
 }
 

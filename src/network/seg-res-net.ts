@@ -6,6 +6,7 @@ import {
   inPlace,
   type NamedArrays,
   relu,
+  residualSum,
   resizeTrilinear,
   type Tensor1D,
   type Tensor5D,
@@ -130,7 +131,7 @@ function decode(
       const narrowed = conv3d(x, parameter<Tensor5D>(parameters, `up_samples.${index}.0.conv.weight`, 5));
       return resizeTrilinear(narrowed, skip.shape.slice(1, 4) as [number, number, number]);
     });
-    return inPlace(`up_layers.${index}`, () => residualBlocks(`up_layers.${index}`, 0, count, up.add(skip) as Tensor5D, parameters, normGroups));
+    return inPlace(`up_layers.${index}`, () => residualBlocks(`up_layers.${index}`, 0, count, residualSum(up, skip), parameters, normGroups));
   }, latent);
   return inPlace('conv_final', () => pointConvolution('conv_final.2.conv', normedRelu('conv_final.0', top, parameters, normGroups), parameters));
 }
@@ -157,7 +158,7 @@ function residualBlock(name: string, x: Tensor5D, parameters: Parameters, groups
     const activated = normedRelu(`${name}.norm${i}`, y, parameters, groups);
     return conv3d(activated, parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5));
   }, x);
-  return convolved.add(x) as Tensor5D;
+  return residualSum(convolved, x);
 }
 
 function normedRelu(name: string, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {

@@ -14,7 +14,7 @@ async function updated(engine: Engine, times: number) {
     ({ gradient, stepSize, epsilon }, variables) => {
       const of = (name: string) => variables[name] as Variable;
       const settings = { beta1: 0.9, beta2: 0.999, stepSize: stepSize as Scalar, epsilon: epsilon as Scalar };
-      const before = of('p').mul(1);
+      const before = of('p').clone(); // the variable as it was read, not a result that was computed from it in time
       adamUpdate({ parameter: of('p'), first: of('m'), second: of('v') }, gradient as Tensor, settings);
       return { before };
     },
