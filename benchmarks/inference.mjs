@@ -1,5 +1,5 @@
 // Sliding-window inference of one volume here and in PyTorch + MONAI, each in a process of its own, by turns in one run.
-// node benchmarks/inference.mjs --python /path/to/python [--networks unet,swin-unetr] [--swin-width 24] [--size 160] [--batches 1] [--repeats 1] [--quick] [--out file.json]
+// node benchmarks/inference.mjs --python /path/to/python [--networks unet,swin-unetr,unetr,seg-res-net] [--swin-width 24] [--size 160] [--batches 1] [--repeats 1] [--quick] [--out file.json]
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -28,6 +28,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const networks = {
   unet: { name: 'unet', features: [32, 32, 64, 128, 256, 32], dropout: 0.1 },
   'swin-unetr': { name: 'swin-unetr', featureSize: Number(flags['swin-width']) },
+  unetr: { name: 'unetr', imageSize: Array.from({ length: 3 }, () => Number(flags.window)) },
+  'seg-res-net': { name: 'seg-res-net' },
 };
 const job = {
   size: flags.quick ? 64 : Number(flags.size),

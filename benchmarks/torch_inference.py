@@ -13,7 +13,7 @@ from pathlib import Path
 import monai
 import torch
 from monai.inferers import sliding_window_inference
-from monai.networks.nets import BasicUNet, SwinUNETR
+from monai.networks.nets import UNETR, BasicUNet, SegResNet, SwinUNETR
 
 JOB = json.loads(sys.argv[1])
 
@@ -21,6 +21,10 @@ JOB = json.loads(sys.argv[1])
 def network(settings, out_channels):
     if settings["name"] == "unet":
         return BasicUNet(3, 1, out_channels, settings["features"], act=("LeakyReLU", {"negative_slope": 0.1, "inplace": True}), dropout=0.1)
+    if settings["name"] == "unetr":
+        return UNETR(1, out_channels, settings["imageSize"])
+    if settings["name"] == "seg-res-net":
+        return SegResNet(in_channels=1, out_channels=out_channels)
     return SwinUNETR(in_channels=1, out_channels=out_channels, feature_size=settings["featureSize"])
 
 

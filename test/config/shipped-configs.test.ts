@@ -158,7 +158,7 @@ const loadExperiment = (file: string): Promise<ExperimentConfig> => loadConfig(e
 describe('the experiments', () => {
   it('are the tables and figures of the paper, each also at a tiny scale, and our own', () => {
     const names = (folder: string) => yaml(folder).map((file) => basename(file, '.yaml'));
-    expect(names('experiment').sort()).toEqual([...published, 'demo', 'real-transfer'].sort());
+    expect(names('experiment').sort()).toEqual([...published, 'demo', 'phantom-labels', 'real-transfer'].sort());
     expect(
       names('experiment-tiny')
         .filter((name) => !name.startsWith('_'))
