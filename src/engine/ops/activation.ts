@@ -24,7 +24,7 @@ export function leakyRelu<T extends Tensor>(x: T, alpha: number): T {
 
 /**
  * ReLU: x where positive, 0 elsewhere. Its gradient keeps the output rather than the input, as `leakyRelu`'s does, whose op it takes with
- * a slope of 0: the CPU's kernel of its own takes ten times as long.
+ * a slope of 0: the kernel that a CPU has for ReLU takes several times as long.
  */
 export function relu<T extends Tensor>(x: T): T {
   const slope = [float32Attribute(), attribute.float('alpha', 0)];
