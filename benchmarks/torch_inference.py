@@ -13,7 +13,8 @@ from pathlib import Path
 import monai
 import torch
 from monai.inferers import sliding_window_inference
-from monai.networks.nets import UNETR, BasicUNet, SegResNet, SwinUNETR
+from monai.networks.nets import BasicUNet
+from torch_network_step import make_network
 
 JOB = json.loads(sys.argv[1])
 
@@ -21,11 +22,7 @@ JOB = json.loads(sys.argv[1])
 def network(settings, out_channels):
     if settings["name"] == "unet":
         return BasicUNet(3, 1, out_channels, settings["features"], act=("LeakyReLU", {"negative_slope": 0.1, "inplace": True}), dropout=0.1)
-    if settings["name"] == "unetr":
-        return UNETR(1, out_channels, settings["imageSize"])
-    if settings["name"] == "seg-res-net":
-        return SegResNet(in_channels=1, out_channels=out_channels)
-    return SwinUNETR(in_channels=1, out_channels=out_channels, feature_size=settings["featureSize"])
+    return make_network(settings["name"], JOB["window"], out_channels, settings.get("featureSize"))
 
 
 def main():

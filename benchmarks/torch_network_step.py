@@ -10,9 +10,10 @@ from monai.networks.nets import UNETR, SegResNet, SwinUNETR
 from torch_timing import print_timed_steps
 
 
-def make_network(name, crop, outputs):
+def make_network(name, crop, outputs, width=48):
+    """As MONAI has it by default; `width` is SwinUNETR's."""
     if name == "swin-unetr":
-        return SwinUNETR(in_channels=1, out_channels=outputs, feature_size=48)
+        return SwinUNETR(in_channels=1, out_channels=outputs, feature_size=width)
     if name == "unetr":
         return UNETR(in_channels=1, out_channels=outputs, img_size=(crop,) * 3)
     return SegResNet(in_channels=1, out_channels=outputs)

@@ -1,12 +1,12 @@
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
-import { withStepSeed } from './random.js';
+import { seedOfDraws } from './random.js';
 import { type Fetch, runSession } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
 import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
 import { type Precision, type Trace, traceInto } from './trace.js';
-import { type UpdateWriter, withUpdateWriter } from './variable-update.js';
+import { type UpdateWriter, updateWriter } from './variable-update.js';
 
 export interface InputSpec {
   readonly shape: readonly number[];
@@ -100,8 +100,8 @@ function traceStep(
           const operands = [...targets.map(lent.handle), ...taken.map(trace.outputOf)];
           updates.push(addOp(graph, op, operands, attributes, targets.map(lent.settled)));
         };
-        const traced = () => withUpdateWriter(update, () => named(options.name, () => step(inputs, variables)));
-        const results = withStepSeed(trace.tensorFor(seedFeed) as Scalar, traced);
+        const traced = () => updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
+        const results = seedOfDraws.within(trace.tensorFor(seedFeed) as Scalar, traced);
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           const { dtype } = describeOutput(graph, output);
@@ -120,7 +120,10 @@ function traceStep(
 /** The state's variables while a step is traced. */
 interface LentVariables {
   handle(variable: Variable): GraphOutput;
-  /** The op after which what the step made of a variable lies in it: the assignment, written at the first call, or else the read, so that every use sees the value from before the step. */
+  /**
+   * The op after which what the step made of a variable lies in it: the assignment, written at the first call, or else the read, so that
+   * every use sees the value from before the step.
+   */
   settled(variable: Variable): Pointer;
   /** Those assigned by the step of which no assignment is written yet. */
   unwritten(): Variable[];
@@ -181,7 +184,7 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
         const inputs = Object.fromEntries(
           Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype)]),
         );
-        return withStepSeed(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
+        return seedOfDraws.within(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
       });
       const outputs: OutputValues = {};
       for (const [name, tensor] of Object.entries(results)) {

@@ -1,22 +1,13 @@
 import { after } from './after.js';
 import { attribute, float32Attribute, runOp } from './native-backend.js';
 import { bindPlace } from './place.js';
+import { stepScope } from './step-scope.js';
 import tf, { type Scalar, type Tensor } from './tf.js';
 import { isTracing } from './trace.js';
 import { negativeZeroOp } from './trace-ops.js';
 
-let stepSeedTensor: Scalar | undefined;
-
-/** Makes `seed` (int32 scalar) the source of every in-graph draw while `body` runs. */
-export function withStepSeed<T>(seed: Scalar, body: () => T): T {
-  const outer = stepSeedTensor;
-  stepSeedTensor = seed;
-  try {
-    return body();
-  } finally {
-    stepSeedTensor = outer;
-  }
-}
+/** Source of every in-graph draw of a step: int32 scalar. */
+export const seedOfDraws = stepScope<Scalar>();
 
 /**
  * Uniform numbers in [0, 1), float32, drawn inside the graph from the step's seed.
@@ -28,8 +19,9 @@ export function randomUniform(shape: readonly number[], key: number): Tensor {
 }
 
 function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], key: number, earlier?: Tensor): Tensor {
-  if (!stepSeedTensor) throw new Error('a random number was drawn outside a compiled step, where no seed is set');
-  const stacked = tf.stack([stepSeedTensor, tf.scalar(key, 'int32')]);
+  const seedTensor = seedOfDraws.current();
+  if (!seedTensor) throw new Error('a random number was drawn outside a compiled step, where no seed is set');
+  const stacked = tf.stack([seedTensor, tf.scalar(key, 'int32')]);
   const seed = earlier ? after(stacked, earlier) : stacked;
   const attributes = [attribute.type('dtype', dtype), attribute.type('T', 'int32'), attribute.type('Tseed', 'int32')];
   return runOp(op, attributes, [tf.tensor1d([...shape], 'int32'), seed]);

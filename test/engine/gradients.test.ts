@@ -41,6 +41,8 @@ const ops: Record<string, (x: Tensor) => Tensor> = {
   'instanceNorm scale': (x) => instanceNorm(constant([1, 3, 4, 5, 2], 20) as Tensor5D, summed(x), shift()),
   'instanceNorm shift': (x) => instanceNorm(constant([1, 3, 4, 5, 2], 20) as Tensor5D, scale(), summed(x)),
   groupNorm: (x) => groupNorm(x.reshape([1, 3, 5, 2, 4]) as Tensor5D, constant([4], 27) as Tensor1D, constant([4], 28) as Tensor1D, 2),
+  'groupNorm that takes four voxels as one': (x) =>
+    groupNorm(x.reshape([120]).slice(0, 96).reshape([1, 2, 3, 4, 4]) as Tensor5D, constant([4], 27) as Tensor1D, constant([4], 28) as Tensor1D, 2),
   relu: (x) => relu(x),
   leakyRelu: (x) => leakyRelu(x, 0.1),
   dropout: (x) => dropout(x, 0.4, 1),

@@ -9,28 +9,20 @@ import tf, { type Tensor } from '../tf.js';
  */
 export function leakyRelu<T extends Tensor>(x: T, alpha: number): T {
   if (!(alpha > 0)) throw new Error(`leakyRelu needs alpha > 0, got ${alpha}`);
-  const attributes = [float32Attribute(), attribute.float('alpha', alpha)];
-  const op = tf.customGrad((...args) => {
-    const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
-    const value = runOp('LeakyRelu', attributes, [input]);
-    save([value]);
-    return {
-      value,
-      gradFunc: bindPlace('gradient', (dy: Tensor, [y]: Tensor[]) => runOp('LeakyReluGrad', attributes, [dy, y as Tensor])),
-    };
-  });
-  return op(x) as T;
+  return rectified(x, 'LeakyRelu', alpha);
 }
 
-/**
- * ReLU: x where positive, 0 elsewhere. Its gradient keeps the output rather than the input, as `leakyRelu`'s does, whose op it takes with
- * a slope of 0: the kernel that a CPU has for ReLU takes several times as long.
- */
+/** ReLU: x where positive, 0 elsewhere. Its gradient keeps the output rather than the input, as `leakyRelu`'s does. */
 export function relu<T extends Tensor>(x: T): T {
-  const slope = [float32Attribute(), attribute.float('alpha', 0)];
+  return rectified(x, 'Relu', 0);
+}
+
+/** The gradient is leaky ReLU's op for ReLU as well: the kernel that a CPU has for ReLU's takes several times as long. */
+function rectified<T extends Tensor>(x: T, name: 'LeakyRelu' | 'Relu', alpha: number): T {
+  const slope = [float32Attribute(), attribute.float('alpha', alpha)];
   const op = tf.customGrad((...args) => {
     const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
-    const value = runOp('Relu', [float32Attribute()], [input]);
+    const value = runOp(name, name === 'Relu' ? [float32Attribute()] : slope, [input]);
     save([value]);
     return { value, gradFunc: bindPlace('gradient', (dy: Tensor, [y]: Tensor[]) => runOp('LeakyReluGrad', slope, [dy, y as Tensor])) };
   });

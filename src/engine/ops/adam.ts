@@ -29,7 +29,7 @@ export const momentRate = (beta: number): number => Math.fround(1 - Math.fround(
  */
 export function adamUpdate({ parameter, first, second }: AdamVariables, gradient: Tensor, settings: AdamSettings): void {
   const { beta1, beta2, stepSize, epsilon } = settings;
-  const write = updateWriter();
+  const write = updateWriter.current();
   if (write) {
     const attributes = [float32Attribute(), attribute.bool('use_locking', false), attribute.bool('use_nesterov', false)];
     const noPower = tf.scalar(0); // the op's own corrections, by powers of the betas, become 1
