@@ -39,10 +39,13 @@ export function axisFromZero({ points }: Pick<CurvePanel, 'points'>): ValueAxis 
   return linearAxis(0, Math.max(0, ...points.map(({ high }) => high)) || 1);
 }
 
-/** A twentieth of the range on either side, but not across zero; around a constant, a tenth of it. */
+/** A twentieth of the range on either side, but not across zero; around a constant, a tenth of it, or of 0 up to 1. */
 function linearAxis(low: number, high: number): ValueAxis {
-  const margin = high > low ? (high - low) / 20 : Math.abs(high) / 10 || 1;
-  const domain: [number, number] = [low >= 0 ? Math.max(0, low - margin) : low - margin, high <= 0 ? Math.min(0, high + margin) : high + margin];
+  const margin = (high > low ? (high - low) / 20 : Math.abs(high) / 10) || 1;
+  const domain: [number, number] = [
+    low >= 0 ? Math.max(0, low - margin) : low - margin,
+    low < 0 && high <= 0 ? Math.min(0, high + margin) : high + margin,
+  ];
   return { type: 'linear', domain, ticks: undefined };
 }
 

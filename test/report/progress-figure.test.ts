@@ -241,6 +241,13 @@ describe('axes of values', () => {
           expect(value).toBeLessThanOrEqual(domain[1]);
         }
       }),
+      {
+        examples: [
+          [[0], []],
+          [[5e-324], []],
+          [[-5e-324], [0]],
+        ],
+      },
     );
   });
 
