@@ -1,6 +1,6 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { addConvolution, addFilterGradient, filterGradientOp } from './convolution-routes.js';
 import { devices } from './devices.js';
-import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
 import { addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
 import { addAfter, addCast, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
@@ -99,7 +99,7 @@ function addRoundedProduct(
   products: readonly number[],
 ): GraphOutput {
   const wide = operands.map((operand, i) => (products.includes(i) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32) : operand));
-  return name === filterGradientOp ? addFilterGradient(graph, wide, attributes, DataTypeCode.float32) : addOutput(graph, name, wide, attributes);
+  return addConvolution(graph, name, wide, attributes) ?? addOutput(graph, name, wide, attributes);
 }
 
 /**

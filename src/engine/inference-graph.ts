@@ -50,7 +50,7 @@ function traced<T>(shape: readonly number[], body: (graph: Graph, placeholder: G
   const graph = createGraph();
   try {
     const placeholder = addPlaceholder(graph, DataTypeCode.float32, shape);
-    return traceInto(graph, 'float32', (trace) => {
+    return traceInto(graph, 'portable', (trace) => {
       tf.engine().startScope();
       try {
         return body(graph, placeholder, trace);

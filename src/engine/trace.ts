@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
 import { WorkError } from '../errors.js';
 import { bfloat16Writer } from './bfloat16.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addFilterGradient, filterGradientOp } from './filter-gradient.js';
+import { addConvolution } from './convolution-routes.js';
 import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
 import { multiplyAdds } from './multiply-adds.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
@@ -11,6 +11,9 @@ import tf, { type Tensor } from './tf.js';
 import { addAfter, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
 
 export type Precision = 'float32' | 'bfloat16';
+
+/** How a trace writes ops: in a precision, by the fastest route of this machine, or `portable`: in float32, each as it is called. */
+export type Writing = Precision | 'portable';
 
 /** A running trace: tfjs ops called inside it become nodes of the graph. */
 export interface Trace {
@@ -34,7 +37,7 @@ let nextId = -1_000_000;
  * Runs `body` with a stand-in for tfjs-node's native binding that writes each op into `graph` instead of running it.
  * @throws WorkError when the body reads a value or uses a tensor that was computed outside the trace
  */
-export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: Trace) => T): T {
+export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace) => T): T {
   const backend = nativeBackend();
   const realBinding = backend.binding;
   const outputs = new Map<number, GraphOutput>();
@@ -71,11 +74,13 @@ export function traceInto<T>(graph: Graph, precision: Precision, body: (trace: T
       `in ${currentPlace() || 'the step'}: the value of a traced tensor was read; a compiled step runs later, so return the tensor instead`,
     );
   };
-  const bfloat16 = precision === 'bfloat16' ? bfloat16Writer(graph) : undefined;
+  const bfloat16 = writing === 'bfloat16' ? bfloat16Writer(graph) : undefined;
   const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
     const inputs = ids.map(outputById);
     for (const id of ids) taken.add(id);
-    const added = (bfloat16?.add(name, attributes, inputs, count) ?? addInFloat32(graph, name, attributes, inputs, count)).map(register);
+    const added = (
+      bfloat16?.add(name, attributes, inputs, count) ?? addInFloat32(graph, name, attributes, inputs, count, writing === 'portable')
+    ).map(register);
     const [first] = added;
     if (first)
       products.set(
@@ -122,10 +127,18 @@ function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): Nati
   return Object.create(real, Object.fromEntries(properties)) as NativeBinding;
 }
 
-function addInFloat32(graph: Graph, name: string, attributes: OpAttribute[], inputs: readonly GraphOutput[], count: number): GraphOutput[] {
+function addInFloat32(
+  graph: Graph,
+  name: string,
+  attributes: OpAttribute[],
+  inputs: readonly GraphOutput[],
+  count: number,
+  isPortable: boolean,
+): GraphOutput[] {
   if (name === afterOp) return [addAfter(graph, inputs, attributes)];
   if (name === negativeZeroOp) return [addNegativeZero(graph, inputs[0] as GraphOutput, DataTypeCode.float32)];
-  if (name === filterGradientOp) return [addFilterGradient(graph, inputs, attributes, DataTypeCode.float32)];
+  const convolution = isPortable ? undefined : addConvolution(graph, name, inputs, attributes);
+  if (convolution) return [convolution];
   const oper = addOp(graph, name, inputs, attributes);
   return Array.from({ length: count }, (_, index) => ({ oper, index }));
 }

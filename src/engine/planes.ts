@@ -1,0 +1,51 @@
+import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
+import { attribute, type OpAttribute } from './native-backend.js';
+
+/** Neighbouring planes of one item of a batch. */
+export interface Planes {
+  readonly item: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * Planes of a volume [B, D, H, W, C] as images [count, H, W, C], once `after` is there.
+ * @param type of the volume: float32 or bfloat16
+ */
+export function addPlanes(graph: Graph, volume: GraphOutput, { item, first, count }: Planes, type: number, after?: GraphOutput): GraphOutput {
+  const [batch, depth, ...plane] = describeOutput(graph, volume).shape as [number, number, number, number, number];
+  return addImageRange(graph, addReshape(graph, volume, [batch * depth, ...plane], type), item * depth + first, count, type, after);
+}
+
+/** `count` images of [N, H, W, C] from `first` on, once `after` is there: a range of the slowest axis, which TensorFlow slices without a copy. */
+export function addImageRange(graph: Graph, images: GraphOutput, first: number, count: number, type: number, after?: GraphOutput): GraphOutput {
+  const [all, ...plane] = describeOutput(graph, images).shape as [number, number, number, number];
+  if (count === all && !after) return images;
+  const range = [addInt32s(graph, [first, 0, 0, 0]), addInt32s(graph, [count, ...plane])];
+  const attributes = [typeAttribute('T', type), typeAttribute('Index', DataTypeCode.int32)];
+  return { oper: addOp(graph, 'Slice', [images, ...range], attributes, after ? [after.oper] : []), index: 0 };
+}
+
+/** One behind the other along the first axis; the same output where there is but one. */
+export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], type: number): GraphOutput {
+  if (parts.length === 1) return parts[0] as GraphOutput;
+  const attributes = [typeAttribute('T', type), attribute.int('N', parts.length), typeAttribute('Tidx', DataTypeCode.int32)];
+  return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(0))], attributes);
+}
+
+/** The same values in another shape. */
+export function addReshape(graph: Graph, x: GraphOutput, shape: readonly number[], type: number): GraphOutput {
+  return addOutput(graph, 'Reshape', [x, addInt32s(graph, shape)], [typeAttribute('T', type), typeAttribute('Tshape', DataTypeCode.int32)]);
+}
+
+/** Of the convolution kernels for images, at stride 1 with zeros beyond the borders. */
+export function imageAttributes(type: number): OpAttribute[] {
+  return [
+    typeAttribute('T', type),
+    attribute.int('strides', [1, 1, 1, 1]),
+    attribute.string('padding', 'SAME'),
+    attribute.string('data_format', 'NHWC'),
+    attribute.int('dilations', [1, 1, 1, 1]),
+  ];
+}

@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compile, conv3d, createState, type StepFunction, type Tensor, type Tensor5D, tf } from '../../src/engine/index.js';
+import { minimalFiltering, stretchMatrices } from '../../src/engine/winograd-matrices.js';
+import { normals } from './computed.js';
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+
+describe.each([4, 6] as const)("Winograd's minimal filtering in tiles of %i", (tile) => {
+  const { ofInput, ofFilter, toOutput } = minimalFiltering(tile);
+
+  it('gives the outputs of a filter of three taps', () => {
+    const number = fc.double({ min: -10, max: 10, noNaN: true });
+    const numbers = (length: number) => fc.array(number, { minLength: length, maxLength: length });
+    fc.assert(
+      fc.property(numbers(tile + 2), numbers(3), (inputs, taps) => {
+        const products = ofInput.map((row, p) => dot(row, inputs) * dot(ofFilter[p] as number[], taps));
+        for (const [i, row] of toOutput.entries()) expect(dot(row, products)).toBeCloseTo(dot(inputs.slice(i, i + 3), taps), 9);
+      }),
+    );
+  });
+
+  it('filters stretches of any length, with zeros beyond what there is to read', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(19), fc.integer({ min: 1, max: 20 }), (length, start, most) => {
+        const first = start % length;
+        const written = { first, count: Math.min(most, length - first) };
+        const from = Math.max(0, first - 1);
+        const read = { first: from, count: Math.min(length, first + written.count + 1) - from };
+        const inputs = Array.from({ length }, (_, i) => Math.sin(3 * i + 1));
+        const taps = [0.5, -1.25, 2];
+        const stretch = stretchMatrices(minimalFiltering(tile), { written, read });
+        const given = inputs.slice(read.first, read.first + read.count);
+        const products = stretch.ofInput.map((row, r) => dot(row, given) * dot(ofFilter[Math.floor(r / stretch.tiles)] as number[], taps));
+        const outputs = stretch.toOutput.map((row) => dot(row, products));
+        const expected = outputs.map((_, i) =>
+          dot(
+            [-1, 0, 1].map((ahead) => inputs[first + i + ahead] ?? 0),
+            taps,
+          ),
+        );
+        for (const [i, output] of outputs.entries()) expect(output).toBeCloseTo(expected[i] as number, 9);
+      }),
+    );
+  });
+});
+
+describe('a compiled convolution of many channels', () => {
+  const cases: [batch: number, size: [number, number, number], inputs: number, outputs: number][] = [
+    [1, [12, 10, 11], 32, 48],
+    [2, [9, 11, 13], 64, 48], // no whole tiles, two items
+    [1, [1, 32, 33], 48, 50], // a single plane
+    [1, [35, 6, 7], 33, 64], // two slabs, the last tile of which is a part
+  ];
+
+  it.each(cases)('is the eager one and has its gradients, batch %i, size %j, %i to %i channels', async (batch, size, inputs, outputs) => {
+    const values = { x: normals([batch, ...size, inputs], 1).data, dy: normals([batch, ...size, outputs], 2).data };
+    const specs = { x: { shape: [batch, ...size, inputs], dtype: 'float32' }, dy: { shape: [batch, ...size, outputs], dtype: 'float32' } } as const;
+    const found = [];
+    for (const engine of ['graph', 'eager'] as const) {
+      const state = createState({ w: normals([3, 3, 3, inputs, outputs], 3) }, { engine });
+      const gradients: StepFunction = ({ x, dy }, { w }) => {
+        const convolve = (...[image, filter]: Tensor[]) => conv3d(image as Tensor5D, filter as Tensor5D);
+        const [dx, dw] = tf.grads(convolve)([x!, w!], dy!);
+        return { y: convolve(x!, w!), dx: dx!, dw: dw! };
+      };
+      const step = compile(gradients, { name: 'convolution', inputs: specs, state, precision: 'float32' });
+      const results = await step.run(values);
+      state.dispose();
+      found.push({ results, nodes: step.nodes });
+    }
+    const [graph, eager] = found as [(typeof found)[0], (typeof found)[0]];
+    expect(graph.nodes).toBeGreaterThan(3 * 6); // at least six products each: the route that is meant
+    for (const name of ['y', 'dx', 'dw']) {
+      const [ours, reference] = [graph.results[name] as Float32Array, eager.results[name] as Float32Array];
+      expect(ours.length).toBe(reference.length);
+      const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const error = reference.reduce((most, value, i) => Math.max(most, Math.abs(value - (ours[i] as number))), 0);
+      expect(error, name).toBeLessThan(5e-6 * largest); // rounding of float32 sums, on either side; 2e-6 was seen
+    }
+  });
+});
