@@ -101,7 +101,9 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
       {
         name: 'bfloat16',
         ok: true,
-        message: native ? 'products run in hardware' : 'this processor has no bfloat16 units: operands are rounded and multiplied in float32',
+        message: native
+          ? 'products run in hardware'
+          : 'this processor is faster in float32: operands are rounded to bfloat16 and multiplied in float32',
         remedy: native ? null : 'use precision: float32 here, which is as fast',
       },
       await computationCheck(engine, 'float32', 1e-5),

@@ -1,5 +1,5 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addConvolution, addFilterGradient, filterGradientOp } from './convolution-routes.js';
+import { addBfloat16FilterGradient, addConvolution, filterGradientOp } from './convolution-routes.js';
 import { devices } from './devices.js';
 import { addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
@@ -15,30 +15,31 @@ const productInputs: Readonly<Record<string, readonly number[]>> = {
   MatMul: [0, 1],
 };
 
-/** What lies between two convolutions. Such an op stays in bfloat16 when `leading`, an input of it, is. */
+/** What lies between two convolutions. Such an op stays in bfloat16 when `leading`, inputs of it, all are. */
 interface PassOp {
-  readonly leading: number;
+  readonly leading: readonly number[];
   /** The inputs of the op's own type; `list`: all but the last. */
   readonly values: readonly number[] | 'list';
 }
 
 const passOps: Readonly<Record<string, PassOp>> = {
-  [afterOp]: { leading: 0, values: [0] },
-  [negativeZeroOp]: { leading: 0, values: [0] },
-  Reshape: { leading: 0, values: [0] },
-  Slice: { leading: 0, values: [0] },
-  SplitV: { leading: 0, values: [0] },
-  PadV2: { leading: 0, values: [0, 2] },
-  ConcatV2: { leading: 0, values: 'list' },
-  SelectV2: { leading: 1, values: [1, 2] },
-  MaxPool3D: { leading: 0, values: [0] },
-  MaxPool3DGrad: { leading: 0, values: [0, 1, 2] },
-  AddV2: { leading: 0, values: [0, 1] },
-  Relu: { leading: 0, values: [0] },
-  LeakyRelu: { leading: 0, values: [0] },
-  LeakyReluGrad: { leading: 1, values: [0, 1] },
-  FusedBatchNormV3: { leading: 0, values: [0] },
-  FusedBatchNormGradV3: { leading: 1, values: [0, 1] },
+  [afterOp]: { leading: [0], values: [0] },
+  [negativeZeroOp]: { leading: [0], values: [0] },
+  Reshape: { leading: [0], values: [0] },
+  Slice: { leading: [0], values: [0] },
+  SplitV: { leading: [0], values: [0] },
+  PadV2: { leading: [0], values: [0, 2] },
+  ConcatV2: { leading: [0], values: 'list' },
+  SelectV2: { leading: [1], values: [1, 2] },
+  MaxPool3D: { leading: [0], values: [0] },
+  MaxPool3DGrad: { leading: [0], values: [0, 1, 2] },
+  Add: { leading: [0, 1], values: [0, 1] }, // of two gradients of one value
+  AddV2: { leading: [0], values: [0, 1] },
+  Relu: { leading: [0], values: [0] },
+  LeakyRelu: { leading: [0], values: [0] },
+  LeakyReluGrad: { leading: [1], values: [0, 1] },
+  FusedBatchNormV3: { leading: [0], values: [0] },
+  FusedBatchNormGradV3: { leading: [1], values: [0, 1] },
 };
 
 export interface Bfloat16Writer {
@@ -63,20 +64,22 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
   };
   const rounded = (input: GraphOutput, earlier?: GraphOutput): GraphOutput =>
     narrow.get(input) ?? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16, earlier);
-  const { kind, bfloat16 } = devices();
+  const { kind, avx512, bfloat16 } = devices();
   return {
     add(name, attributes, inputs, count) {
       const products = productInputs[name];
       if (products) {
         const earlier = name.includes('Backprop') ? inputs.at(-1) : undefined; // what is not kept rounded is rounded when its gradient is there
         const operands = inputs.map((input, i) => (products.includes(i) ? rounded(input, earlier) : input));
-        if (bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs))
-          return [addRoundedProduct(graph, name, attributes, operands, products)];
-        if (name === filterGradientOp) return [addFilterGradient(graph, operands, attributes, DataTypeCode.bfloat16)];
+        if (bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs)) {
+          const product = addRoundedProduct(graph, name, attributes, operands, avx512);
+          return [isNarrow(graph, product) ? widened(product) : product];
+        }
+        if (name === filterGradientOp) return [addBfloat16FilterGradient(graph, operands, attributes)];
         return [widened(addOutput(graph, name, operands, inBfloat16(attributes)))];
       }
       const pass = kind === 'cpu' ? passOps[name] : undefined;
-      if (!pass || !narrow.has(inputs[pass.leading] as GraphOutput)) return undefined;
+      if (!pass?.leading.every((i) => narrow.has(inputs[i] as GraphOutput))) return undefined;
       const isValue = (i: number) => (pass.values === 'list' ? i < inputs.length - 1 : pass.values.includes(i));
       const operands = inputs.map((input, i) => (isValue(i) ? rounded(input) : input));
       if (name === afterOp) return [widened(addAfter(graph, operands, inBfloat16(attributes)))];
@@ -88,18 +91,21 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
 }
 
 /**
- * Without hardware that multiplies bfloat16: the rounded operands, multiplied in float32. That is the arithmetic of bfloat16 units, which
- * accumulate in float32, without their speed.
+ * Without hardware that gains by multiplying bfloat16: the rounded operands, multiplied in float32. That is the arithmetic of bfloat16 units,
+ * which accumulate in float32, without their speed. With AVX-512, which gains by smaller values between the products, the result is bfloat16 too.
  */
 function addRoundedProduct(
   graph: Graph,
   name: string,
   attributes: readonly OpAttribute[],
   operands: readonly GraphOutput[],
-  products: readonly number[],
+  avx512: boolean,
 ): GraphOutput {
-  const wide = operands.map((operand, i) => (products.includes(i) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32) : operand));
-  return addConvolution(graph, name, wide, attributes) ?? addOutput(graph, name, wide, attributes);
+  const wide = operands.map((operand) => (isNarrow(graph, operand) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32) : operand));
+  const convolution = addConvolution(graph, name, avx512 ? operands : wide, attributes);
+  if (convolution) return convolution;
+  const product = addOutput(graph, name, wide, attributes);
+  return avx512 ? addCast(graph, product, DataTypeCode.float32, DataTypeCode.bfloat16) : product;
 }
 
 /**

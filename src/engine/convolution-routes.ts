@@ -7,11 +7,14 @@ import type { OpAttribute } from './native-backend.js';
 import { addCast } from './trace-ops.js';
 import { addWinogradConvolution, addWinogradFilterGradient, addWinogradInputGradient } from './winograd.js';
 
+const { float32, bfloat16 } = DataTypeCode;
+
 export const filterGradientOp = 'Conv3DBackpropFilterV2';
 
 /**
- * A convolution in float32, or one of its gradients, by the fastest route of this machine's CPU; a GPU has but the op itself.
- * @returns undefined for any other op
+ * A convolution or one of its gradients, multiplied in float32 by the fastest route of this machine's CPU; a GPU has but the op itself.
+ * @param operands of the op, float32; volumes and filter may be bfloat16 values
+ * @returns a volume of the given volume's type, a filter gradient in float32; undefined for any other op
  */
 export function addConvolution(
   graph: Graph,
@@ -19,51 +22,64 @@ export function addConvolution(
   operands: readonly GraphOutput[],
   attributes: readonly OpAttribute[],
 ): GraphOutput | undefined {
-  if (name === filterGradientOp) return addFilterGradient(graph, operands, attributes, DataTypeCode.float32);
+  if (name === filterGradientOp) return addFilterGradient(graph, operands, attributes);
   if (name !== 'Conv3D' && name !== 'Conv3DBackpropInputV2') return undefined;
   const [first, filter, gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
-  const volume = name === 'Conv3D' ? first : gradient; // of the same size as the other, at stride 1
-  const { shape: size } = describeOutput(graph, volume);
-  if (!isPlain3x3x3(describeOutput(graph, filter).shape, attributes) || !gainsByWinograd(size.slice(1, 4), describeOutput(graph, filter).shape)) {
-    return addOutput(graph, name, operands, attributes);
+  const volume = name === 'Conv3D' ? first : gradient;
+  const { shape: size, dtype } = describeOutput(graph, volume); // at stride 1 that of the other volume
+  const { shape: taps } = describeOutput(graph, filter);
+  if (isPlain3x3x3(taps, attributes) && gainsByWinograd(size.slice(1, 4), taps)) {
+    const weights = addWide(graph, filter);
+    return name === 'Conv3D' ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
   }
-  return name === 'Conv3D' ? addWinogradConvolution(graph, volume, filter) : addWinogradInputGradient(graph, filter, volume);
+  return addCast(graph, addWideOp(graph, name, operands, attributes), float32, dtype);
+}
+
+/** `Conv3DBackpropFilterV2` as `addConvolution` has it: [k, k, k, in, out] of image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]. */
+function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const direct = addWideOp(graph, filterGradientOp, operands, attributes); // pruned when nothing uses it
+  const filter = describeOutput(graph, direct).shape;
+  if (!isPlain3x3x3(filter, attributes)) return direct;
+  const [image, , gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
+  const size = describeOutput(graph, image).shape.slice(1, 4);
+  if (devices().avx512) return gainsByWinograd(size, filter) ? addWinogradFilterGradient(graph, image, gradient) : direct;
+  const [inputs, outputs] = filter.slice(3) as [number, number];
+  return gainsByProducts(size, inputs, outputs) ? addFilterGradientByProducts(graph, addWide(graph, image), addWide(graph, gradient)) : direct;
+}
+
+/** The op itself, in float32. */
+function addWideOp(graph: Graph, name: string, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const wide = operands.map((operand) => addWide(graph, operand));
+  return addOutput(graph, name, wide, ofType(attributes, float32));
+}
+
+/** Values of bfloat16 in float32; any other output as it is. */
+function addWide(graph: Graph, output: GraphOutput): GraphOutput {
+  const { dtype } = describeOutput(graph, output);
+  return dtype === bfloat16 ? addCast(graph, output, dtype, float32) : output;
 }
 
 /**
- * `Conv3DBackpropFilterV2` by the fastest route of this machine's CPU; a GPU has but the op itself.
+ * `Conv3DBackpropFilterV2` of bfloat16 volumes by the processor's own products.
  * @param operands of the op: image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]
- * @param type     of image and output gradient: float32, or bfloat16 where the CPU multiplies it
  * @returns the filter gradient [k, k, k, in, out], float32
  */
-export function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[], type: number): GraphOutput {
-  const typed = attributes.map((a) => (a.name === 'T' ? typeAttribute('T', type) : a));
-  const direct = addOutput(graph, filterGradientOp, operands, typed); // pruned when nothing uses it
+export function addBfloat16FilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const direct = addOutput(graph, filterGradientOp, operands, ofType(attributes, bfloat16)); // pruned when nothing uses it
   const [image, , gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
-  const route = filterGradientRoute(describeOutput(graph, image).shape, describeOutput(graph, direct).shape, attributes, type);
-  if (route === 'winograd') return addWinogradFilterGradient(graph, image, gradient);
-  if (route === 'planes') return addFilterGradientByPlanes(graph, image, gradient, type);
-  if (route === 'products') return addFilterGradientByProducts(graph, image, gradient);
-  return addCast(graph, direct, type, DataTypeCode.float32);
+  const size = describeOutput(graph, image).shape.slice(1, 4);
+  const { shape: filter } = describeOutput(graph, direct);
+  const [, , , inputs = 0] = filter;
+  const isLarge = voxels(size) >= LEAST_VOXELS_BY_PLANES && Math.min(...size) >= 3;
+  if (isPlain3x3x3(filter, attributes) && isLarge && inputs >= 16) return addFilterGradientByPlanes(graph, image, gradient, bfloat16);
+  return addCast(graph, direct, bfloat16, float32);
 }
+
+const ofType = (attributes: readonly OpAttribute[], type: number): OpAttribute[] =>
+  attributes.map((given) => (given.name === 'T' ? typeAttribute('T', type) : given));
 
 /** From so many voxels on, about 40^3, the route by planes gains. */
 const LEAST_VOXELS_BY_PLANES = 2 ** 16;
-
-function filterGradientRoute(
-  [, ...image]: readonly number[],
-  filter: readonly number[],
-  attributes: readonly OpAttribute[],
-  type: number,
-): 'direct' | 'planes' | 'products' | 'winograd' {
-  if (!isPlain3x3x3(filter, attributes)) return 'direct';
-  const [inputs, outputs] = filter.slice(3) as [number, number];
-  const size = image.slice(0, 3);
-  if (devices().bfloat16 === 'rounded') return gainsByProducts(size, inputs, outputs) ? 'products' : 'direct';
-  if (type === DataTypeCode.float32) return gainsByWinograd(size, filter) ? 'winograd' : 'direct';
-  const isLarge = voxels(size) >= LEAST_VOXELS_BY_PLANES && Math.min(...size) >= 3;
-  return isLarge && inputs >= 16 ? 'planes' : 'direct';
-}
 
 /** Below so many channels in or out the transforms cost what the products save, and below so many voxels the calls of many ops do. */
 const [LEAST_CHANNELS_BY_WINOGRAD, LEAST_VOXELS_BY_WINOGRAD] = [32, 10 ** 3];

@@ -34,6 +34,43 @@ export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], ty
   return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(0))], attributes);
 }
 
+/**
+ * The images of several steps as one [N, H, W, C], each written to its place as soon as it is there: a concatenation needs all of them beside the
+ * whole.
+ * @param images    of the whole, N
+ * @param addImages adds the ops that make the images of one step, which come behind those of the steps before; `earlier` is there when they are
+ */
+export function addAssembly(
+  graph: Graph,
+  images: number,
+  steps: number,
+  type: number,
+  addImages: (step: number, earlier: GraphOutput | undefined) => GraphOutput,
+): GraphOutput {
+  const first = addImages(0, undefined);
+  if (steps === 1) return first;
+  let [written = 0, ...plane] = describeOutput(graph, first).shape;
+  const shape = [addInt32s(graph, [images, ...plane])];
+  const empty = addOp(graph, 'Empty', shape, [typeAttribute('dtype', type), attribute.bool('init', false)], [first.oper]);
+  let whole = addUpdate(graph, { oper: empty, index: 0 }, 0, first, type);
+  for (let step = 1; step < steps; step++) {
+    const part = addImages(step, whole);
+    whole = addUpdate(graph, whole, written, part, type);
+    written += describeOutput(graph, part).shape[0] as number;
+  }
+  return whole;
+}
+
+/** The images with those from `first` on overwritten, in place. */
+function addUpdate(graph: Graph, images: GraphOutput, first: number, part: GraphOutput, type: number): GraphOutput {
+  const [count = 0] = describeOutput(graph, part).shape;
+  const rows = addInt32s(
+    graph,
+    Array.from({ length: count }, (_, i) => first + i),
+  );
+  return addOutput(graph, 'InplaceUpdate', [images, rows, part], [typeAttribute('T', type)]);
+}
+
 /** The same values in another shape. */
 export function addReshape(graph: Graph, x: GraphOutput, shape: readonly number[], type: number): GraphOutput {
   return addOutput(graph, 'Reshape', [x, addInt32s(graph, shape)], [typeAttribute('T', type), typeAttribute('Tshape', DataTypeCode.int32)]);

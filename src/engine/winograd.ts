@@ -1,7 +1,8 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { attribute } from './native-backend.js';
-import { addConcatenation, addImageRange, addPlanes, addReshape, imageAttributes, type Planes } from './planes.js';
+import { addAssembly, addConcatenation, addImageRange, addPlanes, addReshape, imageAttributes, type Planes } from './planes.js';
+import { addCast } from './trace-ops.js';
 import { type Matrix, type MinimalFiltering, minimalFiltering, type StretchMatrices, stretchMatrices, transpose } from './winograd-matrices.js';
 
 // 3x3x3 convolutions of stride 1 in float32 with less than half the multiplications: along depth by Winograd's minimal filtering, within a plane
@@ -60,9 +61,9 @@ export function addWinogradFilterGradient(graph: Graph, image: GraphOutput, grad
   const size = addInt32s(graph, [3, 3, inputs, outputs]);
   const parts: GraphOutput[] = [];
   for (const { written, read, matrices } of slabsOf(graph, filtering, image)) {
-    const after = parts.at(-1);
-    const x = alongDepth(graph, matrices.ofInput, addPlanes(graph, image, read, float32, after));
-    const dy = alongDepth(graph, transpose(matrices.toOutput), addPlanes(graph, gradient, written, float32, after));
+    const after = parts.at(-1) ?? gradient; // the image is there much earlier: its transform would be kept until the gradient is
+    const x = alongDepth(graph, matrices.ofInput, floatPlanes(graph, image, read, after));
+    const dy = alongDepth(graph, transpose(matrices.toOutput), floatPlanes(graph, gradient, written, after));
     const slopes = imagesOfProducts(graph, filtering, dy, matrices);
     const gradients = imagesOfProducts(graph, filtering, x, matrices).map((images, p) =>
       addOutput(graph, 'Conv2DBackpropFilter', [images, size, slopes[p] as GraphOutput], imageAttributes(float32)),
@@ -74,22 +75,29 @@ export function addWinogradFilterGradient(graph: Graph, image: GraphOutput, grad
   return addReshape(graph, multiplied(graph, transpose(filtering.ofFilter), rows), [3, 3, 3, inputs, outputs], float32);
 }
 
-/** What `convolve` makes of the images of each product, brought together to the volume of the outputs. */
+/** What `convolve` makes of the images of each product, brought together to the volume of the outputs, of the type of `volume`. */
 function convolved(
   graph: Graph,
   filtering: MinimalFiltering,
   volume: GraphOutput,
   convolve: (images: GraphOutput, p: number) => GraphOutput,
 ): GraphOutput {
-  const parts: GraphOutput[] = [];
-  for (const { read, matrices } of slabsOf(graph, filtering, volume)) {
-    const transformed = alongDepth(graph, matrices.ofInput, addPlanes(graph, volume, read, float32, parts.at(-1)));
+  const { shape, dtype } = describeOutput(graph, volume);
+  const [batch, depth] = shape as [number, number];
+  const slabs = slabsOf(graph, filtering, volume);
+  const images = addAssembly(graph, batch * depth, slabs.length, dtype, (i, earlier) => {
+    const { read, matrices } = slabs[i] as Slab;
+    const transformed = alongDepth(graph, matrices.ofInput, floatPlanes(graph, volume, read, earlier));
     const products = imagesOfProducts(graph, filtering, transformed, matrices).map(convolve);
-    parts.push(alongDepth(graph, matrices.toOutput, addConcatenation(graph, products, float32)));
-  }
-  const images = addConcatenation(graph, parts, float32);
-  const [batch, depth] = describeOutput(graph, volume).shape as [number, number];
-  return addReshape(graph, images, [batch, depth, ...describeOutput(graph, images).shape.slice(1)], float32);
+    return addCast(graph, alongDepth(graph, matrices.toOutput, addConcatenation(graph, products, float32)), float32, dtype);
+  });
+  return addReshape(graph, images, [batch, depth, ...describeOutput(graph, images).shape.slice(1)], dtype);
+}
+
+/** Planes of a volume as `addPlanes` gives them, in float32. */
+function floatPlanes(graph: Graph, volume: GraphOutput, planes: Planes, after?: GraphOutput): GraphOutput {
+  const { dtype } = describeOutput(graph, volume);
+  return addCast(graph, addPlanes(graph, volume, planes, dtype, after), dtype, float32);
 }
 
 interface Slab {

@@ -1,9 +1,24 @@
-import { conv3d, convTranspose3d, dropoutLeakyRelu, inPlace, instanceNorm, leakyRelu, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
+import {
+  after,
+  conv3d,
+  convTranspose3d,
+  dropoutLeakyRelu,
+  inPlace,
+  instanceNorm,
+  leakyRelu,
+  type Tensor,
+  type Tensor1D,
+  type Tensor5D,
+  tf,
+} from '../engine/index.js';
 import type { Parameters } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
 
 /** Of the leaky ReLU below 0. */
 const SLOPE = 0.1;
+
+/** Whether the convolution of so many channels is computed again for its norm's gradient, in a hundredth of the step, rather than kept until then. */
+export const isComputedAgain = (channels: number): boolean => channels <= 4;
 
 /** Dropout of a layer: rate and the key of its draws; rate 0 outside training. */
 export interface LayerDropout {
@@ -29,11 +44,17 @@ export function normalisedConvolution(name: string, x: Tensor5D, parameters: Par
     const scale = parameter<Tensor1D>(parameters, `${name}.adn.N.weight`, 1);
     const shift = parameter<Tensor1D>(parameters, `${name}.adn.N.bias`, 1);
     const convolved = withCancelledBias(conv3d(x, weight), bias);
-    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true }), SLOPE);
+    const again = isComputedAgain(x.shape[4]) ? (item: number, earlier: Tensor) => conv3d(after(itemOf(x, item), earlier), weight) : undefined;
+    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true, again }), SLOPE);
     const kept = 1 - drop.rate; // what is kept is scaled up by the norm's own scale and shift
-    const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D);
+    const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D, { again });
     return dropoutLeakyRelu(normalised, drop.rate, drop.key, SLOPE);
   });
+}
+
+function itemOf(x: Tensor5D, item: number): Tensor5D {
+  const [batch, ...size] = x.shape;
+  return batch === 1 ? x : (tf.slice(x, [item, 0, 0, 0, 0], [1, ...size]) as Tensor5D);
 }
 
 /**

@@ -2,6 +2,7 @@ import { inPlace, maxPool3d, type NamedArrays, type Tensor5D, tf } from '../engi
 import { DataError, ShapeError, UsageError } from '../errors.js';
 import {
   doublingDeconvolution,
+  isComputedAgain,
   type LayerDropout,
   normalisedConvolution,
   normalisedConvolutionParameters,
@@ -105,10 +106,11 @@ export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNe
   return levels;
 }
 
-/** Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, and that after norm and activation. */
-export function unetEncoderBytes({ features }: Pick<UNetConfig, 'features'>, batch: number, size: SpatialSize): number {
-  const values = features.slice(0, 5).map((channels, level) => 4 * channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1));
-  return 4 * batch * values.reduce((a, b) => a + b, 0);
+/** Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, if it is kept, and that after norm and activation. */
+export function unetEncoderBytes({ inChannels, features }: Pick<UNetConfig, 'inChannels' | 'features'>, batch: number, size: SpatialSize): number {
+  const values = features.slice(0, 5).map((channels, level) => channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1));
+  const again = isComputedAgain(inChannels) ? (values[0] as number) : 0;
+  return 4 * batch * (4 * values.reduce((a, b) => a + b, 0) - again);
 }
 
 /** `Pass` and the part of the input to leave out: one number of voxels for all six sides, or one a side. */

@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile, conv3d, createState, type StepFunction, type Tensor, type Tensor5D, tf } from '../../src/engine/index.js';
+import {
+  compile,
+  conv3d,
+  createState,
+  type NamedArray,
+  type Precision,
+  type StepFunction,
+  type Tensor,
+  type Tensor5D,
+  tf,
+} from '../../src/engine/index.js';
 import { minimalFiltering, stretchMatrices } from '../../src/engine/winograd-matrices.js';
 import { normals } from './computed.js';
 
@@ -54,29 +64,53 @@ describe('a compiled convolution of many channels', () => {
   ];
 
   it.each(cases)('is the eager one and has its gradients, batch %i, size %j, %i to %i channels', async (batch, size, inputs, outputs) => {
-    const values = { x: normals([batch, ...size, inputs], 1).data, dy: normals([batch, ...size, outputs], 2).data };
-    const specs = { x: { shape: [batch, ...size, inputs], dtype: 'float32' }, dy: { shape: [batch, ...size, outputs], dtype: 'float32' } } as const;
-    const found = [];
-    for (const engine of ['graph', 'eager'] as const) {
-      const state = createState({ w: normals([3, 3, 3, inputs, outputs], 3) }, { engine });
-      const gradients: StepFunction = ({ x, dy }, { w }) => {
-        const convolve = (...[image, filter]: Tensor[]) => conv3d(image as Tensor5D, filter as Tensor5D);
-        const [dx, dw] = tf.grads(convolve)([x!, w!], dy!);
-        return { y: convolve(x!, w!), dx: dx!, dw: dw! };
-      };
-      const step = compile(gradients, { name: 'convolution', inputs: specs, state, precision: 'float32' });
-      const results = await step.run(values);
-      state.dispose();
-      found.push({ results, nodes: step.nodes });
-    }
-    const [graph, eager] = found as [(typeof found)[0], (typeof found)[0]];
+    const values = { x: normals([batch, ...size, inputs], 1), dy: normals([batch, ...size, outputs], 2), w: normals([3, 3, 3, inputs, outputs], 3) };
+    const graph = await convolved('graph', values);
+    const eager = await convolved('eager', values);
     expect(graph.nodes).toBeGreaterThan(3 * 6); // at least six products each: the route that is meant
     for (const name of ['y', 'dx', 'dw']) {
-      const [ours, reference] = [graph.results[name] as Float32Array, eager.results[name] as Float32Array];
-      expect(ours.length).toBe(reference.length);
-      const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const error = reference.reduce((most, value, i) => Math.max(most, Math.abs(value - (ours[i] as number))), 0);
-      expect(error, name).toBeLessThan(5e-6 * largest); // rounding of float32 sums, on either side; 2e-6 was seen
+      // Rounding of float32 sums, on either side; 2e-6 was seen.
+      expect(largestExcess(graph.results[name]!, eager.results[name]!, 0), name).toBeLessThan(5e-6);
     }
   });
+
+  it.each(cases)('is that in bfloat16 too, but for one rounding, batch %i, size %j, %i to %i channels', async (batch, size, inputs, outputs) => {
+    const values = { x: normals([batch, ...size, inputs], 1), dy: normals([batch, ...size, outputs], 2), w: normals([3, 3, 3, inputs, outputs], 3) };
+    for (const { data } of Object.values(values)) for (const [i, value] of data.entries()) data[i] = rounded(value);
+    const graph = await convolved('graph', values, 'bfloat16');
+    const eager = await convolved('eager', values);
+    for (const name of ['y', 'dx', 'dw']) expect(largestExcess(graph.results[name]!, eager.results[name]!, 2 ** -8), name).toBeLessThan(5e-6);
+    expect(graph.results.y!.every((value) => value === rounded(value))).toBe(true); // stored in bfloat16
+  });
 });
+
+/** A convolution and its gradients, with the number of nodes of the graph. */
+async function convolved(engine: 'graph' | 'eager', { x, dy, w }: Record<'x' | 'dy' | 'w', NamedArray>, precision: Precision = 'float32') {
+  const state = createState({ w }, { engine });
+  const gradients: StepFunction = (given, { w: filter }) => {
+    const convolve = (...[image, taps]: Tensor[]) => conv3d(image as Tensor5D, taps as Tensor5D);
+    const [dx, dw] = tf.grads(convolve)([given.x!, filter!], given.dy!);
+    return { y: convolve(given.x!, filter!), dx: dx!, dw: dw! };
+  };
+  const inputs = { x: { shape: x.shape, dtype: 'float32' }, dy: { shape: dy.shape, dtype: 'float32' } } as const;
+  const step = compile(gradients, { name: 'convolution', inputs, state, precision });
+  const results = (await step.run({ x: x.data, dy: dy.data })) as Record<string, Float32Array>;
+  state.dispose();
+  return { results, nodes: step.nodes };
+}
+
+/** The largest difference, less a share of the value itself, in units of the largest value. */
+function largestExcess(found: Float32Array, reference: Float32Array, share: number): number {
+  expect(found.length).toBe(reference.length);
+  const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const excess = reference.reduce((most, value, i) => Math.max(most, Math.abs(value - (found[i] as number)) - share * Math.abs(value)), 0);
+  return excess / largest;
+}
+
+/** To the nearest number of bfloat16, the upper half of a float32, ties to even. */
+function rounded(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  const [word = 0] = bits;
+  bits[0] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
+  return new Float32Array(bits.buffer)[0] as number;
+}

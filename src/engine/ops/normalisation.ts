@@ -8,6 +8,8 @@ export interface NormOptions {
   readonly epsilon?: number;
   /** Sums large inputs in parts, which takes a third pass over them: for predicting, where the logits are to be MONAI's. */
   readonly exact?: boolean;
+  /** Computes an item of `x` once more, when `earlier` is there, so that the gradient need not keep it: for what costs little, such as a first layer. */
+  readonly again?: (item: number, earlier: Tensor) => Tensor5D;
 }
 
 /**
@@ -16,15 +18,12 @@ export interface NormOptions {
  * @param gamma [C]
  * @param beta  [C]
  */
-export function instanceNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, { epsilon = 1e-5, exact = false }: NormOptions = {}): Tensor5D {
+export function instanceNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, { epsilon = 1e-5, exact = false, again }: NormOptions = {}): Tensor5D {
   const [batch, depth, height, width] = x.shape;
   const groups = exact ? groupsOf(depth * height * width, width) : 1;
-  if (batch === 1) return normaliseItem(x, gamma, beta, epsilon, groups);
-  const items = tf.split(x, batch, 0) as Tensor5D[];
-  return tf.concat(
-    items.map((item) => normaliseItem(item, gamma, beta, epsilon, groups)),
-    0,
-  ) as Tensor5D;
+  const items = batch === 1 ? [x] : (tf.split(x, batch, 0) as Tensor5D[]);
+  const normed = items.map((item, i) => normaliseItem(item, gamma, beta, epsilon, groups, again && ((earlier) => again(i, earlier))));
+  return batch === 1 ? (normed[0] as Tensor5D) : (tf.concat(normed, 0) as Tensor5D);
 }
 
 /**
@@ -35,17 +34,25 @@ export function instanceNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, { eps
 const MOST_VOXELS_SUMMED = 2 ** 16;
 
 /** One item's instance norm is a batch norm in training mode over a [1, D * H, W, C] view, for which TensorFlow has one fused op. */
-function normaliseItem(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, epsilon: number, groups: number): Tensor5D {
+function normaliseItem(
+  x: Tensor5D,
+  gamma: Tensor1D,
+  beta: Tensor1D,
+  epsilon: number,
+  groups: number,
+  again?: (earlier: Tensor) => Tensor5D,
+): Tensor5D {
   const [, depth, height, width, channels] = x.shape;
   const view: [number, number, number, number] = [1, depth * height, width, channels];
   const op = tf.customGrad((...args) => {
     const [input, scale, shift, save] = args as unknown as [Tensor5D, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
     const flat = input.reshape(view) as Tensor4D;
     const { y, moments } = groups === 1 ? batchNorm(flat, scale, shift, epsilon) : batchNormInGroups(flat, scale, shift, epsilon, groups);
-    save([flat, scale, ...moments]);
+    save([...(again ? [] : [flat]), scale, ...moments]);
     const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
       const attributes = batchNormAttributes(epsilon, true);
-      const [dx, dScale, dShift] = runOpWithOutputs('FusedBatchNormGradV3', attributes, [dy.reshape(view), ...saved], 5) as [Tensor, Tensor, Tensor];
+      const inputs = [dy.reshape(view), ...(again ? [again(dy).reshape(view)] : []), ...saved];
+      const [dx, dScale, dShift] = runOpWithOutputs('FusedBatchNormGradV3', attributes, inputs, 5) as [Tensor, Tensor, Tensor];
       return [dx.reshape(x.shape), dScale, dShift];
     });
     return { value: y.reshape(input.shape), gradFunc: gradient };

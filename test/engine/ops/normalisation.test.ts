@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { instanceNorm, layerNorm, type NamedArray, type Tensor, type Tensor1D, type Tensor5D, tf } from '../../../src/engine/index.js';
+import { after, conv3d, instanceNorm, layerNorm, type NamedArray, type Tensor, type Tensor1D, type Tensor5D, tf } from '../../../src/engine/index.js';
 import { computed, engines, normals } from '../computed.js';
 
 /** `values` to mean 0 and variance 1 in double precision, then scaled and shifted. */
@@ -68,6 +68,28 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
       const gradient = unit.map((value, i) => (scale / deviation) * ((slopes[i] as number) - meanSlope - value * along));
       expect(largestDifference(ofChannel(found.dx), gradient)).toBeLessThan(2e-5 * Math.abs(scale)); // slopes up to 4 times the scale
     }
+  });
+
+  it.each([1, 2])('instance norm of what is computed once more for its gradient, %i items, is that of what is kept', async (batch) => {
+    const w = normals([3, 3, 3, 2, 3], 6);
+    const dy = normals([batch, 4, 5, 6, 3], 7);
+    const convolve = (x: Tensor, taps: Tensor) => conv3d(x as Tensor5D, taps as Tensor5D);
+    const kept = (x: Tensor, taps: Tensor) => instanceNorm(convolve(x, taps), ...vectors());
+    const again = (x: Tensor, taps: Tensor) => {
+      const item = (i: number) => tf.slice(x, [i, 0, 0, 0, 0], [1, 4, 5, 6, 2]);
+      return instanceNorm(convolve(x, taps), ...vectors(), { again: (i, earlier) => convolve(after(item(i), earlier), taps) });
+    };
+    const [expected, found] = await Promise.all(
+      [kept, again].map((op) => {
+        const step = ({ x, w: taps, dy: slope }: Record<string, Tensor>) => {
+          const [dx, dw] = tf.grads(op)([x as Tensor, taps as Tensor], slope as Tensor) as [Tensor, Tensor];
+          return { y: op(x as Tensor, taps as Tensor), dx, dw };
+        };
+        return computed(engine, step, { x: normals([batch, 4, 5, 6, 2], 5), w, dy });
+      }),
+    );
+    expect(found).toEqual(expected);
+    expect(variance((found as Record<string, Float32Array>).dx as Float32Array)).toBeGreaterThan(0);
   });
 
   it('instance norm of a constant channel is its shift', async () => {
