@@ -26,7 +26,7 @@ export interface WorkerPool<Task, Outcome> {
  */
 export function openWorkerPool<Task, Outcome>(moduleUrl: string, relative: string, options: WorkerPoolOptions): WorkerPool<Task, Outcome> {
   const { signal, ...threads } = options;
-  const pool = new Piscina<Task, Outcome>({ filename: workerEntry(moduleUrl, relative), ...threads });
+  const pool = new Piscina<Task, Outcome>({ filename: workerEntry(moduleUrl, relative), execArgv: importedOnly(), ...threads });
   let closing = false;
   pool.on('error', (error) => {
     if (!closing && !signal?.aborted) throw error;
@@ -38,4 +38,13 @@ export function openWorkerPool<Task, Outcome>(moduleUrl: string, relative: strin
       await pool.destroy();
     },
   };
+}
+
+/**
+ * Flags of a thread in which ES modules can only be imported. Piscina tries to require the worker file first, and Node.js 20 and 22 end the whole
+ * process when a thread is ended at a certain moment of requiring an ES module.
+ */
+function importedOnly(): string[] {
+  const flag = '--no-experimental-require-module';
+  return process.allowedNodeEnvironmentFlags.has(flag) ? [flag] : []; // older ones require none
 }
