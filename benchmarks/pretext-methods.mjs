@@ -46,7 +46,7 @@ const methods = {
       autoEncoder: { side: 32, steps: 60, batchSize: 2, learningRate: 1e-3 },
     },
   },
-  SimMIM: { steps: 800, side: 64, network: unet, method: { name: 'simmim', patch: 8 } },
+  SimMIM: { steps: isReal ? 500 : 800, side: isReal ? 32 : 64, network: unet, method: { name: 'simmim', patch: 8 } },
   UNetFormer: { steps: 300, side: 32, network: swin, method: { name: 'unetformer', patch: 8 } },
   MAE: { steps: 1500, side: 64, network: unetr, method: { name: 'mae', decoder: { width: 64, depth: 2, heads: 4 } } },
 };
