@@ -44,10 +44,10 @@ try {
 process.reallyExit(0);
 
 /** Logits that change from voxel to voxel. */
-async function standIn(images) {
+async function standIn(images, use) {
   const logits = new Float32Array(images.length * outChannels);
   for (let i = 0, k = 0; i < images.length; i++) for (let c = 0; c < outChannels; c++, k++) logits[k] = images[i] * (c % 5) - c;
-  return logits;
+  use(logits);
 }
 
 /** HU of stripes; int16. */

@@ -1,8 +1,8 @@
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
-import { addOp, addOutput, addPlaceholder, describeOutput, typeAttribute } from './graph.js';
+import { addOp, addOutput, addPlaceholder, describeOutput, floatsOf, typeAttribute } from './graph.js';
 import { seedOfDraws } from './random.js';
-import { type Fetch, runSession } from './session.js';
+import { type Feed, type Fetch, runSession, runSessionWith } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
 import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
 import { type Precision, type Trace, traceInto } from './trace.js';
@@ -32,6 +32,11 @@ export interface CompileOptions {
 export interface CompiledStep {
   /** Runs once, off the main thread in graph mode. `seed` (0..2^31-1) feeds the in-graph random numbers. */
   run(inputs: InputValues, seed?: number): Promise<OutputValues>;
+  /**
+   * The same with what `use` makes of the one output, a float32 one, where it lies: the values are valid in `use` alone. For large outputs, and
+   * to begin the next run before they are read.
+   */
+  runWith<T>(inputs: InputValues, output: string, use: (values: Float32Array) => T): Promise<T>;
   readonly compileMs: number;
   /** Nodes added to the graph; 0 in eager mode. */
   readonly nodes: number;
@@ -59,22 +64,29 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
   const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
   const { fetches, updates, multiplyAdds } = traceStep(step, options, inGraph, placeholders, seedFeed);
   const compileMs = performance.now() - started;
+  const feedsOf = async (values: InputValues, seed: number): Promise<Feed[]> => {
+    checkInputs(options, values);
+    await ready;
+    const feeds = Object.entries(options.inputs).map(([name, spec]) => ({
+      output: placeholders[name] as GraphOutput,
+      shape: spec.shape,
+      dtype: DataTypeCode[spec.dtype],
+      values: values[name] as Float32Array | Int32Array,
+    }));
+    return [...feeds, { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) }];
+  };
   return {
     compileMs,
     nodes: graph.nodes - nodesBefore,
     multiplyAdds,
     run: async (values, seed = 0) => {
-      checkInputs(options, values);
-      await ready;
-      const feeds = Object.entries(options.inputs).map(([name, spec]) => ({
-        output: placeholders[name] as GraphOutput,
-        shape: spec.shape,
-        dtype: DataTypeCode[spec.dtype],
-        values: values[name] as Float32Array | Int32Array,
-      }));
-      const seedValue = { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) };
-      const results = await runSession(session, [...feeds, seedValue], Object.values(fetches), updates, options.name);
+      const results = await runSession(session, await feedsOf(values, seed), Object.values(fetches), updates, options.name);
       return Object.fromEntries(Object.keys(fetches).map((name, i) => [name, results[i] as Float32Array | Int32Array]));
+    },
+    runWith: async (values, output, use) => {
+      const fetch = fetches[output];
+      if (fetch?.dtype !== DataTypeCode.float32) throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
+      return runSessionWith(session, await feedsOf(values, 0), [fetch], updates, options.name, ([tensor]) => use(floatsOf(tensor as Pointer)));
     },
   };
 }
@@ -174,25 +186,31 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
   if (options.precision !== 'float32') {
     throw new WorkError(`${options.name}: the eager engine computes in float32 only; use engine: graph for ${options.precision}`);
   }
+  const run: CompiledStep['run'] = async (values, seed = 0) => {
+    checkInputs(options, values);
+    const results = tf.tidy(() => {
+      const inputs = Object.fromEntries(
+        Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype)]),
+      );
+      return seedOfDraws.within(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
+    });
+    const outputs: OutputValues = {};
+    for (const [name, tensor] of Object.entries(results)) {
+      const data = tensor.dataSync();
+      outputs[name] = tensor.dtype === 'float32' ? Float32Array.from(data) : Int32Array.from(data);
+      tensor.dispose();
+    }
+    return outputs;
+  };
   return {
     compileMs: 0,
     nodes: 0,
     multiplyAdds: 0,
-    run: async (values, seed = 0) => {
-      checkInputs(options, values);
-      const results = tf.tidy(() => {
-        const inputs = Object.fromEntries(
-          Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype)]),
-        );
-        return seedOfDraws.within(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
-      });
-      const outputs: OutputValues = {};
-      for (const [name, tensor] of Object.entries(results)) {
-        const data = tensor.dataSync();
-        outputs[name] = tensor.dtype === 'float32' ? Float32Array.from(data) : Int32Array.from(data);
-        tensor.dispose();
-      }
-      return outputs;
+    run,
+    runWith: async (values, output, use) => {
+      const { [output]: found } = await run(values);
+      if (!(found instanceof Float32Array)) throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
+      return use(found);
     },
   };
 }

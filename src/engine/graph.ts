@@ -114,6 +114,12 @@ export function readTensor(tensor: Pointer, dtype: number): Float32Array | Int32
   throw new WorkError(`an output of TensorFlow type ${dtype} cannot be read: return float32, int32 or bool from a step`);
 }
 
+/** A float32 tensor's values where they lie: valid until the tensor is deleted. */
+export function floatsOf(tensor: Pointer): Float32Array {
+  const bytes = tensorBytes(tensor);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
 function toHostArray(values: unknown, dtype: number): HostArray {
   const numbers = values as ArrayLike<number>;
   if (dtype === DataTypeCode.float32) return values instanceof Float32Array ? values : Float32Array.from(numbers);

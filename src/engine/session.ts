@@ -67,13 +67,29 @@ export function closeSession(session: Session): void {
  * Runs the graph off the main thread: feeds in, fetched values out, targets run for their effect.
  * @throws WorkError with the place in the network that TensorFlow names
  */
-export async function runSession(
+export function runSession(
   session: Session,
   feeds: readonly Feed[],
   fetches: readonly Fetch[],
   targets: readonly Pointer[],
   doing: string,
 ): Promise<(Float32Array | Int32Array)[]> {
+  const copies = (tensors: readonly Pointer[]) => tensors.map((tensor, i) => readTensor(tensor, (fetches[i] as Fetch).dtype));
+  return runSessionWith(session, feeds, fetches, targets, doing, copies);
+}
+
+/**
+ * The same with what `use` makes of the fetched tensors, which are deleted after it.
+ * @throws WorkError with the place in the network that TensorFlow names, and what `use` throws
+ */
+export async function runSessionWith<T>(
+  session: Session,
+  feeds: readonly Feed[],
+  fetches: readonly Fetch[],
+  targets: readonly Pointer[],
+  doing: string,
+  use: (tensors: readonly Pointer[]) => T,
+): Promise<T> {
   const inputs = feeds.map((feed) => createTensor(feed.shape, feed.dtype, feed.values));
   const results: (Pointer | null)[] = new Array(fetches.length).fill(null);
   const status = api.newStatus();
@@ -84,7 +100,7 @@ export async function runSession(
   try {
     await run;
     if (api.statusCode(status) !== 0) throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
-    return results.map((tensor, i) => readTensor(tensor as Pointer, (fetches[i] as Fetch).dtype));
+    return use(results as Pointer[]);
   } finally {
     session.running.delete(run);
     api.deleteStatus(status);

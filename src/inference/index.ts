@@ -1,10 +1,10 @@
 export type { OutputKind } from './average-logits.js';
 export { spatialSize } from './axis-order.js';
 export { channelValue, type LabelScheme, labelScheme, outputChannels } from './label-scheme.js';
-export { asSlab, type LogitSlab } from './logit-slab.js';
+export { asSlab, collectLogits, type LogitSlab } from './logit-slab.js';
 export { type CasePrediction, type PredictCaseOptions, predictCase, predictLabel } from './predict-case.js';
 export { imageSizeOf, openPredictor, type Predictor, type PredictorOptions, predictorOf, requireImageSize } from './predictor.js';
-export { slidingWindow, slidingWindowSlabs, type Watch, type WindowOptions, type WindowPredictor, type WindowSettings } from './sliding-window.js';
+export { slidingWindowSlabs, type Watch, type WindowNetwork, type WindowOptions, type WindowSettings } from './sliding-window.js';
 export { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';
 export { openWindowSums } from './window-sums.js';
 export { gaussianImportance, type MirrorAxes, mirrorings, windowStarts } from './windows.js';

@@ -5,7 +5,7 @@ import type { Triple, Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
 import { spatialSize } from './axis-order.js';
 import { collectLogits, type LogitSlab } from './logit-slab.js';
-import { slidingWindowSlabs, type Watch, type WindowPredictor, type WindowSettings } from './sliding-window.js';
+import { slidingWindowSlabs, type Watch, type WindowNetwork, type WindowSettings } from './sliding-window.js';
 
 export interface PredictorOptions extends WindowSettings {
   readonly network: Network;
@@ -30,8 +30,8 @@ export interface Predictor {
  */
 export function openPredictor({ network, states, precision, ...settings }: PredictorOptions): Predictor {
   requireImageSize(network, settings.window, 'inference.window');
-  const predictors = states.map((state) => windowPredictor(network, state, precision, settings));
-  return predictorOf(network, (volume, watch) => slidingWindowSlabs(volume, { ...settings, ...watch, outChannels: network.outChannels }, predictors));
+  const networks = states.map((state) => windowNetwork(network, state, precision, settings));
+  return predictorOf(network, (volume, watch) => slidingWindowSlabs(volume, { ...settings, ...watch, outChannels: network.outChannels }, networks));
 }
 
 /** A predictor whose logits come from slabs. */
@@ -44,7 +44,7 @@ export function predictorOf(network: Network, slabs: (volume: Volume, watch: Wat
 }
 
 /** Whole batches and those smaller ones that come up, each a graph function over the one state. */
-function windowPredictor(network: Network, state: State, precision: Precision, { window, windowBatch }: WindowSettings): WindowPredictor {
+function windowNetwork(network: Network, state: State, precision: Precision, { window, windowBatch }: WindowSettings): WindowNetwork {
   const shape = [...spatialSize(window), network.inChannels];
   const each = shape.reduce((product, n) => product * n, 1);
   const compiled = new Map<number, CompiledStep>();
@@ -62,7 +62,7 @@ function windowPredictor(network: Network, state: State, precision: Precision, {
     return step;
   };
   stepFor(windowBatch); // what does not fit is told at once
-  return async (images) => (await stepFor(images.length / each).run({ images })).logits as Float32Array;
+  return (images, use) => stepFor(images.length / each).runWith({ images }, 'logits', use);
 }
 
 /** Voxels [x, y, z] of the only images that a network takes; undefined for one that takes others too. */

@@ -1,6 +1,6 @@
 import { cropBox, type Grid, type Triple, type Volume, voxelCount } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
-import { collectLogits, type LogitSlab } from './logit-slab.js';
+import type { LogitSlab } from './logit-slab.js';
 import { openWindowSums } from './window-sums.js';
 import { gaussianImportance, type MirrorAxes, type Mirroring, mirroredSteps, mirrorings, windowStarts } from './windows.js';
 
@@ -29,70 +29,124 @@ export interface WindowOptions extends WindowSettings, Watch {
   readonly kind: OutputKind;
 }
 
-/** Logits of some windows: [B, D, H, W, C] in, [B, D, H, W, K] out, for any B up to `windowBatch`. */
-export type WindowPredictor = (images: Float32Array) => Promise<Float32Array>;
+/**
+ * Hands the logits of some windows, [B, D, H, W, C] in, [B, D, H, W, K] out for any B up to `windowBatch`, to `use`, in which alone they are
+ * valid; resolves after that. `use` may begin the next run.
+ */
+export type WindowNetwork = (images: Float32Array, use: (logits: Float32Array) => void) => Promise<void>;
 
 /**
  * Logits of a whole volume from overlapping windows, weighed by a Gaussian around each window's centre; the last window of an axis is
- * shifted inside, small volumes are padded with zeros. Agrees with MONAI's `sliding_window_inference(mode="gaussian")`.
- * @returns logits on the volume's grid, one channel a class, planar
- */
-export function slidingWindow(volume: Volume, options: WindowOptions, ...networks: readonly WindowPredictor[]): Promise<Volume> {
-  return collectLogits(volume, options.outChannels, slidingWindowSlabs(volume, options, networks));
-}
-
-/**
- * The same slices by slices, as soon as no later window reaches them: what is held is as deep as a window. The next windows go through the
- * networks while the last ones are added. Of several networks the mean of their probabilities is given, each from its own windows' logits.
+ * shifted inside, small volumes are padded with zeros. Agrees with MONAI's `sliding_window_inference(mode="gaussian")`. Given slices by
+ * slices, as soon as no later window reaches them: what is held is as deep as a window. The next windows go through the networks while the
+ * last ones are added. Of several networks the mean of their probabilities is given, each from its own windows' logits.
  */
 export async function* slidingWindowSlabs(
   volume: Volume,
   options: WindowOptions,
-  networks: readonly WindowPredictor[],
+  networks: readonly WindowNetwork[],
 ): AsyncGenerator<LogitSlab, void, undefined> {
   const { window, overlap, windowBatch, mirror, outChannels, kind, onWindow, signal } = options;
   const size = volume.size.map((n, axis) => Math.max(n, window[axis]!)) as unknown as Triple;
   const padding = size.map((n, axis) => Math.floor((n - volume.size[axis]!) / 2)) as unknown as Triple; // zeros before the volume
-  const passes = windowStarts(size, window, overlap).flatMap((at) => mirrorings(mirror).map((mirroring) => ({ at, mirroring })));
+  const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
+  const total = batches.flat().length;
   const sums = openWindowSums({ size, window, outChannels, importance: gaussianImportance(window), networks: networks.length, kind });
-  const predict = async (batch: readonly Pass[]): Promise<Float32Array[]> => {
-    const images = imagesOf(volume, batch, window, padding);
-    const logits: Float32Array[] = [];
-    for (const network of networks) logits.push(await network(images));
-    return logits;
-  };
-  const batches = Array.from({ length: Math.ceil(passes.length / windowBatch) }, (_, i) => passes.slice(i * windowBatch, (i + 1) * windowBatch));
-  let done = 0;
+  const runs = batches.flatMap((batch) => networks.map((network, member): Run => ({ batch, network, member })));
+  const imagesFor = lastOf((batch: readonly Pass[]) => imagesOf(volume, batch, window, padding));
   let row = 0; // first slice of the windows that are being added
-  let running: Promise<Float32Array[]> | undefined;
-  try {
-    for (const [i, batch] of batches.entries()) {
-      signal?.throwIfAborted();
-      running ??= predict(batch);
-      const logits = await running;
-      const following = batches[i + 1];
-      running = following && predict(following);
-      running?.catch(() => {}); // it is awaited in its turn, or not at all after another error
-      for (const [k, { at, mirroring }] of batch.entries()) {
-        if (at[2] > row) yield inVolume(sums.finish(at[2]), volume, size, padding);
-        row = at[2];
-        sums.count(at);
-        logits.forEach((values, network) => {
-          const each = values.length / batch.length;
-          sums.add(network, values.subarray(k * each, (k + 1) * each), at, mirroring);
-        });
-        onWindow?.(++done, passes.length);
+  let given = 0; // slices of the volume
+  let done = 0;
+  const running = new Map<number, Promise<void>>(); // runs that were begun, and not awaited yet
+  let latest: Promise<void> | undefined;
+  let waiting: { readonly run: Run; readonly logits: Float32Array } | undefined; // behind slices that were not taken yet
+
+  const start = (i: number): void => {
+    const run = runs[i];
+    if (!run || running.has(i)) return;
+    const { batch, network } = run;
+    const finished = network(imagesFor(batch), (logits) => {
+      if (signal?.aborted) return;
+      if (batch[0]!.at[2] > row) {
+        waiting = { run, logits: logits.slice() };
+        return;
       }
+      start(i + 1);
+      add(run, logits);
+      const following = runs[i + 2];
+      if (following) imagesFor(following.batch);
+    });
+    running.set(i, finished);
+    latest = finished.catch(() => {}); // it is awaited in its turn, or for its end alone after another error
+  };
+  const add = ({ batch, member }: Run, logits: Float32Array) => {
+    const each = logits.length / batch.length;
+    for (const [k, { at, mirroring }] of batch.entries()) {
+      if (member === 0) sums.count(at);
+      sums.add(member, logits.subarray(k * each, (k + 1) * each), at, mirroring);
+      if (member === networks.length - 1) onWindow?.(++done, total);
     }
-    yield inVolume(sums.finish(size[2]), volume, size, padding);
+  };
+  const finish = async function* (end: number) {
+    for (const slab of sums.finish(end)) {
+      const until = Math.min(slab.first + slab.depth - padding[2], volume.size[2]);
+      if (until > given) yield inVolume(slab, volume, size, padding); // other slabs are padding alone
+      given = Math.max(given, until);
+    }
+    row = end;
+  };
+  try {
+    for (const [i, run] of runs.entries()) {
+      signal?.throwIfAborted();
+      start(i);
+      const [{ at }] = run.batch as [Pass];
+      if (at[2] > row) yield* finish(at[2]);
+      await running.get(i);
+      running.delete(i);
+      if (waiting?.run !== run) continue;
+      const { logits } = waiting;
+      waiting = undefined;
+      start(i + 1);
+      add(run, logits);
+    }
+    yield* finish(size[2]);
   } finally {
-    await running?.catch(() => {});
+    await latest;
   }
+}
+
+interface Run {
+  readonly batch: readonly Pass[];
+  readonly network: WindowNetwork;
+  /** Which of the networks. */
+  readonly member: number;
 }
 
 interface Pass {
   readonly at: Triple;
   readonly mirroring: Mirroring;
+}
+
+/** Windows that begin in the same slice, `windowBatch` at most, each in all its mirrorings. */
+function batchesOf(starts: readonly Triple[], ways: readonly Mirroring[], windowBatch: number): Pass[][] {
+  const batches: Pass[][] = [];
+  for (const at of starts) {
+    for (const mirroring of ways) {
+      const last = batches.at(-1);
+      if (last && last.length < windowBatch && last[0]!.at[2] === at[2]) last.push({ at, mirroring });
+      else batches.push([{ at, mirroring }]);
+    }
+  }
+  return batches;
+}
+
+/** The function, with its last result kept. */
+function lastOf<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  let last: { readonly key: Key; readonly value: Value } | undefined;
+  return (key) => {
+    if (last?.key !== key) last = { key, value: make(key) };
+    return last.value;
+  };
 }
 
 /** Windows as [B, D, H, W, C]. */

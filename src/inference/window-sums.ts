@@ -15,98 +15,117 @@ export interface WindowSumsOptions {
   readonly kind: OutputKind;
 }
 
-/** Weighed sums of windows' logits, of as many slices as a window is deep and one more. */
+/** Weighed sums of windows' logits, of as many slices as a window is deep. */
 export interface WindowSums {
   /** Adds the logits of one network, [D, H, W, K] as they come out, for a window at `at` that was mirrored. */
   add(network: number, logits: Float32Array, at: Triple, mirroring: Mirroring): void;
   /** Counts a window's weights, once for all networks. */
   count(at: Triple): void;
-  /** The slices before `end` that were not given yet, finished; windows at `end` and beyond may be added after. */
-  finish(end: number): LogitSlab;
+  /** The slices before `end` that were not given yet, finished, a few at a time; windows at `end` and beyond may be added when all were taken. */
+  finish(end: number): Generator<LogitSlab, void, undefined>;
   /** Bytes held, whatever the volume's depth. */
   readonly bytes: number;
 }
 
-/** Windows must be added in the order of their first slices, and slices finished before a window that begins behind them is added. */
+/** New slices of a slab at most. */
+const SLAB = 8;
+
+/**
+ * Windows must be added in the order of their first slices, and slices finished before a window that begins behind them is added. Sums lie
+ * as networks give logits, the channels of a voxel together: every voxel is added to some eight times, and brought to planes once.
+ */
 export function openWindowSums({ size: [nx, ny, nz], window, outChannels, importance, networks, kind }: WindowSumsOptions): WindowSums {
   const slice = nx * ny;
-  const held = Math.min(nz, window[2] + 1); // slices: a window's, and the last finished one before them
-  const sums = Array.from({ length: networks }, () => Array.from({ length: outChannels }, () => new Float32Array(held * slice)));
-  const weights = new Float32Array(held * slice);
-  let base = 0; // the first slice held
+  const held = window[2]; // slices, each in the place of the one so many before it
+  const slices = (length: number) => Array.from({ length: held }, () => new Float32Array(length));
+  const sums = Array.from({ length: networks }, () => slices(slice * outChannels));
+  const weights = slices(slice);
+  const slab = Math.min(SLAB, nz) + 1;
+  const planes = Array.from({ length: networks }, () => Array.from({ length: outChannels }, () => new Float32Array(slab * slice)));
+  let reached = 0; // slices that windows were added to
   let given = 0; // slices finished so far
+  let inPlanes = 0; // slices of the last slab
 
-  const forget = () => {
-    const first = Math.max(0, given - 1);
-    for (const values of [weights, ...sums.flat()]) {
-      values.copyWithin(0, (first - base) * slice);
-      values.fill(0, (base + held - first) * slice);
-    }
-    base = first;
-  };
-  const firstVoxel = (at: Triple) => {
-    if (at[2] + window[2] > base + held) forget();
-    return at[0] + nx * (at[1] + ny * (at[2] - base));
+  const reach = (end: number) => {
+    for (; reached < end; reached++) for (const values of [weights, ...sums]) values[reached % held]!.fill(0);
   };
   return {
-    bytes: 4 * held * slice * (1 + networks * outChannels),
+    bytes: 4 * slice * (held * (1 + networks * outChannels) + slab * networks * outChannels),
     add: (network, logits, at, mirroring) => {
+      reach(at[2] + window[2]);
       const { first, steps } = mirroredSteps(window, mirroring);
-      addChannels(sums[network]!, logits, importance, { start: firstVoxel(at), rows: [nx, slice], window, first, steps });
-    },
-    count: (at) => {
-      const start = firstVoxel(at);
-      let i = 0;
       for (let z = 0; z < window[2]; z++) {
+        const into = sums[network]![(at[2] + z) % held]!;
         for (let y = 0; y < window[1]; y++) {
-          let target = start + nx * y + slice * z;
-          for (let x = 0; x < window[0]; x++) weights[target++]! += importance[i++]!;
+          const target = (at[0] + nx * (at[1] + y)) * outChannels;
+          const from = (first + steps[1] * y + steps[2] * z) * outChannels;
+          addRow(into, target, logits, from, steps[0], { importance, first: window[0] * (y + window[1] * z), count: window[0], outChannels });
         }
       }
     },
-    finish: (end) => {
-      const [from, to] = [(given - base) * slice, (end - base) * slice];
-      for (const values of sums.flat()) for (let i = from; i < to; i++) values[i]! /= weights[i]!;
-      if (networks > 1)
-        averageLogits(
-          kind,
-          sums.map((channels) => channels.map((values) => values.subarray(from, to))),
-        );
-      const first = Math.max(0, given - 1);
-      given = end;
-      const channels = sums[0]!.map((values) => values.subarray((first - base) * slice, to));
-      return { first, depth: end - first, channels };
+    count: (at) => {
+      reach(at[2] + window[2]);
+      let i = 0;
+      for (let z = 0; z < window[2]; z++) {
+        const into = weights[(at[2] + z) % held]!;
+        for (let y = 0; y < window[1]; y++) {
+          let target = at[0] + nx * (at[1] + y);
+          for (let x = 0; x < window[0]; x++) into[target++]! += importance[i++]!;
+        }
+      }
+    },
+    *finish(end) {
+      while (given < end) {
+        const kept = Math.min(given, 1);
+        for (const channel of planes[0]!) channel.copyWithin(0, (inPlanes - kept) * slice, inPlanes * slice);
+        const depth = Math.min(SLAB, end - given);
+        for (const [network, channels] of planes.entries()) {
+          for (let z = 0; z < depth; z++) {
+            const from = (given + z) % held;
+            for (let y = 0; y < ny; y++) finishRow(channels, (kept + z) * slice + nx * y, sums[network]![from]!, weights[from]!, nx * y, nx);
+          }
+        }
+        inPlanes = kept + depth;
+        const parts = (first: number) => planes.map((channels) => channels.map((values) => values.subarray(first * slice, inPlanes * slice)));
+        if (networks > 1) averageLogits(kind, parts(kept));
+        const first = given - kept;
+        given += depth;
+        yield { first, depth: inPlanes, channels: parts(0)[0]! };
+      }
     },
   };
 }
 
-interface Placed {
-  /** Index of the window's first voxel in the slices held, and the steps of those along y and z. */
-  readonly start: number;
-  readonly rows: readonly [number, number];
-  readonly window: Triple;
-  /** Voxel of the logits that belongs there, and the steps to the others. */
+interface Row {
+  readonly importance: Float32Array;
+  /** Index of the row's first weight. */
   readonly first: number;
-  readonly steps: Triple;
+  readonly count: number;
+  readonly outChannels: number;
 }
 
-function addChannels(
-  sums: readonly Float32Array[],
+/** Adds a row of a window's logits, weighed; `step` voxels on for each. */
+function addRow(
+  sums: Float32Array,
+  target: number,
   logits: Float32Array,
-  importance: Float32Array,
-  { start, rows, window: [wx, wy, wz], first, steps }: Placed,
+  from: number,
+  step: number,
+  { importance, first, count, outChannels }: Row,
 ): void {
-  const channels = sums.length;
-  const step = steps[0] * channels;
-  for (let z = 0; z < wz; z++) {
-    for (let y = 0; y < wy; y++) {
-      const row = start + rows[0] * y + rows[1] * z;
-      const weight = wx * (y + wy * z);
-      const voxel = (first + steps[1] * y + steps[2] * z) * channels;
-      for (let c = 0; c < channels; c++) {
-        const values = sums[c]!;
-        for (let x = 0, from = voxel + c; x < wx; x++, from += step) values[row + x]! += importance[weight + x]! * logits[from]!;
-      }
-    }
+  let [into, voxel] = [target, from];
+  for (let x = 0; x < count; x++) {
+    const weight = importance[first + x]!;
+    for (let c = 0; c < outChannels; c++) sums[into++]! += weight * logits[voxel + c]!;
+    voxel += step * outChannels;
+  }
+}
+
+/** Divides a row of sums by its weights, and puts each channel into its plane. */
+function finishRow(planes: readonly Float32Array[], target: number, sums: Float32Array, weights: Float32Array, first: number, count: number): void {
+  const channels = planes.length;
+  for (let c = 0; c < channels; c++) {
+    const plane = planes[c]!;
+    for (let x = 0, from = first * channels + c; x < count; x++, from += channels) plane[target + x] = sums[from]! / weights[first + x]!;
   }
 }

@@ -40,7 +40,7 @@ export interface TrainingLoop {
   readonly firstStep: number;
   readonly schedule: Schedule;
   readonly seed: number;
-  readonly train: CompiledStep;
+  readonly train: Pick<CompiledStep, 'run'>;
   readonly loader: CropLoader;
   /** What the compiled step is fed, beside learning rate and corrections. */
   inputsOf(batch: CropBatch, step: number): InputValues;

@@ -100,6 +100,37 @@ describe('compiled steps', () => {
     state.dispose();
   });
 
+  it.each(['graph', 'eager'] as const)('hands its values to a function, which may begin the next run before it reads them, %s', async (engine) => {
+    const state = createState(parameters, { engine });
+    const step = compile(({ image: x }, v) => ({ y: conv3d(x as Tensor5D, v.kernel as never) }), {
+      name: 'conv',
+      inputs,
+      state,
+      precision: 'float32',
+    });
+    const images = [1, 2, 3].map((seed) => normals([2, 4, 6, 8, 1], seed).data);
+    const found: Float32Array[] = [];
+    const runFrom = async (i: number): Promise<void> => {
+      if (i === images.length) return;
+      const following = await step.runWith({ image: images[i] as Float32Array }, 'y', (values) => {
+        const run = runFrom(i + 1);
+        found.push(values.slice());
+        return run;
+      });
+      await following;
+    };
+    await runFrom(0);
+    for (const [i, values] of found.entries()) expect(values).toEqual((await step.run({ image: images[i] as Float32Array })).y);
+    expect(found).toHaveLength(images.length);
+    await expect(step.runWith({ image }, 'z', () => {})).rejects.toThrow('conv: there is no float32 output z');
+    await expect(
+      step.runWith({ image }, 'y', () => {
+        throw new Error('not taken');
+      }),
+    ).rejects.toThrow('not taken');
+    state.dispose();
+  });
+
   it('leaves no tensor behind', async () => {
     await losses('graph', 1);
     const before = tf.memory().numTensors;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { collectLogits, slidingWindowSlabs, type WindowNetwork, type WindowOptions } from '../../src/inference/index.js';
 import { axisAlignedAffine, type Triple, type Volume } from '../../src/volume/index.js';
 
 /** Made by `test/parity/inference/make_inference_references.py`. */
@@ -8,6 +9,19 @@ export function readReference<T>(name: string): T {
 
 /** Float32, little-endian, x fastest. */
 export const decodeFloats = (base64: string): Float32Array => new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer);
+
+/** Logits of some windows, [B, D, H, W, C] in, [B, D, H, W, K] out. */
+export type WindowPredictor = (images: Float32Array) => Promise<Float32Array>;
+
+export const asNetwork =
+  (predict: WindowPredictor): WindowNetwork =>
+  async (images, use) =>
+    use(await predict(images));
+
+/** Logits of a whole volume. */
+export function slidingWindow(volume: Volume, options: WindowOptions, ...predictors: readonly WindowPredictor[]): Promise<Volume> {
+  return collectLogits(volume, options.outChannels, slidingWindowSlabs(volume, options, predictors.map(asNetwork)));
+}
 
 /** The small whole numbers that the references are made from; they tell voxels and channels apart. */
 export function numberedVolume(size: Triple, channels: number): Volume {

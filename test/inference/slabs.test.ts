@@ -9,13 +9,12 @@ import {
   openLabel,
   openWindowSums,
   outputChannels,
-  slidingWindow,
   slidingWindowSlabs,
 } from '../../src/inference/index.js';
 import { axisAlignedAffine, type Grid, resampleToGrid, spacingOf, type Triple, type Volume, voxelCount } from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
 import { sampled, sourceGrids, storages, storedGrid, upright } from './grids.js';
-import { numberedVolume, positionDependentPredictor } from './references.js';
+import { asNetwork, numberedVolume, positionDependentPredictor, slidingWindow } from './references.js';
 
 const organs = labelScheme({ 1: 'liver', 2: 'tumour' });
 const brats = labelScheme({ 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' }, { WT: [1, 2, 4], TC: [1, 4], ET: [4] });
@@ -95,7 +94,9 @@ describe('the slabs of a sliding window', () => {
         const volume = numberedVolume(size, 1);
         const whole = await slidingWindow(volume, { ...options, overlap }, positionDependentPredictor(window, 1));
         let end = 0;
-        for await (const { first, depth, channels } of slidingWindowSlabs(volume, { ...options, overlap }, [positionDependentPredictor(window, 1)])) {
+        for await (const { first, depth, channels } of slidingWindowSlabs(volume, { ...options, overlap }, [
+          asNetwork(positionDependentPredictor(window, 1)),
+        ])) {
           expect(first).toBe(Math.max(0, end - 1));
           channels.forEach((values, c) => {
             const from = c * voxelCount(volume) + first * size[0] * size[1];
@@ -112,7 +113,9 @@ describe('the slabs of a sliding window', () => {
   it('are no deeper than a window and a slice, whatever the depth of the volume', async () => {
     const deepest = async (depth: number) => {
       let most = 0;
-      const slabs = slidingWindowSlabs(numberedVolume([5, 5, depth], 1), { ...options, overlap: 0.5 }, [positionDependentPredictor(window, 1)]);
+      const slabs = slidingWindowSlabs(numberedVolume([5, 5, depth], 1), { ...options, overlap: 0.5 }, [
+        asNetwork(positionDependentPredictor(window, 1)),
+      ]);
       for await (const slab of slabs) most = Math.max(most, slab.depth);
       return most;
     };
@@ -122,8 +125,8 @@ describe('the slabs of a sliding window', () => {
   it('are held in as many bytes, whatever the depth of the volume', () => {
     const bytes = (depth: number, networks = 1) =>
       openWindowSums({ size: [8, 9, depth], window, outChannels: 14, importance: gaussianImportance(window), networks, kind: 'classes' }).bytes;
-    expect(bytes(1000)).toBe(4 * 8 * 9 * (6 + 1) * (14 + 1)); // slices of a window and one more, of logits and weights
+    expect(bytes(1000)).toBe(4 * 8 * 9 * (6 * (14 + 1) + 9 * 14)); // slices of a window, of logits and weights, and those of a slab
     expect(bytes(10)).toBe(bytes(1000));
-    expect(bytes(1000, 3)).toBe(4 * 8 * 9 * (6 + 1) * (3 * 14 + 1));
+    expect(bytes(1000, 3)).toBe(4 * 8 * 9 * (6 * (3 * 14 + 1) + 9 * 3 * 14));
   });
 });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gaussianImportance, slidingWindow, windowStarts } from '../../src/inference/index.js';
+import { gaussianImportance, windowStarts } from '../../src/inference/index.js';
 import type { Triple } from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
-import { decodeFloats, numberedVolume, positionDependentPredictor, readReference } from './references.js';
+import { decodeFloats, numberedVolume, positionDependentPredictor, readReference, slidingWindow } from './references.js';
 
 interface SlidingCase {
   readonly name: string;

@@ -9,6 +9,7 @@ import { labelScheme, openPredictor, type Predictor, predictorOf, slidingWindowS
 import { initialiseParameters, unet } from '../../src/network/index.js';
 import { type Triple, type Volume, writeNifti } from '../../src/volume/index.js';
 import { ellipsoid } from './grids.js';
+import { asNetwork } from './references.js';
 
 export const scheme = labelScheme({ 1: 'liver', 2: 'tumour' });
 
@@ -36,7 +37,7 @@ export function thresholdPredictor(least: number, size: Triple): Predictor {
     return logits;
   };
   return predictorOf({ ...network, outChannels: 2 }, (volume, watch) =>
-    slidingWindowSlabs(volume, { ...windows, ...watch, window: size, outChannels: 2, kind: 'classes' }, [decide]),
+    slidingWindowSlabs(volume, { ...windows, ...watch, window: size, outChannels: 2, kind: 'classes' }, [asNetwork(decide)]),
   );
 }
 

@@ -20,9 +20,6 @@ function loopOf(
     schedule: { steps: 8, warmupSteps: 0, peak: 1 },
     seed: 0,
     train: {
-      compileMs: 0,
-      nodes: 0,
-      multiplyAdds: 0,
       run: async ({ learningRate }) => {
         const step = told.filter((event) => event.startsWith('step')).length;
         told.push(`step ${loop.firstStep + step + 1}`);
