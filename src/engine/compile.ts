@@ -1,6 +1,7 @@
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, floatsOf, typeAttribute } from './graph.js';
+import { assemblesAtOnce } from './planes.js';
 import { seedOfDraws } from './random.js';
 import { type Feed, type Fetch, runSession, runSessionWith } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
@@ -27,6 +28,8 @@ export interface CompileOptions {
   readonly state: State;
   /** Convolutions and matrix products in this type; everything else stays float32. Eager mode knows only float32. */
   readonly precision: Precision;
+  /** `time` takes more memory for less time, where nothing is kept for a gradient; by default `memory`. */
+  readonly spares?: 'time' | 'memory';
 }
 
 export interface CompiledStep {
@@ -113,7 +116,8 @@ function traceStep(
           updates.push(addOp(graph, op, operands, attributes, targets.map(lent.settled)));
         };
         const traced = () => updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
-        const results = seedOfDraws.within(trace.tensorFor(seedFeed) as Scalar, traced);
+        const seeded = () => seedOfDraws.within(trace.tensorFor(seedFeed) as Scalar, traced);
+        const results = assemblesAtOnce.within(options.spares === 'time', seeded);
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           const { dtype } = describeOutput(graph, output);

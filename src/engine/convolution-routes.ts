@@ -82,7 +82,7 @@ const ofType = (attributes: readonly OpAttribute[], type: number): OpAttribute[]
 const LEAST_VOXELS_BY_PLANES = 2 ** 16;
 
 /** Below so many channels in or out the transforms cost what the products save, and below so many voxels the calls of many ops do. */
-const [LEAST_CHANNELS_BY_WINOGRAD, LEAST_VOXELS_BY_WINOGRAD] = [32, 10 ** 3];
+const [LEAST_CHANNELS_BY_WINOGRAD, LEAST_VOXELS_BY_WINOGRAD] = [24, 10 ** 3];
 
 function gainsByWinograd(size: readonly number[], [, , , inputs = 0, outputs = 0]: readonly number[]): boolean {
   return Math.min(inputs, outputs) >= LEAST_CHANNELS_BY_WINOGRAD && voxels(size) >= LEAST_VOXELS_BY_WINOGRAD;

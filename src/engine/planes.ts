@@ -1,6 +1,7 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import { attribute, type OpAttribute } from './native-backend.js';
+import { stepScope } from './step-scope.js';
 
 /** Neighbouring planes of one item of a batch. */
 export interface Planes {
@@ -34,9 +35,12 @@ export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], ty
   return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(0))], attributes);
 }
 
+/** Whether the step being traced assembles outputs at once, and not in place. */
+export const assemblesAtOnce = stepScope<boolean>();
+
 /**
  * The images of several steps as one [N, H, W, C], each written to its place as soon as it is there: a concatenation needs all of them beside the
- * whole.
+ * whole, but takes half the time.
  * @param images    of the whole, N
  * @param addImages adds the ops that make the images of one step, which come behind those of the steps before; `earlier` is there when they are
  */
@@ -49,6 +53,11 @@ export function addAssembly(
 ): GraphOutput {
   const first = addImages(0, undefined);
   if (steps === 1) return first;
+  if (assemblesAtOnce.current()) {
+    const parts = [first];
+    while (parts.length < steps) parts.push(addImages(parts.length, parts.at(-1)));
+    return addConcatenation(graph, parts, type);
+  }
   let [written = 0, ...plane] = describeOutput(graph, first).shape;
   const shape = [addInt32s(graph, [images, ...plane])];
   const empty = addOp(graph, 'Empty', shape, [typeAttribute('dtype', type), attribute.bool('init', false)], [first.oper]);

@@ -56,7 +56,7 @@ function windowNetwork(network: Network, state: State, precision: Precision, { w
         const pass = { training: false, dropoutKey: 0 };
         return { logits: network.decode(network.encode(images as never, parameters, pass), parameters, pass) };
       },
-      { name: 'inference', inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } }, state, precision },
+      { name: 'inference', inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } }, state, precision, spares: 'time' },
     );
     compiled.set(batch, step);
     return step;
