@@ -24,6 +24,10 @@ import { weightsCommand } from './weights.js';
 export async function main(args: readonly string[]): Promise<void> {
   const context = openContext();
   const verbose = args.includes('--verbose');
+  process.on('uncaughtException', (error) => {
+    context.terminal.close();
+    process.exit(printError(error, { verbose, interrupted: false })); // thrown out of any call: nothing is left that could go on
+  });
   try {
     const add = <F>(command: Command<F>) => commandModule(command, context);
     await yargs([...args])

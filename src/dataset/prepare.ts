@@ -4,7 +4,7 @@ import { WorkError } from '../errors.js';
 import { type DatasetFile, readDatasetFile } from './dataset-file.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord } from './prepare-cases.js';
-import { leftoverCases, lockFolder, removePartialFiles } from './prepared-folder.js';
+import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
 import { indexFileName, type PreparedIndex, readPreparedIndexIfAny, type SkippedCase } from './prepared-index.js';
 import { itemsOfShard, readSkippedOfShards, removeShardRecords, type Shard, shardName, writeShardRecord } from './shards.js';
 import { indexDatasets, type SourceDataset } from './source-case.js';
@@ -48,7 +48,7 @@ export interface PrepareResult extends ShardResult {
  */
 export async function prepareDatasets(options: PrepareOptions): Promise<PrepareResult> {
   const work = await listWork(options);
-  const release = await lockFolder(work.out);
+  const release = await lockPreparedFolder(work.out);
   try {
     await removePartialFiles(work.out, work.tasks);
     return await writeIndex(work, await prepareCases(work.tasks, { ...options, out: work.out }));
@@ -64,7 +64,7 @@ export async function prepareDatasets(options: PrepareOptions): Promise<PrepareR
 export async function prepareShard(options: PrepareOptions, shard: Shard): Promise<ShardResult> {
   const { out, tasks } = await listWork(options);
   const own = itemsOfShard(tasks, shard);
-  const release = await lockFolder(out, shardName(shard));
+  const release = await lockPreparedFolder(out, shardName(shard));
   try {
     await removePartialFiles(out, own);
     const outcomes = await prepareCases(own, { ...options, out });
@@ -81,7 +81,7 @@ export async function prepareShard(options: PrepareOptions, shard: Shard): Promi
  */
 export async function mergeShards(choice: DatasetChoice): Promise<PrepareResult> {
   const work = await listWork(choice);
-  const release = await lockFolder(work.out);
+  const release = await lockPreparedFolder(work.out);
   try {
     const skippedByShards = new Map((await readSkippedOfShards(work.out)).map((entry) => [entry.id, entry]));
     const skippedBefore = new Map((await previousIndex(work))?.skipped.map((entry) => [entry.id, entry]));

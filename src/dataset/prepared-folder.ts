@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lock } from 'proper-lockfile';
 import { WorkError } from '../errors.js';
+import { lockFolder } from '../folder-lock.js';
 import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
 
 /**
@@ -10,15 +10,12 @@ import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
  * @returns what gives it back
  * @throws WorkError when the folder cannot be made or another writer has that part
  */
-export async function lockFolder(out: string, part?: string): Promise<() => Promise<void>> {
+export async function lockPreparedFolder(out: string, part?: string): Promise<() => Promise<void>> {
   await mkdir(out, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new WorkError(`the folder ${out} cannot be made (${cause.code}): choose another --out`, { file: out }, { cause });
   });
-  // A lock left by a killed run is stale after 10 s, so waiting a little longer than that is enough to continue after it.
-  const retries = { retries: 12, minTimeout: 1000, maxTimeout: 1000 };
-  return lock(part === undefined ? out : join(out, part), { stale: 10_000, retries, realpath: false }).catch((cause: unknown) => {
-    throw new WorkError(`another prepare is writing to ${out}: wait for it or choose another --out`, { file: out }, { cause });
-  });
+  const path = part === undefined ? out : join(out, part);
+  return lockFolder(path, `another prepare is writing to ${out}: wait for it or choose another --out`);
 }
 
 /**

@@ -69,8 +69,7 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
     add(name, attributes, inputs, count) {
       const products = productInputs[name];
       if (products) {
-        const earlier = name.includes('Backprop') ? inputs.at(-1) : undefined; // what is not kept rounded is rounded when its gradient is there
-        const operands = inputs.map((input, i) => (products.includes(i) ? rounded(input, earlier) : input));
+        const operands = inputs.map((input, i) => (products.includes(i) ? rounded(input, earlierThan(name, inputs, i)) : input));
         if (bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs)) {
           const product = addRoundedProduct(graph, name, attributes, operands, avx512);
           return [isNarrow(graph, product) ? widened(product) : product];
@@ -91,6 +90,15 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
 }
 
 /**
+ * What must be there before an operand is converted: a copy that both a product and its gradient take would be kept in between. A convolution's
+ * gradient waits for its own gradient, and the product of two matrices, which may be either, for the other one.
+ */
+function earlierThan(name: string, operands: readonly GraphOutput[], i: number): GraphOutput | undefined {
+  if (name.includes('Backprop')) return operands.at(-1);
+  return name.includes('MatMul') ? operands[1 - i] : undefined;
+}
+
+/**
  * Without hardware that gains by multiplying bfloat16: the rounded operands, multiplied in float32. That is the arithmetic of bfloat16 units,
  * which accumulate in float32, without their speed. With AVX-512, which gains by smaller values between the products, the result is bfloat16 too.
  */
@@ -101,7 +109,9 @@ function addRoundedProduct(
   operands: readonly GraphOutput[],
   avx512: boolean,
 ): GraphOutput {
-  const wide = operands.map((operand) => (isNarrow(graph, operand) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32) : operand));
+  const wide = operands.map((operand, i) =>
+    isNarrow(graph, operand) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32, earlierThan(name, operands, i)) : operand,
+  );
   const convolution = addConvolution(graph, name, avx512 ? operands : wide, attributes);
   if (convolution) return convolution;
   const product = addOutput(graph, name, wide, attributes);

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { lock } from 'proper-lockfile';
 import writeFileAtomic from 'write-file-atomic';
 import { parse, stringify } from 'yaml';
 import { DataError, UsageError, WorkError } from '../errors.js';
+import { lockFolder } from '../folder-lock.js';
 import { type RunState, readRunState } from './checkpoint.js';
 
 /** A run's settings as plain data; `config.yaml` holds them as resolved. */
@@ -31,7 +31,7 @@ export async function openRunFolder(path: string, config: RunConfig, resume: boo
   await mkdir(join(path, 'checkpoints'), { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new WorkError(`the run folder ${path} cannot be made (${cause.code}): choose another --out`, { file: path }, { cause });
   });
-  const release = await lockFolder(path);
+  const release = await lockFolder(path, `another process is writing to ${path}: wait for it or choose another --out`);
   try {
     requireAsExpected(path, existsSync(configFile), resume); // another process may have begun it while this one waited
     if (resume) requireSameConfig(config, await readRunConfig(path), configFile);
@@ -81,12 +81,4 @@ function flattened(config: RunConfig, prefix = ''): Map<string, unknown> {
       return [...flattened(value, `${prefix}${key}.`)];
     }),
   );
-}
-
-/** A killed run's lock goes stale after 10 s; resuming right after waits that long. */
-async function lockFolder(path: string): Promise<() => Promise<void>> {
-  const retries = { retries: 12, factor: 1, minTimeout: 1000, maxTimeout: 1000 };
-  return lock(path, { stale: 10_000, retries }).catch((cause: unknown) => {
-    throw new WorkError(`another process is writing to ${path}: wait for it or choose another --out`, { file: path }, { cause });
-  });
 }

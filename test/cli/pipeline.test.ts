@@ -1,9 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readVolumeHeader } from '../../src/volume/index.js';
 import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } from '../dataset/generated-data.js';
-import { runCli } from './run-cli.js';
+import { lastLine, runCli } from './run-cli.js';
 
 const folder = temporaryFolder();
 const prepared = join(folder, 'prepared');
@@ -78,6 +78,18 @@ describe('the command line, from scans to a table', () => {
       .trim()
       .split('\n');
     expect(log.map((line) => JSON.parse(line).msg)).toEqual(expect.arrayContaining(['started', 'validated', 'checkpoint', 'finished']));
+  });
+
+  it('ends a run in one sentence when its folder is taken from it', async () => {
+    const out = join(folder, 'taken');
+    const args = ['pretrain', '--config', 'configs/smoke/pretrain.yaml', ...data, '--out', out];
+    const { code, stderr } = await runCli([...args, '--set', 'train.steps=200000', '--set', 'train.validateEvery=0'], (text) => {
+      if (text.includes('pre-training 1/')) rmSync(`${out}.lock`, { recursive: true, force: true }); // looked at every five seconds
+    });
+    expect(lastLine(stderr)).toBe(
+      `hybridmim: ${out} was removed, or another process took it over, while this one was writing to it: see who did, and run the command again`,
+    );
+    expect(code).toBe(1);
   });
 
   it('fine-tunes from those weights', async () => {
