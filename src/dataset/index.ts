@@ -25,7 +25,6 @@ export {
   preprocessImage,
   preprocessingOf,
   preprocessingSchema,
-  preprocessLabel,
 } from './preprocessing.js';
 export { readChannels } from './read-channels.js';
 export { gridDifference, requireSameGrid } from './same-grid.js';

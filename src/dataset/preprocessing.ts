@@ -72,13 +72,6 @@ export function preprocessImage(source: Volume, settings: Preprocessing, file = 
   return { image: cropBox(scaled, start, volume.size), cropStart: start };
 }
 
-/** The label on the grid its image was brought to: RAS, nearest neighbour, the image's crop. */
-export function preprocessLabel(source: Volume, settings: Preprocessing, image: Pick<PreprocessedImage, 'cropStart'> & { image: Volume }): Volume {
-  const upright = reorientToRas(source);
-  const resampled = settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'nearest');
-  return cropBox(resampled, image.cropStart, image.image.size);
-}
-
 /** What is done to an image, in order, for people to read. */
 export function preprocessingSteps({ spacing, intensity, windowHu, foregroundThreshold }: Preprocessing): string[] {
   return [

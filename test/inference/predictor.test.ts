@@ -6,6 +6,7 @@ import { sampled, upright } from './grids.js';
 import { network, parameters, tinyPredictor, window } from './tiny-predictor.js';
 
 const predictor = tinyPredictor();
+const inThrees = tinyPredictor({ windowBatch: 3 });
 
 describe('a predictor', () => {
   it('gives for one window what the network gives, axes in the order of the file', async () => {
@@ -25,6 +26,15 @@ describe('a predictor', () => {
     const planar = Float32Array.from({ length: expected.length }, (_, i) => expected[(i % (nx * ny * nz)) * 3 + Math.floor(i / (nx * ny * nz))]!);
     // Compiled and eager sum convolutions in another order; logits are of the order of 1.
     expect(largestDifference(data, planar)).toBeLessThan(1e-4);
+  });
+
+  it('gives with several windows at once, fewer in the last batch, what it gives with one', async () => {
+    const volume = sampled([48, 40, 24], upright.affine, ([x, y, z]) => Math.sin(0.3 * x) + Math.cos(0.2 * y) + 0.05 * z);
+    const one = await predictor.logits(volume);
+    const several = await inThrees.logits(volume); // of the eight windows that begin in a slice
+    expect(several.data.every(Number.isFinite)).toBe(true);
+    // A convolution of three items may sum in another order than one of one.
+    expect(largestDifference(several.data, one.data)).toBeLessThan(1e-5);
   });
 
   it('predicts with the present values of a state that goes on training', async () => {

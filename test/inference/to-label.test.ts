@@ -1,9 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { type Preprocessing, preprocessImage, preprocessLabel } from '../../src/dataset/index.js';
+import { type PreprocessedImage, type Preprocessing, preprocessImage } from '../../src/dataset/index.js';
 import { dice } from '../../src/evaluation/index.js';
 import { channelValue, type LabelScheme, labelScheme, outputChannels } from '../../src/inference/index.js';
 import { labelOnGrid, logitsOnGrid } from '../../src/inference/to-label.js';
-import { applyAffine, axisAlignedAffine, cropBox, invertAffine, type Triple, type Volume, voxelCount } from '../../src/volume/index.js';
+import {
+  applyAffine,
+  axisAlignedAffine,
+  cropBox,
+  invertAffine,
+  reorientToRas,
+  resampleToSpacing,
+  type Triple,
+  type Volume,
+  voxelCount,
+} from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
 import { ellipsoid, sampled, sourceGrids } from './grids.js';
 
@@ -29,6 +39,12 @@ function perfectLogits(label: Volume, scheme: LabelScheme): Volume {
   return { ...label, channels, data };
 }
 
+/** The label on the grid that its image was brought to, as `prepare` makes it of a case that it reads in slices. */
+function onPreparedGrid(label: Volume, { spacing }: Preprocessing, { image, cropStart }: PreprocessedImage): Volume {
+  const upright = reorientToRas(label);
+  return cropBox(spacing === null ? upright : resampleToSpacing(upright, spacing, 'nearest'), cropStart, image.size);
+}
+
 const masksOf = ({ data }: Volume, values: readonly number[]) => Uint8Array.from(data, (value) => Number(values.includes(value)));
 
 describe.each(sourceGrids)('a label brought to the prepared grid and back, $name', ({ size, affine }) => {
@@ -40,7 +56,7 @@ describe.each(sourceGrids)('a label brought to the prepared grid and back, $name
   ])('keeps its classes and their places: $scheme.kind', ({ scheme, values }) => {
     const label = { ...sampled(size, affine, values), data: Uint8Array.from(sampled(size, affine, values).data) };
     const prepared = preprocessImage(image, ct);
-    const back = labelOnGrid(perfectLogits(preprocessLabel(label, ct, prepared), scheme), image, scheme);
+    const back = labelOnGrid(perfectLogits(onPreparedGrid(label, ct, prepared), scheme), image, scheme);
     expect(back).toMatchObject({ size, affine, spacing: image.spacing, channels: 1 });
     expect(back.data).toBeInstanceOf(Uint8Array);
     const [first, ...others] = scheme.values.map((members) => dice(masksOf(back, members), masksOf(label, members))!);
@@ -54,7 +70,7 @@ describe.each(sourceGrids)('a label brought to the prepared grid and back, $name
     const label = { ...sampled(size, affine, bratsValues), data: Uint8Array.from(sampled(size, affine, bratsValues).data) };
     const settings = { ...ct, spacing: null };
     const prepared = preprocessImage(image, settings);
-    const back = labelOnGrid(perfectLogits(preprocessLabel(label, settings, prepared), brats), image, brats);
+    const back = labelOnGrid(perfectLogits(onPreparedGrid(label, settings, prepared), brats), image, brats);
     expect(largestDifference(back.data, label.data)).toBe(0);
   });
 
