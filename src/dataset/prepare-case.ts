@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { DataError } from '../errors.js';
-import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlices, uprightSlices, type VolumeSlices } from '../volume/index.js';
+import {
+  type ChannelParts,
+  type Grid,
+  nonZeroMoments,
+  openSlices,
+  shiftAffine,
+  type UprightSlices,
+  uprightSlices,
+  type VolumeSlices,
+  zScoreScaling,
+} from '../volume/index.js';
 import type { ChunkedArray, ChunkedHeader } from './chunked-format.js';
 import { classFinder } from './class-positions.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
@@ -73,6 +83,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       resampledSize: [...image.grid.size],
       cropStart: [...written.box.start],
       intensity: written.intensity,
+      ...(written.zScores && { zScores: written.zScores }),
       classVoxels,
       fingerprint: { settings: settingsFingerprint(preprocessing, task.classes, source), sources },
     };
@@ -130,7 +141,7 @@ function writeImage(
   spilled: SpilledVolume,
   { out, source, preprocessing }: PrepareCaseTask,
   hashes: readonly string[],
-): { box: Box; grid: PreparedCase['source']; intensity: PreparedCase['intensity'] } {
+): { box: Box; grid: PreparedCase['source'] } & Pick<PreparedCase, 'intensity' | 'zScores'> {
   const box = spilled.foreground;
   if (!box) throw noForeground(preprocessing.foregroundThreshold!, source.images.join(', '));
   const channelParts = (of: Box, channel: number): ChannelParts => {
@@ -139,7 +150,9 @@ function writeImage(
     };
   };
   const whole: Box = { start: [0, 0, 0], size: grid.size };
-  const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
+  const everyPart = Array.from({ length: channels }, (_, channel) => channelParts(whole, channel));
+  const zScores = preprocessing.intensity === 'z-score' ? everyPart.map(nonZeroMoments) : undefined;
+  const scalings = zScores?.map(zScoreScaling) ?? everyPart.map((parts) => intensityScaling(preprocessing, parts));
   // What is above the threshold lies in the box, so that one pass over the box is enough.
   const counters = spilled.above.map((voxels) => intensityCounter(voxels, preprocessing.foregroundThreshold));
   const scaledSlabs = function* () {
@@ -157,7 +170,7 @@ function writeImage(
   const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
   const described = { ...cropped, channels, steps: preprocessingSteps(preprocessing), sources: [...hashes] };
   writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
-  return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()) };
+  return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()), ...(zScores && { zScores }) };
 }
 
 /** The label in its image's box, with the positions of its classes. */

@@ -45,6 +45,8 @@ export const preparedCaseSchema = z.object({
   cropStart: triple,
   /** Source intensities (HU) inside the crop, above the foreground threshold, per channel. */
   intensity: z.array(intensityStatistics),
+  /** What each channel's z-score subtracted and divided by, where the intensities were scaled so. */
+  zScores: z.array(z.object({ mean: z.number(), std: z.number() })).optional(),
   /** For each class value in the prepared label: its voxels, and how many positions the label file stores. */
   classVoxels: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int() })),
   /** What the case was made from; a later run leaves it alone while this stays so. */

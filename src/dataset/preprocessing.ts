@@ -6,6 +6,7 @@ import {
   cropToForeground,
   ctScaling,
   type IntensityScaling,
+  nonZeroMoments,
   percentileScaling,
   reorientToRas,
   resampleToSpacing,
@@ -88,7 +89,7 @@ export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'i
     case 'ct-window':
       return ctScaling(windowHu);
     case 'z-score':
-      return zScoreScaling(parts);
+      return zScoreScaling(nonZeroMoments(parts));
     case 'percentile':
       return percentileScaling(parts, 0.5, 99.5);
     case 'none':

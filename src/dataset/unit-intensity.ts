@@ -1,3 +1,4 @@
+import { DataError } from '../errors.js';
 import type { PreparedCase } from './prepared-index.js';
 
 /** Map of one channel's prepared values to [0, 1]: `clip(value * scale + shift, 0, 1)`, where a value of 0 (background) stays 0. */
@@ -8,15 +9,21 @@ export interface UnitScale {
 
 /**
  * The map of each channel of a z-scored (MR) case to [0, 1] between the scan's own 0.5 and 99.5 percentiles; undefined where the prepared
- * values lie in [0, 1] already. z = (v - mean) / std of the scan's non-zero voxels, and what is wanted is (v - p0.5) / (p99.5 - p0.5).
+ * values lie in [0, 1] already. z = (v - mean) / std, and what is wanted is (v - p0.5) / (p99.5 - p0.5).
+ * @throws DataError for a case that was prepared before its mean and deviation were kept
  */
-export function unitScales({ preprocessing, intensity }: Pick<PreparedCase, 'preprocessing' | 'intensity'>): UnitScale[] | undefined {
+export function unitScales({ id, preprocessing, intensity, zScores }: ScaledCase): UnitScale[] | undefined {
   if (preprocessing.intensity !== 'z-score') return undefined;
-  return intensity.map(({ mean, std, p005, p995 }) => {
+  if (!zScores)
+    throw new DataError(`the prepared case ${id} does not say how it was scaled: it is of an older version, run "hybridmim prepare" again`);
+  return zScores.map(({ mean, std }, channel) => {
+    const { p005, p995 } = intensity[channel]!;
     const range = p995 - p005 || 1;
     return { scale: std / range, shift: (mean - p005) / range };
   });
 }
+
+type ScaledCase = Pick<PreparedCase, 'id' | 'preprocessing' | 'intensity' | 'zScores'>;
 
 /** A planar crop `[c][z][y][x]` on the unit scale. */
 export function toUnit(planar: ArrayLike<number>, scales: readonly UnitScale[] | undefined, channels: number): Float32Array {

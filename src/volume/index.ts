@@ -1,7 +1,16 @@
 export type { Affine } from './affine.js';
 export { affineDeterminant, applyAffine, axisAlignedAffine, composeAffines, invertAffine, shiftAffine, spacingOf } from './affine.js';
 export { cropBox, cropToForeground } from './crop.js';
-export { type ChannelParts, ctScaling, type IntensityScaling, percentile, percentileScaling, zScoreScaling } from './intensity.js';
+export {
+  type ChannelParts,
+  ctScaling,
+  type IntensityScaling,
+  nonZeroMoments,
+  percentile,
+  percentileScaling,
+  type ZScore,
+  zScoreScaling,
+} from './intensity.js';
 export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolumeHeader } from './nifti-read.js';

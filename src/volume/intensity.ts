@@ -12,8 +12,14 @@ export function ctScaling([low, high]: readonly [number, number]): IntensityScal
   return clippedScaling(low, 1 / (high - low));
 }
 
-/** To mean 0 and standard deviation 1 over the non-zero voxels; zeros, which are background in MR, stay 0. */
-export function zScoreScaling(parts: ChannelParts): IntensityScaling {
+/** What a z-score subtracts and divides by. */
+export interface ZScore {
+  readonly mean: number;
+  readonly std: number;
+}
+
+/** Mean and standard deviation of the non-zero voxels; 0 and 1 where there are none, deviation 1 where all are alike. */
+export function nonZeroMoments(parts: ChannelParts): ZScore {
   let [count, sum] = [0, 0];
   for (const part of parts()) {
     for (let i = 0; i < part.length; i++) if (part[i] !== 0) [count, sum] = [count + 1, sum + part[i]!];
@@ -21,8 +27,12 @@ export function zScoreScaling(parts: ChannelParts): IntensityScaling {
   const mean = count === 0 ? 0 : sum / count;
   let squares = 0;
   for (const part of parts()) for (let i = 0; i < part.length; i++) if (part[i] !== 0) squares += (part[i]! - mean) ** 2;
-  const deviation = (count > 0 && Math.sqrt(squares / count)) || 1;
-  return (values, target) => standardise(values, target, mean, deviation);
+  return { mean, std: (count > 0 && Math.sqrt(squares / count)) || 1 };
+}
+
+/** To the z-score; zeros, which are background in MR, stay 0. */
+export function zScoreScaling({ mean, std }: ZScore): IntensityScaling {
+  return (values, target) => standardise(values, target, mean, std);
 }
 
 /** So that the `lower` and `upper` percentiles (of all voxels, linear interpolation) become 0 and 1, clipped. */

@@ -12,12 +12,20 @@ const recipe: CorruptionRecipe = { name: 'models-genesis', flip: 0.4, shuffle: 0
 /** An MR scan with a gap of background, which is 0. */
 const brain = (x: number, y: number, z: number) => (x >= 10 && x < 13 ? 0 : 300 + ((tellingHu(x, y, z) + 950) % 700));
 
+/** Of the foreground; the z-score is over all that is not zero, whatever it is. */
+const thresholds = { mr: 0, 'mr-bright': 600, 'mr-whole': null };
+
 beforeAll(async () => {
   for (const name of ['a', 'b']) await writeCase(folder, name, [30, 28, 26], { label: false });
   await writeNifti(join(folder, 'brain.nii.gz'), volumeOf([30, 28, 26], brain));
   const ct = datasetIndex(['a', 'b'].map((id) => ({ id, image: `${id}.nii.gz`, split: 'training' }))) as { datasets: { ct: object } };
-  const mr = { ...ct.datasets.ct, modality: 'mr', foregroundThreshold: 0, cases: [{ id: 'brain', image: 'brain.nii.gz', split: 'training' }] };
-  const datasetsFile = writeJson(join(folder, 'datasets.json'), { ...ct, datasets: { ...ct.datasets, mr } });
+  const mr = Object.fromEntries(
+    Object.entries(thresholds).map(([name, foregroundThreshold]) => [
+      name,
+      { ...ct.datasets.ct, modality: 'mr', foregroundThreshold, cases: [{ id: 'brain', image: 'brain.nii.gz', split: 'training' }] },
+    ]),
+  );
+  const datasetsFile = writeJson(join(folder, 'datasets.json'), { ...ct, datasets: { ...ct.datasets, ...mr } });
   await prepareDatasets({ datasetsFile, out: preparedDir, workers: 1 });
 });
 
@@ -85,12 +93,15 @@ describe('crops that the loader corrupts', () => {
     expect(same(a.corrupted!, b.corrupted!)).toBe(false);
   });
 
-  it('of MR lie between 0 and 1, from the 0.5 to the 99.5 percentile, with background at 0', async () => {
+  it.each(Object.keys(thresholds))('of MR lie between 0 and 1, from the 0.5 to the 99.5 percentile, with background at 0: %s', async (dataset) => {
     const nothing: CorruptionRecipe = { name: 'models-genesis', flip: 0, shuffle: 0, nonlinear: 0, paint: 0, inPaint: 0 };
-    const { images } = await (await open({ datasets: ['mr'], cropSize: [30, 28, 26], corruption: { recipe: nothing, heldOut: false } })).batch(0);
-    const prepared = (await readPreparedIndex(preparedDir)).cases.find(({ name }) => name === 'brain')!;
+    const { images } = await (await open({ datasets: [dataset], cropSize: [30, 28, 26], corruption: { recipe: nothing, heldOut: false } })).batch(0);
+    const prepared = (await readPreparedIndex(preparedDir)).cases.find(({ id }) => id === `${dataset}/brain`)!;
     const { p005, p995 } = prepared.intensity[0]!;
     expect(unitScales(prepared)).toHaveLength(1);
+    expect(() => unitScales({ ...prepared, zScores: undefined })).toThrow(
+      /case .*brain does not say how it was scaled.*run "hybridmim prepare" again/,
+    );
     let at = 0;
     for (let z = 0; z < 26; z++) {
       for (let y = 0; y < 28; y++) {
