@@ -1,6 +1,8 @@
 """Timed training steps in PyTorch, and the line of JSON that tells of them."""
 import json
+import math
 import resource
+import sys
 import time
 
 import monai
@@ -10,7 +12,7 @@ import torch
 def print_timed_steps(args, loss_of, optimizer):
     """Runs args.steps steps after a first one, which warms up and compiles; `loss_of()` gives the loss of one.
 
-    Prints {"setting", "stepSeconds": [..], "losses", "peakBytes", "torch", "monai", "threads"}.
+    Prints {"setting", "stepSeconds": [..], "losses", "peakBytes", "torch", "monai", "threads"}; ends with code 1 and a sentence when a loss is not finite.
     """
     seconds, losses = [], []
     for _ in range(args.steps + 1):
@@ -21,6 +23,8 @@ def print_timed_steps(args, loss_of, optimizer):
         optimizer.step()
         losses.append(loss.item())
         seconds.append(time.perf_counter() - started)
+    if not all(math.isfinite(loss) for loss in losses):
+        sys.exit(f"the losses are not finite: {losses}")
     facts = {
         "setting": f"{args.precision} {args.setting}",
         "stepSeconds": seconds[1:],
