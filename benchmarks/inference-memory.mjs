@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { preprocessingOf } from '../dist/dataset/index.js';
 import { labelScheme, predictCase, predictorOf, slidingWindowSlabs } from '../dist/inference/index.js';
@@ -45,6 +46,7 @@ process.reallyExit(0);
 
 /** Logits that change from voxel to voxel. */
 async function standIn(images, use) {
+  await setImmediate(); // as a network, whose logits come later
   const logits = new Float32Array(images.length * outChannels);
   for (let i = 0, k = 0; i < images.length; i++) for (let c = 0; c < outChannels; c++, k++) logits[k] = images[i] * (c % 5) - c;
   use(logits);

@@ -31,7 +31,7 @@ export interface WindowOptions extends WindowSettings, Watch {
 
 /**
  * Hands the logits of some windows, [B, D, H, W, C] in, [B, D, H, W, K] out for any B up to `windowBatch`, to `use`, in which alone they are
- * valid; resolves after that. `use` may begin the next run.
+ * valid; resolves after that. `use` may begin the next run, and so must not be called before this returns.
  */
 export type WindowNetwork = (images: Float32Array, use: (logits: Float32Array) => void) => Promise<void>;
 
