@@ -58,7 +58,7 @@ export async function* slidingWindowSlabs(
   let given = 0; // slices of the volume
   let done = 0;
   const running = new Map<number, Promise<void>>(); // runs that were begun, and not awaited yet
-  let latest: Promise<void> | undefined;
+  let ended = false;
   let waiting: { readonly run: Run; readonly logits: Float32Array } | undefined; // behind slices that were not taken yet
 
   const start = (i: number): void => {
@@ -66,7 +66,7 @@ export async function* slidingWindowSlabs(
     if (!run || running.has(i)) return;
     const { batch, network } = run;
     const finished = network(imagesFor(batch), (logits) => {
-      if (signal?.aborted) return;
+      if (ended || signal?.aborted) return;
       if (batch[0]!.at[2] > row) {
         waiting = { run, logits: logits.slice() };
         return;
@@ -77,7 +77,7 @@ export async function* slidingWindowSlabs(
       if (following) imagesFor(following.batch);
     });
     running.set(i, finished);
-    latest = finished.catch(() => {}); // it is awaited in its turn, or for its end alone after another error
+    finished.catch(() => {}); // it is awaited in its turn, or for its end alone after another error
   };
   const add = ({ batch, member }: Run, logits: Float32Array) => {
     const each = logits.length / batch.length;
@@ -111,7 +111,8 @@ export async function* slidingWindowSlabs(
     }
     yield* finish(size[2]);
   } finally {
-    await latest;
+    ended = true;
+    await Promise.allSettled(running.values());
   }
 }
 

@@ -1,6 +1,7 @@
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gaussianImportance, windowStarts } from '../../src/inference/index.js';
+import { gaussianImportance, slidingWindowSlabs, type WindowNetwork, windowStarts } from '../../src/inference/index.js';
 import type { Triple } from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
 import { decodeFloats, numberedVolume, positionDependentPredictor, readReference, slidingWindow } from './references.js';
@@ -80,6 +81,23 @@ describe('sliding windows', () => {
     });
     expect(seen).toEqual([[0, 5, 6, 0, 0]]);
     expect([...found.data]).toEqual([5, 6]);
+  });
+
+  it('begin no further run after an error', async () => {
+    let begun = 0;
+    const network: WindowNetwork = async (images, use) => {
+      begun++;
+      await setImmediate();
+      use(images);
+    };
+    const onWindow = () => {
+      throw new Error('nobody to tell');
+    };
+    const options = { ...plain, window: [4, 4, 4] as Triple, overlap: 0.5, outChannels: 1, onWindow };
+    const slabs = slidingWindowSlabs(numberedVolume([40, 4, 4], 1), options, [network]); // 19 windows
+    await expect(slabs.next()).rejects.toThrow('nobody to tell');
+    await setTimeout(50);
+    expect(begun).toBe(2); // the first, and the one that was begun before its logits were added
   });
 
   it('tell of each window, and stop when interrupted', async () => {
