@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { lock } from 'proper-lockfile';
 import { WorkError } from './errors.js';
 
@@ -13,7 +14,7 @@ export async function lockFolder(path: string, busy: string): Promise<() => Prom
   const options = {
     stale: 10_000,
     retries: { retries: 12, factor: 1, minTimeout: 1000, maxTimeout: 1000 },
-    realpath: false,
+    realpath: existsSync(path), // one lock for a folder and a link to it
     onCompromised: (cause: Error) => {
       throw new WorkError(
         `${path} was removed, or another process took it over, while this one was writing to it: see who did, and run the command again`,
