@@ -2,17 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { DataError } from '../errors.js';
-import {
-  type ChannelParts,
-  type Grid,
-  nonZeroMoments,
-  openSlices,
-  shiftAffine,
-  type UprightSlices,
-  uprightSlices,
-  type VolumeSlices,
-  zScoreScaling,
-} from '../volume/index.js';
+import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlices, uprightSlices, type VolumeSlices } from '../volume/index.js';
 import type { ChunkedArray, ChunkedHeader } from './chunked-format.js';
 import { classFinder } from './class-positions.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
@@ -150,16 +140,14 @@ function writeImage(
     };
   };
   const whole: Box = { start: [0, 0, 0], size: grid.size };
-  const everyPart = Array.from({ length: channels }, (_, channel) => channelParts(whole, channel));
-  const zScores = preprocessing.intensity === 'z-score' ? everyPart.map(nonZeroMoments) : undefined;
-  const scalings = zScores?.map(zScoreScaling) ?? everyPart.map((parts) => intensityScaling(preprocessing, parts));
+  const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
   // What is above the threshold lies in the box, so that one pass over the box is enough.
   const counters = spilled.above.map((voxels) => intensityCounter(voxels, preprocessing.foregroundThreshold));
   const scaledSlabs = function* () {
     let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
       if (scaled.length !== slab.length) scaled = new Float32Array(slab.length);
-      for (const [channel, scale] of scalings.entries()) {
+      for (const [channel, { scale }] of scalings.entries()) {
         const values = channelOf(slab, channel, channels);
         counters[channel]!.add(values);
         scale(values, channelOf(scaled, channel, channels));
@@ -170,7 +158,8 @@ function writeImage(
   const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
   const described = { ...cropped, channels, steps: preprocessingSteps(preprocessing), sources: [...hashes] };
   writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
-  return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()), ...(zScores && { zScores }) };
+  const zScores = scalings.flatMap(({ zScore }) => zScore ?? []);
+  return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()), ...(zScores.length > 0 && { zScores }) };
 }
 
 /** The label in its image's box, with the positions of its classes. */

@@ -13,6 +13,7 @@ import {
   type Triple,
   type Volume,
   voxelCount,
+  type ZScore,
   zScoreScaling,
 } from '../volume/index.js';
 import type { DatasetEntry } from './dataset-file.js';
@@ -83,17 +84,26 @@ export function preprocessingSteps({ spacing, intensity, windowHu, foregroundThr
   ];
 }
 
-/** How the intensities of one channel are scaled. `parts` are its resampled values before the crop; some settings look at all of them. */
-export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>, parts: ChannelParts): IntensityScaling {
+/** How the intensities of one channel are scaled. */
+export interface ChannelScaling {
+  readonly scale: IntensityScaling;
+  /** Of a z-score: what it subtracts and divides by. */
+  readonly zScore?: ZScore;
+}
+
+/** The scaling of one channel. `parts` are its resampled values before the crop; some settings look at all of them. */
+export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>, parts: ChannelParts): ChannelScaling {
   switch (intensity) {
     case 'ct-window':
-      return ctScaling(windowHu);
-    case 'z-score':
-      return zScoreScaling(nonZeroMoments(parts));
+      return { scale: ctScaling(windowHu) };
+    case 'z-score': {
+      const zScore = nonZeroMoments(parts);
+      return { scale: zScoreScaling(zScore), zScore };
+    }
     case 'percentile':
-      return percentileScaling(parts, 0.5, 99.5);
+      return { scale: percentileScaling(parts, 0.5, 99.5) };
     case 'none':
-      return (values, target) => target.set(values);
+      return { scale: (values, target) => target.set(values) };
   }
 }
 
@@ -110,7 +120,7 @@ function scaleIntensity(volume: Volume, settings: Preprocessing): Volume {
   const data = new Float32Array(volume.data.length);
   for (let c = 0; c < volume.channels; c++) {
     const values = volume.data.subarray(c * count, (c + 1) * count);
-    intensityScaling(settings, () => [values])(values, data.subarray(c * count, (c + 1) * count));
+    intensityScaling(settings, () => [values]).scale(values, data.subarray(c * count, (c + 1) * count));
   }
   return { ...volume, data };
 }
