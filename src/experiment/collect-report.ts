@@ -40,7 +40,8 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
     const table = folder.files.includes('cell.json') ? await tableOf(join(folder.path, 'cell.json')) : undefined;
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
     if (lines.length > 0) runs.push({ name: shownName(path), lines });
-    for (const name of folder.files.filter((file) => file.endsWith('.json'))) {
+    // nnU-Net's form of an evaluation lies beside it.
+    for (const name of folder.files.filter((file) => file.endsWith('.json') && !file.endsWith('.summary.json'))) {
       const file = join(folder.path, name);
       const content = jsonOrUndefined(await readFile(file, 'utf8'));
       const [evaluation, measured] = [evaluationFile.safeParse(content), speedFile.safeParse(content)];

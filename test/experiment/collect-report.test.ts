@@ -35,6 +35,7 @@ beforeAll(async () => {
   await writeEvaluation(join(runs, 'others', 'unetr.json'), evaluation(resultOf('x', 0.7)));
   writeJson(join(runs, 'others', 'evaluation-broken.json'), { schema: 1, task: 3 });
   writeJson(join(runs, 'others', 'anything.json'), { hello: 1 });
+  writeJson(join(run, 'evaluation-test.summary.json'), { foreground_mean: {}, mean: {}, metric_per_case: [] }); // as nnU-Net writes it
   const measured = { network: 'unet', method: 'hybridmim', precision: 'float32', region: [64, 64, 64], stepMs: { median: 5, min: 4, max: 6 } };
   writeJson(join(runs, 'speed.json'), { schema: 1, machine: {}, results: [measured] });
 });
