@@ -1,5 +1,5 @@
 import { ShapeError, WorkError } from '../errors.js';
-import { api, checked, DataTypeCode, type GraphOutput, hasKernel, type Pointer, tensorAddress, tensorBytes } from './c-api.js';
+import { api, checked, DataTypeCode, type GraphOutput, hasKernel, type Pointer, tensorBytes } from './c-api.js';
 import { nativeBackend, type OpAttribute } from './native-backend.js';
 import { currentPlace } from './place.js';
 
@@ -114,19 +114,10 @@ export function readTensor(tensor: Pointer, dtype: number): Float32Array | Int32
   throw new WorkError(`an output of TensorFlow type ${dtype} cannot be read: return float32, int32 or bool from a step`);
 }
 
-/** The last view of a tensor, which may be gone by now: TensorFlow puts the next one of its size where it lay. */
-let lastView: { readonly address: bigint; readonly values: Float32Array } | undefined;
-
-/**
- * A float32 tensor's values where they lie: valid until the tensor is deleted. The same view serves while tensors lie in one place: JavaScript
- * counts each new one as memory taken, and looks for what to free.
- */
+/** A float32 tensor's values where they lie: valid until the tensor is deleted. */
 export function floatsOf(tensor: Pointer): Float32Array {
-  const address = tensorAddress(tensor);
-  if (lastView?.address === address && lastView.values.byteLength === Number(api.tensorByteSize(tensor))) return lastView.values;
   const bytes = tensorBytes(tensor);
-  lastView = { address, values: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4) };
-  return lastView.values;
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
 function toHostArray(values: unknown, dtype: number): HostArray {

@@ -37,10 +37,7 @@ const SLAB = 8;
 export function openWindowSums({ size: [nx, ny, nz], window, outChannels, importance, networks, kind }: WindowSumsOptions): WindowSums {
   const slice = nx * ny;
   const held = window[2]; // slices, each in the place of the one so many before it
-  const slices = (length: number) => {
-    const values = new Float32Array(held * length); // zeros that take no memory before they are written
-    return Array.from({ length: held }, (_, z) => values.subarray(z * length, (z + 1) * length));
-  };
+  const slices = (length: number) => Array.from({ length: held }, () => new Float32Array(length));
   const sums = Array.from({ length: networks }, () => slices(slice * outChannels));
   const weights = slices(slice);
   const slab = Math.min(SLAB, nz) + 1;
@@ -50,8 +47,7 @@ export function openWindowSums({ size: [nx, ny, nz], window, outChannels, import
   let inPlanes = 0; // slices of the last slab
 
   const reach = (end: number) => {
-    for (let z = Math.max(reached, held); z < end; z++) for (const values of [weights, ...sums]) values[z % held]!.fill(0);
-    reached = Math.max(reached, end);
+    for (; reached < end; reached++) for (const values of [weights, ...sums]) values[reached % held]!.fill(0);
   };
   return {
     bytes: 4 * slice * (held * (1 + networks * outChannels) + slab * networks * outChannels),
@@ -125,21 +121,10 @@ function addRow(
   }
 }
 
-/** Divides a row of sums by its weights, and puts each channel into its plane: four channels at a time, so that a voxel is read fewer times. */
+/** Divides a row of sums by its weights, and puts each channel into its plane. */
 function finishRow(planes: readonly Float32Array[], target: number, sums: Float32Array, weights: Float32Array, first: number, count: number): void {
   const channels = planes.length;
-  const whole = channels - (channels % 4);
-  for (let c = 0; c < whole; c += 4) {
-    const [p0, p1, p2, p3] = [planes[c]!, planes[c + 1]!, planes[c + 2]!, planes[c + 3]!];
-    for (let x = 0, from = first * channels + c; x < count; x++, from += channels) {
-      const weight = weights[first + x]!;
-      p0[target + x] = sums[from]! / weight;
-      p1[target + x] = sums[from + 1]! / weight;
-      p2[target + x] = sums[from + 2]! / weight;
-      p3[target + x] = sums[from + 3]! / weight;
-    }
-  }
-  for (let c = whole; c < channels; c++) {
+  for (let c = 0; c < channels; c++) {
     const plane = planes[c]!;
     for (let x = 0, from = first * channels + c; x < count; x++, from += channels) plane[target + x] = sums[from]! / weights[first + x]!;
   }
