@@ -122,6 +122,9 @@ export function graphDefinition(graph: Pointer): Buffer {
 
 const bufferStruct = koffi.struct('TF_Buffer', { data: pointer, length: 'size_t', deallocator: pointer });
 
+/** Where a TensorFlow tensor's bytes lie. */
+export const tensorAddress = (tensor: Pointer): bigint => koffi.address(api.tensorData(tensor));
+
 /** A view of a TensorFlow tensor's bytes; valid until the tensor is deleted. */
 export function tensorBytes(tensor: Pointer): Uint8Array {
   const size = Number(api.tensorByteSize(tensor));

@@ -1,7 +1,7 @@
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
-import { addOp, addOutput, addPlaceholder, describeOutput, floatsOf, typeAttribute } from './graph.js';
-import { assemblesAtOnce } from './planes.js';
+import { addOp, addOutput, addPlaceholder, describeOutput, floatViewer, typeAttribute } from './graph.js';
+import { sparesTime } from './planes.js';
 import { seedOfDraws } from './random.js';
 import { type Feed, type Fetch, runSession, runSessionWith } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
@@ -67,9 +67,13 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
   const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
   const { fetches, updates, multiplyAdds } = traceStep(step, options, inGraph, placeholders, seedFeed);
   const compileMs = performance.now() - started;
-  const feedsOf = async (values: InputValues, seed: number): Promise<Feed[]> => {
+  let isReady = false; // told at once from then on: a run begins within the call, beside what its caller does next
+  ready.then(
+    () => (isReady = true),
+    () => {}, // whoever runs gets the error
+  );
+  const feedsOf = (values: InputValues, seed: number): Feed[] => {
     checkInputs(options, values);
-    await ready;
     const feeds = Object.entries(options.inputs).map(([name, spec]) => ({
       output: placeholders[name] as GraphOutput,
       shape: spec.shape,
@@ -78,18 +82,24 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
     }));
     return [...feeds, { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) }];
   };
+  const viewers = Object.fromEntries(Object.keys(fetches).map((name) => [name, floatViewer()]));
   return {
     compileMs,
     nodes: graph.nodes - nodesBefore,
     multiplyAdds,
     run: async (values, seed = 0) => {
-      const results = await runSession(session, await feedsOf(values, seed), Object.values(fetches), updates, options.name);
+      const feeds = feedsOf(values, seed);
+      if (!isReady) await ready;
+      const results = await runSession(session, feeds, Object.values(fetches), updates, options.name);
       return Object.fromEntries(Object.keys(fetches).map((name, i) => [name, results[i] as Float32Array | Int32Array]));
     },
     runWith: async (values, output, use) => {
-      const fetch = fetches[output];
-      if (fetch?.dtype !== DataTypeCode.float32) throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
-      return runSessionWith(session, await feedsOf(values, 0), [fetch], updates, options.name, ([tensor]) => use(floatsOf(tensor as Pointer)));
+      const [fetch, floatsOf] = [fetches[output], viewers[output]];
+      if (!floatsOf || fetch?.dtype !== DataTypeCode.float32)
+        throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
+      const feeds = feedsOf(values, 0);
+      if (!isReady) await ready;
+      return runSessionWith(session, feeds, [fetch], updates, options.name, ([tensor]) => use(floatsOf(tensor as Pointer)));
     },
   };
 }
@@ -117,7 +127,7 @@ function traceStep(
         };
         const traced = () => updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
         const seeded = () => seedOfDraws.within(trace.tensorFor(seedFeed) as Scalar, traced);
-        const results = assemblesAtOnce.within(options.spares === 'time', seeded);
+        const results = sparesTime.within(options.spares === 'time', seeded);
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           const { dtype } = describeOutput(graph, output);

@@ -1,5 +1,5 @@
 import { ShapeError, WorkError } from '../errors.js';
-import { api, checked, DataTypeCode, type GraphOutput, hasKernel, type Pointer, tensorBytes } from './c-api.js';
+import { api, checked, DataTypeCode, type GraphOutput, hasKernel, type Pointer, tensorAddress, tensorBytes } from './c-api.js';
 import { nativeBackend, type OpAttribute } from './native-backend.js';
 import { currentPlace } from './place.js';
 
@@ -114,10 +114,20 @@ export function readTensor(tensor: Pointer, dtype: number): Float32Array | Int32
   throw new WorkError(`an output of TensorFlow type ${dtype} cannot be read: return float32, int32 or bool from a step`);
 }
 
-/** A float32 tensor's values where they lie: valid until the tensor is deleted. */
-export function floatsOf(tensor: Pointer): Float32Array {
-  const bytes = tensorBytes(tensor);
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+/**
+ * Looks at float32 tensors of one size where they lie: what it returns is valid until the tensor is deleted. TensorFlow often puts a tensor where
+ * the last one lay, and then the same view serves: JavaScript counts each new one as memory taken, and looks through its heap for what to free.
+ */
+export function floatViewer(): (tensor: Pointer) => Float32Array {
+  let last: { readonly address: bigint; readonly values: Float32Array } | undefined;
+  return (tensor) => {
+    const address = tensorAddress(tensor);
+    if (last?.address !== address) {
+      const bytes = tensorBytes(tensor);
+      last = { address, values: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4) };
+    }
+    return last.values;
+  };
 }
 
 function toHostArray(values: unknown, dtype: number): HostArray {

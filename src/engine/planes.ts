@@ -29,14 +29,14 @@ export function addImageRange(graph: Graph, images: GraphOutput, first: number, 
 }
 
 /** One behind the other along the first axis; the same output where there is but one. */
-export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], type: number): GraphOutput {
+export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], type: number, axis = 0): GraphOutput {
   if (parts.length === 1) return parts[0] as GraphOutput;
   const attributes = [typeAttribute('T', type), attribute.int('N', parts.length), typeAttribute('Tidx', DataTypeCode.int32)];
-  return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(0))], attributes);
+  return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(axis))], attributes);
 }
 
-/** Whether the step being traced assembles outputs at once, and not in place. */
-export const assemblesAtOnce = stepScope<boolean>();
+/** Whether the step being traced takes more memory for less time. */
+export const sparesTime = stepScope<boolean>();
 
 /**
  * The images of several steps as one [N, H, W, C], each written to its place as soon as it is there: a concatenation needs all of them beside the
@@ -53,7 +53,7 @@ export function addAssembly(
 ): GraphOutput {
   const first = addImages(0, undefined);
   if (steps === 1) return first;
-  if (assemblesAtOnce.current()) {
+  if (sparesTime.current()) {
     const parts = [first];
     while (parts.length < steps) parts.push(addImages(parts.length, parts.at(-1)));
     return addConcatenation(graph, parts, type);

@@ -6,13 +6,21 @@ import { type Grid, type SlicesOfVolume, type Volume, voxelCount } from '../volu
  */
 export type LogitSlab = SlicesOfVolume;
 
-/** A whole volume of logits, planar, from its slabs. */
-export async function collectLogits(grid: Grid, outChannels: number, slabs: AsyncIterable<LogitSlab>): Promise<Volume> {
+/**
+ * A whole volume of logits, planar, from its slabs.
+ * @param slabs given the channels of the whole volume, in which they may lie already
+ */
+export async function collectLogits(
+  grid: Grid,
+  outChannels: number,
+  slabs: (channels: readonly Float32Array[]) => AsyncIterable<LogitSlab>,
+): Promise<Volume> {
   const voxels = voxelCount(grid);
   const slice = grid.size[0] * grid.size[1];
   const data = new Float32Array(voxels * outChannels);
-  for await (const { first, channels } of slabs) {
-    for (const [c, values] of channels.entries()) data.set(values, c * voxels + first * slice);
+  const whole = Array.from({ length: outChannels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
+  for await (const { first, channels } of slabs(whole)) {
+    for (const [c, values] of channels.entries()) if (values.buffer !== data.buffer) whole[c]!.set(values, first * slice);
   }
   const { size, spacing, affine } = grid;
   return { size, spacing, affine, channels: outChannels, data };

@@ -31,15 +31,19 @@ export interface Predictor {
 export function openPredictor({ network, states, precision, ...settings }: PredictorOptions): Predictor {
   requireImageSize(network, settings.window, 'inference.window');
   const networks = states.map((state) => windowNetwork(network, state, precision, settings));
-  return predictorOf(network, (volume, watch) => slidingWindowSlabs(volume, { ...settings, ...watch, outChannels: network.outChannels }, networks));
+  const { outChannels } = network;
+  return predictorOf(network, (volume, watch, into) => slidingWindowSlabs(volume, { ...settings, ...watch, outChannels, into }, networks));
 }
 
-/** A predictor whose logits come from slabs. */
-export function predictorOf(network: Network, slabs: (volume: Volume, watch: Watch) => AsyncIterable<LogitSlab>): Predictor {
+/** A predictor whose logits come from slabs; given channels of the whole volume, they may lie in those. */
+export function predictorOf(
+  network: Network,
+  slabs: (volume: Volume, watch: Watch, into?: readonly Float32Array[]) => AsyncIterable<LogitSlab>,
+): Predictor {
   return {
     network,
     slabs: (volume, watch = {}) => slabs(volume, watch),
-    logits: (volume, watch = {}) => collectLogits(volume, network.outChannels, slabs(volume, watch)),
+    logits: (volume, watch = {}) => collectLogits(volume, network.outChannels, (into) => slabs(volume, watch, into)),
   };
 }
 

@@ -27,6 +27,8 @@ export interface WindowOptions extends WindowSettings, Watch {
   readonly outChannels: number;
   /** What the logits are; matters where several networks are averaged. */
   readonly kind: OutputKind;
+  /** Channels of the whole volume, to give the logits in: slabs lie in them where nothing is padded, and one network predicts. */
+  readonly into?: readonly Float32Array[] | undefined;
 }
 
 /**
@@ -51,7 +53,8 @@ export async function* slidingWindowSlabs(
   const padding = size.map((n, axis) => Math.floor((n - volume.size[axis]!) / 2)) as unknown as Triple; // zeros before the volume
   const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
-  const sums = openWindowSums({ size, window, outChannels, importance: gaussianImportance(window), networks: networks.length, kind });
+  const into = size.join() === volume.size.join() ? options.into : undefined;
+  const sums = openWindowSums({ size, window, outChannels, importance: gaussianImportance(window), networks: networks.length, kind, into });
   const runs = batches.flatMap((batch) => networks.map((network, member): Run => ({ batch, network, member })));
   const imagesFor = lastOf((batch: readonly Pass[]) => imagesOf(volume, batch, window, padding));
   let row = 0; // first slice of the windows that are being added

@@ -131,6 +131,24 @@ describe('compiled steps', () => {
     state.dispose();
   });
 
+  it('begins a run within the call, so that it goes on beside what its caller does next', async () => {
+    const state = createState(parameters, { engine: 'graph' });
+    const step = compile(({ image: x }, v) => ({ y: conv3d(x as Tensor5D, v.kernel as never) }), {
+      name: 'conv',
+      inputs,
+      state,
+      precision: 'float32',
+    });
+    await step.run({ image }); // the state's first values are written
+    const run = step.run({ image });
+    expect(state.inGraph?.session.running.size).toBe(1);
+    await run;
+    const following = step.runWith({ image }, 'y', () => step.run({ image })); // begun in there, and still awaited here
+    expect(state.inGraph?.session.running.size).toBe(1);
+    await following;
+    state.dispose();
+  });
+
   it('leaves no tensor behind', async () => {
     await losses('graph', 1);
     const before = tf.memory().numTensors;

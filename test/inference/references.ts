@@ -20,7 +20,7 @@ export const asNetwork =
 
 /** Logits of a whole volume. */
 export function slidingWindow(volume: Volume, options: WindowOptions, ...predictors: readonly WindowPredictor[]): Promise<Volume> {
-  return collectLogits(volume, options.outChannels, slidingWindowSlabs(volume, options, predictors.map(asNetwork)));
+  return collectLogits(volume, options.outChannels, (into) => slidingWindowSlabs(volume, { ...options, into }, predictors.map(asNetwork)));
 }
 
 /** The small whole numbers that the references are made from; they tell voxels and channels apart. */
