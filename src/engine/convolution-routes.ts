@@ -2,8 +2,10 @@ import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { devices } from './devices.js';
 import { addFilterGradientByPlanes } from './filter-gradient-planes.js';
 import { addFilterGradientByProducts, gainsByProducts } from './filter-gradient-products.js';
+import { addFoldedConvolution, addFoldedInputGradient } from './folded-convolution.js';
 import { addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
+import { sparesTime } from './planes.js';
 import { addCast } from './trace-ops.js';
 import { addWinogradConvolution, addWinogradFilterGradient, addWinogradInputGradient } from './winograd.js';
 
@@ -31,6 +33,11 @@ export function addConvolution(
   if (isPlain3x3x3(taps, attributes) && gainsByWinograd(size.slice(1, 4), taps)) {
     const weights = addWide(graph, filter);
     return name === 'Conv3D' ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
+  }
+  if (isPlain3x3x3(taps, attributes) && gainsByFolding(size, name === 'Conv3D' ? taps : turned(taps))) {
+    const [wide, weights] = [addWide(graph, volume), addWide(graph, filter)];
+    const folded = name === 'Conv3D' ? addFoldedConvolution(graph, wide, weights) : addFoldedInputGradient(graph, weights, wide);
+    return addCast(graph, folded, float32, dtype);
   }
   return addCast(graph, addWideOp(graph, name, operands, attributes), float32, dtype);
 }
@@ -81,12 +88,32 @@ const ofType = (attributes: readonly OpAttribute[], type: number): OpAttribute[]
 /** From so many voxels on, about 40^3, the route by planes gains. */
 const LEAST_VOXELS_BY_PLANES = 2 ** 16;
 
-/** Below so many channels in or out the transforms cost what the products save, and below so many voxels the calls of many ops do. */
-const [LEAST_CHANNELS_BY_WINOGRAD, LEAST_VOXELS_BY_WINOGRAD] = [24, 10 ** 3];
+/** Below so many voxels the calls of many ops cost what they save. */
+const LEAST_VOXELS = 10 ** 3;
+
+/**
+ * Below so many channels in or out the transforms cost what the products save. Fewer will do in a volume so large that calls cost nothing, where
+ * memory may be taken for it.
+ */
+const [LEAST_CHANNELS, LEAST_CHANNELS_OF_LARGE, LARGE] = [24, 16, 2 ** 19];
 
 function gainsByWinograd(size: readonly number[], [, , , inputs = 0, outputs = 0]: readonly number[]): boolean {
-  return Math.min(inputs, outputs) >= LEAST_CHANNELS_BY_WINOGRAD && voxels(size) >= LEAST_VOXELS_BY_WINOGRAD;
+  const least = sparesTime.current() && voxels(size) >= LARGE ? LEAST_CHANNELS_OF_LARGE : LEAST_CHANNELS;
+  return Math.min(inputs, outputs) >= least && voxels(size) >= LEAST_VOXELS;
 }
+
+/** A volume of fewer channels than these costs what its reading costs, whatever is multiplied. */
+const LEAST_INPUTS_BY_FOLDING = 4;
+
+/** Whether the outputs of two voxels fit into a vector of 16: AVX2's of 8 are filled anyway. */
+function gainsByFolding(size: readonly number[], [, , , inputs = 0, outputs = 0]: readonly number[]): boolean {
+  const isEven = (size[3] as number) % 2 === 0;
+  const isLarge = voxels(size.slice(1, 4)) >= LEAST_VOXELS && inputs >= LEAST_INPUTS_BY_FOLDING;
+  return devices().avx512 && isEven && isLarge && outputs <= 8;
+}
+
+/** A filter's size with the channels in and out exchanged. */
+const turned = ([kd, kh, kw, inputs, outputs]: readonly number[]): number[] => [kd, kh, kw, outputs, inputs] as number[];
 
 /** Whether a filter is 3x3x3 and of stride 1, on a CPU. */
 function isPlain3x3x3([kd, kh, kw]: readonly number[], attributes: readonly OpAttribute[]): boolean {
