@@ -70,6 +70,21 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
     }
   });
 
+  it.each([
+    ['far from 0', (value: number) => 15 + value],
+    ['that are all the same', () => 5],
+  ])('exact instance norm of values %s', async (_, of) => {
+    const { shape, data } = repeated([1, 41, 43, 47, 3], 8);
+    const x = { shape, data: data.map(of) };
+    const { y } = await computed(engine, ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors(), { exact: true }) }), { x });
+    for (let c = 0; c < 3; c++) {
+      const ofChannel = (values: Float32Array | undefined) => (values as Float32Array).filter((_, i) => i % 3 === c);
+      const expected = normalised([...ofChannel(x.data)], gamma[c] as number, beta[c] as number, 1e-5);
+      // A row's variance is off by 1e-7 of its squared mean: of 900 times the variance of values up to 4 deviations, or of 25 beside epsilon.
+      expect(largestDifference(ofChannel(y), expected)).toBeLessThan((of(0) === 5 ? 1e-3 : 2e-4) * Math.abs(gamma[c] as number));
+    }
+  });
+
   it.each([1, 2])('instance norm of what is computed once more for its gradient, %i items, is that of what is kept', async (batch) => {
     const w = normals([3, 3, 3, 2, 3], 6);
     const dy = normals([batch, 4, 5, 6, 3], 7);
