@@ -26,8 +26,12 @@ const lockFile = path.join(root, 'package-lock.json');
 const packageStamp = path.join(root, 'node_modules/.hybridmim-packages');
 const buildStamp = path.join(root, 'dist/.built');
 
-/** The wheels are taken for one Python's name, since only the C library inside is used: any pip can fetch them. */
-const wheelTarget = ['--platform', 'manylinux_2_27_x86_64', '--implementation', 'cp', '--python-version', '311', '--abi', 'cp311'];
+/**
+ * The wheels are taken for one Python's name, since only the C library inside is used: any pip can fetch them. pip takes a platform's name as it
+ * is, and some of NVIDIA's wheels bear an older one than TensorFlow's.
+ */
+const platforms = ['manylinux_2_27_x86_64', 'manylinux_2_17_x86_64', 'manylinux2014_x86_64', 'manylinux1_x86_64'];
+const wheelTarget = [...platforms.flatMap((name) => ['--platform', name]), '--implementation', 'cp', '--python-version', '311', '--abi', 'cp311'];
 const wheelSpaceBytes = { cpu: 2.5e9, cuda: 9e9 };
 
 /** Throws unless this platform is one that set-up supports; says plainly what is untested. */
