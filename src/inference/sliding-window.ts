@@ -54,7 +54,7 @@ export async function* slidingWindowSlabs(
   const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
   const into = size.join() === volume.size.join() ? options.into : undefined;
-  const sums = openWindowSums({ size, window, outChannels, importance: gaussianImportance(window), networks: networks.length, kind, into });
+  const sums = await openWindowSums({ size, window, outChannels, importance: gaussianImportance(window), networks: networks.length, kind, into });
   const runs = batches.flatMap((batch) => networks.map((network, member): Run => ({ batch, network, member })));
   const imagesFor = lastOf((batch: readonly Pass[]) => imagesOf(volume, batch, window, padding));
   let row = 0; // first slice of the windows that are being added
@@ -116,6 +116,7 @@ export async function* slidingWindowSlabs(
   } finally {
     ended = true;
     await Promise.allSettled(running.values());
+    sums.close();
   }
 }
 

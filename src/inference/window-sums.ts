@@ -1,6 +1,7 @@
 import type { Triple } from '../volume/index.js';
 import { averageLogits, type OutputKind } from './average-logits.js';
 import type { LogitSlab } from './logit-slab.js';
+import { openSliceSums } from './slice-sums.js';
 import { type Mirroring, mirroredSteps } from './windows.js';
 
 export interface WindowSumsOptions {
@@ -27,6 +28,8 @@ export interface WindowSums {
   finish(end: number): Generator<LogitSlab, void, undefined>;
   /** Bytes held, whatever the volume's depth. */
   readonly bytes: number;
+  /** Gives the memory back; slabs are valid no longer. */
+  close(): void;
 }
 
 /** New slices of a slab at most. */
@@ -36,45 +39,50 @@ const SLAB = 8;
  * Windows must be added in the order of their first slices, and slices finished before a window that begins behind them is added. Sums lie
  * as networks give logits, the channels of a voxel together: every voxel is added to some eight times, and brought to planes once.
  */
-export function openWindowSums({ size: [nx, ny, nz], window, outChannels, importance, networks, kind, into }: WindowSumsOptions): WindowSums {
+export async function openWindowSums({ size, window, outChannels, importance, networks, kind, into }: WindowSumsOptions): Promise<WindowSums> {
+  const [nx, ny, nz] = size;
+  const [wx, wy, wz] = window;
   const slice = nx * ny;
-  const held = window[2]; // slices, each in the place of the one so many before it
-  const slices = (length: number) => Array.from({ length: held }, () => new Float32Array(length));
-  const sums = Array.from({ length: networks }, () => slices(slice * outChannels));
-  const weights = slices(slice);
+  const held = wz; // slices, each in the place of the one so many before it
+  const open = (channels: number) => openSliceSums({ slices: held, size: [nx, ny], window: [wx, wy], channels });
+  const sums = await Promise.all(Array.from({ length: networks }, () => open(outChannels)));
+  const weights = await open(1);
   const slab = Math.min(SLAB, nz) + 1;
   const whole = networks === 1 ? into : undefined;
   const planes = whole ? [whole] : Array.from({ length: networks }, () => Array.from({ length: outChannels }, () => new Float32Array(slab * slice)));
+  const plane = (values: Float32Array, z: number, channels = 1) => values.subarray(z * wx * wy * channels, (z + 1) * wx * wy * channels);
+  const ones = new Float32Array(wx * wy).fill(1);
   let reached = 0; // slices that windows were added to
   let given = 0; // slices finished so far
   let inPlanes = 0; // slices of the last slab
 
   const reach = (end: number) => {
-    for (; reached < end; reached++) for (const values of [weights, ...sums]) values[reached % held]!.fill(0);
+    for (; reached < end; reached++) for (const { clear } of [weights, ...sums]) clear(reached % held);
   };
   return {
-    bytes: 4 * slice * (held * (1 + networks * outChannels) + slab * networks * outChannels),
+    bytes: [weights, ...sums].reduce((total, { bytes }) => total + bytes, 0) + 4 * slice * slab * networks * outChannels,
+    close: () => {
+      for (const { close } of [weights, ...sums]) close();
+    },
     add: (network, logits, at, mirroring) => {
-      reach(at[2] + window[2]);
+      reach(at[2] + wz);
       const { first, steps } = mirroredSteps(window, mirroring);
-      for (let z = 0; z < window[2]; z++) {
-        const summed = sums[network]![(at[2] + z) % held]!;
-        for (let y = 0; y < window[1]; y++) {
-          const target = (at[0] + nx * (at[1] + y)) * outChannels;
-          const from = (first + steps[1] * y + steps[2] * z) * outChannels;
-          addRow(summed, target, logits, from, steps[0], { importance, first: window[0] * (y + window[1] * z), count: window[0], outChannels });
-        }
+      for (let z = 0; z < wz; z++) {
+        const from = first + steps[2] * z;
+        const of = Math.floor(from / (wx * wy));
+        const values = plane(logits, of, outChannels);
+        sums[network]!.add((at[2] + z) % held, [at[0], at[1]], {
+          values,
+          first: from - of * wx * wy,
+          steps: [steps[0], steps[1]],
+          weights: plane(importance, z),
+        });
       }
     },
     count: (at) => {
-      reach(at[2] + window[2]);
-      let i = 0;
-      for (let z = 0; z < window[2]; z++) {
-        const counted = weights[(at[2] + z) % held]!;
-        for (let y = 0; y < window[1]; y++) {
-          const target = at[0] + nx * (at[1] + y);
-          for (let x = 0; x < window[0]; x++, i++) counted[target + x] = fround(counted[target + x]! + importance[i]!);
-        }
+      reach(at[2] + wz);
+      for (let z = 0; z < wz; z++) {
+        weights.add((at[2] + z) % held, [at[0], at[1]], { values: ones, first: 0, steps: [1, wx], weights: plane(importance, z) });
       }
     },
     *finish(end) {
@@ -86,7 +94,7 @@ export function openWindowSums({ size: [nx, ny, nz], window, outChannels, import
         for (const [network, channels] of planes.entries()) {
           for (let z = 0; z < depth; z++) {
             const from = (given + z) % held;
-            for (let y = 0; y < ny; y++) finishRow(channels, (begin + kept + z) * slice + nx * y, sums[network]![from]!, weights[from]!, nx * y, nx);
+            sums[network]!.finish(from, weights.values(from), channels, (begin + kept + z) * slice);
           }
         }
         inPlanes = kept + depth;
@@ -99,42 +107,4 @@ export function openWindowSums({ size: [nx, ny, nz], window, outChannels, import
       }
     },
   };
-}
-
-interface Row {
-  readonly importance: Float32Array;
-  /** Index of the row's first weight. */
-  readonly first: number;
-  readonly count: number;
-  readonly outChannels: number;
-}
-
-// What `fround` rounds at once, V8 computes in float32 throughout, as TensorFlow and PyTorch do.
-const { fround } = Math;
-
-/** Adds a row of a window's logits, weighed; `step` voxels on for each. */
-function addRow(
-  sums: Float32Array,
-  target: number,
-  logits: Float32Array,
-  from: number,
-  step: number,
-  { importance, first, count, outChannels }: Row,
-): void {
-  let [into, voxel] = [target, from];
-  for (let x = 0; x < count; x++) {
-    const weight = importance[first + x]!;
-    const end = into + outChannels;
-    for (let i = voxel; into < end; into++, i++) sums[into] = fround(sums[into]! + fround(weight * logits[i]!));
-    voxel += step * outChannels;
-  }
-}
-
-/** Divides a row of sums by its weights, and puts each channel into its plane. */
-function finishRow(planes: readonly Float32Array[], target: number, sums: Float32Array, weights: Float32Array, first: number, count: number): void {
-  const channels = planes.length;
-  for (let c = 0; c < channels; c++) {
-    const plane = planes[c]!;
-    for (let x = 0, from = first * channels + c; x < count; x++, from += channels) plane[target + x] = fround(sums[from]! / weights[first + x]!);
-  }
 }

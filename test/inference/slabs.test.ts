@@ -122,11 +122,14 @@ describe('the slabs of a sliding window', () => {
     expect([await deepest(12), await deepest(120)]).toEqual([7, 7]);
   });
 
-  it('are held in as many bytes, whatever the depth of the volume', () => {
-    const bytes = (depth: number, networks = 1) =>
-      openWindowSums({ size: [8, 9, depth], window, outChannels: 14, importance: gaussianImportance(window), networks, kind: 'classes' }).bytes;
-    expect(bytes(1000)).toBe(4 * 8 * 9 * (6 * (14 + 1) + 9 * 14)); // slices of a window, of logits and weights, and those of a slab
-    expect(bytes(10)).toBe(bytes(1000));
-    expect(bytes(1000, 3)).toBe(4 * 8 * 9 * (6 * (3 * 14 + 1) + 9 * 3 * 14));
+  it('are held in as many bytes, whatever the depth of the volume', async () => {
+    const importance = gaussianImportance(window);
+    const bytes = async (depth: number, networks = 1) =>
+      (await openWindowSums({ size: [8, 9, depth], window, outChannels: 14, importance, networks, kind: 'classes' })).bytes;
+    const planes = (channels: number) => 4 * (4 * 5 * channels + 8 * 9 * (1 + channels)); // one of a window, those of a slice and its weights
+    // Slices of a window, of logits and weights, and those of a slab.
+    expect(await bytes(1000)).toBe(4 * 8 * 9 * (6 * (14 + 1) + 9 * 14) + planes(14) + planes(1));
+    expect(await bytes(10)).toBe(await bytes(1000));
+    expect(await bytes(1000, 3)).toBe(4 * 8 * 9 * (6 * (3 * 14 + 1) + 9 * 3 * 14) + 3 * planes(14) + planes(1));
   });
 });
