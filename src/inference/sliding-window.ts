@@ -167,6 +167,10 @@ function imagesOf(volume: Volume, batch: readonly Pass[], window: Triple, paddin
 
 /** A volume's planar channels as [D, H, W, C], mirrored. */
 function putChannelsLast({ channels, data, size }: Volume, mirroring: Mirroring, into: Float32Array): void {
+  if (channels === 1 && !mirroring.includes(true)) {
+    into.set(data);
+    return;
+  }
   const { first, steps } = mirroredSteps(size, mirroring);
   let from = 0;
   for (let c = 0; c < channels; c++) {

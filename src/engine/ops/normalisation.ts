@@ -1,6 +1,8 @@
+import { hasKernel } from '../c-api.js';
 import { devices } from '../devices.js';
 import { attribute, float32Attribute, type OpAttribute, runOp, runOpWithOutputs } from '../native-backend.js';
 import { bindPlace } from '../place.js';
+import { sparesTime } from '../planes.js';
 import tf, { type Tensor, type Tensor1D, type Tensor4D, type Tensor5D } from '../tf.js';
 
 export interface NormOptions {
@@ -166,13 +168,20 @@ function normaliseGroups(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: n
   return op(x, gamma, beta) as Tensor5D;
 }
 
+/** oneDNN's layer norm, which TensorFlow has on a CPU alone, without a gradient. */
+const fusedLayerNorm = '_MklLayerNorm';
+
 /**
- * Layer normalisation (Ba et al. 2016) over the last axis.
+ * Layer normalisation (Ba et al. 2016) over the last axis; a prediction on a CPU takes one op for it.
  * @param x     [..., C]
  * @param gamma [C]
  * @param beta  [C]
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon = 1e-5): T {
+  if (sparesTime.current() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm)) {
+    const rows = x.reshape([-1, x.shape.at(-1) as number]);
+    return runOp(fusedLayerNorm, [float32Attribute(), attribute.float('epsilon', epsilon)], [rows, gamma, beta]).reshape(x.shape) as T;
+  }
   const op = tf.customGrad((...args) => {
     const [input, scale, shift, save] = args as unknown as [Tensor, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
     const centred = input.sub(input.mean(-1, true));

@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { after, conv3d, instanceNorm, layerNorm, type NamedArray, type Tensor, type Tensor1D, type Tensor5D, tf } from '../../../src/engine/index.js';
+import {
+  after,
+  compile,
+  conv3d,
+  createState,
+  instanceNorm,
+  layerNorm,
+  type NamedArray,
+  type StepFunction,
+  type Tensor,
+  type Tensor1D,
+  type Tensor5D,
+  tf,
+} from '../../../src/engine/index.js';
 import { computed, engines, normals } from '../computed.js';
 
 /** `values` to mean 0 and variance 1 in double precision, then scaled and shifted. */
@@ -113,9 +126,19 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
     expect(y).toEqual(Float32Array.from({ length: 24 }, (_, i) => beta[i % 3] as number));
   });
 
-  it.each([1e-5, 0.5])('layer norm over the last axis, epsilon %f', async (epsilon) => {
-    const x = normals([2, 7, 3], 2);
-    const { y } = await computed(engine, ({ x: input }) => ({ y: layerNorm(input as Tensor, ...vectors(), epsilon) }), { x });
+  it.each([
+    [1e-5, 'memory', [2, 7, 3]],
+    [0.5, 'memory', [2, 7, 3]],
+    [1e-5, 'time', [14, 3]],
+    [0.5, 'time', [1, 2, 1, 7, 3]],
+  ] as const)('layer norm over the last axis, epsilon %f, sparing %s, of %j', async (epsilon, spares, shape) => {
+    const x = normals(shape, 2);
+    const state = createState({}, { engine });
+    const specs = { x: { shape, dtype: 'float32' } } as const;
+    const norm: StepFunction = ({ x: input }) => ({ y: layerNorm(input as Tensor, ...vectors(), epsilon) });
+    const step = compile(norm, { name: 'layer norm', inputs: specs, state, precision: 'float32', spares });
+    const { y } = await step.run({ x: x.data });
+    state.dispose();
     const expected = Array.from({ length: 14 }, (_, row) =>
       normalised([...x.data.subarray(row * 3, row * 3 + 3)], 1, 0, epsilon).map((value, c) => value * (gamma[c] as number) + (beta[c] as number)),
     ).flat();
