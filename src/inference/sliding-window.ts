@@ -1,4 +1,4 @@
-import { cropBox, type Grid, type Triple, type Volume, voxelCount } from '../volume/index.js';
+import { cropBox, type Grid, type Triple, type Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
 import type { LogitSlab } from './logit-slab.js';
 import { openWindowSums } from './window-sums.js';
@@ -156,31 +156,32 @@ function lastOf<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
 
 /** Windows as [B, D, H, W, C]. */
 function imagesOf(volume: Volume, batch: readonly Pass[], window: Triple, padding: Triple): Float32Array {
-  const each = voxelCount({ size: window }) * volume.channels;
-  const images = new Float32Array(batch.length * each);
-  for (const [k, { at, mirroring }] of batch.entries()) {
+  const each = batch.map(({ at, mirroring }) => {
     const start = at.map((n, axis) => n - padding[axis]!) as unknown as Triple;
-    putChannelsLast(cropBox(volume, start, window), mirroring, images.subarray(k * each, (k + 1) * each));
-  }
+    return channelsLast(cropBox(volume, start, window), mirroring);
+  });
+  const [first] = each as [Float32Array];
+  if (each.length === 1) return first;
+  const images = new Float32Array(each.length * first.length);
+  for (const [k, image] of each.entries()) images.set(image, k * first.length);
   return images;
 }
 
-/** A volume's planar channels as [D, H, W, C], mirrored. */
-function putChannelsLast({ channels, data, size }: Volume, mirroring: Mirroring, into: Float32Array): void {
-  if (channels === 1 && !mirroring.includes(true)) {
-    into.set(data);
-    return;
-  }
+/** A volume's planar channels as [D, H, W, C], mirrored; its own values where that is how they lie. */
+function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): Float32Array {
+  if (channels === 1 && !mirroring.includes(true) && data instanceof Float32Array) return data;
+  const image = new Float32Array(data.length);
   const { first, steps } = mirroredSteps(size, mirroring);
   let from = 0;
   for (let c = 0; c < channels; c++) {
     for (let z = 0; z < size[2]; z++) {
       for (let y = 0; y < size[1]; y++) {
         let target = (first + steps[1] * y + steps[2] * z) * channels + c;
-        for (let x = 0; x < size[0]; x++, target += steps[0] * channels) into[target] = data[from++]!;
+        for (let x = 0; x < size[0]; x++, target += steps[0] * channels) image[target] = data[from++]!;
       }
     }
   }
+  return image;
 }
 
 /** What a slab of the padded volume has of the volume itself. */

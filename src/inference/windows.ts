@@ -27,7 +27,9 @@ export function gaussianImportance(window: Triple): Float32Array {
   const least = Math.max(1e-3, gx[0]! * gy[0]! * gz[0]!);
   const weights = new Float32Array(window[0] * window[1] * window[2]);
   let i = 0;
-  for (const z of gz) for (const y of gy) for (const x of gx) weights[i++] = Math.max(least, x * y * z);
+  for (let z = 0; z < window[2]; z++) {
+    for (let y = 0; y < window[1]; y++) for (let x = 0; x < window[0]; x++) weights[i++] = Math.max(least, gx[x]! * gy[y]! * gz[z]!);
+  }
   return weights;
 }
 

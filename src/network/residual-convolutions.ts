@@ -23,15 +23,28 @@ export function residualConvolutionsParameters(name: string, inputs: number, out
  */
 export function residualConvolutions(name: string, x: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
   return inPlace(name, () => {
+    const weight = (i: number) => parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5);
     const normed = (i: number, y: Tensor5D) => {
-      const convolved = conv3d(y, parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5));
+      const convolved = conv3d(y, weight(i));
       const channels = convolved.shape[4];
       return instanceNorm(convolved, tf.ones([channels]) as Tensor1D, tf.zeros([channels]) as Tensor1D, { exact: !training });
     };
     const convolved = normed(2, leakyRelu(normed(1, x), SLOPE));
-    const around = `${name}.conv3.conv.weight` in parameters ? normed(3, x) : x;
-    return leakyRelu(residualSum(convolved, around), SLOPE);
+    const around = () => (!training && x.shape[0] === 1 && x.shape[4] === 1 ? normedMultiples(x, weight(3)) : normed(3, x));
+    return leakyRelu(residualSum(convolved, `${name}.conv3.conv.weight` in parameters ? around() : x), SLOPE);
   });
+}
+
+/**
+ * Instance norm of a 1x1x1 convolution of one image of one channel: each of its channels is a multiple of the image, and so has that multiple of
+ * its mean and of its deviation. One pass over the outputs instead of four.
+ * @param x      [1, D, H, W, 1]
+ * @param weight [1, 1, 1, 1, out]
+ */
+function normedMultiples(x: Tensor5D, weight: Tensor5D, epsilon = 1e-5): Tensor5D {
+  const centred = x.sub(x.mean()) as Tensor5D;
+  const variance = weight.square().mul(centred.square().mean());
+  return conv3d(centred, weight.mul(variance.add(epsilon).rsqrt()));
 }
 
 /** Parameters of `doublingBlock`, under the names of MONAI's `UnetrUpBlock`. */
