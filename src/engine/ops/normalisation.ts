@@ -8,7 +8,7 @@ import tf, { type Tensor, type Tensor1D, type Tensor4D, type Tensor5D } from '..
 export interface NormOptions {
   /** Added to the variance. */
   readonly epsilon?: number;
-  /** Sums large inputs along one axis after the other: for predicting, where the logits are to be MONAI's. Its gradient is that of the fused norm. */
+  /** Sums large inputs plane by plane: for predicting, where the logits are to be MONAI's. Its gradient is that of the fused norm. */
   readonly exact?: boolean;
   /** Computes an item of `x` once more, when `earlier` is there, so that the gradient need not keep it: for what costs little, such as a first layer. */
   readonly again?: (item: number, earlier: Tensor) => Tensor5D;
@@ -22,16 +22,16 @@ export interface NormOptions {
  */
 export function instanceNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, { epsilon = 1e-5, exact = false, again }: NormOptions = {}): Tensor5D {
   const [batch, depth, height, width] = x.shape;
-  const byAxes = exact && devices().kind === 'cpu' && depth * height * width > MOST_VOXELS_SUMMED; // a GPU's kernels add in a tree
+  const byPlanes = exact && devices().kind === 'cpu' && depth * height * width > MOST_VOXELS_SUMMED; // a GPU's kernels add in a tree
   const items = batch === 1 ? [x] : (tf.split(x, batch, 0) as Tensor5D[]);
-  const normed = items.map((item, i) => normaliseItem(item, gamma, beta, epsilon, byAxes, again && ((earlier) => again(i, earlier))));
+  const normed = items.map((item, i) => normaliseItem(item, gamma, beta, epsilon, byPlanes, again && ((earlier) => again(i, earlier))));
   return batch === 1 ? (normed[0] as Tensor5D) : (tf.concat(normed, 0) as Tensor5D);
 }
 
 /**
  * Most voxels over which the CPU's kernel sums a channel's squares. It adds them one by one in float32, where a large sum swallows small
- * squares: over 96^3 voxels the deviation comes out 7e-5 too small, and over 128^3 the logits of a UNet 3e-4 of the largest off. Axis
- * by axis the deviation is within 3e-6.
+ * squares: over 96^3 voxels the deviation comes out 7e-5 too small, and over 128^3 the logits of a UNet 3e-4 of the largest off. Plane
+ * by plane the deviation is within 3e-6.
  */
 const MOST_VOXELS_SUMMED = 2 ** 16;
 
@@ -41,7 +41,7 @@ function normaliseItem(
   gamma: Tensor1D,
   beta: Tensor1D,
   epsilon: number,
-  byAxes: boolean,
+  byPlanes: boolean,
   again?: (earlier: Tensor) => Tensor5D,
 ): Tensor5D {
   const [, depth, height, width, channels] = x.shape;
@@ -49,7 +49,7 @@ function normaliseItem(
   const op = tf.customGrad((...args) => {
     const [input, scale, shift, save] = args as unknown as [Tensor5D, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
     const flat = input.reshape(view) as Tensor4D;
-    const { y, moments } = byAxes ? batchNormOf(flat, scale, shift, epsilon, momentsByAxes(input)) : batchNorm(flat, scale, shift, epsilon);
+    const { y, moments } = byPlanes ? batchNormOf(flat, scale, shift, epsilon, momentsByPlanes(input)) : batchNorm(flat, scale, shift, epsilon);
     save([...(again ? [] : [flat]), scale, ...moments]);
     const gradient = bindPlace('gradient', (dy: Tensor, saved: Tensor[]) => {
       const attributes = batchNormAttributes(epsilon, true);
@@ -89,18 +89,22 @@ interface Moments {
 }
 
 /**
- * Mean and variance of each channel [C] of [1, D, H, W, C], summed along one axis after the other: a long sum swallows what is added to it. Two reading
- * passes, where the fused norm takes three and writes one. The variance is the mean square less the squared mean, off by 2e-7 of the latter: by 2e-5 of
- * itself for a mean of 10 deviations.
+ * Mean and variance of each channel [C] of [1, D, H, W, C], from those of its planes, which are summed along one axis after the other: a long sum swallows
+ * what is added to it. Two reading passes, where the fused norm takes three and writes one. A plane's variance is its mean square less its squared mean,
+ * off by the rounding of these, but by another one in every plane.
  */
-function momentsByAxes(x: Tensor5D): Moments {
+function momentsByPlanes(x: Tensor5D): Moments {
   const [, depth, height, width, channels] = x.shape;
   const rows = x.reshape([depth * height, width, channels]);
-  const planes = (ofRows: Tensor): Tensor => ofRows.reshape([depth, height, channels]);
-  const mean = planes(rows.mean(1)).mean(1).mean(0);
-  const length = lengthsAlong(lengthsAlong(planes(lengthsAlong(rows, 1)), 1), 0);
-  const meanSquare = length.square().div(depth * height * width);
-  return { mean, variance: meanSquare.sub(mean.square()).relu() };
+  const ofPlanes = (ofRows: Tensor): Tensor => ofRows.reshape([depth, height, channels]);
+  const means = ofPlanes(rows.mean(1)).mean(1); // [D, C]
+  const lengths = lengthsAlong(ofPlanes(lengthsAlong(rows, 1)), 1); // [D, C]
+  const variances = lengths
+    .square()
+    .div(height * width)
+    .sub(means.square());
+  const mean = means.mean(0);
+  return { mean, variance: variances.add(means.sub(mean).square()).mean(0).relu() };
 }
 
 /** Euclidean lengths along an axis. */
@@ -149,7 +153,7 @@ function normaliseGroups(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: n
   const op = tf.customGrad((...args) => {
     const [input, scale, shift, save] = args as unknown as [Tensor5D, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
     const flat = input.reshape(view) as Tensor4D;
-    const { mean: channelMean, variance: channelVariance } = momentsByAxes(input);
+    const { mean: channelMean, variance: channelVariance } = momentsByPlanes(input);
     const groupMean = ofGroup(channelMean).mean(1, true);
     const groupVariance = ofGroup(channelVariance).add(ofGroup(channelMean).sub(groupMean).square()).mean(1, true);
     const [mean, variance] = [toChannels(groupMean), toChannels(groupVariance)];
