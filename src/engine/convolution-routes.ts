@@ -28,16 +28,20 @@ export function addConvolution(
   if (name !== 'Conv3D' && name !== 'Conv3DBackpropInputV2') return undefined;
   const [first, filter, gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
   const volume = name === 'Conv3D' ? first : gradient;
-  const { shape: size, dtype } = describeOutput(graph, volume); // at stride 1 that of the other volume
+  const { shape, dtype } = describeOutput(graph, volume);
+  const size = shape.slice(1, 4); // at stride 1 that of the other volume
   const { shape: taps } = describeOutput(graph, filter);
-  if (isPlain3x3x3(taps, attributes) && gainsByWinograd(size.slice(1, 4), taps)) {
-    const weights = addWide(graph, filter);
-    return name === 'Conv3D' ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
-  }
-  if (isPlain3x3x3(taps, attributes) && gainsByFolding(size, name === 'Conv3D' ? taps : turned(taps))) {
-    const [wide, weights] = [addWide(graph, volume), addWide(graph, filter)];
-    const folded = name === 'Conv3D' ? addFoldedConvolution(graph, wide, weights) : addFoldedInputGradient(graph, weights, wide);
-    return addCast(graph, folded, float32, dtype);
+  if (isPlain3x3x3(taps, attributes)) {
+    if (gainsByWinograd(size, taps)) {
+      const weights = addWide(graph, filter);
+      return name === 'Conv3D' ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
+    }
+    const [inputs, outputs] = name === 'Conv3D' ? taps.slice(3) : taps.slice(3).reverse(); // those of what is computed
+    if (gainsByFolding(size, inputs as number, outputs as number)) {
+      const [wide, weights] = [addWide(graph, volume), addWide(graph, filter)];
+      const folded = name === 'Conv3D' ? addFoldedConvolution(graph, wide, weights) : addFoldedInputGradient(graph, weights, wide);
+      return addCast(graph, folded, float32, dtype);
+    }
   }
   return addCast(graph, addWideOp(graph, name, operands, attributes), float32, dtype);
 }
@@ -106,14 +110,10 @@ function gainsByWinograd(size: readonly number[], [, , , inputs = 0, outputs = 0
 const LEAST_INPUTS_BY_FOLDING = 4;
 
 /** Whether the outputs of two voxels fit into a vector of 16: AVX2's of 8 are filled anyway. */
-function gainsByFolding(size: readonly number[], [, , , inputs = 0, outputs = 0]: readonly number[]): boolean {
-  const isEven = (size[3] as number) % 2 === 0;
-  const isLarge = voxels(size.slice(1, 4)) >= LEAST_VOXELS && inputs >= LEAST_INPUTS_BY_FOLDING;
-  return devices().avx512 && isEven && isLarge && outputs <= 8;
+function gainsByFolding(size: readonly number[], inputs: number, outputs: number): boolean {
+  const pairs = (size[2] as number) % 2 === 0;
+  return devices().avx512 && pairs && voxels(size) >= LEAST_VOXELS && inputs >= LEAST_INPUTS_BY_FOLDING && outputs <= 8;
 }
-
-/** A filter's size with the channels in and out exchanged. */
-const turned = ([kd, kh, kw, inputs, outputs]: readonly number[]): number[] => [kd, kh, kw, outputs, inputs] as number[];
 
 /** Whether a filter is 3x3x3 and of stride 1, on a CPU. */
 function isPlain3x3x3([kd, kh, kw]: readonly number[], attributes: readonly OpAttribute[]): boolean {

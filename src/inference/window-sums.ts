@@ -28,7 +28,7 @@ export interface WindowSums {
   finish(end: number): Generator<LogitSlab, void, undefined>;
   /** Bytes held, whatever the volume's depth. */
   readonly bytes: number;
-  /** Gives the memory back; slabs are valid no longer. */
+  /** Gives the sums' memory back. */
   close(): void;
 }
 
