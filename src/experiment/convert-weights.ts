@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { loadSettings, predictConfig } from '../config/index.js';
 import { type NamedArrays, savedModel, type Tensor5D } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
-import { spatialSize } from '../inference/index.js';
 import {
   initialiseParameters,
   isEncoderParameter,
@@ -17,6 +16,7 @@ import {
   networkShapes,
   type ParameterSpec,
   readSafetensors,
+  spatialSize,
   takeWeights,
   writeWeights,
 } from '../network/index.js';
@@ -54,11 +54,12 @@ export interface Converted {
  * @throws DataError when the file does not fit, UsageError when channels are not given and the file does not tell them
  */
 export async function importWeights({ network: name, from, to, part, inChannels, outChannels, set, seed }: ImportOptions): Promise<Converted> {
-  const { arrays, metadata } = await readSafetensors(from);
+  const content = await readSafetensors(from);
+  const { arrays, metadata } = content;
   const { settings, channels } = fileNetwork(name, arrays, from, set, { inChannels, outChannels }, part);
   const network = makeNetwork(settings, { inChannels: inChannels ?? channels.inChannels, outChannels: outChannels ?? channels.outChannels });
   const otherClasses = outChannels !== undefined && outChannels !== channels.outChannels;
-  const { values, report } = takeWeights(arrays, from, network.specs, {
+  const { values, report } = takeWeights(content, from, network.specs, {
     ignore: pretextPrefix,
     constants: network.constants,
     firstLayers: network.firstLayers,
@@ -90,10 +91,10 @@ export interface ExportOptions {
  * @throws DataError when the file is another network's
  */
 export async function exportWeights({ network: name, from, to, part, set, format, size }: ExportOptions): Promise<Converted> {
-  const { arrays } = await readSafetensors(from);
-  const { settings, channels } = fileNetwork(name, arrays, from, set, {}, 'all');
+  const content = await readSafetensors(from);
+  const { settings, channels } = fileNetwork(name, content.arrays, from, set, {}, 'all');
   const network = makeNetwork(settings, channels);
-  const { values, report } = takeWeights(arrays, from, network.specs, { ignore: pretextPrefix, constants: network.constants });
+  const { values, report } = takeWeights(content, from, network.specs, { ignore: pretextPrefix, constants: network.constants });
   if (format === 'saved-model') {
     if (part === 'encoder') throw new UsageError('--format saved-model writes the whole network: leave out --part encoder', { field: '--part' });
     await writeSavedModel(to, network, values, size);

@@ -1,7 +1,6 @@
 import { loadSettings, predictConfig } from '../config/index.js';
 import { countMultiplyAdds, type Tensor5D } from '../engine/index.js';
-import { spatialSize } from '../inference/index.js';
-import { elementCount, makeNetwork, type NetworkName, toPyTorchShape } from '../network/index.js';
+import { elementCount, makeNetwork, type NetworkName, spatialSize, toPyTorchShape } from '../network/index.js';
 import type { Triple } from '../volume/index.js';
 
 export interface InspectOptions {

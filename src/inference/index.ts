@@ -1,5 +1,4 @@
 export type { OutputKind } from './average-logits.js';
-export { spatialSize } from './axis-order.js';
 export { channelValue, type LabelScheme, labelScheme, outputChannels } from './label-scheme.js';
 export { asSlab, collectLogits, type LogitSlab } from './logit-slab.js';
 export { type CasePrediction, type PredictCaseOptions, predictCase, predictLabel } from './predict-case.js';

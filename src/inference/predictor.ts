@@ -1,9 +1,8 @@
 import { type CompiledStep, compile, type Precision, type State } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import type { Network } from '../network/index.js';
+import { fileSize, type Network, spatialSize } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
-import { spatialSize } from './axis-order.js';
 import { collectLogits, type LogitSlab } from './logit-slab.js';
 import { slidingWindowSlabs, type Watch, type WindowNetwork, type WindowSettings } from './sliding-window.js';
 
@@ -71,7 +70,7 @@ function windowNetwork(network: Network, state: State, precision: Precision, { w
 
 /** Voxels [x, y, z] of the only images that a network takes; undefined for one that takes others too. */
 export function imageSizeOf({ imageSize }: Network): Triple | undefined {
-  return imageSize && [imageSize[2], imageSize[1], imageSize[0]];
+  return imageSize && fileSize(imageSize);
 }
 
 /**

@@ -1,3 +1,4 @@
+export { type FileSize, fileSize, type SpatialSize, spatialSize } from './axis-order.js';
 export {
   type Constant,
   isEncoderParameter,
@@ -6,7 +7,6 @@ export {
   type Network,
   type Parameters,
   type Pass,
-  type SpatialSize,
   type TokenEncoder,
 } from './network.js';
 export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
@@ -19,7 +19,7 @@ export {
   networkNames,
   networkShapes,
 } from './registry.js';
-export { readSafetensors, writeSafetensors } from './safetensors.js';
+export { readSafetensors, type WeightsContent, writeSafetensors } from './safetensors.js';
 export { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';

@@ -1,8 +1,6 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor5D } from '../engine/index.js';
+import type { SpatialSize } from './axis-order.js';
 import type { ParameterSpec } from './parameters.js';
-
-/** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor. */
-export type SpatialSize = readonly [depth: number, height: number, width: number];
 
 /** Parameters by name, in the engine's layout: variables of a state, or plain tensors. */
 export type Parameters = Readonly<Record<string, Tensor>>;

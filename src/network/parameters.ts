@@ -1,9 +1,19 @@
 import type { NamedArray, NamedArrays, Tensor } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { randomStream } from '../random/streams.js';
+import type { SpatialSize } from './axis-order.js';
 
-/** Where a parameter's axes lie, here and in PyTorch; `vector` and `table` (any other array, such as position embeddings) are the same in both. */
-export type ParameterLayout = 'convolution' | 'transposedConvolution' | 'linear' | 'vector' | 'table';
+/**
+ * Where a parameter's axes lie, here and in PyTorch. `positions` has a row for each cell of a grid. `vector` and `relativePositions`, the table of
+ * an attention window, are the same in both.
+ */
+export type ParameterLayout =
+  | 'convolution'
+  | 'transposedConvolution'
+  | 'linear'
+  | 'vector'
+  | 'relativePositions'
+  | { readonly positions: SpatialSize };
 
 /** How a parameter starts: uniform in [-bound, bound), normal of a standard deviation, or one value everywhere. */
 export type Initialiser = { readonly uniform: number } | { readonly normal: number } | { readonly constant: number };
@@ -12,7 +22,7 @@ export type Initialiser = { readonly uniform: number } | { readonly normal: numb
 export interface ParameterSpec {
   readonly name: string;
   readonly layout: ParameterLayout;
-  /** convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n]; table: as in PyTorch. */
+  /** convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n]; positions [1, D * H * W, n]; relativePositions: as in PyTorch. */
   readonly shape: readonly number[];
   readonly init: Initialiser;
 }

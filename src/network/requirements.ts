@@ -1,5 +1,6 @@
 import type { Tensor5D } from '../engine/index.js';
 import { ShapeError, UsageError } from '../errors.js';
+import { fileShape, fileSize } from './axis-order.js';
 
 /**
  * Refuses images that a network cannot take.
@@ -10,19 +11,25 @@ import { ShapeError, UsageError } from '../errors.js';
 export function requireImages(network: string, images: Tensor5D, channels: number, stride: number): void {
   const [, depth, height, width, found] = images.shape;
   if (found !== channels) {
-    throw new ShapeError(`${network} takes ${channels} channels, but the input has ${found}: [${images.shape}]`, {
-      field: 'network.inChannels',
-      found,
-      expected: channels,
-    });
+    throw new ShapeError(
+      `${network} takes ${channels} channels, but the input has ${found}: [${fileShape(images.shape)}] (batch, x, y, z, channels)`,
+      {
+        field: 'network.inChannels',
+        found,
+        expected: channels,
+      },
+    );
   }
-  const size = [depth, height, width];
+  const size = fileSize([depth, height, width]);
   if (size.every((n) => n >= stride && n % stride === 0)) return;
   const nearest = size.map((n) => Math.max(1, Math.round(n / stride)) * stride);
-  throw new ShapeError(`${network} needs sides that are multiples of ${stride} voxels, but the input is [${size}]; the nearest is [${nearest}]`, {
-    found: size,
-    expected: nearest,
-  });
+  throw new ShapeError(
+    `${network} needs sides that are multiples of ${stride} voxels, but the input is [${size}] (x, y, z); the nearest is [${nearest}]`,
+    {
+      found: size,
+      expected: nearest,
+    },
+  );
 }
 
 /** Refuses counts that are no whole numbers from 1 up. Throws UsageError naming the setting. */

@@ -35,6 +35,12 @@ export interface WrittenArray {
   values(): Float32Array;
 }
 
+/** What a weights file holds: arrays under its own names, and what it says of itself. */
+export interface WeightsContent {
+  readonly arrays: NamedArrays;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as given. */
 export async function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const entries = Object.entries(arrays).map(([name, { shape, data }]) => ({ name, shape, values: () => data }));
@@ -80,7 +86,7 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
  * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked before it is used.
  * @throws DataError naming the file and what is wrong with it
  */
-export async function readSafetensors(file: string): Promise<{ arrays: NamedArrays; metadata: Readonly<Record<string, string>> }> {
+export async function readSafetensors(file: string): Promise<WeightsContent> {
   const bytes = await readAll(file);
   const fail = (what: string): never => {
     throw new DataError(`${file} is no .safetensors file that can be read: ${what}; make it again, or download it again`, { file });

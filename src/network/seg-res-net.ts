@@ -12,8 +12,9 @@ import {
   type Tensor5D,
 } from '../engine/index.js';
 import { UsageError } from '../errors.js';
+import type { SpatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { cropTowards, requireMultiples } from './target-region.js';

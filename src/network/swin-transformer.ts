@@ -1,5 +1,6 @@
 import { conv3d, dropout, inPlace, layerNorm, type Tensor, type Tensor1D, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
-import type { Constant, Parameters, Pass, SpatialSize } from './network.js';
+import type { SpatialSize } from './axis-order.js';
+import type { Constant, Parameters, Pass } from './network.js';
 import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
 import { dropAt, namedLayerNorm, namedLinear, perceptron, perceptronParameters, withoutMaskedTokens } from './transformer-layers.js';
 import { type Windows, windowAttention, windowAttentionConstant, windowAttentionParameters, windowsOf } from './window-attention.js';
@@ -91,7 +92,7 @@ function swinBlock(
   return y.add(transformed.reshape(y.shape)) as Tensor5D;
 }
 
-/** Offsets of the eight tokens that are merged, in the order of MONAI's first version. */
+/** Offsets [x, y, z] of the eight tokens that are merged, in the order of MONAI's first version. */
 const MERGED = [
   [0, 0, 0],
   [1, 0, 0],
@@ -109,7 +110,7 @@ function merged(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
   const half = [depth / 2, height / 2, width / 2] as const;
   const split = x.reshape([batch, half[0], 2, half[1], 2, half[2], 2, channels]);
   const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]); // the eight in raster order
-  const order = MERGED.map(([d, h, w]) => 4 * d + 2 * h + w);
+  const order = MERGED.map(([ix, iy, iz]) => 4 * iz + 2 * iy + ix);
   const ordered = tf.concat(
     order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),
     1,

@@ -1,6 +1,7 @@
 import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
@@ -123,7 +124,7 @@ function decode(levels: readonly Tensor5D[], parameters: Parameters, { training 
 }
 
 function transformerOf({ inChannels, featureSize, depths, numHeads, window, dropout }: SwinUnetrConfig): SwinTransformerConfig {
-  return { inChannels, featureSize, depths, numHeads, window: window.toReversed() as unknown as SpatialSize, dropout };
+  return { inChannels, featureSize, depths, numHeads, window: spatialSize(window), dropout };
 }
 
 /** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block. */

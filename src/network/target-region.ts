@@ -1,6 +1,7 @@
 import { type Tensor5D, tf } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
-import type { Margins, SpatialSize } from './network.js';
+import { fileShape, fileSize, type SpatialSize } from './axis-order.js';
+import type { Margins } from './network.js';
 
 const sides = ['before', 'after'] as const;
 
@@ -20,7 +21,7 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
   const size = [depth, height, width].map((n, axis) => n - (before[axis] as number) - (after[axis] as number));
   if (size.some((n) => n < 1) || [...before, ...after].some((n) => n < 0)) {
     throw new ShapeError(
-      `the margins [${margins.before}] and [${margins.after}] leave nothing of [${level.shape}], whose cells are ${stride} voxels`,
+      `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] leave nothing of [${fileShape(level.shape)}] (batch, x, y, z, channels), whose cells are ${stride} voxels`,
     );
   }
   return tf.slice(level, [0, ...before, 0], [batch, ...size, channels]);
@@ -29,7 +30,9 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
 /** Refuses margins that are no whole multiples of `stride`. Throws ShapeError. */
 export function requireMultiples(margins: Margins | undefined, stride: number): void {
   if (!margins || [...margins.before, ...margins.after].every((voxels) => voxels >= 0 && voxels % stride === 0)) return;
-  throw new ShapeError(`the margins [${margins.before}] and [${margins.after}] of the target region must be multiples of ${stride} voxels`);
+  throw new ShapeError(
+    `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] (x, y, z) of the target region must be multiples of ${stride} voxels`,
+  );
 }
 
 const whole = (voxels: number, stride: number): number => Math.floor(voxels / stride) * stride;

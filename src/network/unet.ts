@@ -1,5 +1,6 @@
 import { inPlace, maxPool3d, type NamedArrays, type Tensor5D, tf } from '../engine/index.js';
 import { DataError, ShapeError, UsageError } from '../errors.js';
+import { fileShape, fileSize, type SpatialSize } from './axis-order.js';
 import {
   doublingDeconvolution,
   isComputedAgain,
@@ -9,7 +10,7 @@ import {
   pointConvolution,
   repeatLastPlane,
 } from './layers.js';
-import type { Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 
 export interface UNetConfig {
@@ -186,13 +187,17 @@ function marginsOf(margin: number | Margins = 0): Margins {
 function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tensor5D {
   if ([...before, ...after].every((voxels) => voxels === 0)) return level;
   if ([...before, ...after].some((voxels) => voxels < 0 || voxels % LATENT_STRIDE !== 0)) {
-    throw new ShapeError(`the margins [${before}] and [${after}] of the target region must be multiples of ${LATENT_STRIDE} voxels`);
+    throw new ShapeError(
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region must be multiples of ${LATENT_STRIDE} voxels`,
+    );
   }
   const [batch, depth, height, width, channels] = level.shape;
   const begin = before.map((voxels) => voxels / 2 ** k);
   const size = [depth, height, width].map((n, axis) => n - (begin[axis] as number) - (after[axis] as number) / 2 ** k);
   if (size.some((n) => n < 1)) {
-    throw new ShapeError(`the margins [${before}] and [${after}] leave nothing of level ${k}, which is [${level.shape}]`);
+    throw new ShapeError(
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, which is [${fileShape(level.shape)}] (batch, x, y, z, channels)`,
+    );
   }
   return tf.slice(level, [0, ...begin, 0], [batch, ...size, channels]);
 }
@@ -200,15 +205,18 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
 function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
   const [, depth, height, width, channels] = images.shape;
   if (channels !== inChannels) {
-    throw new ShapeError(`unet takes ${inChannels} channels, but the input has ${channels}: [${images.shape}]`, {
-      field: 'network.inChannels',
-      found: channels,
-      expected: inChannels,
-    });
+    throw new ShapeError(
+      `unet takes ${inChannels} channels, but the input has ${channels}: [${fileShape(images.shape)}] (batch, x, y, z, channels)`,
+      {
+        field: 'network.inChannels',
+        found: channels,
+        expected: inChannels,
+      },
+    );
   }
   if (Math.min(depth, height, width) < LATENT_STRIDE) {
-    throw new ShapeError(`unet needs at least ${LATENT_STRIDE} voxels a side, but the input is [${depth}, ${height}, ${width}]`, {
-      found: [depth, height, width],
+    throw new ShapeError(`unet needs at least ${LATENT_STRIDE} voxels a side, but the input is [${fileSize([depth, height, width])}] (x, y, z)`, {
+      found: fileSize([depth, height, width]),
     });
   }
 }

@@ -1,7 +1,8 @@
 import { inPlace, type NamedArrays, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
+import { fileSize, type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import type { KeptTokens, Margins, Network, Parameters, Pass, SpatialSize } from './network.js';
+import type { KeptTokens, Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
@@ -60,7 +61,7 @@ export function unetr(config: UnetrConfig): Network {
     constants: visionTransformerConstants('vit', transformerOf(config)),
     latentChannels: hiddenSize,
     latentStride: TOKEN_SIDE,
-    imageSize: config.imageSize.toReversed() as unknown as SpatialSize,
+    imageSize: spatialSize(config.imageSize),
     marginStride: TOKEN_SIDE,
     lastLayer: 'out',
     encoder: ['vit'],
@@ -120,11 +121,12 @@ function encodeKept(images: Tensor5D, kept: KeptTokens, parameters: Parameters, 
 
 function requireSize(images: Tensor5D, config: UnetrConfig): void {
   requireImages('unetr', images, config.inChannels, TOKEN_SIDE);
-  const expected = config.imageSize.toReversed(); // [depth, height, width]
-  const size = images.shape.slice(1, 4);
+  const expected = config.imageSize;
+  const [, ...shape] = images.shape.slice(0, 4) as [number, number, number, number];
+  const size = fileSize(shape);
   if (size.join() !== expected.join()) {
     throw new ShapeError(
-      `unetr was made for images of [${expected}] voxels (depth, height, width), but the input is [${size}]: set network.imageSize to the crop's size`,
+      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set network.imageSize to the crop's size`,
       {
         field: 'network.imageSize',
         found: size,
@@ -160,7 +162,8 @@ function projection(name: string, doublings: number, state: Tensor5D, parameters
 }
 
 function transformerOf({ inChannels, imageSize, hiddenSize, mlpDim, numHeads, dropout }: UnetrConfig): VisionTransformerConfig {
-  const grid = imageSize.map((voxels) => voxels / TOKEN_SIDE).toReversed() as unknown as SpatialSize;
+  const [x, y, z] = imageSize.map((voxels) => voxels / TOKEN_SIDE) as [number, number, number];
+  const grid = spatialSize([x, y, z]);
   return { inChannels, grid, hiddenSize, mlpDim, heads: numHeads, dropout };
 }
 

@@ -1,5 +1,6 @@
 import { conv3d, dropout, inPlace, permuteRows, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor5D } from '../engine/index.js';
-import type { Constant, KeptTokens, Parameters, Pass, SpatialSize } from './network.js';
+import type { SpatialSize } from './axis-order.js';
+import type { Constant, KeptTokens, Parameters, Pass } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
 import { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 import { dropAt, namedLayerNorm, withoutMaskedTokens } from './transformer-layers.js';
@@ -22,9 +23,14 @@ export interface VisionTransformerConfig {
 
 /** Parameters of a ViT of 12 layers, under the names of MONAI's `ViT` with projection by convolution. */
 export function visionTransformerParameters(name: string, config: VisionTransformerConfig): ParameterSpec[] {
-  const { inChannels, hiddenSize, mlpDim } = config;
+  const { inChannels, grid, hiddenSize, mlpDim } = config;
   return [
-    { name: `${name}.patch_embedding.position_embeddings`, layout: 'table', shape: [1, tokensOf(config), hiddenSize], init: { normal: 0.02 } },
+    {
+      name: `${name}.patch_embedding.position_embeddings`,
+      layout: { positions: grid },
+      shape: [1, tokensOf(config), hiddenSize],
+      init: { normal: 0.02 },
+    },
     ...convolution(`${name}.patch_embedding.patch_embeddings`, TOKEN_SIDE, inChannels, hiddenSize),
     ...blockNames(name).flatMap((block) => transformerBlockParameters(block, hiddenSize, mlpDim)),
     ...normalisation(`${name}.norm`, hiddenSize),

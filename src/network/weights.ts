@@ -1,8 +1,9 @@
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
+import { AXIS_ORDER, axisOrderOf } from './axis-order.js';
 import type { Constant } from './network.js';
 import { elementCount, type ParameterLayout, type ParameterSpec } from './parameters.js';
-import { readSafetensors, writeArrays } from './safetensors.js';
+import { readSafetensors, type WeightsContent, writeArrays } from './safetensors.js';
 import { isNeverComputed, knownNames } from './weight-names.js';
 
 /**
@@ -22,7 +23,7 @@ export async function writeWeights(
     shape: toPyTorchShape(shape, layout),
     values: () => toPyTorch(values[name] as NamedArray, layout).data,
   }));
-  await writeArrays(file, [...arrays, ...constants], metadata);
+  await writeArrays(file, [...arrays, ...constants], { ...metadata, ...AXIS_ORDER });
 }
 
 /** How parameters were found in a file. */
@@ -62,13 +63,13 @@ export async function readWeights(
   specs: readonly ParameterSpec[],
   options: LoadOptions = {},
 ): Promise<{ values: NamedArrays; report: LoadReport; metadata: Readonly<Record<string, string>> }> {
-  const { arrays, metadata } = await readSafetensors(file);
-  return { ...takeWeights(arrays, file, specs, options), metadata };
+  const content = await readSafetensors(file);
+  return { ...takeWeights(content, file, specs, options), metadata: content.metadata };
 }
 
-/** As `readWeights`, of arrays that are read already. */
+/** As `readWeights`, of a file that is read already. */
 export function takeWeights(
-  arrays: NamedArrays,
+  { arrays, metadata }: WeightsContent,
   file: string,
   specs: readonly ParameterSpec[],
   { replace, optional = () => false, ignore, constants = [], only, firstLayers = [] }: LoadOptions = {},
@@ -98,6 +99,7 @@ export function takeWeights(
     });
   }
   const wanted = specs.filter(({ name }) => isWanted(name));
+  const order = fileAxes(metadata, wanted, file);
   const adapted: LoadReport['adapted'][number][] = [];
   const values = Object.fromEntries(
     wanted.map((spec) => {
@@ -105,11 +107,37 @@ export function takeWeights(
       const fitted = array && firstLayers.includes(spec.name) ? withChannels(array, spec) : array;
       if (fitted !== array)
         adapted.push({ name: spec.name, from: (array as NamedArray).shape[1] as number, to: (fitted as NamedArray).shape[1] as number });
-      return [spec.name, loaded(fitted, spec, file)];
+      return [spec.name, loaded(fitted, spec, order, file)];
     }),
   );
   const fresh = specs.filter(({ name }) => !isWanted(name)).map(({ name }) => name);
   return { values, report: { loaded: Object.keys(values), fresh, unused: unused.map(([, { source }]) => source), adapted } };
+}
+
+/**
+ * How the spatial axes of a file lie. Convolutions and positions of an earlier version are turned round; a SwinUNETR of it cannot be: where a
+ * window shrinks to its features, which tokens share a bias depends on the order in which they are counted.
+ */
+function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly ParameterSpec[], file: string): FileAxes {
+  const order = axisOrderOf(metadata);
+  if (typeof order === 'object') {
+    throw new DataError(
+      `${file} says that its axes are "${order.unknown}", but this version knows "${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
+      {
+        file,
+        field: 'axisOrder',
+        found: order.unknown,
+        expected: AXIS_ORDER.axisOrder,
+      },
+    );
+  }
+  if (order === 'zyx' && wanted.some(({ layout }) => layout === 'relativePositions')) {
+    throw new DataError(
+      `${file} was written by hybridmim before 0.2, whose SwinUNETR took the axes of a scan in reverse; its attention cannot be converted exactly: train it again with this version, or use it with the version that wrote it`,
+      { file, field: 'axisOrder', found: order, expected: AXIS_ORDER.axisOrder },
+    );
+  }
+  return order;
 }
 
 const isUnder = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}.`);
@@ -142,7 +170,7 @@ function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): Name
   return { shape: expected, data };
 }
 
-function loaded(array: NamedArray | undefined, { name, layout, shape }: ParameterSpec, file: string): NamedArray {
+function loaded(array: NamedArray | undefined, { name, layout, shape }: ParameterSpec, order: FileAxes, file: string): NamedArray {
   if (!array) {
     throw new DataError(`${file} lacks the parameter ${name}: the file is for another network or other settings`, { file, field: name });
   }
@@ -153,35 +181,56 @@ function loaded(array: NamedArray | undefined, { name, layout, shape }: Paramete
       { file, field: name, found: array.shape, expected },
     );
   }
-  return { shape, data: permuted(array.data, array.shape, fromPyTorchAxes[layout]) };
+  return { shape, data: fromPyTorch(array.data, shape, layout, order) };
 }
 
-/** Which axis of our array each axis of PyTorch's is; a layout that is not here has the same axes. */
-const toPyTorchAxes: Readonly<Partial<Record<ParameterLayout, readonly number[]>>> = {
-  convolution: [4, 3, 0, 1, 2], // [D, H, W, in, out] to [out, in, D, H, W]
-  transposedConvolution: [4, 3, 0, 1, 2], // [D, H, W, out, in] to [in, out, D, H, W]
-  linear: [1, 0],
-};
-
-const fromPyTorchAxes: Readonly<Partial<Record<ParameterLayout, readonly number[]>>> = {
-  convolution: [2, 3, 4, 1, 0],
-  transposedConvolution: [2, 3, 4, 1, 0],
-  linear: [1, 0],
-};
-
-/** A parameter in PyTorch's axis order. */
+/** A parameter as PyTorch has it, its spatial axes [x, y, z]. */
 export function toPyTorch({ shape, data }: NamedArray, layout: ParameterLayout): NamedArray {
-  return { shape: toPyTorchShape(shape, layout), data: permuted(data, shape, toPyTorchAxes[layout]) };
+  const { split, axes } = axesThere(shape, layout);
+  return { shape: toPyTorchShape(shape, layout), data: permuted(data, split, axes) };
 }
 
 /** A parameter's shape in PyTorch's axis order. */
 export function toPyTorchShape(shape: readonly number[], layout: ParameterLayout): number[] {
-  return toPyTorchAxes[layout]?.map((axis) => shape[axis] as number) ?? [...shape];
+  const { split, axes } = axesThere(shape, layout);
+  return split.length === shape.length ? axes.map((axis) => split[axis] as number) : [...shape];
+}
+
+/** The inverse of `toPyTorch`, of a file whose spatial axes are in this order; `shape` is the one here. */
+function fromPyTorch(data: Float32Array, shape: readonly number[], layout: ParameterLayout, order: FileAxes): Float32Array {
+  const { split, axes } = axesThere(shape, layout, order);
+  const there = axes.map((axis) => split[axis] as number);
+  return permuted(
+    data,
+    there,
+    split.map((_, axis) => axes.indexOf(axis)),
+  );
+}
+
+type FileAxes = 'xyz' | 'zyx';
+
+/**
+ * Which axis of our array each axis of a file's is. `split` is our shape, in which rows of positions lie on their grid.
+ * Convolutions are [z, y, x, in, out] here and [out, in, x, y, z] there, transposed ones [z, y, x, out, in] and [in, out, x, y, z].
+ */
+function axesThere(
+  shape: readonly number[],
+  layout: ParameterLayout,
+  order: FileAxes = 'xyz',
+): { split: readonly number[]; axes: readonly number[] } {
+  const reversed = order === 'xyz';
+  if (typeof layout === 'object') {
+    const [items = 1, , width = 1] = shape;
+    return { split: [items, ...layout.positions, width], axes: reversed ? [0, 3, 2, 1, 4] : [0, 1, 2, 3, 4] };
+  }
+  if (layout === 'linear') return { split: shape, axes: [1, 0] };
+  if (layout === 'convolution' || layout === 'transposedConvolution') return { split: shape, axes: reversed ? [4, 3, 2, 1, 0] : [4, 3, 0, 1, 2] };
+  return { split: shape, axes: shape.map((_, axis) => axis) };
 }
 
 /** Axis `i` of the result is axis `axes[i]` of the input, as NumPy's `transpose`. */
-function permuted(data: Float32Array, shape: readonly number[], axes?: readonly number[]): Float32Array {
-  if (!axes) return data;
+function permuted(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
+  if (axes.every((axis, i) => axis === i)) return data;
   const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
   const size = axes.map((axis) => shape[axis] as number);
   const steps = axes.map((axis) => strides[axis] as number);

@@ -1,5 +1,6 @@
 import { attention, permuteRows, type Tensor2D, type Tensor3D, type Tensor5D, tf, type WindowParts } from '../engine/index.js';
-import type { Constant, Parameters, SpatialSize } from './network.js';
+import { rasterIndex, type SpatialSize } from './axis-order.js';
+import type { Constant, Parameters } from './network.js';
 import { linear, type ParameterSpec, parameter } from './parameters.js';
 import { namedLinear } from './transformer-layers.js';
 
@@ -7,7 +8,7 @@ import { namedLinear } from './transformer-layers.js';
 export function windowAttentionParameters(name: string, width: number, heads: number, window: SpatialSize): ParameterSpec[] {
   const positions = window.reduce((product, side) => product * (2 * side - 1), 1);
   return [
-    { name: `${name}.relative_position_bias_table`, layout: 'table', shape: [positions, heads], init: { normal: 0.02 } },
+    { name: `${name}.relative_position_bias_table`, layout: 'relativePositions', shape: [positions, heads], init: { normal: 0.02 } },
     ...linear(`${name}.qkv`, width, 3 * width),
     ...linear(`${name}.proj`, width, width),
   ];
@@ -30,6 +31,8 @@ export function windowAttentionConstant(name: string, window: SpatialSize): Cons
 export interface Windows {
   /** As set, before it shrinks: the bias table is for this one. */
   readonly window: SpatialSize;
+  /** As it shrank to the features: tokens along [D, H, W]. */
+  readonly side: SpatialSize;
   /** Tokens of a window. */
   readonly tokens: number;
   /** The row of the features that each row of the windows is; -1 where a window reaches beyond them. */
@@ -74,7 +77,7 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
         if (isInside) places[source] = row;
       }
   const parts = axes.some(({ shift }) => shift > 0) ? { windows, axes: 3, sides } : undefined;
-  return { window, tokens, sources, places, parts };
+  return { window, side: [d.side, h.side, w.side], tokens, sources, places, parts };
 }
 
 /**
@@ -94,24 +97,37 @@ export function windowAttention(name: string, x: Tensor5D, parameters: Parameter
 }
 
 /** The bias of each pair of tokens: [heads, tokens, tokens]. A window that shrank takes the first tokens of the full one's index, as MONAI does. */
-function positionBias(table: Tensor2D, { window, tokens }: Windows): Tensor3D {
+function positionBias(table: Tensor2D, { window, side }: Windows): Tensor3D {
   const full = window.reduce((a, b) => a * b, 1);
   const index = relativePositions(window);
-  const taken = Int32Array.from({ length: tokens * tokens }, (_, i) => index[Math.floor(i / tokens) * full + (i % tokens)] as number);
+  const counted = cellsOf(side).map((cell) => rasterIndex(cell, side)); // the place in MONAI's order of each token of ours
+  const tokens = counted.length;
+  const taken = Int32Array.from({ length: tokens * tokens }, (_, pair) => {
+    const [i, j] = [counted[Math.floor(pair / tokens)] as number, counted[pair % tokens] as number];
+    return index[i * full + j] as number;
+  });
   return tf.gather(table, tf.tensor1d(taken, 'int32')).reshape([tokens, tokens, -1]).transpose([2, 0, 1]) as Tensor3D;
 }
 
-/** The row of the table for each pair of a window's tokens, by how far they are apart on each axis: [tokens * tokens]. */
-function relativePositions([depth, height, width]: SpatialSize): Int32Array {
-  const tokens = depth * height * width;
-  const index = new Int32Array(tokens * tokens);
-  const at = (token: number) => [Math.floor(token / (height * width)), Math.floor(token / width) % height, token % width] as const;
-  for (let i = 0; i < tokens; i++) {
-    const [di, hi, wi] = at(i);
-    for (let j = 0; j < tokens; j++) {
-      const [dj, hj, wj] = at(j);
-      index[i * tokens + j] = ((di - dj + depth - 1) * (2 * height - 1) + (hi - hj + height - 1)) * (2 * width - 1) + (wi - wj + width - 1);
+/**
+ * MONAI's row of the table for each pair of a window's tokens, by how far they are apart on each axis, both counted as MONAI counts them:
+ * [tokens * tokens].
+ */
+function relativePositions(window: SpatialSize): Int32Array {
+  const steps = window.map((side) => 2 * side - 1) as unknown as SpatialSize;
+  const cells = cellsOf(window);
+  const index = new Int32Array(cells.length ** 2);
+  for (const a of cells) {
+    const row = rasterIndex(a, window) * cells.length;
+    for (const b of cells) {
+      const apart = a.map((n, axis) => n - (b[axis] as number) + (window[axis] as number) - 1) as unknown as SpatialSize;
+      index[row + rasterIndex(b, window)] = rasterIndex(apart, steps);
     }
   }
   return index;
+}
+
+/** The cells [d, h, w] of a grid in the engine's order. */
+function cellsOf([depth, height, width]: SpatialSize): SpatialSize[] {
+  return Array.from({ length: depth * height * width }, (_, i) => [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width]);
 }

@@ -21,6 +21,7 @@ import {
   type ParameterSpec,
   type Parameters,
   parameter,
+  type SpatialSize,
   type TokenEncoder,
   transformerBlock,
   transformerBlockParameters,
@@ -63,7 +64,7 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
     predictedVoxels(network, tokens, grid, visible, decoder, inputs, parameters, training);
   return {
     name: 'mae',
-    heads: decoderParameters(network, count, tokens.side ** 3 * network.inChannels, decoder),
+    heads: decoderParameters(network, grid.patches, tokens.side ** 3 * network.inChannels, decoder),
     encoderOnly: true,
     encodedShare: visible / count,
     inputs: {
@@ -88,11 +89,11 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
   };
 }
 
-function decoderParameters(network: Network, tokens: number, tokenVoxels: number, { width, depth }: MaeConfig['decoder']): ParameterSpec[] {
+function decoderParameters(network: Network, patches: SpatialSize, tokenVoxels: number, { width, depth }: MaeConfig['decoder']): ParameterSpec[] {
   return [
     ...linear(EMBEDDING, network.latentChannels, width),
     { name: TOKEN, layout: 'vector', shape: [width], init: { normal: 0.02 } },
-    { name: POSITIONS, layout: 'table', shape: [1, tokens, width], init: { normal: 0.02 } },
+    { name: POSITIONS, layout: { positions: patches }, shape: [1, patches[0] * patches[1] * patches[2], width], init: { normal: 0.02 } },
     ...Array.from({ length: depth }, (_, i) => transformerBlockParameters(blockName(i), width, 4 * width)).flat(),
     ...normalisation(NORM, width),
     ...linear(`${pretextPrefix}${HEAD}`, width, tokenVoxels),

@@ -1,6 +1,6 @@
 import { type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import type { Margins, SpatialSize } from '../network/index.js';
+import { fileSize, type Margins, type SpatialSize } from '../network/index.js';
 import { type RandomStream, randomStream } from '../random/streams.js';
 
 /** The three sizes of the paper's two-level masking (section 3.1) and the target region (3.2), in voxels. */
@@ -39,7 +39,7 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   requireDivides('method.region', region, 'method.subVolume', subVolume);
   for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.subVolume', subVolume);
   if (region > Math.min(...crop)) {
-    throw new UsageError(`method.region ${region} is larger than the crop of [${crop}] voxels: make it at most ${Math.min(...crop)}`, {
+    throw new UsageError(`method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at most ${Math.min(...crop)}`, {
       field: 'method.region',
       found: region,
     });
@@ -50,7 +50,7 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   const uneven = after.find((voxels) => voxels % marginStride !== 0);
   if (uneven !== undefined) {
     throw new UsageError(
-      `method.region ${region} leaves ${uneven} voxels of the crop [${crop}] beyond it, but this network can leave out whole multiples of ${marginStride} only`,
+      `method.region ${region} leaves ${uneven} voxels of the crop [${fileSize(crop)}] beyond it, but this network can leave out whole multiples of ${marginStride} only`,
       { field: 'method.region', found: region },
     );
   }

@@ -1,5 +1,5 @@
-import { type LabelScheme, spatialSize } from '../inference/index.js';
-import { makeNetwork } from '../network/index.js';
+import type { LabelScheme } from '../inference/index.js';
+import { makeNetwork, spatialSize } from '../network/index.js';
 import { pretextMethod } from '../pretext/index.js';
 import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
 import { type PretrainSettings, pretrainingBytes, taughtParameters } from './pretrain.js';

@@ -22,11 +22,10 @@ import {
   type Predictor,
   predictLabel,
   requireImageSize,
-  spatialSize,
   type WindowSettings,
 } from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
-import { initialiseParameters, makeNetwork, type Network, type NetworkSettings } from '../network/index.js';
+import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';

@@ -10,8 +10,15 @@ import {
   unitScales,
 } from '../dataset/index.js';
 import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
-import { spatialSize } from '../inference/index.js';
-import { initialiseParameters, isEncoderParameter, makeNetwork, type Network, type NetworkSettings, type ParameterSpec } from '../network/index.js';
+import {
+  initialiseParameters,
+  isEncoderParameter,
+  makeNetwork,
+  type Network,
+  type NetworkSettings,
+  type ParameterSpec,
+  spatialSize,
+} from '../network/index.js';
 import { type MethodConfig, type PretextBatch, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';

@@ -146,11 +146,11 @@ describe('published variants of SwinUNETR', { timeout: 120_000 }, () => {
 
 describe('a SavedModel', () => {
   it('gives the logits of the network', async () => {
-    const { network, facts, state: monai, images } = readInterchangeCase('seg-res-net-1');
+    const { network, engineShape, state: monai, images } = readInterchangeCase('seg-res-net-1');
     const from = await monaiFile('seg-res-net-1');
     const to = join(folder, 'saved');
     await exportWeights({ network: 'seg-res-net', from, to, part: 'all', set: [], format: 'saved-model', size: [32, 32, 32] });
-    const [, ...size] = facts.shape;
+    const [, ...size] = engineShape;
     const { values } = await readWeights(from, network.specs);
     const state = createState(values, { engine: 'graph' });
     const pass = { training: false, dropoutKey: 0 };

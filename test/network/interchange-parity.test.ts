@@ -7,6 +7,7 @@ import { compile, createState, lossAndGradients, type NamedArrays, type Tensor4D
 import { diceCrossEntropyLoss } from '../../src/losses/index.js';
 import { makeNetwork, type Parameters, readWeights, toPyTorch, writeSafetensors } from '../../src/network/index.js';
 import { type InterchangeCase, readInterchangeCase } from './interchange.js';
+import { reversedAxes } from './monai-order.js';
 import { referenceFile, relativeError } from './unet-parity.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'interchange-'));
@@ -19,14 +20,13 @@ describe.each(['seg-res-net-1', 'seg-res-net-4', 'unetr-1', 'unetr-4', 'swin-une
 
   beforeAll(async () => {
     parity = readInterchangeCase(name);
-    const { network, facts, state: monai, images, labels } = parity;
+    const { network, facts, state: monai, engineShape, images, labels } = parity;
     const file = join(folder, `${name}.safetensors`);
     await writeSafetensors(file, monai);
     loaded = (await readWeights(file, network.specs, { constants: network.constants })).values;
-    const [batch, ...size] = facts.shape;
     const inputs = {
-      images: { shape: [batch, ...size, facts.channels], dtype: 'float32' },
-      labels: { shape: facts.shape, dtype: 'int32' },
+      images: { shape: [...engineShape, facts.channels], dtype: 'float32' },
+      labels: { shape: engineShape, dtype: 'int32' },
     } as const;
     const pass = { training: false, dropoutKey: 0 };
     const logitsOf = (x: Tensor5D, parameters: Parameters) => network.decode(network.encode(x, parameters, pass), parameters, pass);
@@ -56,7 +56,8 @@ describe.each(['seg-res-net-1', 'seg-res-net-4', 'unetr-1', 'unetr-4', 'swin-une
 
   it('gives the same logits within 1e-4 of the largest', () => {
     const { classes, stride, logits, largestLogit } = parity.facts;
-    const taken = (found.logits as Float32Array).filter((_, i) => Math.floor(i / classes) % stride === 0);
+    const inMonaiOrder = reversedAxes(found.logits as Float32Array, parity.engineShape, classes);
+    const taken = inMonaiOrder.filter((_, i) => Math.floor(i / classes) % stride === 0);
     expect(relativeError(taken, Float32Array.from(logits), largestLogit)).toBeLessThan(1e-4);
   });
 

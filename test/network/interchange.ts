@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { networkSection } from '../../src/config/index.js';
 import type { NamedArray, NamedArrays } from '../../src/engine/index.js';
 import { makeNetwork, type Network } from '../../src/network/index.js';
+import { type BatchShape, reversedAxes, reversedShape } from './monai-order.js';
 import { referenceFile } from './unet-parity.js';
 
 const shape = z.array(z.int());
@@ -30,7 +31,9 @@ export interface InterchangeCase {
   readonly network: Network;
   /** MONAI's state dict, under its names and in its axis order, with the reference's weights. */
   readonly state: NamedArrays;
-  /** [B, D, H, W, C] and [B, D, H, W]. */
+  /** The engine's [B, z, y, x], of the reference's `facts.shape`, [B, x, y, z]. */
+  readonly engineShape: BatchShape;
+  /** In the engine's order, with channels and without. */
   readonly images: Float32Array;
   readonly labels: Int32Array;
 }
@@ -48,7 +51,9 @@ function makeCase(name: string): InterchangeCase {
   const facts = schema.parse(JSON.parse(readFileSync(referenceFile(`interchange-${name}.json`), 'utf8')));
   const settings = networkSection.parse({ name: facts.network, ...facts.settings });
   const network = makeNetwork(settings, { inChannels: facts.channels, outChannels: facts.classes });
-  return { facts, network, state: monaiState(facts.state, network), images: makeImages(facts), labels: makeLabels(facts) };
+  const images = reversedAxes(makeImages(facts), facts.shape, facts.channels);
+  const labels = reversedAxes(makeLabels(facts), facts.shape);
+  return { facts, network, state: monaiState(facts.state, network), engineShape: reversedShape(facts.shape), images, labels };
 }
 
 /** A state dict of these shapes: hashed weights, and the values of what is no parameter. */
@@ -72,6 +77,7 @@ function weight(name: string, of: readonly number[]): NamedArray {
 
 type Facts = InterchangeCase['facts'];
 
+/** [B, x, y, z, C], as MONAI is fed it. */
 function makeImages({ shape: [batch, depth, height, width], channels, salt }: Facts): Float32Array {
   const values = new Float32Array(batch * depth * height * width * channels);
   let i = 0;

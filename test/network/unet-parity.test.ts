@@ -4,6 +4,7 @@ import { diceCrossEntropyLoss } from '../../src/losses/index.js';
 import { type Parameters, readWeights, toPyTorch, unet } from '../../src/network/index.js';
 import { correctionsAt, zeroMoments } from '../../src/training/adamw.js';
 import { compileTrainingStep } from '../../src/training/training-step.js';
+import { reversedAxes } from './monai-order.js';
 import { largest, type ParityCase, readCase, referenceFile, relativeError } from './unet-parity.js';
 
 /** A bias before an instance norm, which takes it away again: its gradient is 0, in PyTorch that plus rounding noise. */
@@ -21,14 +22,13 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
 
   beforeAll(async () => {
     parity = await readCase(name);
-    const { config, facts, batches } = parity;
+    const { config, facts, engineShape, batches } = parity;
     const [first] = batches as [(typeof batches)[0]];
     const network = unet(config);
     initial = (await readWeights(referenceFile(`weights-${facts.channels}.safetensors`), network.specs)).values;
-    const [batch, ...size] = facts.shape;
     const inputs = {
-      images: { shape: [batch, ...size, facts.channels], dtype: 'float32' },
-      labels: { shape: facts.shape, dtype: 'int32' },
+      images: { shape: [...engineShape, facts.channels], dtype: 'float32' },
+      labels: { shape: engineShape, dtype: 'int32' },
     } as const;
     const pass = { training: false, dropoutKey: 0 };
     const logitsOf = (x: Tensor5D, parameters: Parameters) => network.decode(network.encode(x, parameters, pass), parameters, pass);
@@ -90,9 +90,10 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     const moved = (values: Float32Array) => values.map((value, i) => value - (start[i] as number));
     return relativeError(moved(inMonaiOrder(key, trained[key]?.data as Float32Array)), moved(expected(`after.${key}`)));
   };
+  const logitsInMonaiOrder = (logits: Float32Array) => reversedAxes(logits, parity.engineShape, parity.facts.classes);
   const everyStride = (logits: Float32Array) => {
     const { classes, stride } = parity.facts;
-    return logits.filter((_, i) => Math.floor(i / classes) % stride === 0);
+    return logitsInMonaiOrder(logits).filter((_, i) => Math.floor(i / classes) % stride === 0);
   };
 
   it('is fed what the reference was', () => {
@@ -119,7 +120,7 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
 
   it.each([0, 1, 2])('gives the same mean logits in every plane across axis %i, so that no voxel goes unseen', (axis) => {
     const { shape, classes } = parity.facts;
-    const planes = planeMeans(before.logits as Float32Array, shape, classes, axis);
+    const planes = planeMeans(logitsInMonaiOrder(before.logits as Float32Array), shape, classes, axis);
     expect(relativeError(planes, expected(`planes-${axis}`), largest(expected('logits')))).toBeLessThan(1e-4);
   });
 
@@ -162,7 +163,7 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
   });
 });
 
-/** [B, D, H, W, C] to [B, C, planes]: means across the two other axes, summed in double precision. */
+/** [B, x, y, z, C] to [B, C, planes]: means across the two other axes, summed in double precision. */
 function planeMeans(logits: Float32Array, shape: ParityCase['facts']['shape'], classes: number, axis: number): Float32Array {
   const [batch, depth, height, width] = shape;
   const planes = shape[axis + 1] as number;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { NamedArrays } from '../../src/engine/index.js';
 import { readSafetensors, type UNetConfig } from '../../src/network/index.js';
+import { type BatchShape, reversedAxes, reversedShape } from './monai-order.js';
 
 /** Made by `test/parity/network/make_network_references.py`. */
 export const referenceFile = (name: string): string => join('test/parity/network', name);
@@ -28,7 +29,9 @@ export interface ParityCase {
   readonly arrays: NamedArrays;
   readonly facts: z.infer<typeof factsSchema>;
   readonly config: UNetConfig;
-  /** The ten batches that the network is trained on: images [B, D, H, W, C], labels [B, D, H, W]. */
+  /** The engine's [B, z, y, x], of the reference's `facts.shape`, [B, x, y, z]. */
+  readonly engineShape: BatchShape;
+  /** The ten batches that the network is trained on: images [B, z, y, x, C], labels [B, z, y, x]. */
   readonly batches: readonly { readonly images: Float32Array; readonly labels: Int32Array }[];
 }
 
@@ -37,12 +40,17 @@ export async function readCase(name: string): Promise<ParityCase> {
   const facts = factsSchema.parse(JSON.parse(metadata.facts ?? ''));
   const { channels, classes, features } = facts;
   const config = { inChannels: channels, outChannels: classes, features, dropout: 0.1 };
-  const batches = facts.learningRates.map((_, step) => ({ images: makeImages(facts, step), labels: makeLabels(facts, step) }));
-  return { arrays, facts, config, batches };
+  const { shape } = facts;
+  const batches = facts.learningRates.map((_, step) => ({
+    images: reversedAxes(makeImages(facts, step), shape, channels),
+    labels: reversedAxes(makeLabels(facts, step), shape),
+  }));
+  return { arrays, facts, config, engineShape: reversedShape(shape), batches };
 }
 
 type Facts = ParityCase['facts'];
 
+/** [B, x, y, z, C], as MONAI is fed it. */
 function makeImages(facts: Facts, step: number): Float32Array {
   const { shape, channels, salt } = facts;
   const [batch, depth, height, width] = shape;

@@ -82,11 +82,11 @@ describe('weights', () => {
   });
 
   it('have each element where PyTorch has it', () => {
-    // [D, H, W, in, out] of [1, 2, 3, 2, 2]: PyTorch's [out, in, D, H, W]
+    // [z, y, x, in, out] of [1, 2, 3, 2, 2]: PyTorch's [out, in, x, y, z]
     const data = Float32Array.from({ length: 24 }, (_, i) => i);
     const there = toPyTorch({ shape: [1, 2, 3, 2, 2], data }, 'convolution');
-    expect(there.shape).toEqual([2, 2, 1, 2, 3]);
-    const at = (out: number, input: number, h: number, w: number) => there.data[((out * 2 + input) * 2 + h) * 3 + w];
+    expect(there.shape).toEqual([2, 2, 3, 2, 1]);
+    const at = (out: number, input: number, h: number, w: number) => there.data[((out * 2 + input) * 3 + w) * 2 + h];
     for (const [out, input, h, w] of [
       [0, 0, 0, 0],
       [1, 0, 0, 2],

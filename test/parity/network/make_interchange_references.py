@@ -37,14 +37,14 @@ SAMPLES = 24
 STEADY = 1e-4
 NOISE = 1e-6  # relative, of every weight: some ten roundings of float32
 NOISY_RUNS = 3
-# name: network, our settings, [B, D, H, W], channels, salt
+# name: network, our settings, [B, x, y, z], channels, salt
 CASES = {
     "seg-res-net-1": ("seg-res-net", {"initFilters": 8, "blocksDown": [1, 2, 2, 4], "blocksUp": [1, 1, 1], "normGroups": 8}, [1, 32, 32, 32], 1, 3),
     "seg-res-net-4": ("seg-res-net", {"initFilters": 12, "blocksDown": [2, 1, 1], "blocksUp": [1, 2], "normGroups": 4}, [2, 28, 20, 36], 4, 5),
     "unetr-1": ("unetr", {"imageSize": [32, 32, 32], "featureSize": 4, "hiddenSize": 24, "mlpDim": 40, "numHeads": 3}, [1, 32, 32, 32], 1, 2),
-    "unetr-4": ("unetr", {"imageSize": [48, 16, 32], "featureSize": 6, "hiddenSize": 16, "mlpDim": 24, "numHeads": 4}, [2, 32, 16, 48], 4, 4),
+    "unetr-4": ("unetr", {"imageSize": [32, 16, 48], "featureSize": 6, "hiddenSize": 16, "mlpDim": 24, "numHeads": 4}, [2, 32, 16, 48], 4, 4),
     "swin-unetr-1": ("swin-unetr", {"featureSize": 12, "depths": [2, 2, 2, 2], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7]}, [1, 32, 64, 64], 1, 0),
-    "swin-unetr-4": ("swin-unetr", {"featureSize": 12, "depths": [2, 1, 3, 2], "numHeads": [2, 3, 4, 6], "window": [5, 4, 3]}, [1, 32, 32, 64], 4, 0),
+    "swin-unetr-4": ("swin-unetr", {"featureSize": 12, "depths": [2, 1, 3, 2], "numHeads": [2, 3, 4, 6], "window": [3, 4, 5]}, [1, 32, 32, 64], 4, 0),
 }
 
 
@@ -56,8 +56,8 @@ def network(name, settings, channels, classes=CLASSES):
         norm = ("GROUP", {"num_groups": s["normGroups"]})
         return SegResNet(3, s["initFilters"], channels, classes, norm=norm, blocks_down=s["blocksDown"], blocks_up=s["blocksUp"])
     if name == "unetr":
-        return UNETR(channels, classes, s["imageSize"][::-1], s["featureSize"], s["hiddenSize"], s["mlpDim"], s["numHeads"])
-    return SwinUNETR(channels, classes, depths=s["depths"], num_heads=s["numHeads"], window_size=s["window"][::-1], feature_size=s["featureSize"])
+        return UNETR(channels, classes, s["imageSize"], s["featureSize"], s["hiddenSize"], s["mlpDim"], s["numHeads"])
+    return SwinUNETR(channels, classes, depths=s["depths"], num_heads=s["numHeads"], window_size=s["window"], feature_size=s["featureSize"])
 
 
 def weight(name, shape):

@@ -51,7 +51,7 @@ NOISE = 3e-7  # of a layer's standard deviation; 1e-7 strays as far as float32 d
 NOISY_RUNS = 5
 STEADY = 3e-5  # a third of what the tests allow
 ACTIVATION = ("LeakyReLU", {"negative_slope": 0.1, "inplace": True})
-# name: input channels, [B, D, H, W], salt
+# name: input channels, [B, x, y, z], salt
 CASES = {
     "1-channel-even": (1, [1, 32, 48, 32], 2),
     "1-channel-odd": (1, [1, 37, 33, 46], 0),
