@@ -88,6 +88,10 @@ export const networkSection = z.preprocess(
       numHeads: ofStages.default([3, 6, 12, 24]),
       /** Tokens of an attention window along [x, y, z]. */
       window: z.tuple([voxels, voxels, voxels]).default([7, 7, 7]),
+      /** 2: MONAI's `use_v2`, residual convolutions at the head of each stage. */
+      version: z.union([z.literal(1), z.literal(2)]).default(1),
+      /** Order in which eight tokens are merged: MONAI's `downsample`, or that of its releases before 1.5. */
+      merging: z.enum(['merging', 'merging-before-1.5', 'mergingv2']).default('merging'),
       dropout: dropoutRate.default(0),
     }),
   ]),

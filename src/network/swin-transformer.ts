@@ -2,6 +2,7 @@ import { conv3d, dropout, inPlace, layerNorm, type Tensor, type Tensor1D, type T
 import type { SpatialSize } from './axis-order.js';
 import type { Constant, Parameters, Pass } from './network.js';
 import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
+import { residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
 import { dropAt, namedLayerNorm, namedLinear, perceptron, perceptronParameters, withoutMaskedTokens } from './transformer-layers.js';
 import { type Windows, windowAttention, windowAttentionConstant, windowAttentionParameters, windowsOf } from './window-attention.js';
 
@@ -21,12 +22,15 @@ export interface SwinTransformerConfig {
   readonly numHeads: readonly [number, number, number, number];
   /** Tokens of a window along [depth, height, width]. */
   readonly window: SpatialSize;
+  /** 2: residual convolutions at the head of each stage (He et al. 2023, SwinUNETR-V2). */
+  readonly version: 1 | 2;
+  readonly merging: Merging;
   readonly dropout: number;
 }
 
-/** Parameters under the names of MONAI's `SwinTransformer`, version 1: every stage ends with a merging. */
+/** Parameters under the names of MONAI's `SwinTransformer`: every stage ends with a merging. */
 export function swinTransformerParameters(name: string, config: SwinTransformerConfig): ParameterSpec[] {
-  const { inChannels, featureSize, window } = config;
+  const { inChannels, featureSize, window, version } = config;
   return [
     ...convolution(`${name}.patch_embed.proj`, TOKEN_SIDE, inChannels, featureSize),
     ...stagesOf(name, config).flatMap(({ stage, blocks, width, heads }) => [
@@ -39,6 +43,7 @@ export function swinTransformerParameters(name: string, config: SwinTransformerC
       ...linear(`${stage}.downsample.reduction`, 8 * width, 2 * width, false),
       ...normalisation(`${stage}.downsample.norm`, 8 * width),
     ]),
+    ...(version === 2 ? stagesOf(name, config).flatMap(({ head, width }) => residualConvolutionsParameters(head, width, width)) : []),
   ];
 }
 
@@ -61,13 +66,14 @@ export function swinTransformer(name: string, images: Tensor5D, parameters: Para
     return dropout(withoutMaskedTokens(tokens, TOKEN_SIDE, pass), drop.rate, drop.key);
   });
   let x = embedded;
-  const stages = stagesOf(name, config).map(({ stage, blocks, heads, firstBlock }) => {
+  const stages = stagesOf(name, config).map(({ stage, head, blocks, heads, firstBlock }) => {
+    if (config.version === 2) x = residualConvolutions(head, x, parameters, pass.training);
     const [batch, ...size] = x.shape.slice(0, 4) as [number, number, number, number];
     const [plain, shifted] = [false, true].map((isShifted) => windowsOf(batch, size, config.window, isShifted)) as [Windows, Windows];
     for (const [i, block] of blocks.entries()) {
       x = inPlace(block, () => swinBlock(block, x, parameters, heads, i % 2 === 0 ? plain : shifted, config.dropout, pass, firstBlock + i));
     }
-    x = inPlace(`${stage}.downsample`, () => merged(`${stage}.downsample`, x, parameters));
+    x = inPlace(`${stage}.downsample`, () => merged(`${stage}.downsample`, x, parameters, config.merging));
     return x;
   });
   return [embedded, ...stages].map(plainLayerNorm);
@@ -92,25 +98,23 @@ function swinBlock(
   return y.add(transformed.reshape(y.shape)) as Tensor5D;
 }
 
-/** Offsets [x, y, z] of the eight tokens that are merged, in the order of MONAI's first version. */
-const MERGED = [
-  [0, 0, 0],
-  [1, 0, 0],
-  [0, 1, 0],
-  [0, 0, 1],
-  [1, 1, 0],
-  [1, 0, 1],
-  [0, 1, 1],
-  [1, 1, 1],
-] as const;
+/** Which eight tokens are merged, by the name of MONAI's `downsample`; before 1.5 its `merging` took two of them twice and two never. */
+export type Merging = 'merging' | 'merging-before-1.5' | 'mergingv2';
+
+/** Offsets along x, y and z of the eight tokens that are merged, in their order. */
+const OFFSETS: Readonly<Record<Merging, readonly string[]>> = {
+  merging: ['000', '100', '010', '001', '110', '101', '011', '111'],
+  'merging-before-1.5': ['000', '100', '010', '001', '101', '010', '001', '111'],
+  mergingv2: ['000', '001', '010', '011', '100', '101', '110', '111'],
+};
 
 /** Each 2x2x2 tokens side by side, normed and reduced to twice the width: [B, D, H, W, C] to [B, D/2, H/2, W/2, 2C]. */
-function merged(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
+function merged(name: string, x: Tensor5D, parameters: Parameters, merging: Merging): Tensor5D {
   const [batch, depth, height, width, channels] = x.shape;
   const half = [depth / 2, height / 2, width / 2] as const;
   const split = x.reshape([batch, half[0], 2, half[1], 2, half[2], 2, channels]);
   const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]); // the eight in raster order
-  const order = MERGED.map(([ix, iy, iz]) => 4 * iz + 2 * iy + ix);
+  const order = OFFSETS[merging].map(([ix, iy, iz]) => 4 * Number(iz) + 2 * Number(iy) + Number(ix));
   const ordered = tf.concat(
     order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),
     1,
@@ -129,6 +133,8 @@ function stagesOf(name: string, { featureSize, depths, numHeads }: SwinTransform
     const stage = `${name}.layers${k + 1}.0`;
     return {
       stage,
+      /** Of version 2. */
+      head: `${name}.layers${k + 1}c.0.layer`,
       blocks: Array.from({ length: depth }, (_, i) => `${stage}.blocks.${i}`),
       width: featureSize * 2 ** k,
       heads: numHeads[k] as number,

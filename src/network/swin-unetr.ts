@@ -5,7 +5,13 @@ import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
-import { type SwinTransformerConfig, swinTransformer, swinTransformerConstants, swinTransformerParameters } from './swin-transformer.js';
+import {
+  type Merging,
+  type SwinTransformerConfig,
+  swinTransformer,
+  swinTransformerConstants,
+  swinTransformerParameters,
+} from './swin-transformer.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
 
@@ -18,6 +24,10 @@ export interface SwinUnetrSettings {
   readonly numHeads: readonly [number, number, number, number];
   /** Tokens of an attention window along each axis [x, y, z]. The paper's: 7, 7, 7. */
   readonly window: readonly [number, number, number];
+  /** 2: residual convolutions at the head of each stage, MONAI's `use_v2`. The paper's: 1. */
+  readonly version: 1 | 2;
+  /** Order of merged tokens; weights do not tell it. */
+  readonly merging: Merging;
   /** Share of elements dropped in the transformer while training. */
   readonly dropout: number;
 }
@@ -41,7 +51,7 @@ const encoders = [
   { name: 'encoder4', width: 4 },
 ] as const;
 
-/** SwinUNETR version 1 (Hatamizadeh et al. 2022) in the layout of MONAI 1.6.1's `SwinUNETR`, as a network of this project. */
+/** SwinUNETR (Hatamizadeh et al. 2022; version 2: He et al. 2023) in the layout of MONAI 1.6.1's `SwinUNETR`, as a network of this project. */
 export function swinUnetr(config: SwinUnetrConfig): Network {
   checkConfig(config);
   const { inChannels, outChannels, featureSize } = config;
@@ -95,6 +105,7 @@ export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<Swin
     depths: stages.map((stage) => countOf(arrays, `swinViT.layers${stage}.0.blocks`)) as unknown as SwinUnetrConfig['depths'],
     numHeads: stages.map((stage) => of(table(stage), 1)) as unknown as SwinUnetrConfig['numHeads'],
     ...(isCube && { window: [window, window, window] as const }),
+    version: Object.keys(arrays).some((name) => name.startsWith('swinViT.layers1c.')) ? 2 : 1,
   };
 }
 
@@ -123,13 +134,16 @@ function decode(levels: readonly Tensor5D[], parameters: Parameters, { training 
   return pointConvolution('out.conv.conv', top, parameters);
 }
 
-function transformerOf({ inChannels, featureSize, depths, numHeads, window, dropout }: SwinUnetrConfig): SwinTransformerConfig {
-  return { inChannels, featureSize, depths, numHeads, window: spatialSize(window), dropout };
+function transformerOf({ window, ...config }: SwinUnetrConfig): SwinTransformerConfig {
+  return { ...config, window: spatialSize(window) };
 }
 
-/** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block. */
-function encoderBytes({ featureSize, depths }: SwinUnetrConfig, batch: number, size: SpatialSize): number {
-  const values = depths.map((depth, k) => depth * 10 * featureSize * 2 ** k * size.reduce((product, n) => product * Math.floor(n / 2 ** (k + 1)), 1));
+/** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block, and four of version 2's convolutions. */
+function encoderBytes({ featureSize, depths, version }: SwinUnetrConfig, batch: number, size: SpatialSize): number {
+  const values = depths.map(
+    (depth, k) =>
+      (depth * 10 + (version === 2 ? 4 : 0)) * featureSize * 2 ** k * size.reduce((product, n) => product * Math.floor(n / 2 ** (k + 1)), 1),
+  );
   return 4 * batch * values.reduce((a, b) => a + b, 0);
 }
 

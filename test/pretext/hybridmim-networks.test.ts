@@ -5,7 +5,16 @@ import { type HybridMimConfig, hybridMim } from '../../src/pretext/index.js';
 import { randomStream } from '../../src/random/streams.js';
 
 const settings: readonly NetworkSettings[] = [
-  { name: 'swin-unetr', featureSize: 12, depths: [1, 2, 1, 1], numHeads: [3, 3, 3, 3], window: [4, 4, 4], dropout: 0.1 },
+  {
+    name: 'swin-unetr',
+    featureSize: 12,
+    depths: [1, 2, 1, 1],
+    numHeads: [3, 3, 3, 3],
+    window: [4, 4, 4],
+    version: 1,
+    merging: 'merging',
+    dropout: 0.1,
+  },
   { name: 'unetr', imageSize: [64, 32, 32], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 },
   { name: 'seg-res-net', initFilters: 8, blocksDown: [1, 1, 1], blocksUp: [1, 1], normGroups: 4, dropout: 0.1 },
 ];

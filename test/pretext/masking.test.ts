@@ -9,6 +9,8 @@ const swin: NetworkSettings = {
   depths: [1, 1, 1, 1],
   numHeads: [1, 1, 1, 1],
   window: [2, 2, 2],
+  version: 1,
+  merging: 'merging',
   dropout: 0,
 };
 const unetr: NetworkSettings = { name: 'unetr', imageSize: [96, 32, 64], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0 };

@@ -9,6 +9,8 @@ const settings: NetworkSettings = {
   depths: [1, 2, 1, 1],
   numHeads: [3, 3, 3, 3],
   window: [4, 4, 4],
+  version: 1,
+  merging: 'merging',
   dropout: 0.1,
 };
 const network = makeNetwork(settings, { inChannels: 2, outChannels: 2 });

@@ -4,6 +4,7 @@ Made with Python 3.11, torch 2.15.0, MONAI 1.6.1 and NumPy 2.4.6.
 
   python make_interchange_references.py         writes interchange-*.json beside this script anew
   python make_interchange_references.py layers  only counts: interchange-layers.json
+  python make_interchange_references.py swin-unetr-before   that case alone: it is made by MONAI 1.4.0, which merged tokens in another order
   python make_interchange_references.py choose CASE  looks for the first salt on which PyTorch's float32 keeps within STEADY of its float64
 
 Weights, images and labels are integer hashes (make_network_references.py), written again in test/network/interchange.ts from the names and
@@ -18,6 +19,7 @@ weight is disturbed by NOISE, which no float32 implementation can be closer than
 its gradient is 0 but for the norm's epsilon.
 """
 
+import inspect
 import json
 import sys
 import zlib
@@ -44,6 +46,8 @@ CASES = {
     "unetr-1": ("unetr", {"imageSize": [32, 32, 32], "featureSize": 4, "hiddenSize": 24, "mlpDim": 40, "numHeads": 3}, [1, 32, 32, 32], 1, 2),
     "unetr-4": ("unetr", {"imageSize": [32, 16, 48], "featureSize": 6, "hiddenSize": 16, "mlpDim": 24, "numHeads": 4}, [2, 32, 16, 48], 4, 4),
     "swin-unetr-1": ("swin-unetr", {"featureSize": 12, "depths": [2, 2, 2, 2], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7]}, [1, 32, 64, 64], 1, 0),
+    "swin-unetr-v2": ("swin-unetr", {"featureSize": 12, "depths": [1, 1, 1, 1], "numHeads": [3, 3, 6, 12], "window": [3, 4, 5], "version": 2, "merging": "mergingv2"}, [1, 96, 32, 64], 2, 1),
+    "swin-unetr-before": ("swin-unetr", {"featureSize": 12, "depths": [1, 2, 1, 1], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7], "merging": "merging-before-1.5"}, [1, 32, 32, 64], 2, 0),
     "swin-unetr-4": ("swin-unetr", {"featureSize": 12, "depths": [2, 1, 3, 2], "numHeads": [2, 3, 4, 6], "window": [3, 4, 5]}, [1, 32, 32, 64], 4, 0),
 }
 
@@ -57,7 +61,12 @@ def network(name, settings, channels, classes=CLASSES):
         return SegResNet(3, s["initFilters"], channels, classes, norm=norm, blocks_down=s["blocksDown"], blocks_up=s["blocksUp"])
     if name == "unetr":
         return UNETR(channels, classes, s["imageSize"], s["featureSize"], s["hiddenSize"], s["mlpDim"], s["numHeads"])
-    return SwinUNETR(channels, classes, depths=s["depths"], num_heads=s["numHeads"], window_size=s["window"], feature_size=s["featureSize"])
+    options = {"use_v2": s.get("version") == 2, "downsample": "mergingv2" if s.get("merging") == "mergingv2" else "merging"}
+    before = "img_size" in inspect.signature(SwinUNETR).parameters  # MONAI 1.4 asked for a size, which it only checked, and took windows of 7 alone
+    if before != (s.get("merging") == "merging-before-1.5"):
+        raise SystemExit("cases of merging-before-1.5 are made by MONAI 1.4.0, all others by 1.6.1")
+    options |= {"img_size": (64, 64, 64)} if before else {"window_size": s["window"]}
+    return SwinUNETR(in_channels=channels, out_channels=classes, depths=s["depths"], num_heads=s["numHeads"], feature_size=s["featureSize"], **options)
 
 
 def weight(name, shape):
@@ -183,5 +192,5 @@ if __name__ == "__main__":
     if sys.argv[1:] in ([], ["layers"]):
         layers()
     if sys.argv[1:] != ["layers"]:
-        for key in sys.argv[1:] or CASES:
+        for key in sys.argv[1:] or [key for key in CASES if key != "swin-unetr-before"]:
             case(key, *CASES[key])
