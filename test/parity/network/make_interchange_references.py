@@ -47,7 +47,7 @@ CASES = {
     "unetr-4": ("unetr", {"imageSize": [32, 16, 48], "featureSize": 6, "hiddenSize": 16, "mlpDim": 24, "numHeads": 4}, [2, 32, 16, 48], 4, 4),
     "swin-unetr-1": ("swin-unetr", {"featureSize": 12, "depths": [2, 2, 2, 2], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7]}, [1, 32, 64, 64], 1, 0),
     "swin-unetr-v2": ("swin-unetr", {"featureSize": 12, "depths": [1, 1, 1, 1], "numHeads": [3, 3, 6, 12], "window": [3, 4, 5], "version": 2, "merging": "mergingv2"}, [1, 96, 32, 64], 2, 1),
-    "swin-unetr-before": ("swin-unetr", {"featureSize": 12, "depths": [1, 2, 1, 1], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7], "merging": "merging-before-1.5"}, [1, 32, 32, 64], 2, 0),
+    "swin-unetr-before": ("swin-unetr", {"featureSize": 12, "depths": [1, 2, 1, 1], "numHeads": [3, 3, 6, 12], "window": [7, 7, 7], "merging": "merging-before-1.5"}, [1, 64, 32, 64], 2, 1),
     "swin-unetr-4": ("swin-unetr", {"featureSize": 12, "depths": [2, 1, 3, 2], "numHeads": [2, 3, 4, 6], "window": [3, 4, 5]}, [1, 32, 32, 64], 4, 0),
 }
 
