@@ -9,6 +9,7 @@ interface Flags {
   readonly to: string | undefined;
   readonly part: 'all' | 'encoder';
   readonly format: 'safetensors' | 'saved-model';
+  readonly 'let-go': readonly string[];
   readonly 'in-channels': number | undefined;
   readonly 'out-channels': number | undefined;
   readonly size: readonly number[];
@@ -28,6 +29,13 @@ export const weightsCommand: Command<Flags> = {
       .option('to', { type: 'string', requiresArg: true, describe: 'the file (or, as saved-model, the folder) to write' })
       .option('part', { choices: ['all', 'encoder'] as const, default: 'all' as const, describe: 'the whole network or its encoder alone' })
       .option('format', { choices: ['safetensors', 'saved-model'] as const, default: 'safetensors' as const, describe: 'of export' })
+      .option('let-go', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe:
+          'with import: beginnings of names of the file that are left out, such as rotation_head; anything else that the network lacks is refused',
+      })
       .option('in-channels', { type: 'number', requiresArg: true, describe: 'channels of the images; default as in the file, of inspect 1' })
       .option('out-channels', { type: 'number', requiresArg: true, describe: 'classes; default as in the file, of inspect 2' })
       .option('size', {
@@ -66,7 +74,7 @@ export const weightsCommand: Command<Flags> = {
       throw new UsageError(`weights ${action} needs --from and --to`, { field: from === undefined ? '--from' : '--to' });
     const converted =
       action === 'import'
-        ? await importWeights({ network, from, to, part, inChannels, outChannels, set, seed })
+        ? await importWeights({ network, from, to, part, letGo: flags['let-go'], inChannels, outChannels, set, seed })
         : await exportWeights({ network, from, to, part, set, format, size: voxels });
     result(converted, summary(converted.report, to), json);
   },

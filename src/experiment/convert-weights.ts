@@ -7,14 +7,13 @@ import { DataError, UsageError } from '../errors.js';
 import {
   initialiseParameters,
   isEncoderParameter,
-  knownNames,
   type LoadReport,
   makeNetwork,
   type Network,
   type NetworkName,
   type NetworkSettings,
+  networkEncoderShapes,
   networkShapes,
-  type ParameterSpec,
   readSafetensors,
   spatialSize,
   takeWeights,
@@ -31,6 +30,8 @@ export interface ImportOptions {
   readonly to: string;
   /** `encoder`: only the encoder is taken, the rest starts at random. */
   readonly part: 'all' | 'encoder';
+  /** Beginnings of names of the file that are let go. */
+  readonly letGo?: readonly string[];
   /** Channels of the images; absent: as in the file. */
   readonly inChannels?: number | undefined;
   /** Classes; absent: as in the file. Another number leaves the last layer random. */
@@ -50,10 +51,21 @@ export interface Converted {
 
 /**
  * Makes a weights file of this project of one of any origin: names of published variants become the network's, the first layers are fitted to
- * the number of channels, and what the file does not give starts at random, which the report names.
+ * the number of channels, and what the file does not give starts at random, which the report names. What the file gives and the network does not
+ * take is refused, unless `letGo` names it.
  * @throws DataError when the file does not fit, UsageError when channels are not given and the file does not tell them
  */
-export async function importWeights({ network: name, from, to, part, inChannels, outChannels, set, seed }: ImportOptions): Promise<Converted> {
+export async function importWeights({
+  network: name,
+  from,
+  to,
+  part,
+  letGo = [],
+  inChannels,
+  outChannels,
+  set,
+  seed,
+}: ImportOptions): Promise<Converted> {
   const content = await readSafetensors(from);
   const { arrays, metadata } = content;
   const { settings, channels } = fileNetwork(name, arrays, from, set, { inChannels, outChannels }, part);
@@ -63,6 +75,7 @@ export async function importWeights({ network: name, from, to, part, inChannels,
     ignore: pretextPrefix,
     constants: network.constants,
     firstLayers: network.firstLayers,
+    letGo,
     ...(part === 'encoder' && { only: network.encoder }),
     ...(part === 'all' && otherClasses && { replace: network.lastLayer }),
   });
@@ -123,20 +136,17 @@ function fileNetwork(
         field: '--in-channels',
       });
     }
-    return { settings: settingsOf([]), channels: { inChannels, outChannels } };
+    return { settings: settingsOf(overridesOf(networkEncoderShapes(name, arrays, file))), channels: { inChannels, outChannels } };
   }
-  const renamed = withKnownNames(arrays, file, makeNetwork(settingsOf([]), { inChannels: 1, outChannels: 1 }).specs);
-  const { inChannels, outChannels, ...shapes } = networkShapes(name, renamed, file);
+  const { inChannels, outChannels, ...shapes } = networkShapes(name, arrays, file);
   return {
-    settings: settingsOf(Object.entries(shapes).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`)),
+    settings: settingsOf(overridesOf(shapes)),
     channels: { inChannels, outChannels },
   };
 }
 
-function withKnownNames(arrays: NamedArrays, file: string, specs: readonly ParameterSpec[]): NamedArrays {
-  const names = knownNames(Object.keys(arrays), new Set(specs.map(({ name }) => name)), file);
-  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [names.get(name) as string, array]));
-}
+const overridesOf = (settings: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(settings).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
 
 async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple): Promise<void> {
   const pass = { training: false, dropoutKey: 0 };

@@ -15,6 +15,7 @@ export {
   makeNetwork,
   type NetworkName,
   type NetworkSettings,
+  networkEncoderShapes,
   networkNameOf,
   networkNames,
   networkShapes,
@@ -23,5 +24,5 @@ export { readSafetensors, type WeightsContent, writeSafetensors } from './safete
 export { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';
-export { knownNames } from './weight-names.js';
+export { withKnownNames } from './weight-names.js';
 export { type LoadOptions, type LoadReport, readWeights, takeWeights, toPyTorch, toPyTorchShape, writeWeights } from './weights.js';

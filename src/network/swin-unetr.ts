@@ -92,6 +92,15 @@ function swinUnetrParameters(config: SwinUnetrConfig): ParameterSpec[] {
 
 /** Channels and settings that the shapes of a weights file tell; the window only where it is a cube. Throws DataError for another network's file. */
 export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrConfig> & Pick<SwinUnetrConfig, 'inChannels' | 'outChannels'> {
+  return {
+    inChannels: lengthOf(arrays, 'swinViT.patch_embed.proj.weight', 1, 'swin-unetr', file),
+    outChannels: lengthOf(arrays, 'out.conv.conv.weight', 0, 'swin-unetr', file),
+    ...swinEncoderShapes(arrays, file),
+  };
+}
+
+/** Settings that the shapes of the encoder tell. */
+export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrSettings> {
   const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'swin-unetr', file);
   const table = (stage: number) => `swinViT.layers${stage}.0.blocks.0.attn.relative_position_bias_table`;
   const stages = [1, 2, 3, 4] as const;
@@ -99,8 +108,6 @@ export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<Swin
   const isCube = Math.abs(side - Math.round(side)) < 1e-6;
   const window = Math.round(side);
   return {
-    inChannels: of('swinViT.patch_embed.proj.weight', 1),
-    outChannels: of('out.conv.conv.weight', 0),
     featureSize: of('swinViT.patch_embed.proj.weight', 0),
     depths: stages.map((stage) => countOf(arrays, `swinViT.layers${stage}.0.blocks`)) as unknown as SwinUnetrConfig['depths'],
     numHeads: stages.map((stage) => of(table(stage), 1)) as unknown as SwinUnetrConfig['numHeads'],

@@ -94,16 +94,25 @@ function unetrParameters(config: UnetrConfig): ParameterSpec[] {
 
 /** Channels and settings that the shapes of a weights file tell; the image size only where it is a cube. Throws DataError for another network's file. */
 export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> & Pick<UnetrConfig, 'inChannels' | 'outChannels'> {
-  const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'unetr', file);
-  const side = Math.round(Math.cbrt(of('vit.patch_embedding.position_embeddings', 1)));
-  const isCube = side ** 3 === of('vit.patch_embedding.position_embeddings', 1);
+  const of = (axis: number, name: string) => lengthOf(arrays, name, axis, 'unetr', file);
   return {
-    inChannels: of('encoder1.layer.conv1.conv.weight', 1),
-    outChannels: of('out.conv.conv.weight', 0),
-    featureSize: of('encoder1.layer.conv1.conv.weight', 0),
+    inChannels: of(1, 'encoder1.layer.conv1.conv.weight'),
+    outChannels: of(0, 'out.conv.conv.weight'),
+    featureSize: of(0, 'encoder1.layer.conv1.conv.weight'),
+    ...unetrEncoderShapes(arrays, file),
+  };
+}
+
+/** Settings that the shapes of the encoder tell. */
+export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<UnetrSettings> {
+  const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'unetr', file);
+  const tokens = of('vit.patch_embedding.position_embeddings', 1);
+  const voxels = TOKEN_SIDE * Math.round(Math.cbrt(tokens));
+  const isCube = voxels ** 3 === tokens * TOKEN_SIDE ** 3;
+  return {
     hiddenSize: of('vit.patch_embedding.patch_embeddings.weight', 0),
     mlpDim: of('vit.blocks.0.mlp.linear1.weight', 0),
-    ...(isCube && { imageSize: [TOKEN_SIDE * side, TOKEN_SIDE * side, TOKEN_SIDE * side] as const }),
+    ...(isCube && { imageSize: [voxels, voxels, voxels] as const }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { NamedArray, NamedArrays } from '../engine/index.js';
-import { DataError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import { AXIS_ORDER, axisOrderOf } from './axis-order.js';
 import type { Constant } from './network.js';
 import { elementCount, type ParameterLayout, type ParameterSpec } from './parameters.js';
@@ -46,8 +46,10 @@ export interface LoadOptions {
   readonly ignore?: string;
   /** What MONAI's state dict has beside the parameters: a file may hold it, and must then hold these values. */
   readonly constants?: readonly Constant[];
-  /** Only parameters whose names begin so are loaded, all others stay fresh, and the file may hold anything else: an encoder by itself. */
+  /** Only parameters whose names begin so are loaded, all others of the network stay fresh: an encoder by itself. */
   readonly only?: readonly string[];
+  /** Beginnings of names, as the file has them, that are let go: heads of another method, or parts that this network lacks. */
+  readonly letGo?: readonly string[];
   /** Weights that are fitted to another number of image channels than the file has. */
   readonly firstLayers?: readonly string[];
 }
@@ -72,7 +74,7 @@ export function takeWeights(
   { arrays, metadata }: WeightsContent,
   file: string,
   specs: readonly ParameterSpec[],
-  { replace, optional = () => false, ignore, constants = [], only, firstLayers = [] }: LoadOptions = {},
+  { replace, optional = () => false, ignore, constants = [], only, letGo = [], firstLayers = [] }: LoadOptions = {},
 ): { values: NamedArrays; report: LoadReport } {
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
   const names = knownNames(Object.keys(arrays), new Set([...byName.keys(), ...constants.map(({ name }) => name)]), file);
@@ -85,19 +87,17 @@ export function takeWeights(
   for (const constant of constants) checkConstant(constant, found.get(constant.name)?.array, file);
 
   const unused = [...found].filter(([name]) => !byName.has(name) || !isWanted(name));
-  const isExpected = (name: string) =>
+  const isLetGo = (source: string, name: string) => letGo.some((prefix) => source.startsWith(prefix) || name.startsWith(prefix));
+  const isExpected = (name: string, source: string) =>
     byName.has(name) ||
+    isLetGo(source, name) ||
     isNeverComputed(name) ||
     constants.some((constant) => constant.name === name) ||
     (ignore !== undefined && name.startsWith(ignore));
-  const stray = only ? undefined : unused.find(([name]) => !isExpected(name));
-  if (stray) {
-    const { source } = stray[1];
-    throw new DataError(`${file} holds a parameter ${source}, which this network lacks: the file is for another network or other settings`, {
-      file,
-      field: source,
-    });
-  }
+  const strays = unused.filter(([name, { source }]) => !isExpected(name, source)).map(([, { source }]) => source);
+  if (strays.length > 0) throw strayError(file, strays);
+  const idle = letGo.find((prefix) => ![...found].some(([name, { source }]) => source.startsWith(prefix) || name.startsWith(prefix)));
+  if (idle !== undefined) throw new UsageError(`--let-go ${idle}: ${file} has no parameter whose name begins so`, { field: '--let-go', found: idle });
   const wanted = specs.filter(({ name }) => isWanted(name));
   const order = fileAxes(metadata, wanted, file);
   const adapted: LoadReport['adapted'][number][] = [];
@@ -138,6 +138,26 @@ function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly P
     );
   }
   return order;
+}
+
+/** What a file gives and the network does not take is refused, all of it by name or by the beginning that it shares. */
+function strayError(file: string, strays: readonly string[]): DataError {
+  const [first] = strays as [string];
+  const beginnings = [
+    ...new Set(
+      strays.map((name) =>
+        name
+          .split('.')
+          .slice(0, name.startsWith('module.') ? 2 : 1)
+          .join('.'),
+      ),
+    ),
+  ];
+  return new DataError(
+    `${file} holds a parameter ${first}${strays.length > 1 ? ` and ${strays.length - 1} more` : ''}, which this network lacks: the file is for another ` +
+      `network or other settings; if they are heads that you do not need, "weights import" leaves them out with --let-go ${beginnings.join(' ')}`,
+    { file, field: first, found: strays },
+  );
 }
 
 const isUnder = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}.`);

@@ -92,6 +92,11 @@ describe('published variants of SwinUNETR', { timeout: 120_000 }, () => {
     ['module.', true],
     ['encoder.', false],
     ['module.encoder.', true],
+    ['backbone.', false],
+    ['module.backbone.', true],
+    ['module.backbone.swin_vit.', true],
+    ['swin_vit.', false],
+    ['model.network.encoder.', false],
     ['module.swinViT.', false],
     ['', true],
   ])('fit with "%s" before every name and fc for linear: %s', async (prefix, fc) => {
@@ -111,8 +116,43 @@ describe('published variants of SwinUNETR', { timeout: 120_000 }, () => {
       ...swinOnly('module.', true)(state),
       'module.rotation_head.weight': { shape: [1], data: new Float32Array(1) },
     });
-    const { report } = await encoderOf(await monaiFile(name, withHead));
+    const file = await monaiFile(name, withHead);
+    await expect(encoderOf(file)).rejects.toThrow(
+      /holds a parameter module\.rotation_head\.weight, .* leaves them out with --let-go module\.rotation_head/,
+    );
+    const { report } = await encoderOf(file, { letGo: ['module.rotation_head'] });
     expect(report.unused.filter((of) => !of.includes('relative_position_index'))).toEqual(['module.rotation_head.weight']);
+    await expect(encoderOf(file, { letGo: ['module.rotation_head', 'mask_token'] })).rejects.toThrow(/--let-go mask_token: .* has no parameter/);
+  });
+
+  it('whose stages are nested once more, as in ssl_pretrained_weights, are taken, and its mask token and norm only let go by name', async () => {
+    const nested = (state: NamedArrays) => ({
+      ...renamed(swinOnly('encoder.', true)(state), (of) => of.replace(/(layers\d\.0)\./, '$1.0.')),
+      'encoder.mask_token': { shape: [1], data: new Float32Array(1) },
+      'encoder.norm.weight': { shape: [1], data: new Float32Array(1) },
+    });
+    const file = await monaiFile(name, nested);
+    await expect(encoderOf(file)).rejects.toThrow(/encoder\.mask_token and 1 more/);
+    const to = newFile();
+    const { report } = await encoderOf(file, { to, letGo: ['encoder.mask_token', 'encoder.norm'] });
+    expect(report.loaded).toHaveLength(Object.keys(readInterchangeCase(name).state).filter((of) => /^swinViT.*(?<!index)$/.test(of)).length);
+  });
+
+  it('of version 2 bring their residual convolutions with them, and a network of version 1 refuses those', async () => {
+    const v2 = 'swin-unetr-v2';
+    const { state, network } = readInterchangeCase(v2);
+    const to = newFile();
+    const from = await monaiFile(v2, swinOnly('module.', true));
+    const channels = { inChannels: 2, outChannels: 5 };
+    const { report } = await encoderOf(from, { to, set: ['network.window=[3,4,5]', 'network.merging=mergingv2'], ...channels });
+    expect(report.loaded.filter((of) => of.includes('layers1c'))).toHaveLength(2);
+    expect(report.loaded).toEqual(network.specs.filter((spec) => spec.name.startsWith('swinViT.')).map((spec) => spec.name));
+    const { arrays } = await readSafetensors(to);
+    const head = 'swinViT.layers3c.0.layer.conv2.conv.weight';
+    expect(sameArrays({ [head]: arrays[head]! }, { [head]: state[head]! })).toBe(true);
+    await expect(encoderOf(from, { set: ['network.window=[3,4,5]', 'network.version=1'], ...channels })).rejects.toThrow(
+      /holds a parameter module\.layers1c\.0\.layer\.conv1\.conv\.weight and \d more, which this network lacks/,
+    );
   });
 
   it('that hold a parameter under two names are refused, and so is an index of another window', async () => {
