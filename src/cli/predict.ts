@@ -9,7 +9,7 @@ interface Flags {
   readonly weights: readonly string[] | undefined;
   readonly input: readonly string[];
   readonly out: string;
-  readonly preset: 'none' | 'ct' | 'mr' | undefined;
+  readonly preset: string | undefined;
   readonly 'save-logits': boolean;
   readonly set: readonly string[];
   readonly json: boolean;
@@ -42,8 +42,10 @@ export const predictCommand: Command<Flags> = {
       })
       .option('out', { alias: 'output', type: 'string', demandOption: true, requiresArg: true, describe: 'a .nii.gz file for one scan, or a folder' })
       .option('preset', {
-        choices: ['none', 'ct', 'mr'] as const,
-        describe: 'preparation of the scan; default as the weights were trained; none: as it is',
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'preparation of the scan: none (as it is), ct, mr, a preset file (JSON) or the folder of a MONAI bundle; default as the weights were trained',
       })
       .option('save-logits', { type: 'boolean', default: false, describe: 'write the logits as a 4-D float32 volume beside, *_logits.nii.gz' })
       .option('set', {

@@ -20,6 +20,8 @@ import type { DatasetEntry } from './dataset-file.js';
 
 /** Everything that is done to a scan before the network sees it; stored with every prepared case, so that `predict` does the same. */
 export const preprocessingSchema = z.object({
+  /** Absent: RAS, as every prepared case is. `as-stored`: the axes of the file as they lie, for weights of another origin. */
+  orientation: z.literal('as-stored').optional(),
   /** mm; null: the scan's own. */
   spacing: z.tuple([z.number(), z.number(), z.number()]).nullable(),
   /** `ct-window`: windowHu to [0, 1]; `z-score`: over non-zero voxels per channel; `percentile`: 0.5th to 99.5th to [0, 1]; `none`: as it is. */
@@ -64,7 +66,7 @@ export interface PreprocessedImage {
  * @throws DataError when no voxel is above the foreground threshold
  */
 export function preprocessImage(source: Volume, settings: Preprocessing, file = 'the scan'): PreprocessedImage {
-  const upright = reorientToRas(source);
+  const upright = settings.orientation === 'as-stored' ? source : reorientToRas(source);
   const resampled = settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
   const scaled = scaleIntensity(resampled, settings);
   const { foregroundThreshold } = settings;
@@ -75,9 +77,9 @@ export function preprocessImage(source: Volume, settings: Preprocessing, file = 
 }
 
 /** What is done to an image, in order, for people to read. */
-export function preprocessingSteps({ spacing, intensity, windowHu, foregroundThreshold }: Preprocessing): string[] {
+export function preprocessingSteps({ orientation, spacing, intensity, windowHu, foregroundThreshold }: Preprocessing): string[] {
   return [
-    'reorient to RAS',
+    ...(orientation === 'as-stored' ? [] : ['reorient to RAS']),
     ...(spacing === null ? [] : [`resample to ${spacing.join(' x ')} mm, linear`]),
     intensity === 'ct-window' ? `clip to [${windowHu.join(', ')}] HU, scale to [0, 1]` : intensity,
     ...(foregroundThreshold === null ? [] : [`crop to the box above ${foregroundThreshold}`]),

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings, predictConfig } from '../config/index.js';
-import { type NamedArrays, savedModel, type Tensor5D } from '../engine/index.js';
+import { type NamedArrays, savedModel, type Tensor5D, tf } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
 import {
+  AXIS_ORDER,
   initialiseParameters,
   isEncoderParameter,
   type LoadReport,
@@ -15,7 +17,6 @@ import {
   networkEncoderShapes,
   networkShapes,
   readSafetensors,
-  spatialSize,
   takeWeights,
   writeWeights,
 } from '../network/index.js';
@@ -100,7 +101,7 @@ export interface ExportOptions {
 
 /**
  * Writes weights of this project for other programs: as MONAI's whole state dict, which takes it with `strict=True`; its encoder alone; or as
- * a TensorFlow SavedModel that maps images [1, depth, height, width, channels] to logits. Pre-training heads are left out.
+ * a TensorFlow SavedModel that maps images [1, x, y, z, channels] to logits, with a JSON file of preparation and classes. Pre-training heads are left out.
  * @throws DataError when the file is another network's
  */
 export async function exportWeights({ network: name, from, to, part, set, format, size }: ExportOptions): Promise<Converted> {
@@ -110,7 +111,15 @@ export async function exportWeights({ network: name, from, to, part, set, format
   const { values, report } = takeWeights(content, from, network.specs, { ignore: pretextPrefix, constants: network.constants });
   if (format === 'saved-model') {
     if (part === 'encoder') throw new UsageError('--format saved-model writes the whole network: leave out --part encoder', { field: '--part' });
-    await writeSavedModel(to, network, values, size);
+    const fact = (name: string): unknown => jsonOrUndefined(content.metadata[name] ?? 'null') ?? null;
+    await writeSavedModel(to, network, values, size, {
+      schema: 1,
+      ...AXIS_ORDER,
+      network: { ...settings, ...channels },
+      window: size,
+      preprocessing: fact('preprocessing'),
+      scheme: fact('scheme'),
+    });
   } else {
     const isWritten = ({ name: of }: { readonly name: string }) => part === 'all' || isEncoderParameter(network, of);
     await writeWeights(to, values, network.specs.filter(isWritten), { format: 'pt', producer: 'hybridmim' }, network.constants.filter(isWritten));
@@ -148,16 +157,25 @@ function fileNetwork(
 const overridesOf = (settings: Readonly<Record<string, unknown>>): string[] =>
   Object.entries(settings).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
 
-async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple): Promise<void> {
+/** What a SavedModel's own reader needs to know beside the signature; `assets.extra` is TensorFlow's folder for it. */
+export const SAVED_MODEL_FACTS = join('assets.extra', 'hybridmim.json');
+
+/**
+ * A SavedModel whose images and logits have the axes of a file, [1, x, y, z, channels], with a JSON file of what it needs to know of scans.
+ * @param facts preparation and classes, as far as the weights file says them
+ */
+async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple, facts: object): Promise<void> {
   const pass = { training: false, dropoutKey: 0 };
-  const model = savedModel((images, parameters) => network.decode(network.encode(images as Tensor5D, parameters, pass), parameters, pass), values, [
-    1,
-    ...spatialSize(size),
-    network.inChannels,
-  ]);
+  const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]) as Tensor5D;
+  const model = savedModel(
+    (images, parameters) => turned(network.decode(network.encode(turned(images as Tensor5D), parameters, pass), parameters, pass)),
+    values,
+    [1, ...size, network.inChannels],
+  );
   const partial = `${folder}.${randomUUID()}.partial`;
   try {
-    await mkdir(partial, { recursive: true });
+    await mkdir(join(partial, 'assets.extra'), { recursive: true });
+    await writeFile(join(partial, SAVED_MODEL_FACTS), `${JSON.stringify(facts, null, 1)}\n`);
     await writeFile(join(partial, 'saved_model.pb'), model);
     await rename(partial, folder);
   } catch (cause) {

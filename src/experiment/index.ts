@@ -5,7 +5,7 @@ export { estimateCells, estimateTable, type PlannedCell } from './estimate.js';
 export { evaluateRun } from './evaluate-run.js';
 export { experimentMarkdown, experimentTable } from './experiment-tables.js';
 export { type Inspection, type InspectOptions, inspectNetwork } from './inspect-network.js';
-export { type OpenedWeights, openForeignWeights, openRunWeights, type Preset } from './open-weights.js';
+export { type OpenedWeights, openForeignWeights, openRunWeights } from './open-weights.js';
 export { phantom, phantomClasses, writePhantoms } from './phantoms.js';
 export { predictScans, type ScanPrediction } from './predict-scans.js';
 export { writePreparedPictures } from './prepared-pictures.js';

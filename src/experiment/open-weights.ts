@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { loadSettings, networkSection, type PredictConfig, predictConfig } from '../config/index.js';
+import { loadSettings, networkSection, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState, type State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
-import { imageSizeOf, type LabelScheme, openPredictor, type Predictor, requireImageSize } from '../inference/index.js';
+import { imageSizeOf, type LabelScheme, labelScheme, openPredictor, outputChannels, type Predictor, requireImageSize } from '../inference/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { makeNetwork, type Network, networkNameOf, networkShapes, readSafetensors, readWeights } from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
@@ -17,9 +17,6 @@ const networkFacts = z.looseObject({ inChannels: channels, outChannels: channels
   return z.NEVER;
 });
 const schemeFacts = z.object({ kind: z.enum(['classes', 'regions']), names: z.array(z.string()), values: z.array(z.array(z.int())) });
-
-/** Preparation of scans: as the weights were trained, by a modality's defaults, or none at all. */
-export type Preset = 'none' | 'ct' | 'mr';
 
 /** A network with its parameters, ready to predict, and what it needs to know of scans and labels. */
 export interface OpenedWeights {
@@ -34,7 +31,8 @@ export interface RunWeightsOptions {
   readonly runs: readonly string[];
   /** `best` where there is one, unless said otherwise. */
   readonly checkpoint?: 'best' | 'last' | undefined;
-  readonly preset?: Preset | undefined;
+  /** Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's folder. */
+  readonly preset?: string | undefined;
   /** Overrides such as `inference.overlap=0.25`. */
   readonly set?: readonly string[];
 }
@@ -50,7 +48,13 @@ export async function openRunWeights({ runs, checkpoint, preset, set = [] }: Run
   const { precision, data, inference, train } = await readFinetunedRun(runs[0]!);
   const windows = Object.entries({ ...inference, window: inference.window ?? data.cropSize });
   const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows.map(([key, value]) => `inference.${key}=${JSON.stringify(value)}`)];
-  const settings = loadSettings(predictConfig, [...own, ...set]);
+  const given = await presetBy(preset);
+  if (given?.scheme || given?.network?.length) {
+    throw new UsageError(`--preset ${preset} says classes or settings of a network, but a run has its own: leave them out of the preset`, {
+      field: '--preset',
+    });
+  }
+  const settings = loadSettings(predictConfig, [...own, ...(given?.windows ?? []), ...set]);
   const described = await Promise.all(
     runs.map(async (run) => {
       await readFinetunedRun(run);
@@ -60,7 +64,7 @@ export async function openRunWeights({ runs, checkpoint, preset, set = [] }: Run
         file,
         network: requiredFact(file, metadata, 'network', networkFacts),
         classes: requiredFact(file, metadata, 'scheme', schemeFacts),
-        preparation: preprocessingBy(preset) ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
+        preparation: given?.preparation ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
       };
     }),
   );
@@ -79,7 +83,8 @@ export interface ForeignWeightsOptions {
   /** `.safetensors` files with MONAI's names; of several the probabilities are averaged. */
   readonly files: readonly string[];
   readonly network: string;
-  readonly preset?: Preset | undefined;
+  /** Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's folder. */
+  readonly preset?: string | undefined;
   readonly set?: readonly string[];
 }
 
@@ -91,21 +96,40 @@ export interface ForeignWeightsOptions {
  */
 export async function openForeignWeights({ files, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
   const name = networkNameOf(givenName);
+  const given = await presetBy(preset);
   const described = await Promise.all(
     files.map(async (file) => {
       const { arrays, metadata } = await readSafetensors(file);
       const network = networkShapes(name, arrays, file);
-      const preparation = preprocessingBy(preset) ?? fact(metadata, 'preprocessing', preprocessingSchema);
-      if (preparation !== undefined)
-        return { file, network, classes: fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels), preparation };
-      throw new UsageError(`${file} does not say how scans are prepared for it: give --preset none (as they are), ct or mr`, { field: '--preset' });
+      const preparation = given?.preparation ?? fact(metadata, 'preprocessing', preprocessingSchema);
+      const classes = given?.scheme ?? fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels);
+      if (preparation === undefined) {
+        throw new UsageError(
+          `${file} does not say how scans are prepared for it: give --preset none (as they are), ct, mr, a preset file or the folder of a MONAI bundle`,
+          { field: '--preset' },
+        );
+      }
+      if (outputChannels(classes) !== network.outChannels) {
+        throw new UsageError(
+          `${preset} names ${classes.names.length} ${classes.kind}, which are ${outputChannels(classes)} channels, but ${file} has ${network.outChannels}`,
+          { field: '--preset', found: outputChannels(classes), expected: network.outChannels },
+        );
+      }
+      return { file, network, classes, preparation };
     }),
   );
   requireAgreement(described);
   const { network: shapes, classes, preparation } = described[0]!;
   const { inChannels, outChannels, ...told } = shapes;
   const ofFile = Object.entries(told).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
-  const settings = loadSettings(predictConfig, [`network.name=${name}`, ...ofFile, ...set, `network.name=${name}`]);
+  const settings = loadSettings(predictConfig, [
+    `network.name=${name}`,
+    ...ofFile,
+    ...(given?.network ?? []),
+    ...(given?.windows ?? []),
+    ...set,
+    `network.name=${name}`,
+  ]);
   return openPrediction(files, makeNetwork(settings.network, { inChannels, outChannels }), classes, preparation, settings);
 }
 
@@ -157,8 +181,32 @@ async function openPrediction(
   }
 }
 
-function preprocessingBy(preset: Preset | undefined): Preprocessing | 'none' | undefined {
-  return preset === undefined || preset === 'none' ? preset : preprocessingOf(preset);
+/** What a preset says; its windows and network as overrides. */
+interface GivenPreset {
+  readonly preparation: Preprocessing | 'none';
+  readonly scheme?: LabelScheme | undefined;
+  readonly windows?: readonly string[];
+  readonly network?: readonly string[];
+}
+
+async function presetBy(preset: string | undefined): Promise<GivenPreset | undefined> {
+  if (preset === undefined) return undefined;
+  if (preset === 'none') return { preparation: 'none' };
+  if (preset === 'ct' || preset === 'mr') return { preparation: preprocessingOf(preset) };
+  const { orientation, spacing, intensity, windowHu = [0, 1], foregroundThreshold, classes, regions, inference, network } = await readPreset(preset);
+  const overrides = (section: string, values: Readonly<Record<string, unknown>>) =>
+    Object.entries(values).map(([key, value]) => `${section}.${key}=${JSON.stringify(value)}`);
+  return {
+    preparation: { ...(orientation === 'as stored' && { orientation: 'as-stored' }), spacing, intensity, windowHu, foregroundThreshold },
+    scheme: regions ? regionScheme(regions) : classes && labelScheme(classes),
+    windows: overrides('inference', inference),
+    network: overrides('network', network),
+  };
+}
+
+function regionScheme(regions: Readonly<Record<string, readonly number[]>>): LabelScheme {
+  const values = [...new Set(Object.values(regions).flat())];
+  return labelScheme(Object.fromEntries(values.map((value) => [value, `value ${value}`])), regions);
 }
 
 /** Classes 1, 2, ... of a softmax over several channels; one channel alone is a region of value 1. */

@@ -2,7 +2,7 @@ import { cropBox, type Grid, type Triple, type Volume } from '../volume/index.js
 import type { OutputKind } from './average-logits.js';
 import type { LogitSlab } from './logit-slab.js';
 import { openWindowSums } from './window-sums.js';
-import { gaussianImportance, type MirrorAxes, type Mirroring, mirroredSteps, mirrorings, windowStarts } from './windows.js';
+import { constantImportance, gaussianImportance, type MirrorAxes, type Mirroring, mirroredSteps, mirrorings, windowStarts } from './windows.js';
 
 /** How windows go over a volume. */
 export interface WindowSettings {
@@ -12,6 +12,8 @@ export interface WindowSettings {
   readonly overlap: number;
   /** Windows that go through the network at once. */
   readonly windowBatch: number;
+  /** `constant`: windows are not weighed; else by a Gaussian around each one's centre. */
+  readonly blend?: 'gaussian' | 'constant' | undefined;
   /** Every window is also predicted mirrored along all combinations of these axes, and the logits are averaged. */
   readonly mirror: MirrorAxes;
 }
@@ -48,13 +50,21 @@ export async function* slidingWindowSlabs(
   options: WindowOptions,
   networks: readonly WindowNetwork[],
 ): AsyncGenerator<LogitSlab, void, undefined> {
-  const { window, overlap, windowBatch, mirror, outChannels, kind, onWindow, signal } = options;
+  const { window, overlap, windowBatch, blend, mirror, outChannels, kind, onWindow, signal } = options;
   const size = volume.size.map((n, axis) => Math.max(n, window[axis]!)) as unknown as Triple;
   const padding = size.map((n, axis) => Math.floor((n - volume.size[axis]!) / 2)) as unknown as Triple; // zeros before the volume
   const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
   const into = size.join() === volume.size.join() ? options.into : undefined;
-  const sums = await openWindowSums({ size, window, outChannels, importance: gaussianImportance(window), networks: networks.length, kind, into });
+  const sums = await openWindowSums({
+    size,
+    window,
+    outChannels,
+    importance: blend === 'constant' ? constantImportance(window) : gaussianImportance(window),
+    networks: networks.length,
+    kind,
+    into,
+  });
   const runs = batches.flatMap((batch) => networks.map((network, member): Run => ({ batch, network, member })));
   const imagesFor = lastOf((batch: readonly Pass[]) => imagesOf(volume, batch, window, padding));
   let row = 0; // first slice of the windows that are being added

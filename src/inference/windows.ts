@@ -33,6 +33,9 @@ export function gaussianImportance(window: Triple): Float32Array {
   return weights;
 }
 
+/** The same weight for every voxel of a window. */
+export const constantImportance = ([x, y, z]: Triple): Float32Array => new Float32Array(x * y * z).fill(1);
+
 function gaussian(n: number): Float64Array {
   const sigma = n / 8;
   return Float64Array.from({ length: n }, (_, i) => Math.exp(-((i - (n - 1) / 2) ** 2) / (2 * sigma ** 2)));

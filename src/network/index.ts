@@ -1,4 +1,4 @@
-export { type FileSize, fileSize, type SpatialSize, spatialSize } from './axis-order.js';
+export { AXIS_ORDER, type FileSize, fileSize, type SpatialSize, spatialSize } from './axis-order.js';
 export {
   type Constant,
   isEncoderParameter,

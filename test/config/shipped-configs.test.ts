@@ -126,7 +126,7 @@ describe.each(finetuneCases)('configs/finetune/%s-%s.yaml', (task, network, side
   });
 
   it('predicts with windows of the crop that overlap by half', () => {
-    expect(config.inference).toEqual({ window: config.data.cropSize, overlap: 0.5, windowBatch: 1, mirror: [] });
+    expect(config.inference).toEqual({ window: config.data.cropSize, overlap: 0.5, blend: 'gaussian', windowBatch: 1, mirror: [] });
   });
 
   it("has the task's regions, and the layout of its release has its classes", async () => {

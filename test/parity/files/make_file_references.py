@@ -5,6 +5,7 @@ Made with Python 3.11, torch 2.15.0, MONAI 1.6.1, nibabel 5.4.2 and NumPy 2.4.6.
   python make_file_references.py                writes every reference beside this script anew
   python make_file_references.py check [CASE]   runs `hybridmim predict --save-logits` on the same files, reads what it wrote with nibabel and
                                                 compares every voxel; exits with 1 when one case differs by more than it may
+  python make_file_references.py weights FOLDER writes NETWORK-a-1.safetensors for check_exported_models.py
   python make_file_references.py one NETWORK SETTINGS WEIGHTS SCAN LABEL WINDOW
                                                 compares a label and the logits beside it with MONAI's on the same scan, WEIGHTS loaded
                                                 with strict=True: of a network that was trained here and exported. NETWORK and SETTINGS as in
@@ -179,6 +180,13 @@ def check(only=None):
     sys.exit(0 if fine else 1)
 
 
+def weights(folder):
+    """One file of weights for each network, for check_exported_models.py."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name in NETWORKS:
+        save_file(hashed_model(name, NETWORKS[name]["a"][0], 1).state_dict(), Path(folder) / f"{name}-a-1.safetensors")
+
+
 def one(name, settings, weights, scan, label, window):
     state = load_file(weights)
     first = next(v for k, v in state.items() if k.endswith(("patch_embed.proj.weight", "convInit.conv.weight", "encoder1.layer.conv1.conv.weight", "conv_0.conv_0.conv.weight")))
@@ -190,4 +198,4 @@ def one(name, settings, weights, scan, label, window):
 
 
 if __name__ == "__main__":
-    {"check": check, "one": one}[sys.argv[1]](*sys.argv[2:]) if sys.argv[1:] else references()
+    {"check": check, "one": one, "weights": weights}[sys.argv[1]](*sys.argv[2:]) if sys.argv[1:] else references()

@@ -1,0 +1,68 @@
+import { readFile, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import { DataError, UsageError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
+import { checkConfig } from './load-config.js';
+import { readMonaiBundle } from './monai-bundle.js';
+
+const positive = z.number().gt(0);
+const voxels = z.int().min(1);
+const labelValue = z.int().min(1).max(65_535);
+
+/**
+ * How weights of another origin want their scans, and what their outputs mean: a JSON file that `predict --preset` names. Everything has the
+ * value that changes nothing unless the file says otherwise.
+ */
+export const presetSchema = z
+  .strictObject({
+    /** `as stored`: the axes of the file as they lie, as MONAI sees them without `Orientation`. */
+    orientation: z.enum(['RAS', 'as stored']).default('RAS'),
+    /** mm along [x, y, z]; null: the scan's own. */
+    spacing: z.tuple([positive, positive, positive]).nullable().default(null),
+    /** As in `prepare`: `ct-window` clips to windowHu and scales to [0, 1]. */
+    intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).default('none'),
+    windowHu: z.tuple([z.number(), z.number()]).optional(),
+    /** In the scan's own intensities; the box around voxels above it is kept. */
+    foregroundThreshold: z.number().nullable().default(null),
+    /** Names by label value. Channel 0 is background, the channels after it are the values from the least to the greatest. */
+    classes: z.record(z.string().regex(/^[1-9][0-9]*$/, 'a label value'), z.string().min(1)).optional(),
+    /** Instead of classes, one sigmoid channel each: label values by name, from the largest region to the smallest. */
+    regions: z.record(z.string().min(1), z.array(labelValue).min(1)).optional(),
+    /** Sliding window, as `--set inference.` says it. */
+    inference: z
+      .strictObject({
+        window: z.tuple([voxels, voxels, voxels]).optional(),
+        overlap: z.number().min(0).lt(1).optional(),
+        blend: z.enum(['gaussian', 'constant']).optional(),
+      })
+      .default({}),
+    /** Settings of the network that shapes do not tell, as `--set network.` says them. */
+    network: z.record(z.string(), z.json()).default({}),
+  })
+  .refine(({ intensity, windowHu }) => intensity !== 'ct-window' || windowHu !== undefined, {
+    path: ['windowHu'],
+    message: 'is missing, but "intensity" is "ct-window": give the lowest and the highest value, such as [-175, 250]',
+  })
+  .refine(({ classes, regions }) => classes === undefined || regions === undefined, {
+    path: ['regions'],
+    message: 'stands beside "classes": a network has one or the other',
+  });
+export type Preset = z.infer<typeof presetSchema>;
+
+/**
+ * The preset that a JSON file, or the folder of a MONAI bundle, says.
+ * @throws DataError when it cannot be read; UsageError naming the file and the key that is wrong, or what of a bundle has no counterpart here
+ */
+export async function readPreset(path: string): Promise<Preset> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new DataError(
+      `--preset ${path} is neither none, ct or mr, nor a file or a folder that can be read: check the path`,
+      { file: path },
+      { cause },
+    );
+  });
+  if (found.isDirectory()) return checkConfig(presetSchema, await readMonaiBundle(path), path);
+  const content = jsonOrUndefined(await readFile(path, 'utf8'));
+  if (typeof content === 'object' && content !== null) return checkConfig(presetSchema, content, path);
+  throw new UsageError(`${path} is no JSON object: docs/predict.md shows what a preset looks like`, { file: path });
+}
