@@ -23,6 +23,13 @@ export function addNegativeZero(graph: Graph, x: GraphOutput, type: number): Gra
   return addOutput(graph, 'Equal', [bits, addCast(graph, sign, DataTypeCode.int32, integer)], [typeAttribute('T', integer)]);
 }
 
+/** TensorFlow's `EuclideanNorm` of float32 values by ops that other formats have too: converters to ONNX know no such op. */
+export function addEuclideanLength(graph: Graph, [x, axes]: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const type = [typeAttribute('T', DataTypeCode.float32)];
+  const squares = addOutput(graph, 'Square', [x as GraphOutput], type);
+  return addOutput(graph, 'Sqrt', [addOutput(graph, 'Sum', [squares, axes as GraphOutput], attributes)], type);
+}
+
 /** The values in another type, once `earlier` is there; the same output when they are of it already. */
 export function addCast(graph: Graph, input: GraphOutput, from: number, to: number, earlier?: GraphOutput): GraphOutput {
   if (from === to) return input;

@@ -8,7 +8,7 @@ import { multiplyAdds } from './multiply-adds.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
 import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
-import { addAfter, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
+import { addAfter, addEuclideanLength, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
 
 export type Precision = 'float32' | 'bfloat16';
 
@@ -137,6 +137,7 @@ function addInFloat32(
 ): GraphOutput[] {
   if (name === afterOp) return [addAfter(graph, inputs, attributes)];
   if (name === negativeZeroOp) return [addNegativeZero(graph, inputs[0] as GraphOutput, DataTypeCode.float32)];
+  if (isPortable && name === 'EuclideanNorm') return [addEuclideanLength(graph, inputs, attributes)];
   const convolution = isPortable ? undefined : addConvolution(graph, name, inputs, attributes);
   if (convolution) return [convolution];
   const oper = addOp(graph, name, inputs, attributes);
