@@ -41,11 +41,11 @@ export const presetSchema = z
   })
   .refine(({ intensity, windowHu }) => intensity !== 'ct-window' || windowHu !== undefined, {
     path: ['windowHu'],
-    message: 'is missing, but "intensity" is "ct-window": give the lowest and the highest value, such as [-175, 250]',
+    message: 'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, such as [-175, 250]',
   })
   .refine(({ classes, regions }) => classes === undefined || regions === undefined, {
     path: ['regions'],
-    message: 'stands beside "classes": a network has one or the other',
+    message: 'regions stands beside "classes": a network has one or the other',
   });
 export type Preset = z.infer<typeof presetSchema>;
 

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { networkSection } from '../../src/config/index.js';
-import { compile, createState, type NamedArrays, type Tensor5D, tf } from '../../src/engine/index.js';
-import { exportWeights, importWeights, inspectNetwork } from '../../src/experiment/index.js';
-import { makeNetwork, readSafetensors, readWeights, writeSafetensors } from '../../src/network/index.js';
+import { type NamedArrays, tf } from '../../src/engine/index.js';
+import { exportWeights, importWeights, inspectNetwork, openForeignWeights, predictScans } from '../../src/experiment/index.js';
+import { initialiseParameters, makeNetwork, readSafetensors, writeSafetensors, writeWeights } from '../../src/network/index.js';
+import { axisAlignedAffine, readVolume, type Volume, writeNifti } from '../../src/volume/index.js';
 import { monaiState, readInterchangeCase, sameArrays } from '../network/interchange.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'convert-'));
@@ -185,27 +186,47 @@ describe('published variants of SwinUNETR', { timeout: 120_000 }, () => {
 });
 
 describe('a SavedModel', () => {
-  it('gives the logits of the network', async () => {
-    const { network, engineShape, state: monai, images } = readInterchangeCase('seg-res-net-1');
-    const from = await monaiFile('seg-res-net-1');
-    const to = join(folder, 'saved');
-    await exportWeights({ network: 'seg-res-net', from, to, part: 'all', set: [], format: 'saved-model', size: [32, 32, 32] });
-    const [, ...size] = engineShape;
-    const { values } = await readWeights(from, network.specs);
-    const state = createState(values, { engine: 'graph' });
-    const pass = { training: false, dropoutKey: 0 };
-    const step = compile(
-      ({ images: x }, parameters) => ({ logits: network.decode(network.encode(x as Tensor5D, parameters, pass), parameters, pass) }),
-      { name: 'inference', inputs: { images: { shape: [1, ...size, 1], dtype: 'float32' } }, state, precision: 'float32' },
-    );
-    const { logits } = await step.run({ images });
-    state.dispose();
+  const cases = [
+    ['seg-res-net', { initFilters: 8, blocksDown: [1, 1], blocksUp: [1], normGroups: 4 }, [12, 20, 16]],
+    ['unet', { features: [4, 6, 8, 10, 12, 5] }, [16, 20, 37]],
+    ['unetr', { imageSize: [16, 48, 32], featureSize: 4, hiddenSize: 24, mlpDim: 40, numHeads: 3 }, [16, 48, 32]],
+    ['swin-unetr', { featureSize: 12, depths: [1, 2, 1, 1], numHeads: [3, 3, 6, 12], window: [3, 5, 4] }, [32, 64, 96]],
+  ] as const;
+
+  it.each(cases)('of %s, fed the array [1, x, y, z, 1] of a file, gives the logits that predict writes for that file', async (name, given, size) => {
+    const settings = networkSection.parse({ name, ...given });
+    const network = makeNetwork(settings, { inChannels: 1, outChannels: 3 });
+    const [x, y, z] = size;
+    const values = Float32Array.from({ length: x * y * z }, (_, i) => Math.sin(i * i) + ((7 * i) % 11) / 5);
+    const scan: Volume = { size, spacing: [1, 1.5, 2], affine: axisAlignedAffine([1, 1.5, 2]), channels: 1, data: values };
+    const [from, to, scanFile, out] = [newFile(), join(folder, `saved-${name}`), join(folder, `${name}.nii`), join(folder, `${name}-label.nii`)];
+    await writeWeights(from, initialiseParameters(network.specs, 4), network.specs);
+    await writeNifti(scanFile, scan);
+    const set = Object.entries(given).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
+
+    const opened = await openForeignWeights({ files: [from], network: name, preset: 'none', set: [...set, `inference.window=[${size}]`] });
+    await predictScans({ opened, input: [scanFile], out, withLogits: true });
+    opened.close();
+    const expected = await readVolume(out.replace('.nii', '_logits.nii.gz'));
+
+    await exportWeights({ network: name, from, to, part: 'all', set, format: 'saved-model', size });
     const model = await tf.node.loadSavedModel(to, ['serve'], 'serving_default');
-    const served = model.predict({ images: tf.tensor(images, [1, ...size, 1]) } as never) as unknown as Record<string, { dataSync(): Float32Array }>;
-    const difference = served.logits!.dataSync().reduce((most, value, i) => Math.max(most, Math.abs(value - logits![i]!)), 0);
-    expect(difference).toBeLessThan(1e-5); // logits up to 3; another session rewrites the graph in its own way
+    const images = tf.tensor(values, [1, z, y, x, 1]).transpose([0, 3, 2, 1, 4]); // a file has x fastest
+    const served = model.predict({ images } as never) as unknown as Record<string, { shape: number[]; dataSync(): Float32Array }>;
+    const [{ shape }, found] = [served.logits!, served.logits!.dataSync()];
     model.dispose();
-    expect(Object.keys(monai).length).toBeGreaterThan(0);
+    expect(shape).toEqual([1, x, y, z, 3]);
+    let [difference, largest] = [0, 0];
+    for (let i = 0; i < found.length; i++) {
+      const [c, voxel] = [i % 3, Math.floor(i / 3)]; // z fastest
+      const [ix, iy, iz] = [Math.floor(voxel / (y * z)), Math.floor(voxel / z) % y, voxel % z];
+      const there = expected.data[((c * z + iz) * y + iy) * x + ix]!;
+      difference = Math.max(difference, Math.abs(found[i]! - there));
+      largest = Math.max(largest, Math.abs(there));
+    }
+    expect(difference / largest).toBeLessThan(2e-5); // another session rewrites the graph in its own way
+    const facts = JSON.parse(readFileSync(join(to, 'assets.extra', 'hybridmim.json'), 'utf8')) as Record<string, unknown>;
+    expect(facts).toMatchObject({ schema: 1, axisOrder: 'xyz', window: [...size], network: { name, inChannels: 1, outChannels: 3 } });
   });
 });
 
