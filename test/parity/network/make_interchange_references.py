@@ -54,7 +54,7 @@ CASES = {
 
 def network(name, settings, channels, classes=CLASSES):
     s = settings
-    if name == "unet":  # for check_exported.py alone; its references are make_network_references.py's
+    if name == "unet":  # its references are make_network_references.py's
         return BasicUNet(3, channels, classes, s["features"], act=("LeakyReLU", {"negative_slope": 0.1, "inplace": True}))
     if name == "seg-res-net":
         norm = ("GROUP", {"num_groups": s["normGroups"]})
