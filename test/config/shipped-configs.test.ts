@@ -83,7 +83,8 @@ describe.each(yaml('pretrain'))('%s', (file) => {
   });
 
   it("has the paper's UNet or SwinUNETR, or MONAI's UNETR for the crop", () => {
-    const swin = { name: 'swin-unetr', featureSize: 48, depths: [2, 2, 2, 2], numHeads: [3, 6, 12, 24], window: [7, 7, 7], dropout: 0.1 };
+    const sizes = { featureSize: 48, depths: [2, 2, 2, 2], numHeads: [3, 6, 12, 24], window: [7, 7, 7] };
+    const swin = { name: 'swin-unetr', ...sizes, version: 1, merging: 'merging', dropout: 0.1 };
     const unetr = { name: 'unetr', imageSize: config.data.cropSize, featureSize: 16, hiddenSize: 768, mlpDim: 3072, numHeads: 12, dropout: 0 };
     const unet = { name: 'unet', features: [64, 64, 128, 256, 512, 64], dropout: 0.1 };
     expect(config.network).toEqual(file.includes('swin') ? swin : file.includes('unetr') ? unetr : unet);
