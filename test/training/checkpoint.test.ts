@@ -51,7 +51,7 @@ describe('a checkpoint', () => {
     const { arrays, metadata } = await readSafetensors(file('last.safetensors'));
     expect(Object.keys(arrays)).toEqual(['conv.weight', 'conv.bias']);
     expect(arrays['conv.weight']!.shape).toEqual([4, 2, 3, 3, 3]);
-    expect(metadata).toEqual({ producer: 'test', step: '4' });
+    expect(metadata).toEqual({ producer: 'test', step: '4', axisOrder: 'xyz' });
   });
 
   it('takes the place of the one before, and clears what a killed run left of another', async () => {
