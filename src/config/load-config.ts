@@ -24,6 +24,10 @@ export function loadSettings<S extends z.ZodType>(schema: S, overrides: readonly
   return checkConfig(schema, content, '--set');
 }
 
+/** Settings of a section as overrides, `section.key=value`, for `loadSettings`. */
+export const overridesOf = (section: string, settings: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(settings).map(([key, value]) => `${section}.${key}=${JSON.stringify(value)}`);
+
 /** A configuration that is already in memory, checked. `source` names it in errors. */
 export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, source: string): z.infer<S> {
   const { success, data, error } = schema.safeParse(content);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadSettings, predictConfig } from '../config/index.js';
+import { loadSettings, overridesOf, predictConfig } from '../config/index.js';
 import { type NamedArrays, savedModel, type Tensor5D, tf } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
@@ -145,17 +145,14 @@ function fileNetwork(
         field: '--in-channels',
       });
     }
-    return { settings: settingsOf(overridesOf(networkEncoderShapes(name, arrays, file))), channels: { inChannels, outChannels } };
+    return { settings: settingsOf(overridesOf('network', networkEncoderShapes(name, arrays, file))), channels: { inChannels, outChannels } };
   }
   const { inChannels, outChannels, ...shapes } = networkShapes(name, arrays, file);
   return {
-    settings: settingsOf(overridesOf(shapes)),
+    settings: settingsOf(overridesOf('network', shapes)),
     channels: { inChannels, outChannels },
   };
 }
-
-const overridesOf = (settings: Readonly<Record<string, unknown>>): string[] =>
-  Object.entries(settings).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
 
 /** What a SavedModel's own reader needs to know beside the signature; `assets.extra` is TensorFlow's folder for it. */
 export const SAVED_MODEL_FACTS = join('assets.extra', 'hybridmim.json');

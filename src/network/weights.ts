@@ -87,16 +87,16 @@ export function takeWeights(
   for (const constant of constants) checkConstant(constant, found.get(constant.name)?.array, file);
 
   const unused = [...found].filter(([name]) => !byName.has(name) || !isWanted(name));
-  const isLetGo = (source: string, name: string) => letGo.some((prefix) => source.startsWith(prefix) || name.startsWith(prefix));
+  const letsGo = (prefix: string, source: string, name: string) => source.startsWith(prefix) || name.startsWith(prefix);
   const isExpected = (name: string, source: string) =>
     byName.has(name) ||
-    isLetGo(source, name) ||
+    letGo.some((prefix) => letsGo(prefix, source, name)) ||
     isNeverComputed(name) ||
     constants.some((constant) => constant.name === name) ||
     (ignore !== undefined && name.startsWith(ignore));
   const strays = unused.filter(([name, { source }]) => !isExpected(name, source)).map(([, { source }]) => source);
   if (strays.length > 0) throw strayError(file, strays);
-  const idle = letGo.find((prefix) => ![...found].some(([name, { source }]) => source.startsWith(prefix) || name.startsWith(prefix)));
+  const idle = letGo.find((prefix) => ![...found].some(([name, { source }]) => letsGo(prefix, source, name)));
   if (idle !== undefined) throw new UsageError(`--let-go ${idle}: ${file} has no parameter whose name begins so`, { field: '--let-go', found: idle });
   const wanted = specs.filter(({ name }) => isWanted(name));
   const order = fileAxes(metadata, wanted, file);
