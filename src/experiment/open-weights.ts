@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { loadSettings, networkSection, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
+import { loadSettings, networkSection, overridesOf, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState, type State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
@@ -46,8 +46,8 @@ export async function openRunWeights({ runs, checkpoint, preset, set = [] }: Run
   const ofNetwork = set.find((override) => override.startsWith('network.'));
   if (ofNetwork) throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, { field: '--set' });
   const { precision, data, inference, train } = await readFinetunedRun(runs[0]!);
-  const windows = Object.entries({ ...inference, window: inference.window ?? data.cropSize });
-  const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows.map(([key, value]) => `inference.${key}=${JSON.stringify(value)}`)];
+  const windows = overridesOf('inference', { ...inference, window: inference.window ?? data.cropSize });
+  const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows];
   const given = await presetBy(preset);
   if (given?.scheme || given?.network?.length) {
     throw new UsageError(`--preset ${preset} says classes or settings of a network, but a run has its own: leave them out of the preset`, {
@@ -121,7 +121,7 @@ export async function openForeignWeights({ files, network: givenName, preset, se
   requireAgreement(described);
   const { network: shapes, classes, preparation } = described[0]!;
   const { inChannels, outChannels, ...told } = shapes;
-  const ofFile = Object.entries(told).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
+  const ofFile = overridesOf('network', told);
   const settings = loadSettings(predictConfig, [
     `network.name=${name}`,
     ...ofFile,
@@ -194,13 +194,11 @@ async function presetBy(preset: string | undefined): Promise<GivenPreset | undef
   if (preset === 'none') return { preparation: 'none' };
   if (preset === 'ct' || preset === 'mr') return { preparation: preprocessingOf(preset) };
   const { orientation, spacing, intensity, windowHu = [0, 1], foregroundThreshold, classes, regions, inference, network } = await readPreset(preset);
-  const overrides = (section: string, values: Readonly<Record<string, unknown>>) =>
-    Object.entries(values).map(([key, value]) => `${section}.${key}=${JSON.stringify(value)}`);
   return {
     preparation: { ...(orientation === 'as stored' && { orientation: 'as-stored' }), spacing, intensity, windowHu, foregroundThreshold },
     scheme: regions ? regionScheme(regions) : classes && labelScheme(classes),
-    windows: overrides('inference', inference),
-    network: overrides('network', network),
+    windows: overridesOf('inference', inference),
+    network: overridesOf('network', network),
   };
 }
 
