@@ -1,12 +1,15 @@
-// Training steps and windows of two checkouts of this project by turns, each measurement in a process of its own.
-// node benchmarks/two-checkouts.mjs BEFORE AFTER [--rounds 5] [--networks swin-unetr,unet]   both checkouts built (npm run build)
-// Prints, a network, the ratio AFTER / BEFORE of the best time of each round (median and range over the rounds), and of the peak memory.
-import { execFileSync } from 'node:child_process';
+// Training steps and windows of two checkouts of this project, one step of each by turns, so that both meet the same machine.
+// node benchmarks/two-checkouts.mjs BEFORE AFTER [--turns 30] [--networks swin-unetr,unet]   both checkouts built (npm run build)
+// Prints, a network, the ratio AFTER / BEFORE of the time (best against best, and the median over the turns with the half of the
+// turns around it), of the processor time of all threads, and of the most memory held.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, networks: { type: 'string', default: 'swin-unetr,unet' } },
+  options: { turns: { type: 'string', default: '30' }, networks: { type: 'string', default: 'swin-unetr,unet,unetr,seg-res-net' } },
 });
 const [before, after] = positionals;
 if (!after) throw new Error('name two checkouts: node benchmarks/two-checkouts.mjs BEFORE AFTER');
@@ -17,37 +20,51 @@ const settings = {
   unetr: { name: 'unetr', imageSize: [64, 64, 64] },
   'seg-res-net': { name: 'seg-res-net' },
 };
-const jobs = {
-  step: ['network-step.mjs', { precision: 'float32', crop: 64, classes: 2, steps: 8, threads: 2 }, ({ stepSeconds }) => Math.min(...stepSeconds)],
-  window: [
-    'inference-job.mjs',
-    { size: 96, window: 64, outChannels: 3, windowBatch: 1, precision: 'float32', repeats: 4, threads: 2 },
-    ({ cpuSeconds, windows }) => Math.min(...cpuSeconds) / windows,
-  ],
-};
-const run = (checkout, script, options) => {
-  const output = execFileSync('node', [`benchmarks/${script}`, JSON.stringify(options)], {
-    cwd: checkout,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return JSON.parse(output.trim().split('\n').at(-1));
-};
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+/** A process of one checkout that does one step or window whenever it is asked. */
+function opened(checkout, job) {
+  const script = new URL('two-checkouts-worker.mjs', import.meta.url).pathname;
+  const worker = spawn('node', [script, checkout, JSON.stringify(job)], { cwd: checkout, stdio: ['pipe', 'pipe', 'ignore'] });
+  const lines = createInterface({ input: worker.stdout })[Symbol.asyncIterator]();
+  const answer = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${checkout}: the process of ${JSON.stringify(job)} ended early`);
+    return JSON.parse(value);
+  };
+  return {
+    async turn() {
+      worker.stdin.write('\n');
+      return answer();
+    },
+    async close() {
+      worker.kill('SIGKILL'); // its thread sleeps in a read and handles nothing
+      await once(worker, 'exit');
+    },
+  };
+}
+
+const sorted = (numbers) => numbers.toSorted((a, b) => a - b);
+const quantile = (numbers, part) => sorted(numbers)[Math.floor(part * (numbers.length - 1))].toFixed(3);
+const WARM_UP = 2;
 
 for (const name of values.networks.split(',')) {
-  for (const [job, [script, options, seconds]] of Object.entries(jobs)) {
-    const rounds = Array.from({ length: Number(values.rounds) }, (_, i) => {
-      const order = i % 2 === 0 ? [before, after] : [after, before];
-      const found = new Map(order.map((checkout) => [checkout, run(checkout, script, { ...options, network: settings[name] })]));
-      return { before: found.get(before), after: found.get(after) };
-    });
-    const ratios = rounds.map((round) => seconds(round.after) / seconds(round.before));
-    const memory = median(rounds.map((round) => round.after.peakBytes / round.before.peakBytes));
-    const best = Math.min(...rounds.map((round) => seconds(round.after))) / Math.min(...rounds.map((round) => seconds(round.before)));
-    const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(3));
+  for (const kind of ['step', 'window']) {
+    const job = { kind, network: settings[name] };
+    const [first, second] = [opened(before, job), opened(after, job)];
+    for (let i = 0; i < WARM_UP; i++) for (const one of [first, second]) await one.turn();
+    const turns = [];
+    for (let i = 0; i < Number(values.turns); i++) {
+      const found = new Map();
+      for (const one of i % 2 === 0 ? [first, second] : [second, first]) found.set(one, await one.turn());
+      turns.push({ before: found.get(first), after: found.get(second) });
+    }
+    await Promise.all([first.close(), second.close()]);
+    const best = (key) => Math.min(...turns.map((turn) => turn.after[key])) / Math.min(...turns.map((turn) => turn.before[key]));
+    const ratios = turns.map((turn) => turn.after.seconds / turn.before.seconds);
+    const spread = `median ${quantile(ratios, 0.5)} (${quantile(ratios, 0.25)} to ${quantile(ratios, 0.75)})`;
+    const memory = turns.at(-1).after.peakBytes / turns.at(-1).before.peakBytes;
     console.log(
-      `${name} ${job}: median ${median(ratios).toFixed(3)} (${least} to ${most}), best against best ${best.toFixed(3)}; memory ${memory.toFixed(3)}`,
+      `${name} ${kind}: best ${best('seconds').toFixed(3)}, ${spread}; processor ${best('cpuSeconds').toFixed(3)}; memory ${memory.toFixed(3)}`,
     );
   }
 }
