@@ -2,7 +2,7 @@
 // Prints one line of JSON.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openChunkedFile } from '../dist/dataset/chunked-file.js';
+import { openChunkedFile } from '../dist/dataset/cache/chunked-file.js';
 import { openCropLoader, prepareDatasets } from '../dist/dataset/index.js';
 
 /** The kernel's own peak of this process. */

@@ -11,11 +11,11 @@ import * as vegaLite from 'vega-lite';
 import { checkConfig, pretrainConfig } from '../dist/config/index.js';
 import { openCropLoader, prepareDatasets } from '../dist/dataset/index.js';
 import { compile, createState, tf } from '../dist/engine/index.js';
-import { writePhantoms } from '../dist/experiment/phantoms.js';
 import { makeNetwork, readWeights } from '../dist/network/index.js';
+import { writePhantoms } from '../dist/phantoms/phantoms.js';
 import { pretextMethod, voxelCorruption } from '../dist/pretext/index.js';
-import { greyPng } from '../dist/report/grey-png.js';
-import { escapeXml, figureFont, svgToPng } from '../dist/report/svg-to-png.js';
+import { greyPng } from '../dist/report/figures/grey-png.js';
+import { escapeXml, figureFont, svgToPng } from '../dist/report/figures/svg-to-png.js';
 import { pretrain, readMetrics } from '../dist/training/index.js';
 import { taughtParameters } from '../dist/training/pretrain.js';
 

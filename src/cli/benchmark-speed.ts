@@ -43,7 +43,7 @@ export const benchmarkSpeedCommand: Command<Flags> = {
       .option('json', { type: 'boolean', default: false, describe: 'print the results as JSON on standard output' })
       .example('$0 benchmark-speed --networks unet --methods hybridmim --out speed.json --figure speed.png', 'partial region against full'),
   run: async (flags, { terminal, signal, result }) => {
-    const { benchmarkSpeed, speedBars, speedTable } = await import('../experiment/index.js');
+    const { benchmarkSpeed, speedBars, speedTable } = await import('../speed/index.js');
     const { networkNames } = await import('../network/index.js');
     const { methodNames } = await import('../pretext/index.js');
     const { writeSpeedFigure } = await import('../report/index.js');

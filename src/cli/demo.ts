@@ -22,7 +22,7 @@ export const demoCommand: Command<Flags> = {
       .option('json', { type: 'boolean', default: false, describe: 'print the results as JSON on standard output' }),
   run: async ({ out, json }, context) => {
     const { experimentConfig, loadConfig } = await import('../config/index.js');
-    const { writePhantoms } = await import('../experiment/index.js');
+    const { writePhantoms } = await import('../phantoms/index.js');
     const config = await loadConfig(experimentConfig, configFile);
     const folder = join(out, 'phantoms');
     context.terminal.line(`CT phantoms with organs of differing shape, contrast, noise and spacing: ${folder}`);

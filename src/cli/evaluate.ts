@@ -72,7 +72,7 @@ async function ofRun(
   { split, checkpoint, task, 'nsd-tolerance': nsdTolerance }: Flags,
   { terminal, signal }: Context,
 ): Promise<Evaluation> {
-  const { evaluateRun } = await import('../experiment/index.js');
+  const { evaluateRun } = await import('../prediction/index.js');
   const count = countingBar(terminal, 'evaluate');
   return evaluateRun({
     run,

@@ -60,7 +60,8 @@ export const predictCommand: Command<Flags> = {
       .example('$0 predict --run runs/btcv-fold-* --input scans/ --out predictions/', 'by the mean of the folds')
       .example('$0 predict --network unet --weights w.safetensors --preset none --input scan.nii.gz --out out.nii.gz', 'weights of any origin'),
   run: async ({ run, checkpoint, network, weights, input, out, preset, set, json, ...flags }, { terminal, signal, result }) => {
-    const { openForeignWeights, openRunWeights, predictScans } = await import('../experiment/index.js');
+    const { openForeignWeights, openRunWeights } = await import('../weights/index.js');
+    const { predictScans } = await import('../prediction/index.js');
     if ((run === undefined) === (weights === undefined))
       throw new UsageError('predict takes either --run, or --weights with --network', { field: '--run' });
     if (run !== undefined && network !== undefined)

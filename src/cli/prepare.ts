@@ -41,7 +41,7 @@ export const prepareCommand: Command<Flags> = {
   run: async ({ datasets, out, only, workers, 'split-file': splitFile, shard, merge, check, json }, context) => {
     const { terminal, signal, result } = context;
     const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import('../dataset/index.js');
-    const { preparedTable, writePreparedPictures } = await import('../experiment/index.js');
+    const { preparedTable, writePreparedPictures } = await import('../report-sources/index.js');
     if (workers !== undefined) requireWholeNumber('--workers', workers, 1);
     if (check && (merge || shard !== undefined))
       throw new UsageError('--check looks at everything: leave --shard and --merge out', { field: '--check' });

@@ -30,7 +30,7 @@ export const reportCommand: Command<Flags> = {
   run: async ({ from, out, tables, figures, name, cases, json }, { terminal, signal, result }) => {
     requireWholeNumber('--cases', cases, 0);
     if (!/\.html?$/.test(out)) throw new UsageError(`--out is ${out}, but must end in .html`, { field: '--out', found: out });
-    const { collectReport } = await import('../experiment/index.js');
+    const { collectReport } = await import('../report-sources/index.js');
     const { paperResults, worstFirst, writePaperTables, writeReport } = await import('../report/index.js');
     const content = await collectReport({ from, names: new Map((name ?? []).map(pathAndName)) });
     const count = countingBar(terminal, 'cases');

@@ -51,7 +51,7 @@ export const weightsCommand: Command<Flags> = {
       .example('$0 weights inspect --network swin-unetr --set network.featureSize=48', 'layers, parameters, multiply-adds')
       .example('$0 weights export --network unet --from runs/btcv/checkpoints/best.safetensors --to monai.safetensors', 'for load_state_dict'),
   run: async (flags, { result }) => {
-    const { exportWeights, importWeights, inspectNetwork } = await import('../experiment/index.js');
+    const { exportWeights, importWeights, inspectNetwork } = await import('../weights/index.js');
     const { networkNameOf } = await import('../network/index.js');
     const { action, from, to, part, format, seed, set, json, size } = flags;
     const network = networkNameOf(flags.network);

@@ -1,16 +1,13 @@
-export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './augmentation.js';
-export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets, type Finding } from './check.js';
-export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crop-loader.js';
-export type { CropRequest } from './crop-plan.js';
-export { type DatasetFile, type LabelMap, readDatasetFile } from './dataset-file.js';
-export { type Fold, parseFold, withFold } from './folds.js';
-export { toClassValues } from './label-values.js';
-export { requireTrainingCasesOnly } from './leakage.js';
-export type { CropCorruption, CropProvenance } from './make-batch.js';
-export { mapInLanes } from './map-in-lanes.js';
-export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
-export type { PrepareProgress } from './prepare-cases.js';
-export { describePlan, type PreparePlan } from './prepare-plan.js';
+export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets } from './check/check.js';
+export type { Finding } from './check/finding.js';
+export { requireTrainingCasesOnly } from './check/leakage.js';
+export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './crops/augmentation.js';
+export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crops/crop-loader.js';
+export type { CropRequest } from './crops/crop-plan.js';
+export type { CropCorruption, CropProvenance } from './crops/make-batch.js';
+export { toUnit, unitScales } from './crops/unit-intensity.js';
+export { type DatasetFile, type LabelMap, readDatasetFile } from './index/dataset-file.js';
+export { type Fold, parseFold, withFold } from './index/folds.js';
 export {
   type DatasetSummary,
   type PreparedCase,
@@ -18,17 +15,19 @@ export {
   readPreparedIndex,
   readPreparedVolume,
   type SkippedCase,
-} from './prepared-index.js';
+} from './index/prepared-index.js';
+export { type CaseSelection, selectCases } from './index/select-cases.js';
+export { toClassValues } from './prepare/label-values.js';
+export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare/prepare.js';
+export type { PrepareProgress } from './prepare/prepare-cases.js';
+export { describePlan, type PreparePlan } from './prepare/prepare-plan.js';
 export {
   type PreprocessedImage,
   type Preprocessing,
   preprocessImage,
   preprocessingOf,
   preprocessingSchema,
-} from './preprocessing.js';
-export { readChannels } from './read-channels.js';
-export { gridDifference, requireSameGrid } from './same-grid.js';
-export { type CaseSelection, selectCases } from './select-cases.js';
-export { parseShard, type Shard } from './shards.js';
-export { toUnit, unitScales } from './unit-intensity.js';
-export { openWorkerPool } from './worker-pool.js';
+} from './prepare/preprocessing.js';
+export { readChannels } from './prepare/read-channels.js';
+export { gridDifference, requireSameGrid } from './prepare/same-grid.js';
+export { parseShard, type Shard } from './prepare/shards.js';

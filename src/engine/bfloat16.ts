@@ -1,5 +1,5 @@
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addBfloat16FilterGradient, addConvolution, filterGradientOp } from './convolution-routes.js';
+import { addBfloat16FilterGradient, addConvolution, filterGradientOp } from './convolution/convolution-routes.js';
 import { devices } from './devices.js';
 import { addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';

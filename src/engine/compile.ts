@@ -1,7 +1,7 @@
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import { sparesTime } from './convolution/planes.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, floatViewer, typeAttribute } from './graph.js';
-import { sparesTime } from './planes.js';
 import { seedOfDraws } from './random.js';
 import { type Feed, type Fetch, runSession, runSessionWith } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';

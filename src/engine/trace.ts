@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
 import { WorkError } from '../errors.js';
 import { bfloat16Writer } from './bfloat16.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addConvolution } from './convolution-routes.js';
+import { addConvolution } from './convolution/convolution-routes.js';
 import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
 import { multiplyAdds } from './multiply-adds.js';
 import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';

@@ -1,5 +1,6 @@
-import { type LabelMap, mapInLanes, openWorkerPool } from '../dataset/index.js';
+import type { LabelMap } from '../dataset/index.js';
 import { DataError, UsageError } from '../errors.js';
+import { mapInLanes, openWorkerPool } from '../threads/index.js';
 import { readVolumeHeader } from '../volume/index.js';
 import { type CaseResult, defaultFurtherMetrics, type EvaluatedClass, type FurtherMetrics } from './evaluate-case.js';
 import type { EvaluatedFiles, EvaluateFilesTask } from './evaluate-files.js';

@@ -3,9 +3,8 @@ import type { ExperimentConfig } from '../config/index.js';
 import { readPreparedIndex } from '../dataset/index.js';
 import { WorkError } from '../errors.js';
 import { markdownTable } from '../report/index.js';
+import { askProcess, workerEntry } from '../threads/index.js';
 import { type MeasuredStep, scheduleOf } from '../training/index.js';
-import { workerEntry } from '../worker-entry.js';
-import { askProcess } from './ask-process.js';
 import type { Cell } from './cells.js';
 import type { StepAnswer, StepQuestion } from './estimate-process.js';
 

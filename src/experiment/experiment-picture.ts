@@ -1,7 +1,8 @@
-import { type PreparedCase, readPreparedIndex, toClassValues } from '../dataset/index.js';
+import { readPreparedIndex, toClassValues } from '../dataset/index.js';
+import { predictionFiles } from '../prediction/index.js';
 import { type ContourPanel, writeContourFigure } from '../report/index.js';
+import { windowOf } from '../report-sources/index.js';
 import { readVolume } from '../volume/index.js';
-import { predictionFiles } from './evaluate-run.js';
 import type { ExperimentRun } from './run-cell.js';
 
 /** Rows of the picture. */
@@ -41,7 +42,3 @@ export async function writeExperimentPicture(file: string, title: string, prepar
 
 const evaluatedClasses = (classes: Readonly<Record<string, string>>) =>
   Object.entries(classes).map(([value, name]) => ({ name, values: [Number(value)] }));
-
-/** CT is shown in the window that the network saw; other intensities have no unit. */
-export const windowOf = ({ preprocessing }: PreparedCase): { readonly window?: readonly [number, number] } =>
-  preprocessing.intensity === 'ct-window' ? { window: preprocessing.windowHu } : {};

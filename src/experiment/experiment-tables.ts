@@ -1,8 +1,8 @@
 import { type Comparison, comparePaired, type Spread, spread } from '../evaluation/index.js';
 import { randomStream } from '../random/streams.js';
 import { evaluationCells, markdownTable, millimetres, paperTableMarkdown, percent, rankMarks } from '../report/index.js';
+import type { ExperimentResult } from './experiment-result.js';
 import type { ExperimentRun, PretrainingRun } from './run-cell.js';
-import type { ExperimentResult } from './run-experiment.js';
 
 /** A row of the summary: the runs of one arm and share of the labels, a seed each. */
 interface Group {

@@ -1,16 +1,6 @@
 export { type Cell, planCells } from './cells.js';
-export { collectReport, type ReportSources } from './collect-report.js';
-export { type Converted, type ExportOptions, exportWeights, type ImportOptions, importWeights } from './convert-weights.js';
 export { estimateCells, estimateTable, type PlannedCell } from './estimate.js';
-export { evaluateRun } from './evaluate-run.js';
+export type { ExperimentResult } from './experiment-result.js';
 export { experimentMarkdown, experimentTable } from './experiment-tables.js';
-export { type Inspection, type InspectOptions, inspectNetwork } from './inspect-network.js';
-export { type OpenedWeights, openForeignWeights, openRunWeights } from './open-weights.js';
-export { phantom, phantomClasses, writePhantoms } from './phantoms.js';
-export { predictScans, type ScanPrediction } from './predict-scans.js';
-export { writePreparedPictures } from './prepared-pictures.js';
-export { preparedTable } from './prepared-table.js';
-export { type ExperimentOptions, type ExperimentResult, preparedFolder, prepareExperiment, runExperiment } from './run-experiment.js';
+export { type ExperimentOptions, preparedFolder, prepareExperiment, runExperiment } from './run-experiment.js';
 export { writeSlurmScripts } from './slurm.js';
-export { benchmarkSpeed, type SpeedOptions, type SpeedReport } from './speed/benchmark-speed.js';
-export { speedBars, speedTable } from './speed/speed-table.js';

@@ -5,10 +5,10 @@ import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import type { Evaluation } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
+import { evaluateRun } from '../prediction/index.js';
 import { type TableNumber, writeEvaluation } from '../report/index.js';
 import { finetune, pretrain, type RunProgress, readMetrics, type StepLine } from '../training/index.js';
 import type { Cell, FinetuneCell, PretrainCell } from './cells.js';
-import { evaluateRun } from './evaluate-run.js';
 
 /** A finished pre-training. */
 export interface PretrainingRun {

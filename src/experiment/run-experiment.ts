@@ -5,13 +5,13 @@ import writeFileAtomic from 'write-file-atomic';
 import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
-import type { PaperTable } from '../report/index.js';
+import { writePhantoms } from '../phantoms/index.js';
 import type { RunProgress } from '../training/index.js';
 import { type Cell, planCells } from './cells.js';
 import { writeExperimentPicture } from './experiment-picture.js';
+import type { ExperimentResult } from './experiment-result.js';
 import { experimentMarkdown } from './experiment-tables.js';
 import { filledTable } from './filled-table.js';
-import { writePhantoms } from './phantoms.js';
 import { type ExperimentRun, finishedCell, type PretrainingRun, runCell } from './run-cell.js';
 import { type FailedCell, runCells } from './run-cells.js';
 
@@ -31,18 +31,6 @@ export interface ExperimentOptions {
   /** A finished cell that is left as it is, a failed one, or an evaluation. */
   readonly onNote?: (note: string) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface ExperimentResult {
-  readonly schema: 1;
-  readonly name: string;
-  readonly pretrainings: readonly PretrainingRun[];
-  readonly runs: readonly ExperimentRun[];
-  readonly failed: readonly FailedCell[];
-  /** The paper's table that it fills, published rows and means over seeds; null where it fills none or nothing was fine-tuned. */
-  readonly paper: PaperTable | null;
-  /** Slices with the contours of reference and predictions; null where nothing was fine-tuned. */
-  readonly picture: string | null;
 }
 
 /**

@@ -29,8 +29,9 @@ import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, 
 import type { Triple, Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
-import { type DataSettings, type RunOptions, runMetadata, type TrainSettings } from './pretrain.js';
+import { runMetadata } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
+import type { DataSettings, RunOptions, TrainSettings } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
 import { segmentationTargets } from './segmentation-targets.js';
 import { requireStepMemory } from './step-memory.js';

@@ -20,32 +20,14 @@ import {
   spatialSize,
 } from '../network/index.js';
 import { type MethodConfig, type PretextBatch, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
-import type { Triple } from '../volume/index.js';
 import type { RunProgress, Validation } from './loop.js';
 import { carryOut, type RunResult } from './run.js';
-import { type ScheduleSettings, scheduleOf } from './schedule.js';
+import type { DataSettings, RunOptions, TrainSettings } from './run-settings.js';
+import { scheduleOf } from './schedule.js';
 import { requireStepMemory } from './step-memory.js';
-import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
+import { compileTrainingStep } from './training-step.js';
 import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
-
-/** What every training run is set by. */
-export interface TrainSettings extends ScheduleSettings, OptimizerSettings {
-  readonly checkpointEvery: number;
-  /** 0: never. */
-  readonly validateEvery: number;
-  readonly threads: number;
-  readonly engine: 'graph' | 'eager';
-}
-
-export interface DataSettings {
-  readonly prepared: string;
-  readonly datasets?: readonly string[] | undefined;
-  /** Voxels [x, y, z]. */
-  readonly cropSize: Triple;
-  readonly workers: number;
-  readonly prefetch: number;
-}
 
 export interface PretrainSettings {
   readonly seed: number;
@@ -54,15 +36,6 @@ export interface PretrainSettings {
   readonly network: NetworkSettings;
   readonly method: MethodConfig;
   readonly train: TrainSettings & { readonly validationBatches: number };
-}
-
-export interface RunOptions<S> {
-  readonly settings: S;
-  /** The run folder. */
-  readonly out: string;
-  readonly resume: boolean;
-  readonly progress: RunProgress;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.js';
-import type { Triple } from './volume.js';
+import type { Triple } from './triple.js';
 
 /** Twelve numbers, the upper three rows of a 4x4 matrix, row-major: voxel index `[x, y, z, 1]` to RAS mm. */
 export interface Affine {

@@ -1,5 +1,6 @@
 import { shiftAffine } from './affine.js';
-import { arrayLike, type Triple, type Volume, voxelCount } from './volume.js';
+import type { Triple } from './triple.js';
+import { arrayLike, type Volume, voxelCount } from './volume.js';
 
 /**
  * The box of `size` voxels from `start` on; parts outside the volume (start may be negative) are 0. The affine moves along, so

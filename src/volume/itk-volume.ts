@@ -1,7 +1,8 @@
 import type { Image } from 'itk-wasm';
 import { DataError } from '../errors.js';
 import { type Affine, checkAffine, spacingOf } from './affine.js';
-import { type Triple, type Volume, type VoxelArray, voxelCount } from './volume.js';
+import type { Triple } from './triple.js';
+import { type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
  * ITK's image as a volume: LPS to RAS, interleaved components to planes, 64-bit types to float32.

@@ -1,7 +1,8 @@
 import { NIFTI2, readHeader } from 'nifti-reader-js';
 import { DataError } from '../errors.js';
 import { type Affine, checkAffine, spacingOf } from './affine.js';
-import type { Grid, Triple, VoxelArray } from './volume.js';
+import type { Triple } from './triple.js';
+import type { Grid, VoxelArray } from './volume.js';
 
 /** What a NIfTI-1 or -2 header says, checked. */
 export interface NiftiHeader extends Grid {

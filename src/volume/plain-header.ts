@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { checkAffine, spacingOf } from './affine.js';
 import { lpsToRas } from './itk-volume.js';
 import type { TextHeader } from './text-header.js';
-import type { Grid, Triple, VoxelArray } from './volume.js';
+import type { Triple } from './triple.js';
+import type { Grid, VoxelArray } from './volume.js';
 
 /** What a plain MetaImage or NRRD is: three axes, one channel, this machine's byte order, a type that has an array of its own. */
 export interface PlainHeader {

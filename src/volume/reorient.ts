@@ -1,5 +1,6 @@
 import { composeAffines, nearestRotation } from './affine.js';
-import { arrayLike, type Grid, type Triple, type Volume, voxelCount } from './volume.js';
+import type { Triple } from './triple.js';
+import { arrayLike, type Grid, type Volume, voxelCount } from './volume.js';
 
 /** For each RAS axis: the voxel axis that runs along it most, and whether it runs the other way. */
 export interface Orientation {

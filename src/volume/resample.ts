@@ -1,6 +1,7 @@
 import { type Affine, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
 import { type AxisWeights, axisWeights, cubicWeights, type Interpolation, mirror, splineCoefficients } from './interpolation.js';
-import { arrayLike, type Grid, type Triple, type Volume, type VoxelArray, voxelCount } from './volume.js';
+import type { Triple } from './triple.js';
+import { arrayLike, type Grid, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
  * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new + 1)` voxels an

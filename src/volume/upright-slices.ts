@@ -1,7 +1,8 @@
 import type { AxisWeights } from './interpolation.js';
 import { closestToRas, type Orientation, uprightGrid } from './reorient.js';
 import { type AxisStep, addWeighed, gridAtSpacing, resampleAxis, spacingSteps } from './resample.js';
-import { arrayLike, type Grid, type Triple, type VoxelArray } from './volume.js';
+import type { Triple } from './triple.js';
+import { arrayLike, type Grid, type VoxelArray } from './volume.js';
 import type { VolumeSlices } from './volume-slices.js';
 
 /** A slice of a volume that is being turned to RAS and resampled. */

@@ -1,7 +1,5 @@
 import type { Affine } from './affine.js';
-
-/** Three numbers in file order `[x, y, z]`. */
-export type Triple = readonly [number, number, number];
+import type { Triple } from './triple.js';
 
 /** Voxel values as they are kept in memory; file types without an array of their own are converted on reading. */
 export type VoxelArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array;

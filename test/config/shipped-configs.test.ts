@@ -11,10 +11,10 @@ import {
   type PretrainConfig,
   pretrainConfig,
 } from '../../src/config/index.js';
+import { brats } from '../../src/dataset/index/layouts/brats.js';
+import { btcv } from '../../src/dataset/index/layouts/btcv.js';
 import { readDatasetFile } from '../../src/dataset/index.js';
-import { brats } from '../../src/dataset/layouts/brats.js';
-import { btcv } from '../../src/dataset/layouts/btcv.js';
-import { preprocessingOf } from '../../src/dataset/preprocessing.js';
+import { preprocessingOf } from '../../src/dataset/prepare/preprocessing.js';
 import { planCells } from '../../src/experiment/index.js';
 import { labelScheme } from '../../src/inference/index.js';
 import { makeNetwork, networkNames, spatialSize } from '../../src/network/index.js';

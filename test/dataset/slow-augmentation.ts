@@ -1,4 +1,4 @@
-import type { Augmentation } from '../../src/dataset/augmentation.js';
+import type { Augmentation } from '../../src/dataset/crops/augmentation.js';
 import type { Triple } from '../../src/volume/index.js';
 
 /**

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { networkSection } from '../../src/config/index.js';
-import { openForeignWeights, predictScans } from '../../src/experiment/index.js';
 import { makeNetwork, writeSafetensors } from '../../src/network/index.js';
+import { predictScans } from '../../src/prediction/index.js';
 import { readVolume, type Volume } from '../../src/volume/index.js';
+import { openForeignWeights } from '../../src/weights/index.js';
 import { monaiState } from '../network/interchange.js';
 
 // Made by test/parity/files/make_file_references.py: MONAI read each scan and wrote each label and logits in its own way.

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openRunWeights } from '../../src/experiment/index.js';
 import { finetune, pretrain } from '../../src/training/index.js';
+import { openRunWeights } from '../../src/weights/index.js';
 import { prepareOrgans, smokeFinetuneConfig } from './segmentation-data.js';
 import { smokePretrainConfig } from './smoke-data.js';
 

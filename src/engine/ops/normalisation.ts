@@ -1,8 +1,8 @@
 import { hasKernel } from '../c-api.js';
+import { sparesTime } from '../convolution/planes.js';
 import { devices } from '../devices.js';
 import { attribute, float32Attribute, type OpAttribute, runOp, runOpWithOutputs } from '../native-backend.js';
 import { bindPlace } from '../place.js';
-import { sparesTime } from '../planes.js';
 import tf, { type Tensor, type Tensor1D, type Tensor4D, type Tensor5D } from '../tf.js';
 
 export interface NormOptions {

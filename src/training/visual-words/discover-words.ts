@@ -12,8 +12,8 @@ import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/in
 import { randomStream } from '../../random/streams.js';
 import type { Triple } from '../../volume/index.js';
 import type { RunProgress } from '../loop.js';
-import type { TrainSettings } from '../pretrain.js';
 import { carryOut } from '../run.js';
+import type { TrainSettings } from '../run-settings.js';
 import { compileTrainingStep } from '../training-step.js';
 import { chooseWords, type Patient, type VisualWord } from './choose-words.js';
 import { type ShrunkenScan, shrinkScans } from './shrunken-scans.js';

@@ -1,0 +1,149 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { DataError } from '../../errors.js';
+import type { Triple } from '../../volume/index.js';
+import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkedHeader, copyRun, magic } from './chunked-format.js';
+
+/** A prepared volume open for reading. `close` gives the file descriptor back. */
+export interface ChunkedFile {
+  readonly file: string;
+  readonly header: ChunkedHeader;
+  /**
+   * The box of `size` voxels at `start` (may lie outside: 0 there), channel-planar [c][z][y][x].
+   * Reads the chunks the box touches and nothing else, one read a row of chunks.
+   */
+  readBox(start: Triple, size: Triple): ChunkedArray;
+  /** The `rank`-th stored position of a class, as a voxel [x, y, z]. */
+  readClassPosition(label: string, rank: number): Triple;
+  close(): void;
+}
+
+/**
+ * Opens a prepared volume.
+ * @throws DataError when the file is missing, of another form, or shorter than its header says
+ */
+export function openChunkedFile(file: string): ChunkedFile {
+  const descriptor = openForReading(file);
+  try {
+    const { header, dataOffset } = readHeader(file, descriptor);
+    const { size, chunk, channels } = header;
+    const ArrayType = arrayTypes[header.dtype];
+    const grid = size.map((n, axis) => Math.ceil(n / chunk[axis]!)) as [number, number, number];
+    const chunkVoxels = chunk[0] * chunk[1] * chunk[2];
+    const chunkBytes = chunkVoxels * channels * ArrayType.BYTES_PER_ELEMENT;
+    const tailOffset = dataOffset + grid[0] * grid[1] * grid[2] * chunkBytes;
+    const stored = Object.values(header.classPositions).reduce((sum, entry) => sum + entry.stored, 0);
+    const expectedBytes = tailOffset + 4 * stored;
+    const foundBytes = fstatSync(descriptor).size;
+    if (foundBytes !== expectedBytes) {
+      throw new DataError(
+        `prepared file ${file} has ${foundBytes} bytes, but its header calls for ${expectedBytes}: delete it and run prepare again`,
+        {
+          file,
+          found: foundBytes,
+          expected: expectedBytes,
+        },
+      );
+    }
+
+    let row = new ArrayType(0); // of chunks, kept between reads
+    const readBox = (start: Triple, boxSize: Triple): ChunkedArray => {
+      const [sx, sy, sz] = boxSize;
+      const box = new ArrayType(sx * sy * sz * channels);
+      const low = start.map((s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
+      const high = start.map((s, axis) => Math.min(size[axis]!, s + boxSize[axis]!));
+      if (low.some((l, axis) => l >= high[axis]!)) return box;
+      const [lowX, lowY, lowZ] = low as [number, number, number];
+      const [highX, highY, highZ] = high as [number, number, number];
+      const firstColumn = Math.floor(lowX / chunk[0]);
+      const columns = Math.ceil(highX / chunk[0]) - firstColumn;
+      const rowLength = columns * chunkVoxels * channels;
+      if (row.length < rowLength) row = new ArrayType(rowLength);
+      for (let cz = Math.floor(lowZ / chunk[2]); cz * chunk[2] < highZ; cz++) {
+        for (let cy = Math.floor(lowY / chunk[1]); cy * chunk[1] < highY; cy++) {
+          const place = firstColumn + grid[0] * (cy + grid[1] * cz);
+          readFully(file, descriptor, row.subarray(0, rowLength), dataOffset + place * chunkBytes);
+          const z0 = Math.max(lowZ, cz * chunk[2]);
+          const z1 = Math.min(highZ, (cz + 1) * chunk[2]);
+          const y0 = Math.max(lowY, cy * chunk[1]);
+          const y1 = Math.min(highY, (cy + 1) * chunk[1]);
+          for (let column = 0; column < columns; column++) {
+            const chunkX = (firstColumn + column) * chunk[0];
+            const x0 = Math.max(lowX, chunkX);
+            const x1 = Math.min(highX, chunkX + chunk[0]);
+            for (let c = 0; c < channels; c++) {
+              const source = (column * channels + c) * chunkVoxels;
+              for (let z = z0; z < z1; z++) {
+                for (let y = y0; y < y1; y++) {
+                  const from = source + x0 - chunkX + chunk[0] * (y - cy * chunk[1] + chunk[1] * (z - cz * chunk[2]));
+                  const to = x0 - start[0] + sx * (y - start[1] + sy * (z - start[2] + sz * c));
+                  copyRun(row, from, box, to, x1 - x0);
+                }
+              }
+            }
+          }
+        }
+      }
+      return box;
+    };
+
+    const readClassPosition = (label: string, rank: number): Triple => {
+      const entry = header.classPositions[label];
+      if (entry === undefined || rank >= entry.stored) {
+        throw new DataError(`prepared file ${file} stores no position ${rank} of class ${label}: run prepare again`, { file });
+      }
+      const position = new Uint32Array(1);
+      readFully(file, descriptor, position, tailOffset + 4 * (entry.offset + rank));
+      const index = position[0]!;
+      return [index % size[0], Math.floor(index / size[0]) % size[1], Math.floor(index / (size[0] * size[1]))];
+    };
+
+    return { file, header, readBox, readClassPosition, close: () => closeSync(descriptor) };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/** Opens, gives the file to `use`, and closes it whatever happens. */
+export function withChunkedFile<T>(file: string, use: (open: ChunkedFile) => T): T {
+  const open = openChunkedFile(file);
+  try {
+    return use(open);
+  } finally {
+    open.close();
+  }
+}
+
+function readHeader(file: string, descriptor: number): { header: ChunkedHeader; dataOffset: number } {
+  const prefix = Buffer.alloc(12);
+  const found = readSync(descriptor, prefix, 0, 12, 0);
+  const length = found === 12 ? prefix.readUInt32LE(8) : 0;
+  if (found < 12 || prefix.toString('ascii', 0, 8) !== magic || length > 2 ** 24) {
+    throw new DataError(`${file} is no prepared volume of this version: run prepare again`, { file, expected: magic });
+  }
+  const text = Buffer.alloc(length);
+  readFully(file, descriptor, text, 12);
+  const header = chunkedHeader.safeParse(JSON.parse(text.toString('utf8')));
+  if (!header.success) {
+    throw new DataError(`${file} has a header of another version: run prepare again`, { file }, { cause: header.error });
+  }
+  return { header: header.data, dataOffset: 12 + length };
+}
+
+function openForReading(file: string): number {
+  try {
+    return openSync(file, 'r');
+  } catch (cause) {
+    throw new DataError(`prepared file ${file} cannot be opened (${(cause as NodeJS.ErrnoException).code}): run prepare again`, { file }, { cause });
+  }
+}
+
+/** Fills `into` from a byte of an open file on. Throws DataError when the file ends before. */
+export function readFully(file: string, descriptor: number, into: NodeJS.ArrayBufferView, position: number): void {
+  const bytes = bytesOf(into);
+  for (let done = 0; done < bytes.length; ) {
+    const count = readSync(descriptor, bytes, done, bytes.length - done, position + done);
+    if (count === 0) throw new DataError(`prepared file ${file} ends early: delete it and run prepare again`, { file });
+    done += count;
+  }
+}

@@ -1,0 +1,91 @@
+import { randomStream } from '../../random/streams.js';
+
+export interface ClassPositions {
+  /** All voxels of the class in the prepared label. */
+  readonly voxels: number;
+  /** Some of them, spread over all: x + nx*(y + ny*z), rising. */
+  readonly positions: Uint32Array;
+}
+
+/** As many positions as are kept for a class: enough for crops to be spread, few enough to be nothing beside the volume. */
+const mostPositions = 4096;
+
+/** Labels have values below this: `classValueType` is uint8 or uint16. */
+const mostValues = 2 ** 16;
+
+/** Takes a label in parts, in order, and notes where its classes are. */
+export interface ClassFinder {
+  /** By the value of the class, rising; 0 is background and not listed. Positions are there once all parts were added. */
+  readonly classes: Readonly<Record<string, ClassPositions>>;
+  add(part: ArrayLike<number>): void;
+}
+
+/**
+ * Where the voxels of each class are, so that a crop can be centred on one without reading the label.
+ * Of a class with more than `most` voxels, one is drawn from each of `most` equal runs in raster order.
+ * @param labels in parts, x fastest; they are counted here, and are to be added in the same order
+ */
+export function classFinder(labels: Iterable<ArrayLike<number>>, most: number = mostPositions): ClassFinder {
+  const counts = new Uint32Array(mostValues);
+  for (const part of labels) countValues(part, counts);
+  const found: Found = {
+    ranks: [],
+    positions: [],
+    filled: new Uint32Array(mostValues),
+    passed: new Uint32Array(mostValues),
+    awaited: new Uint32Array(mostValues),
+  };
+  const classes: Record<string, ClassPositions> = {};
+  for (let value = 1; value < mostValues; value++) {
+    if (counts[value] === 0) continue;
+    const ranks = spreadRanks(value, counts[value]!, most);
+    const positions = new Uint32Array(ranks.length);
+    found.ranks[value] = ranks;
+    found.positions[value] = positions;
+    found.awaited[value] = ranks[0]!;
+    classes[value] = { voxels: counts[value]!, positions };
+  }
+  let first = 0;
+  const add = (part: ArrayLike<number>) => {
+    notePositions(part, first, found);
+    first += part.length;
+  };
+  return { classes, add };
+}
+
+/** By value. */
+interface Found {
+  /** Which of the voxels of a class are kept. */
+  readonly ranks: Uint32Array[];
+  readonly positions: Uint32Array[];
+  /** How many positions are there. */
+  readonly filled: Uint32Array;
+  /** Voxels of a class so far. */
+  readonly passed: Uint32Array;
+  /** The rank that is kept next; more than there are when all are there. */
+  readonly awaited: Uint32Array;
+}
+
+// The loops are functions of their own, since V8 compiles a closure anew for every label.
+
+function countValues(part: ArrayLike<number>, counts: Uint32Array): void {
+  for (let i = 0; i < part.length; i++) if (part[i] !== 0) counts[part[i]!]!++;
+}
+
+function notePositions(part: ArrayLike<number>, first: number, { ranks, positions, filled, passed, awaited }: Found): void {
+  for (let i = 0; i < part.length; i++) {
+    const value = part[i]!;
+    if (value === 0 || passed[value]!++ !== awaited[value]) continue;
+    positions[value]![filled[value]!++] = first + i;
+    const next = filled[value]!;
+    awaited[value] = next < ranks[value]!.length ? ranks[value]![next]! : 2 ** 32 - 1;
+  }
+}
+
+/** Rising, each rank once: one from each of `most` runs, none of which is empty. */
+function spreadRanks(value: number, count: number, most: number): Uint32Array {
+  if (count <= most) return Uint32Array.from({ length: count }, (_, rank) => rank);
+  const stream = randomStream(0, 'crop', value);
+  const runStart = (k: number) => Math.floor((k * count) / most);
+  return Uint32Array.from({ length: most }, (_, k) => runStart(k) + stream.integer(runStart(k + 1) - runStart(k)));
+}

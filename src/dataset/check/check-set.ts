@@ -1,0 +1,99 @@
+import type { SourceCase } from '../index/listed-case.js';
+import type { CheckedCase } from './check-case.js';
+import type { Finding } from './finding.js';
+
+/** A case as the index lists it and as it was found. */
+export interface ComparedCase {
+  readonly source: SourceCase;
+  readonly checked: CheckedCase;
+}
+
+/** A spacing this many times larger or smaller than the dataset's median is more often a wrong unit than a protocol. */
+const outlierFactor = 4;
+
+/** Fewer cases have no usual spacing. */
+const fewestForOutliers = 5;
+
+/** The same voxels under two names: within a case a modality copied over another, between cases one scan twice, which leaks from training to validation. */
+export function duplicates(cases: readonly ComparedCase[]): Finding[] {
+  const seen = new Map<string, { file: string; source: SourceCase }>();
+  const findings: Finding[] = [];
+  for (const { source, checked } of cases) {
+    for (const { file, sha256 } of checked.hashes) {
+      const other = seen.get(sha256);
+      if (!other) seen.set(sha256, { file, source });
+      else if (other.file !== file || other.source.id !== source.id) findings.push(duplicate(source, file, other));
+    }
+  }
+  return findings;
+}
+
+function duplicate(source: SourceCase, file: string, other: { file: string; source: SourceCase }): Finding {
+  const where = other.source.id === source.id ? 'of the same case' : `of ${other.source.id} (${other.source.split}; this one is ${source.split})`;
+  return {
+    id: source.id,
+    kind: 'duplicate',
+    severity: 'odd',
+    file,
+    message: `image ${file} has the same voxels as ${other.file} ${where}: leave one out, or keep both in one split`,
+  };
+}
+
+/** Cases without label in a dataset whose other cases have one; test cases need none. */
+export function missingLabels(cases: readonly ComparedCase[]): Finding[] {
+  const labelled = cases.filter(({ source }) => source.label !== undefined).length;
+  if (labelled === 0) return [];
+  return cases
+    .filter(({ source }) => source.label === undefined && source.problem === undefined && source.split !== 'test')
+    .map(({ source }) => ({
+      id: source.id,
+      kind: 'no-label',
+      severity: 'odd',
+      ...(source.images[0] !== undefined && { file: source.images[0] }),
+      message: `image ${source.images[0]} has no label, but ${labelled} cases of "${source.dataset}" have one: add it, or give the case the split "test"`,
+    }));
+}
+
+/** Cases with another number of channels than most of their dataset: a network takes one number. */
+export function otherChannels(cases: readonly ComparedCase[]): Finding[] {
+  const readable = cases.filter(({ checked }) => checked.size !== undefined);
+  const times = (channels: number) => readable.filter(({ checked }) => checked.channels === channels).length;
+  const usual = readable.reduce(
+    (best, { checked }) => (times(checked.channels) > times(best) ? checked.channels : best),
+    readable[0]?.checked.channels ?? 0,
+  );
+  return readable
+    .filter(({ checked, source }) => checked.channels !== usual && checked.hashes.length === source.images.length)
+    .map(({ source, checked }) => ({
+      id: source.id,
+      kind: 'channels',
+      severity: 'odd',
+      message: `${source.images.join(', ')} has ${checked.channels} channels, but most cases of "${source.dataset}" have ${usual}: one network cannot take both`,
+    }));
+}
+
+/** Cases whose spacing is far from the dataset's median along an axis. */
+export function spacingOutliers(cases: readonly ComparedCase[]): Finding[] {
+  const readable = cases.filter(({ checked }) => checked.spacing !== undefined);
+  if (readable.length < fewestForOutliers) return [];
+  const median = [0, 1, 2].map((axis) => medianOf(readable.map(({ checked }) => checked.spacing![axis]!)));
+  return readable.flatMap(({ source, checked }): Finding[] => {
+    const axis = checked.spacing!.findIndex((n, i) => Math.max(n / median[i]!, median[i]! / n) > outlierFactor);
+    if (axis === -1) return [];
+    const spacing = checked.spacing!.map((n) => Number(n.toPrecision(4))).join(' x ');
+    return [
+      {
+        id: source.id,
+        kind: 'spacing-outlier',
+        severity: 'odd',
+        file: source.images[0]!,
+        message: `image ${source.images[0]} has a spacing of ${spacing} mm, but the median of "${source.dataset}" is ${Number(median[axis]!.toPrecision(4))} mm along ${'xyz'[axis]}: check its unit and header`,
+      },
+    ];
+  });
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)]!;
+}

@@ -1,0 +1,138 @@
+import { InterruptedError } from '../../errors.js';
+import { openWorkerPool } from '../../threads/index.js';
+import { readDatasetFile } from '../index/dataset-file.js';
+import { indexDatasets } from '../index/index-datasets.js';
+import type { SourceDataset } from '../index/listed-case.js';
+import type { Preprocessing } from '../prepare/preprocessing.js';
+import type { CheckCaseTask, CheckedCase } from './check-case.js';
+import { duplicates, missingLabels, otherChannels, spacingOutliers } from './check-set.js';
+import type { Finding } from './finding.js';
+
+export interface CheckOptions {
+  /** The dataset index, see `datasets.example.json`. */
+  readonly datasetsFile: string;
+  /** Names of datasets; absent: all. */
+  readonly only?: readonly string[];
+  /** Threads; each holds one volume in memory. */
+  readonly workers: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly id: string }) => void;
+}
+
+export interface CheckedDataset {
+  readonly name: string;
+  readonly modality: 'ct' | 'mr';
+  readonly classes: Readonly<Record<string, string>>;
+  readonly preprocessing: Preprocessing;
+  readonly cases: number;
+  readonly labelled: number;
+  readonly unusable: number;
+  /** Most frequent first. */
+  readonly channels: readonly number[];
+  /** Lowest and highest along each axis over the readable cases; null when there are none. */
+  readonly spacing: Range | null;
+  readonly size: Range | null;
+  /** What the layout left out or found odd. */
+  readonly notes: readonly string[];
+}
+
+interface Range {
+  readonly min: readonly number[];
+  readonly max: readonly number[];
+}
+
+export interface CheckResult {
+  readonly datasets: readonly CheckedDataset[];
+  /** In the order of the index. */
+  readonly findings: readonly Finding[];
+  /** 3 when `prepare` would skip a case, else 0. */
+  readonly exitCode: 0 | 3;
+}
+
+/**
+ * Says what is found in the datasets of an index and what is odd about it, and changes nothing on disk. Every file is read once, in
+ * worker threads. What is called `unusable` is what `prepare` would skip, with the same sentence.
+ * @throws UsageError for a wrong index, DataError when a dataset as a whole is missing, InterruptedError after `signal`
+ */
+export async function checkDatasets(options: CheckOptions): Promise<CheckResult> {
+  const datasets = await indexDatasets(await readDatasetFile(options.datasetsFile), options.only);
+  const checked = await checkCases(datasets, options);
+  const all = datasets.flatMap(({ cases }) => cases.map((source) => ({ source, checked: checked.get(source.id)! })));
+  const ofSets = [
+    ...duplicates(all),
+    ...datasets.flatMap(({ cases }) => {
+      const own = cases.map((source) => ({ source, checked: checked.get(source.id)! }));
+      return [...missingLabels(own), ...otherChannels(own), ...spacingOutliers(own)];
+    }),
+  ];
+  const findings = all.flatMap(({ source: { id }, checked }) => [
+    ...checked.findings.map((finding) => ({ id, ...finding })),
+    ...ofSets.filter((finding) => finding.id === id),
+  ]);
+  return {
+    datasets: datasets.map((dataset) => summarise(dataset, checked)),
+    findings,
+    exitCode: findings.some(({ severity }) => severity === 'unusable') ? 3 : 0,
+  };
+}
+
+async function checkCases(datasets: readonly SourceDataset[], { workers, signal, onProgress }: CheckOptions): Promise<Map<string, CheckedCase>> {
+  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) => cases.map((source): CheckCaseTask => ({ source, preprocessing, classes })));
+  const threads = Math.max(1, Math.min(workers, tasks.length));
+  const pool = openWorkerPool<CheckCaseTask, CheckedCase>(import.meta.url, './check-worker.js', {
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: 10_000,
+    signal,
+  });
+  const checked = new Map<string, CheckedCase>();
+  let done = 0;
+  try {
+    const pending = tasks.values();
+    const lanes = Array.from({ length: threads }, async () => {
+      for (const task of pending) {
+        signal?.throwIfAborted();
+        const result = await pool.run(task);
+        checked.set(result.id, result);
+        onProgress?.({ done: ++done, total: tasks.length, id: result.id });
+      }
+    });
+    await Promise.all(lanes);
+    return checked;
+  } catch (cause) {
+    if (!signal?.aborted) throw cause;
+    throw new InterruptedError(`the check was interrupted after ${done} of ${tasks.length} cases: nothing was changed`, {}, { cause });
+  } finally {
+    await pool.close();
+  }
+}
+
+function summarise(
+  { name, modality, classes, preprocessing, cases, notes }: SourceDataset,
+  checked: ReadonlyMap<string, CheckedCase>,
+): CheckedDataset {
+  const mine = cases.map(({ id }) => checked.get(id)!);
+  const readable = mine.filter(({ spacing }) => spacing !== undefined);
+  return {
+    name,
+    modality,
+    classes,
+    preprocessing,
+    cases: cases.length,
+    labelled: cases.filter(({ label, images }) => label !== undefined && images.length > 0).length,
+    unusable: mine.filter(({ findings }) => findings.some(({ severity }) => severity === 'unusable')).length,
+    channels: [...new Set(readable.map(({ channels }) => channels))].sort((a, b) => timesOf(b, readable) - timesOf(a, readable)),
+    spacing: rangeOf(readable.map(({ spacing }) => spacing!)),
+    size: rangeOf(readable.map(({ size }) => size!)),
+    notes,
+  };
+}
+
+const timesOf = (channels: number, cases: readonly CheckedCase[]): number => cases.filter((checked) => checked.channels === channels).length;
+
+function rangeOf(values: readonly (readonly number[])[]): Range | null {
+  if (values.length === 0) return null;
+  const perAxis = (of: (...numbers: number[]) => number) =>
+    [0, 1, 2].map((axis) => values.reduce((best, value) => of(best, value[axis]!), values[0]![axis]!));
+  return { min: perAxis(Math.min), max: perAxis(Math.max) };
+}

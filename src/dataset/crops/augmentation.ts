@@ -1,0 +1,101 @@
+import { type RandomStream, randomStream } from '../../random/streams.js';
+import type { Triple } from '../../volume/index.js';
+
+/** Probabilities of the paper's augmentations for fine-tuning. */
+export interface AugmentationProbabilities {
+  /** Of each axis being flipped. */
+  readonly flip: number;
+  /** Of a turn by 90, 180 or 270 degrees in the axial (x, y) plane. */
+  readonly rotate: number;
+  /** Of intensities times a factor in 1 +- 0.1. */
+  readonly scaleIntensity: number;
+  /** Of intensities plus an offset in +- 0.1. */
+  readonly shiftIntensity: number;
+}
+
+/** As the paper's fine-tuning section has them. */
+export const paperAugmentation: AugmentationProbabilities = { flip: 0.2, rotate: 0.2, scaleIntensity: 0.1, shiftIntensity: 0.1 };
+
+/** What was done to one crop: turned first, then flipped, then scaled, then shifted. */
+export interface Augmentation {
+  readonly flip: readonly [boolean, boolean, boolean];
+  /** Quarter turns from x towards y. */
+  readonly quarterTurns: 0 | 1 | 2 | 3;
+  readonly scale: number;
+  readonly shift: number;
+}
+
+export const noAugmentation: Augmentation = { flip: [false, false, false], quarterTurns: 0, scale: 1, shift: 0 };
+
+const intensityRange = 0.1;
+
+/** The augmentation of item `item` of step `step`. A crop that is not square in x, y can be turned by 180 degrees only. */
+export function planAugmentation(seed: number, step: number, item: number, probabilities: AugmentationProbabilities, cropSize: Triple): Augmentation {
+  const stream = randomStream(seed, 'augment', step, item);
+  const flip = [0, 1, 2].map(() => stream.uniform() < probabilities.flip) as [boolean, boolean, boolean];
+  const turned = stream.uniform() < probabilities.rotate;
+  const turn = (stream.integer(3) + 1) as 1 | 2 | 3;
+  const possibleTurn = cropSize[0] === cropSize[1] ? turn : 2;
+  return {
+    flip,
+    quarterTurns: turned ? possibleTurn : 0,
+    scale: drawIf(stream, probabilities.scaleIntensity, 1),
+    shift: drawIf(stream, probabilities.shiftIntensity, 0),
+  };
+}
+
+/** `neutral`, or `neutral` +- 0.1 with the probability. Draws twice either way, so that one setting does not move another's draws. */
+function drawIf(stream: RandomStream, probability: number, neutral: number): number {
+  const applies = stream.uniform() < probability;
+  const offset = (2 * stream.uniform() - 1) * intensityRange;
+  return applies ? neutral + offset : neutral;
+}
+
+/**
+ * Writes a crop into its place in the batch, turned, flipped, scaled and shifted.
+ * @param crop [c][z][y][x], planar
+ * @param target channels last, [z][y][x][c], `crop.length` long: the `[D, H, W, C]` of one item
+ */
+export function placeCrop(
+  crop: ArrayLike<number>,
+  size: Triple,
+  channels: number,
+  augmentation: Augmentation,
+  target: Float32Array | Int32Array,
+): void {
+  const { base, strides } = sourceWalk(size, augmentation);
+  const [nx, ny, nz] = size;
+  const { scale, shift } = augmentation;
+  const plane = nx * ny * nz;
+  let to = 0;
+  for (let z = 0; z < nz; z++) {
+    for (let y = 0; y < ny; y++) {
+      let from = base + y * strides[1] + z * strides[2];
+      for (let x = 0; x < nx; x++, from += strides[0]) {
+        for (let c = 0; c < channels; c++) target[to++] = crop[from + c * plane]! * scale + shift;
+      }
+    }
+  }
+}
+
+/**
+ * Where target voxel (0, 0, 0) comes from in the source, and by how much the source position moves with each target axis:
+ * turns and flips are signed permutations of the axes.
+ */
+function sourceWalk([nx, ny, nz]: Triple, { flip, quarterTurns }: Augmentation): { base: number; strides: Triple } {
+  const walk = { base: 0, strides: [1, nx, nx * ny] as [number, number, number] };
+  const size = [nx, ny, nz];
+  for (let turn = 0; turn < quarterTurns; turn++) {
+    // One quarter turn: target (x, y) shows source (y, nx - 1 - x); an even number of turns leaves an oblong plane's sizes alone.
+    const [sx, sy, sz] = walk.strides;
+    walk.base += (size[1]! - 1) * sy;
+    walk.strides = [-sy, sx, sz];
+    [size[0], size[1]] = [size[1]!, size[0]!];
+  }
+  flip.forEach((flipped, axis) => {
+    if (!flipped) return;
+    walk.base += (size[axis]! - 1) * walk.strides[axis]!;
+    walk.strides[axis] = -walk.strides[axis]!;
+  });
+  return walk;
+}

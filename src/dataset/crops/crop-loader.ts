@@ -1,0 +1,183 @@
+import { freemem } from 'node:os';
+import { resolve } from 'node:path';
+import { DataError, UsageError } from '../../errors.js';
+import { openWorkerPool, type WorkerPool } from '../../threads/index.js';
+import type { Triple } from '../../volume/index.js';
+import { type PreparedCase, readPreparedIndex } from '../index/prepared-index.js';
+import { type CaseSelection, selectCases } from '../index/select-cases.js';
+import type { AugmentationProbabilities } from './augmentation.js';
+import type { LabelledCrop } from './crop-plan.js';
+import type { BatchOutcome } from './crop-worker.js';
+import type { Batch, BatchCase, BatchOptions, CropCorruption } from './make-batch.js';
+import { unitScales } from './unit-intensity.js';
+
+/** A given crop: first voxel [x, y, z] in the prepared scan of a case. */
+export interface CropOfWord {
+  readonly word: number;
+  readonly caseId: string;
+  readonly start: Triple;
+}
+
+export interface CropLoaderOptions extends CaseSelection {
+  readonly preparedDir: string;
+  /** Voxels [x, y, z]. */
+  readonly cropSize: Triple;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Threads, at least 1. Batches do not depend on it. */
+  readonly workers: number;
+  /** How many batches are made ahead of the one asked for. */
+  readonly prefetch: number;
+  readonly withLabels: boolean;
+  /** Share of crops centred on a labelled voxel; default 0. */
+  readonly foregroundRatio?: number;
+  /** Probabilities; absent: none. `paperAugmentation` has the paper's. */
+  readonly augmentation?: AugmentationProbabilities;
+  /** Crops to show instead of drawn ones, each with the class that it stands for; absent: drawn. */
+  readonly crops?: readonly CropOfWord[];
+  /** A pretext method's corruption, in place of labels and augmentation; absent: none. */
+  readonly corruption?: CropCorruption;
+}
+
+export interface CropBatch extends Batch {
+  /** How long `batch` waited for it. */
+  readonly waitSeconds: number;
+}
+
+export interface CropLoader {
+  /** The cases the crops come from, in the order of the prepared index. */
+  readonly cases: readonly PreparedCase[];
+  readonly channels: number;
+  /** The batch of a step, from 0: the same for the same seed and step whatever was asked before. Starts the ones after it. */
+  batch(step: number): Promise<CropBatch>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the crops of a prepared folder. Threads read the chunks that crops touch and nothing else.
+ * @throws DataError when there is no such folder, split or label, or the cases differ in channels;
+ *   UsageError for a crop that does not fit in memory or a setting out of range
+ */
+export async function openCropLoader(options: CropLoaderOptions): Promise<CropLoader> {
+  checkRanges(options);
+  const cases = selectCases(await readPreparedIndex(options.preparedDir), options, options.preparedDir);
+  const channels = commonChannels(cases);
+  if (options.withLabels) requireLabels(cases);
+  requireMemory(options, channels);
+  const { cropSize, batchSize, seed, withLabels, augmentation, corruption } = options;
+  const workerData: BatchOptions = {
+    preparedDir: resolve(options.preparedDir),
+    cases: cases.map(workerCase),
+    channels,
+    cropSize,
+    batchSize,
+    seed,
+    withLabels,
+    foregroundRatio: options.foregroundRatio ?? 0,
+    ...(augmentation && { augmentation }),
+    ...(corruption && { corruption }),
+    ...(options.crops && { crops: indexedCrops(options.crops, cases) }),
+  };
+  const { workers } = options;
+  const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', { minThreads: workers, maxThreads: workers, workerData });
+  return { cases, channels, ...prefetching(pool, options.prefetch) };
+}
+
+/** @throws DataError when a crop is of a case that the loader does not have */
+function indexedCrops(crops: readonly CropOfWord[], cases: readonly PreparedCase[]): LabelledCrop[] {
+  const indices = new Map(cases.map(({ id }, i) => [id, i]));
+  return crops.map(({ word, caseId, start }) => {
+    const caseIndex = indices.get(caseId);
+    if (caseIndex === undefined) throw new DataError(`a crop is of case ${caseId}, which is not among those of the split`, { found: caseId });
+    return { word, caseIndex, start };
+  });
+}
+
+function workerCase(prepared: PreparedCase): BatchCase {
+  const { id, image, label, size, classVoxels } = prepared;
+  const scales = unitScales(prepared);
+  return { id, image, ...(label !== undefined && { label }), size, classVoxels, ...(scales && { unitScales: scales }) };
+}
+
+/** Keeps the batches of `step` to `step + prefetch` on their way, and forgets the others. */
+function prefetching(pool: WorkerPool<number, BatchOutcome>, prefetch: number): Pick<CropLoader, 'batch' | 'close'> {
+  const onTheirWay = new Map<number, Promise<BatchOutcome>>();
+  const start = (step: number): Promise<BatchOutcome> => {
+    const known = onTheirWay.get(step);
+    if (known) return known;
+    const started = pool.run(step);
+    started.catch(() => {}); // whoever asks for this step gets the error; nobody may
+    onTheirWay.set(step, started);
+    return started;
+  };
+  return {
+    batch: async (step) => {
+      const asked = performance.now();
+      for (const other of onTheirWay.keys()) if (other < step || other > step + prefetch) onTheirWay.delete(other);
+      const wanted = start(step);
+      for (let ahead = 1; ahead <= prefetch; ahead++) start(step + ahead);
+      const outcome = await wanted;
+      onTheirWay.delete(step); // its arrays are the caller's now
+      if ('damaged' in outcome) throw new DataError(outcome.damaged, outcome.file === undefined ? {} : { file: outcome.file });
+      return { ...outcome, waitSeconds: (performance.now() - asked) / 1000 };
+    },
+    close: pool.close,
+  };
+}
+
+function checkRanges({ cropSize, batchSize, workers, prefetch, foregroundRatio = 0, augmentation }: CropLoaderOptions): void {
+  const whole = { batchSize, workers, 'cropSize x': cropSize[0], 'cropSize y': cropSize[1], 'cropSize z': cropSize[2] };
+  for (const [field, found] of Object.entries(whole)) {
+    if (!Number.isInteger(found) || found < 1)
+      throw new UsageError(`${field} is ${found}, but must be a whole number of at least 1`, { field, found });
+  }
+  if (!Number.isInteger(prefetch) || prefetch < 0) {
+    throw new UsageError(`prefetch is ${prefetch}, but must be a whole number of at least 0`, {
+      field: 'prefetch',
+      found: prefetch,
+    });
+  }
+  const { flip, rotate, scaleIntensity, shiftIntensity } = augmentation ?? {
+    flip: 0,
+    rotate: 0,
+    scaleIntensity: 0,
+    shiftIntensity: 0,
+  };
+  for (const [field, found] of Object.entries({ foregroundRatio, flip, rotate, scaleIntensity, shiftIntensity })) {
+    if (!(found >= 0 && found <= 1)) throw new UsageError(`${field} is ${found}, but must be between 0 and 1`, { field, found, expected: [0, 1] });
+  }
+}
+
+function commonChannels(cases: readonly PreparedCase[]): number {
+  const { channels, id } = cases[0]!;
+  const other = cases.find((prepared) => prepared.channels !== channels);
+  if (!other) return channels;
+  throw new DataError(`case ${other.id} has ${other.channels} channels, but ${id} has ${channels}: crops of one loader must have the same channels`, {
+    file: other.image,
+    field: 'channels',
+    found: other.channels,
+    expected: channels,
+  });
+}
+
+function requireLabels(cases: readonly PreparedCase[]): void {
+  const without = cases.find(({ label }) => label === undefined);
+  if (without)
+    throw new DataError(`case ${without.id} has no label, but labels are needed: leave it out or give its label in the dataset index`, {
+      field: 'label',
+    });
+}
+
+/** Each batch on its way holds its arrays, and each thread a planar crop and a row of chunks besides. */
+function requireMemory({ cropSize, batchSize, workers, prefetch, withLabels, corruption }: CropLoaderOptions, channels: number): void {
+  const cropBytes = cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels * (corruption ? 2 : 1) + (withLabels ? 1 : 0));
+  const needed = cropBytes * (batchSize * (prefetch + 1) + workers);
+  const free = freemem();
+  if (needed <= free) return;
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  throw new UsageError(
+    `crops of ${cropSize.join('x')} voxels, ${batchSize} a batch and ${prefetch} batches ahead, need ${gib(needed)} of memory, but ${gib(free)} is free: ` +
+      'make cropSize, batchSize or prefetch smaller',
+    { field: 'cropSize', found: needed, expected: free },
+  );
+}

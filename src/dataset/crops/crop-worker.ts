@@ -1,0 +1,21 @@
+import type { TransferListItem } from 'node:worker_threads';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { DataError } from '../../errors.js';
+import { type Batch, type BatchOptions, makeBatch } from './make-batch.js';
+
+/** Errors lose their class between threads, so a damaged cache comes back as a value. */
+export type BatchOutcome = Batch | { readonly damaged: string; readonly file?: string };
+
+/** Worker thread of the crop loader: one batch a task, its arrays handed over without a copy. */
+export default function makeBatchInWorker(step: number): unknown {
+  const options: BatchOptions = workerData;
+  try {
+    const batch = makeBatch(options, step);
+    const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap((array) => (array ? [array.buffer] : [])) as TransferListItem[];
+    // piscina hands over what this symbol lists
+    return move({ [transferableSymbol]: arrays, [valueSymbol]: batch } as never);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { damaged: error.message, file: error.facts.file };
+  }
+}

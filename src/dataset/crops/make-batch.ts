@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+import { type CorruptionRecipe, type CorruptionStep, type Crop, corrupt } from '../../corruption/index.js';
+import { randomStream } from '../../random/streams.js';
+import type { Triple } from '../../volume/index.js';
+import { withChunkedFile } from '../cache/chunked-file.js';
+import type { PreparedCase } from '../index/prepared-index.js';
+import { type Augmentation, type AugmentationProbabilities, noAugmentation, placeCrop, planAugmentation } from './augmentation.js';
+import { type CropPlanOptions, type LabelledCrop, planCrop, plannedCrop } from './crop-plan.js';
+import { toUnit, type UnitScale } from './unit-intensity.js';
+
+/** A pretext method's corruption of every crop. */
+export interface CropCorruption {
+  readonly recipe: CorruptionRecipe;
+  /** Held-out crops draw from streams of their own, so that no training step has their corruption. */
+  readonly heldOut: boolean;
+}
+
+/** What a batch needs of a prepared case. */
+export interface BatchCase extends Pick<PreparedCase, 'id' | 'image' | 'label' | 'size' | 'classVoxels'> {
+  /** Absent: the prepared values lie in [0, 1]. Only corruptions ask. */
+  readonly unitScales?: readonly UnitScale[];
+}
+
+export interface BatchOptions extends CropPlanOptions {
+  readonly preparedDir: string;
+  readonly cases: readonly BatchCase[];
+  readonly channels: number;
+  readonly withLabels: boolean;
+  readonly augmentation?: AugmentationProbabilities;
+  readonly corruption?: CropCorruption;
+  /** Crops to show instead of drawn ones. */
+  readonly crops?: readonly LabelledCrop[];
+}
+
+export interface CropProvenance {
+  readonly caseId: string;
+  /** First voxel [x, y, z] of the crop on the prepared grid, before augmentation. */
+  readonly start: Triple;
+  readonly augmentation?: Augmentation;
+  readonly corruption?: readonly CorruptionStep[];
+}
+
+export interface Batch {
+  /** [B, D, H, W, C]; in [0, 1] where they are corrupted. */
+  readonly images: Float32Array;
+  /** [B, D, H, W, C], where the loader corrupts: what the network is to restore `images` from. */
+  readonly corrupted?: Float32Array;
+  /** [B], where crops are given: the class of each. */
+  readonly words?: Int32Array;
+  /** [B, D, H, W] */
+  readonly labels?: Int32Array;
+  readonly provenance: readonly CropProvenance[];
+}
+
+/**
+ * The batch of `step`, a function of the options and the step alone. Reads only the chunks that its crops touch.
+ * @throws DataError when a prepared file is missing or damaged
+ */
+export function makeBatch(options: BatchOptions, step: number): Batch {
+  const { cropSize, batchSize, channels, withLabels } = options;
+  const voxels = cropSize[0] * cropSize[1] * cropSize[2];
+  const images = new Float32Array(batchSize * voxels * channels);
+  const labels = withLabels ? new Int32Array(batchSize * voxels) : undefined;
+  const corrupted = options.corruption && new Float32Array(images.length);
+  const provenance = Array.from({ length: batchSize }, (_, item) => {
+    const { caseIndex, start, augmentation } = planItem(options, step, item);
+    const source = options.cases[caseIndex]!;
+    const applied = augmentation ?? noAugmentation;
+    const place = (crop: ArrayLike<number>, batch: Float32Array) =>
+      placeCrop(crop, cropSize, channels, applied, batch.subarray(item * voxels * channels, (item + 1) * voxels * channels));
+    const crop = readCrop(options, source.image, start);
+    if (options.corruption && corrupted) {
+      const outcome = corruptItem(
+        options,
+        options.corruption,
+        { data: toUnit(crop, source.unitScales, channels), size: cropSize, channels },
+        step,
+        item,
+      );
+      place(outcome.image.data, images);
+      place(outcome.corrupted.data, corrupted);
+      return { caseId: source.id, start, corruption: outcome.steps };
+    }
+    place(crop, images);
+    if (labels) {
+      const geometryOnly = { ...applied, scale: 1, shift: 0 };
+      placeCrop(readCrop(options, source.label!, start), cropSize, 1, geometryOnly, labels.subarray(item * voxels, (item + 1) * voxels));
+    }
+    return { caseId: source.id, start, ...(augmentation && { augmentation }) };
+  });
+  const words = options.crops && Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(options.crops!, options, step, item).word);
+  return { images, ...(corrupted && { corrupted }), ...(words && { words }), ...(labels && { labels }), provenance };
+}
+
+/** The corruption of item `item` of `step`: a function of the seed, the step and the item alone. */
+function corruptItem({ seed }: BatchOptions, { recipe, heldOut }: CropCorruption, crop: Crop, step: number, item: number) {
+  return corrupt(crop, recipe, randomStream(seed, 'corrupt', heldOut ? -1 - step : step, item));
+}
+
+function planItem(options: BatchOptions, step: number, item: number) {
+  const { cases, preparedDir, seed, cropSize, augmentation, crops } = options;
+  const request = crops
+    ? plannedCrop(crops, options, step, item)
+    : planCrop(options, step, item, (caseIndex, label, rank) =>
+        withChunkedFile(join(preparedDir, cases[caseIndex]!.label!), (open) => open.readClassPosition(label, rank)),
+      );
+  return augmentation
+    ? { ...request, augmentation: planAugmentation(seed, step, item, augmentation, cropSize) }
+    : { ...request, augmentation: undefined };
+}
+
+function readCrop({ preparedDir, cropSize }: BatchOptions, file: string, start: Triple) {
+  return withChunkedFile(join(preparedDir, file), (open) => open.readBox(start, cropSize));
+}

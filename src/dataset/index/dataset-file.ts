@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { DataError, UsageError } from '../../errors.js';
+
+const safeName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must consist of letters, digits, ".", "_" and "-" and begin with a letter or digit');
+const millimetres = z.number().positive();
+const split = z.enum(['training', 'validation', 'test']);
+const classNames = z.record(z.string().regex(/^[1-9][0-9]*$/, 'must be a whole number above 0'), z.string().min(1));
+/** From the value in the label file to the class; "*" stands for every value that is not listed. */
+const labelMap = z.record(z.string().regex(/^(\*|[0-9]+)$/, 'must be a whole number or "*"'), z.int().min(0));
+
+const sourceCase = z.strictObject({
+  id: safeName,
+  image: z.string().min(1).optional(),
+  images: z.array(z.string().min(1)).min(1).optional(),
+  label: z.string().min(1).optional(),
+  labelMap: labelMap.optional(),
+  split: split.optional(),
+});
+
+/** What every layout shares. Defaults that depend on the modality are filled in by `preprocessingOf`. */
+const common = {
+  path: z.string().min(1).optional(),
+  spacing: z.tuple([millimetres, millimetres, millimetres]).nullable().optional(),
+  windowHu: z
+    .tuple([z.number(), z.number()])
+    .refine(([low, high]) => low < high, 'must rise')
+    .optional(),
+  intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).optional(),
+  foregroundThreshold: z.number().nullable().optional(),
+  classes: classNames.optional(),
+  labelMap: labelMap.optional(),
+  splits: z.partialRecord(split, z.array(safeName)).optional(),
+  /** Names of cases to leave out. */
+  exclude: z.array(safeName).optional(),
+};
+
+/** What the layouts share that find their cases in a folder with a training and a test part. */
+const ofFolder = {
+  /** Also the scans of test and validation parts, which have no labels. */
+  includeTest: z.boolean().default(false),
+  /** false: images alone, for pre-training. */
+  withLabels: z.boolean().default(true),
+};
+
+const filesDataset = z.strictObject({
+  layout: z.literal('files'),
+  modality: z.enum(['ct', 'mr']),
+  cases: z.array(sourceCase).min(1),
+  ...common,
+});
+const msdDataset = z.strictObject({
+  layout: z.literal('msd'),
+  modality: z.enum(['ct', 'mr']).optional(),
+  ...ofFolder,
+  ...common,
+  path: z.string().min(1),
+});
+
+const releaseDataset = z.strictObject({
+  layout: z.enum(['btcv', 'brats', 'atm22', 'luna16', 'covid-19-20', 'flare21']),
+  ...ofFolder,
+  ...common,
+  path: z.string().min(1),
+});
+const nnunetDataset = z.strictObject({
+  layout: z.literal('nnunet'),
+  modality: z.enum(['ct', 'mr']).optional(),
+  ...ofFolder,
+  ...common,
+  path: z.string().min(1),
+});
+const folderDataset = z.strictObject({
+  layout: z.literal('folder'),
+  modality: z.enum(['ct', 'mr']),
+  /** A glob below `path`, or one a channel; absent: every scan below it. What the wildcards match is the case's name. */
+  images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  labels: z.string().min(1).optional(),
+  ...common,
+  path: z.string().min(1),
+});
+
+const dataset = z.discriminatedUnion('layout', [filesDataset, msdDataset, releaseDataset, nnunetDataset, folderDataset]);
+const datasetFile = z.strictObject({
+  $schema: z.string().optional(),
+  schema: z.literal(1),
+  seed: z.int().min(0).default(0),
+  validationShare: z.number().min(0).lt(1).default(0.2),
+  datasets: z.record(safeName, dataset),
+});
+
+export type SplitName = z.infer<typeof split>;
+export type LabelMap = z.infer<typeof labelMap>;
+export type DatasetEntry = z.infer<typeof dataset>;
+export type FilesDataset = z.infer<typeof filesDataset>;
+export type MsdDataset = z.infer<typeof msdDataset>;
+export type ReleaseDataset = z.infer<typeof releaseDataset>;
+export type NnunetDataset = z.infer<typeof nnunetDataset>;
+export type FolderDataset = z.infer<typeof folderDataset>;
+export type DatasetFile = z.infer<typeof datasetFile> & {
+  /** Path of the file itself: relative paths start at its folder, errors name it. */
+  readonly file: string;
+};
+
+/**
+ * Reads and checks a dataset index (`datasets.example.json` documents it). `${NAME}` in paths stays as it is until
+ * `resolveSourcePath`, so that a dataset nobody asked for may name a variable that is not set.
+ * @throws DataError when the file is missing, UsageError when a field is wrong
+ */
+export async function readDatasetFile(file: string): Promise<DatasetFile> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new DataError(`dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`, { file }, { cause });
+  });
+  const parsed = datasetFile.safeParse(parseJson(text, file));
+  if (parsed.success) return { ...parsed.data, file };
+  const { path, message } = parsed.error.issues[0]!;
+  const field = path.join('.');
+  throw new UsageError(`${file}: ${field === '' ? '' : `${field}: `}${message}`, { file, field });
+}
+
+/** JSON or a UsageError that names the file. */
+export function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`${file} is not valid JSON: ${(cause as Error).message}`, { file }, { cause });
+  }
+}
+
+/**
+ * Absolute path for `path` as written in the index: `${NAME}` replaced by the environment, relative to `base`.
+ * @param field where the path stands, for the error
+ * @throws UsageError when a variable is not set or empty
+ */
+export function resolveSourcePath(path: string, base: string, file: string, field: string): string {
+  const expanded = path.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+    const value = process.env[name];
+    if (value) return value;
+    throw new UsageError(`${file}: ${field} uses \${${name}}, which is not set: export ${name} with the folder of the data`, {
+      file,
+      field,
+      expected: `environment variable ${name}`,
+    });
+  });
+  return resolve(base, expanded);
+}
+
+/** The folder at which a dataset's own relative paths start. */
+export function datasetFolder(name: string, entry: DatasetEntry, file: string): string {
+  const indexFolder = dirname(resolve(file));
+  return entry.path === undefined ? indexFolder : resolveSourcePath(entry.path, indexFolder, file, `datasets.${name}.path`);
+}

@@ -1,0 +1,72 @@
+import { UsageError } from '../../errors.js';
+import { type Preprocessing, preprocessingOf } from '../prepare/preprocessing.js';
+import type { DatasetEntry, DatasetFile } from './dataset-file.js';
+import { listCases } from './layouts/list-cases.js';
+import type { ListedCase, SourceDataset } from './listed-case.js';
+import { assignSplits } from './split.js';
+
+/**
+ * Lists the cases of every dataset asked for, whatever its layout, and gives each its split.
+ * @param only names of datasets; absent: all
+ * @throws UsageError for a name that is not in the index, a case listed twice, a label without classes
+ */
+export async function indexDatasets(file: DatasetFile, only?: readonly string[]): Promise<SourceDataset[]> {
+  const known = Object.keys(file.datasets);
+  const unknown = only?.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`${file.file} has no dataset "${unknown}": it has ${known.join(', ')}`, {
+      file: file.file,
+      found: unknown,
+      expected: known,
+    });
+  }
+  return Promise.all(known.filter((name) => only?.includes(name) ?? true).map((name) => indexDataset(name, file)));
+}
+
+async function indexDataset(name: string, file: DatasetFile): Promise<SourceDataset> {
+  const entry = file.datasets[name]!;
+  const { modality, classes, cases: listed, preset, notes = [] } = await listCases(name, entry, file.file);
+  const cases = withoutExcluded(name, listed, entry.exclude ?? [], file.file);
+  refuseDuplicates(name, cases, file.file);
+  refuseLabelsWithoutClasses(name, cases, classes, file.file);
+  const splits = assignSplits(name, cases, entry.splits ?? {}, file);
+  return {
+    name,
+    modality,
+    classes,
+    preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
+    cases: cases.map((listed) => ({ ...listed, dataset: name, id: `${name}/${listed.name}`, split: splits.get(listed.name)! })),
+    notes,
+  };
+}
+
+function withoutExcluded(dataset: string, cases: readonly ListedCase[], exclude: readonly string[], file: string): readonly ListedCase[] {
+  const field = `datasets.${dataset}.exclude`;
+  const unknown = exclude.find((name) => !cases.some((listed) => listed.name === name));
+  if (unknown !== undefined) throw new UsageError(`${file}: ${field} names "${unknown}", which is no case of the dataset`, { file, field });
+  return cases.filter(({ name }) => !exclude.includes(name));
+}
+
+/** The settings that the index states; a key that it leaves out must not hide what the layout knows. */
+function definedOnly({ spacing, intensity, windowHu, foregroundThreshold }: DatasetEntry): Partial<Preprocessing> {
+  return Object.fromEntries(
+    Object.entries({ spacing, intensity, windowHu, foregroundThreshold }).filter(([, value]) => value !== undefined),
+  ) as Partial<Preprocessing>;
+}
+
+function refuseDuplicates(dataset: string, cases: readonly ListedCase[], file: string): void {
+  const seen = new Set<string>();
+  for (const { name } of cases) {
+    if (seen.has(name)) throw new UsageError(`${file}: datasets.${dataset} lists the case "${name}" twice`, { file, found: name });
+    seen.add(name);
+  }
+}
+
+function refuseLabelsWithoutClasses(dataset: string, cases: readonly ListedCase[], classes: SourceDataset['classes'], file: string): void {
+  const labelled = cases.find(({ label }) => label !== undefined);
+  if (labelled === undefined || Object.keys(classes).length > 0) return;
+  throw new UsageError(
+    `${file}: datasets.${dataset}.classes is missing, but the case "${labelled.name}" has a label: name its classes as {"1": "liver"}`,
+    { file, field: `datasets.${dataset}.classes` },
+  );
+}

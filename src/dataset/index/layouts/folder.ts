@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { DataError } from '../../../errors.js';
+import { datasetFolder, type FolderDataset } from '../dataset-file.js';
+import { filesBelow } from './files-below.js';
+import { globCase } from './glob-case.js';
+import type { Listing } from './listing.js';
+import { matchCases } from './match-cases.js';
+
+/** What is read when the index gives no glob; `.raw` and `.zraw` belong to their `.mhd`, and a folder is read as DICOM only when asked. */
+const anyScan = '**/*.{nii,nii.gz,mhd,mha,nrrd,nhdr}';
+
+/**
+ * Layout `folder`: scans by glob below `path`, with labels by a second glob or without. What the wildcards match is the name of a
+ * case, so that `images/*.nii.gz` and `labels/*_seg.nii.gz` pair `images/a.nii.gz` with `labels/a_seg.nii.gz`. A glob that ends in "/" matches folders
+ * with files in them, each a DICOM series.
+ * @throws DataError when nothing matches
+ */
+export async function listFolderCases(name: string, entry: FolderDataset, file: string): Promise<Listing> {
+  const folder = datasetFolder(name, entry, file);
+  const globs = entry.images === undefined ? [anyScan] : [entry.images].flat();
+  const root = folder.replaceAll('\\', '/');
+  const patterns = {
+    channels: globs.map((glob) => ({ name: glob, caseOf: globCase(root, glob) })),
+    ...(entry.labels !== undefined && { labelOf: globCase(root, entry.labels) }),
+  };
+  const { labelled, unlabelled } = matchCases(withFolders(await filesBelow(folder)), patterns);
+  const cases = [...labelled, ...unlabelled];
+  if (cases.length === 0) {
+    throw new DataError(
+      `no file below ${folder} matches ${globs.map((glob) => `"${join(folder, glob)}"`).join(' or ')}: correct "path" or "images"`,
+      {
+        file: folder,
+        field: 'images',
+        expected: globs,
+      },
+    );
+  }
+  const labelMap = entry.labelMap;
+  return {
+    modality: entry.modality,
+    classes: entry.labels === undefined ? {} : (entry.classes ?? {}),
+    cases: cases.map((listed) => (listed.label && labelMap ? { ...listed, labelMap } : listed)),
+  };
+}
+
+/** Also the folders that hold files, each with "/" at its end, so that only a glob for folders matches them. */
+function withFolders(files: readonly string[]): string[] {
+  return [...files, ...new Set(files.map((file) => file.slice(0, file.lastIndexOf('/') + 1)))];
+}

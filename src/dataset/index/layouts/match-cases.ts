@@ -1,0 +1,101 @@
+import { basename, dirname } from 'node:path';
+import type { ListedCase } from '../listed-case.js';
+
+/** The name of the case that a file (an absolute path with "/") belongs to; undefined when it is no such file. */
+export type CaseOf = (file: string) => string | undefined;
+
+/** How files become cases. */
+export interface CasePatterns {
+  /** One a channel, in the order of the channels; `name` is for people. */
+  readonly channels: readonly { readonly name: string; readonly caseOf: CaseOf }[];
+  readonly labelOf?: CaseOf;
+  /** The folder whose cases have labels all together or not at all; default: the image's own. */
+  readonly partOf?: (image: string) => string;
+}
+
+export interface MatchedCases {
+  /** Of parts of the release in which cases have labels. */
+  readonly labelled: readonly ListedCase[];
+  /** Of parts without any label, such as the test set of a challenge. */
+  readonly unlabelled: readonly ListedCase[];
+  /** Files that are no part of any case. */
+  readonly others: readonly string[];
+}
+
+/**
+ * Sorts files into cases. A case that lacks a channel, has a label without image, no label where its neighbours have one, or two
+ * files for one role is listed with the sentence that says so as its `problem`.
+ */
+export function matchCases(files: readonly string[], patterns: CasePatterns): MatchedCases {
+  const { found, others } = collect(files, patterns);
+  const partOf = patterns.partOf ?? dirname;
+  const partsWithLabels = new Set([...found.values()].flatMap(({ label, images }) => (label ? images.flat().map(partOf) : [])));
+  const labelled: ListedCase[] = [];
+  const unlabelled: ListedCase[] = [];
+  for (const [name, files] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const images = files.images.flat();
+    const inLabelledPart = images.length === 0 || images.some((image) => partsWithLabels.has(partOf(image)));
+    const problem = problemOf(name, files, patterns, inLabelledPart);
+    const listed: ListedCase = { name, images, ...(files.label?.[0] && { label: files.label[0] }), ...(problem && { problem }) };
+    (inLabelledPart ? labelled : unlabelled).push(listed);
+  }
+  return { labelled, unlabelled, others };
+}
+
+/** What the group `case` of a pattern finds, after `prefix`. */
+export function caseNamed(pattern: RegExp, prefix = ''): CaseOf {
+  return (file) => {
+    const name = pattern.exec(file)?.groups?.case;
+    return name === undefined ? undefined : prefix + name;
+  };
+}
+
+/** Names of cases become names of files. */
+function fileNameOf(found: string): string {
+  return found.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^[^A-Za-z0-9]+/, '') || 'case';
+}
+
+/** What was found for a case: for each channel its files (one, if all is well), and its labels. */
+interface CaseFiles {
+  readonly images: readonly string[][];
+  label?: string[];
+}
+
+function collect(files: readonly string[], { channels, labelOf }: CasePatterns): { found: Map<string, CaseFiles>; others: string[] } {
+  const found = new Map<string, CaseFiles>();
+  const others: string[] = [];
+  const filesOf = (given: string): CaseFiles => {
+    const name = fileNameOf(given);
+    const known = found.get(name) ?? { images: channels.map(() => []) };
+    found.set(name, known);
+    return known;
+  };
+  for (const file of files) {
+    const labelled = labelOf?.(file);
+    if (labelled !== undefined) {
+      const known = filesOf(labelled);
+      known.label = [...(known.label ?? []), file];
+      continue;
+    }
+    const names = channels.map(({ caseOf }) => caseOf(file));
+    const channel = names.findIndex((name) => name !== undefined);
+    if (channel >= 0) filesOf(names[channel]!).images[channel]!.push(file);
+    else others.push(file);
+  }
+  return { found, others };
+}
+
+function problemOf(name: string, { images, label }: CaseFiles, { channels, labelOf }: CasePatterns, labelled: boolean): string | undefined {
+  const lists = label ? [...images, label] : images;
+  const twice = lists.find((files) => files.length > 1);
+  if (twice) return `the case ${name} has two files where one is expected, ${twice[0]} and ${twice[1]}: remove one`;
+  const present = images.flat();
+  if (present.length === 0) return `the label ${label![0]} has no image: download the image of ${name}, or remove the label`;
+  const missing = channels.filter((_, channel) => images[channel]!.length === 0).map(({ name }) => name);
+  if (missing.length > 0) {
+    const there = present.map((file) => basename(file)).join(', ');
+    return `the case ${name} lacks its ${missing.join(' and ')} image in ${dirname(present[0]!)}, where there is ${there}: download the case again`;
+  }
+  if (labelOf && labelled && !label) return `the image ${present[0]} has no label, but others beside it have one: download the label of ${name}`;
+  return undefined;
+}

@@ -1,0 +1,81 @@
+import { DataError } from '../../errors.js';
+import { openSlices, readVolume, type Volume, type VolumeSlices, type VoxelArray } from '../../volume/index.js';
+import { requireSameGrid } from './same-grid.js';
+
+/**
+ * The channels of a scan as one volume on the first file's grid, in the order of the files; `prepare` and `predict` both read with it.
+ * A single file stays as it was read, several become float32.
+ * @param files one file with all channels, or one a channel; at least one
+ * @throws DataError when a file cannot be read, holds NaN or infinity, or does not lie voxel on voxel on the first
+ */
+export async function readChannels(files: readonly string[]): Promise<Volume> {
+  const first = await readFinite(files[0]!);
+  if (files.length === 1) return first;
+  const volumes = [first];
+  for (const [i, file] of files.slice(1).entries()) {
+    const volume = await readFinite(file);
+    requireSameGrid(first, files[0]!, volume, file, `channel ${i + 2}`);
+    volumes.push(volume);
+  }
+  return { ...first, channels: volumes.reduce((sum, { channels }) => sum + channels, 0), data: joined(volumes) };
+}
+
+/**
+ * The same scan to be read slice by slice, the slices of one file after those of another.
+ * @throws DataError as `readChannels` does, for voxels while slices are read
+ */
+export async function openChannels(files: readonly string[]): Promise<VolumeSlices> {
+  const opened = await Promise.all(files.map(openSlices));
+  const [first, ...others] = opened as [VolumeSlices, ...VolumeSlices[]];
+  for (const [i, other] of others.entries()) requireSameGrid(first, files[0]!, other, files[i + 1]!, `channel ${i + 2}`);
+  return {
+    ...first,
+    channels: opened.reduce((sum, { channels }) => sum + channels, 0),
+    slices: async function* () {
+      for (const [i, file] of files.entries()) yield* finiteSlices(opened[i]!, file);
+    },
+  };
+}
+
+async function readFinite(file: string): Promise<Volume> {
+  const volume = await readVolume(file);
+  requireFinite(volume.data, 0, volume, file);
+  return volume;
+}
+
+async function* finiteSlices(volume: VolumeSlices, file: string): AsyncGenerator<VoxelArray, void> {
+  let first = 0;
+  for await (const slice of volume.slices()) {
+    requireFinite(slice, first, volume, file);
+    first += slice.length;
+    yield slice;
+  }
+}
+
+/**
+ * One voxel that is not finite would spread by resampling and make every loss and logit over it no number.
+ * @param first where `data` begins in the volume
+ * @throws DataError naming the first voxel that is NaN or infinite
+ */
+export function requireFinite(data: VoxelArray, first: number, { size }: Pick<Volume, 'size'>, file: string): void {
+  if (!(data instanceof Float32Array)) return;
+  let i = 0;
+  while (i < data.length && Number.isFinite(data[i])) i++;
+  if (i === data.length) return;
+  const at = first + i;
+  const voxel = [at % size[0], Math.floor(at / size[0]) % size[1], Math.floor(at / (size[0] * size[1])) % size[2]];
+  throw new DataError(`image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: repair it or leave the case out`, {
+    file,
+    found: String(data[i]),
+  });
+}
+
+function joined(volumes: readonly Volume[]): Float32Array {
+  const data = new Float32Array(volumes.reduce((sum, volume) => sum + volume.data.length, 0));
+  let offset = 0;
+  for (const volume of volumes) {
+    data.set(volume.data, offset);
+    offset += volume.data.length;
+  }
+  return data;
+}

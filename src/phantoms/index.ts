@@ -1,0 +1,1 @@
+export { phantom, phantomClasses, writePhantoms } from './phantoms.js';

@@ -1,0 +1,2 @@
+export { evaluateRun, predictionFiles } from './evaluate-run.js';
+export { predictScans, type ScanPrediction } from './predict-scans.js';

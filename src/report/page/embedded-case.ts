@@ -1,0 +1,125 @@
+import { gzipSync } from 'node:zlib';
+import { composeAffines, cropBox, niftiBytes, percentile, reorientToRas, resampleToGrid, type Triple, type Volume } from '../../volume/index.js';
+
+/** The volumes of a case as they stand in a page: gzip-compressed NIfTI, base64. */
+export interface EmbeddedCase {
+  readonly image: string;
+  readonly reference: string;
+  readonly prediction: string;
+  /** Voxels along right, anterior and superior. */
+  readonly size: Triple;
+  readonly spacing: Triple;
+}
+
+interface CaseVolumes {
+  readonly image: Volume;
+  readonly reference: Volume;
+  readonly prediction: Volume;
+}
+
+/** Around what is labelled, so that its surroundings can be seen. */
+const marginMm = 20;
+
+/** Voxels of the longest axis, at most and at least. */
+const largestSide = 160;
+const smallestSide = 32;
+
+/** Characters a voxel of all three volumes takes where images compress well; the first try goes by it. */
+const fewestCharacters = 0.5;
+
+/**
+ * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes to fit, intensities as 8
+ * bits. Labels keep their values, which must be below 256.
+ * @param window image values shown as black and white; by default the 0.5th and 99.5th percentiles
+ * @param budget characters for all three; the coarsest form, 32 voxels long, may take more
+ */
+export function embedCase(volumes: CaseVolumes, window: readonly [number, number] | undefined, budget: number): EmbeddedCase {
+  const cropped = croppedToLabels(volumes);
+  const [low, high] = window ?? percentiles(cropped.image);
+  let side = Math.min(largestSide, sideFor(cropped.image, budget / fewestCharacters));
+  for (;;) {
+    const embedded = encoded(coarser(cropped, side), low, high);
+    const share = (embedded.image.length + embedded.reference.length + embedded.prediction.length) / budget;
+    if (share <= 1 || side === smallestSide) return embedded;
+    const [nx, ny, nz] = embedded.size;
+    side = Math.min(side - 1, sideFor(cropped.image, (0.95 * (nx * ny * nz)) / share));
+  }
+}
+
+/** Voxels of the longest axis of a grid of cubes over the volume that has so many voxels. */
+function sideFor({ size, spacing }: Volume, voxels: number): number {
+  const [x, y, z] = size.map((n, axis) => n * spacing[axis]!) as unknown as Triple;
+  return Math.max(smallestSide, Math.floor(Math.max(x, y, z) / Math.cbrt((x * y * z) / voxels)));
+}
+
+function croppedToLabels({ image, reference, prediction }: CaseVolumes): CaseVolumes {
+  const [first, ...labels] = [firstChannel(image), reference, prediction].map(reorientToRas) as [Volume, Volume, Volume];
+  const box = labelledBox(labels);
+  const crop = (volume: Volume) => cropBox(volume, box.start, box.size);
+  return { image: crop(first), reference: crop(labels[0]!), prediction: crop(labels[1]!) };
+}
+
+const firstChannel = (image: Volume): Volume => {
+  const voxels = image.size[0] * image.size[1] * image.size[2];
+  return image.channels === 1 ? image : { ...image, channels: 1, data: image.data.subarray(0, voxels) };
+};
+
+/** Everything where nothing is labelled. */
+function labelledBox(labels: readonly Volume[]): { start: Triple; size: Triple } {
+  const { size, spacing } = labels[0]!;
+  const [low, high] = [[...size], [-1, -1, -1]];
+  for (const { data } of labels) {
+    for (let i = 0, z = 0; z < size[2]; z++) {
+      for (let y = 0; y < size[1]; y++) {
+        for (let x = 0; x < size[0]; x++, i++) {
+          if (data[i] === 0) continue;
+          for (const [axis, at] of [x, y, z].entries()) {
+            if (at < low[axis]!) low[axis] = at;
+            if (at > high[axis]!) high[axis] = at;
+          }
+        }
+      }
+    }
+  }
+  if (high[0]! < 0) return { start: [0, 0, 0], size };
+  const margin = spacing.map((mm) => Math.ceil(marginMm / mm));
+  const start = low.map((at, axis) => Math.max(0, at - margin[axis]!));
+  const end = high.map((at, axis) => Math.min(size[axis]!, at + margin[axis]! + 1));
+  return { start: start as unknown as Triple, size: end.map((at, axis) => at - start[axis]!) as unknown as Triple };
+}
+
+function percentiles({ data }: Volume): [number, number] {
+  const sorted = Float32Array.from(data).sort();
+  return [percentile(sorted, 0.5), percentile(sorted, 99.5)];
+}
+
+/** On a grid of at most `side` voxels along the longest axis, over the same extent; axes that are coarser already stay. */
+function coarser({ image, reference, prediction }: CaseVolumes, side: number): CaseVolumes {
+  const { size, spacing, affine } = image;
+  const step = Math.max(...size.map((n, axis) => n * spacing[axis]!)) / side;
+  const factors = spacing.map((mm) => Math.max(1, step / mm));
+  const newSize = size.map((n, axis) => Math.max(1, Math.floor(n / factors[axis]!))) as unknown as Triple;
+  const [fx, fy, fz] = factors as unknown as Triple;
+  // The centre of a coarse voxel lies in the middle of the fine ones that it stands for.
+  const scaling = { rows: [fx, 0, 0, (fx - 1) / 2, 0, fy, 0, (fy - 1) / 2, 0, 0, fz, (fz - 1) / 2] };
+  const grid = { size: newSize, affine: composeAffines(affine, scaling) };
+  return {
+    image: resampleToGrid(image, grid, 'linear'),
+    reference: resampleToGrid(reference, grid, 'nearest'),
+    prediction: resampleToGrid(prediction, grid, 'nearest'),
+  };
+}
+
+function encoded({ image, reference, prediction }: CaseVolumes, low: number, high: number): EmbeddedCase {
+  const scale = high > low ? 255 / (high - low) : 0;
+  const grey = Uint8Array.from(image.data, (value) => Math.round(Math.min(255, Math.max(0, (value - low) * scale))));
+  return {
+    image: base64({ ...image, data: grey }),
+    reference: base64({ ...reference, data: Uint8Array.from(reference.data) }),
+    prediction: base64({ ...prediction, data: Uint8Array.from(prediction.data) }),
+    size: image.size,
+    spacing: image.spacing,
+  };
+}
+
+const base64 = (volume: Volume): string => gzipSync(niftiBytes(volume), { level: 6 }).toString('base64');

@@ -1,0 +1,51 @@
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { type Evaluation, evaluationCsv, type FurtherMetric, nnunetSummary } from '../../evaluation/index.js';
+import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
+
+/**
+ * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases have counts of voxels, in the form of
+ * nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json` beside `x.json`.
+ * @param file ends in `.json`
+ */
+export async function writeEvaluation(file: string, evaluation: Evaluation): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const base = file.replace(/\.json$/, '');
+  await writeFileAtomic(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);
+  await writeFileAtomic(`${base}.md`, `${evaluationMarkdown(evaluation)}\n`);
+  await writeFileAtomic(`${base}.csv`, `${evaluationCsv(evaluation)}\n`);
+  const summary = nnunetSummary(evaluation);
+  if (summary !== undefined) await writeFileAtomic(summaryFile(base), `${summary}\n`);
+}
+
+/** Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each other's. */
+const summaryFile = (base: string): string => (basename(base) === 'evaluation' ? join(dirname(base), 'summary.json') : `${base}.summary.json`);
+
+function evaluationMarkdown(evaluation: Evaluation): string {
+  const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
+  const counts = evaluation.classes.map((name) => {
+    const { dice, nMissed, nUndefined, nFalsePositiveOnEmpty } = evaluation.perClass[name]!;
+    return [name, String(dice.n), String(nMissed), String(nUndefined), String(nFalsePositiveOnEmpty)];
+  });
+  const cases = evaluation.cases.flatMap(({ id, classes }) =>
+    Object.entries(classes).map(([name, result]) => [id, name, percent(result.dice), millimetres(result.hd95), result.status]),
+  );
+  return [
+    `# ${evaluation.task}`,
+    'Dice in %, HD95 in mm. Means over cases a class, then over classes; undefined numbers are left out and counted.',
+    markdownTable(header, body),
+    ...furtherTable(evaluation),
+    markdownTable(['class', 'cases', 'missed', 'not in reference', 'predicted though not there'], counts),
+    markdownTable(['case', 'class', 'Dice', 'HD95', 'status'], cases),
+  ].join('\n\n');
+}
+
+/** Means of the metrics beside Dice and HD95, where there are any. */
+function furtherTable({ classes, perClass, mean }: Evaluation): string[] {
+  const metrics = Object.keys(mean).filter((metric) => metric !== 'dice' && metric !== 'hd95') as FurtherMetric[];
+  if (metrics.length === 0) return [];
+  const number = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(4));
+  const rows = classes.map((name) => [name, ...metrics.map((metric) => number(perClass[name]![metric]?.mean))]);
+  return [markdownTable(['class', ...metrics], [...rows, ['mean', ...metrics.map((metric) => number(mean[metric]?.overClasses))]])];
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { describePlan, type PreparePlan, prepareDatasets } from '../../../src/dataset/index.js';
+import { planFor } from '../../../src/dataset/prepare/prepare-plan.js';
+import { WorkError } from '../../../src/errors.js';
+import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } from '../generated-data.js';
+
+const MiB = 2 ** 20;
+const needs = (cases: number, memory = 200) =>
+  Array.from({ length: cases }, () => ({ memoryBytes: memory * MiB, cacheBytes: 100 * MiB, waitingBytes: 50 * MiB }));
+const machine = { cores: 8, memoryBytes: 2000 * MiB, diskBytes: 10_000 * MiB };
+
+describe('the plan of a preparation', () => {
+  it('has as many threads as cores, memory and cases allow, and at least one', () => {
+    expect(planFor(needs(50), machine, 'out').workers).toBe(8); // 0.8 x 2000 / 200
+    expect(planFor(needs(50, 500), machine, 'out').workers).toBe(3);
+    expect(planFor(needs(50), { ...machine, cores: 2 }, 'out').workers).toBe(2);
+    expect(planFor(needs(3), machine, 'out').workers).toBe(3);
+    expect(planFor(needs(50, 5000), machine, 'out').workers).toBe(1);
+    expect(planFor(needs(50), machine, 'out', 12).workers).toBe(12); // asked for
+    expect(planFor([...needs(49), ...needs(1, 800)], machine, 'out').workers).toBe(2); // any thread may get the largest
+  });
+
+  it('is refused before anything is written when the disk is too small for the cache and what waits beside it', () => {
+    expect(planFor(needs(50), { ...machine, diskBytes: 5100 * MiB }, 'out', 2)).toMatchObject({ cacheBytes: 5000 * MiB });
+    const plan = () => planFor(needs(50), { ...machine, diskBytes: 5099 * MiB }, 'out', 2);
+    expect(plan).toThrow(WorkError);
+    expect(plan).toThrow(
+      'preparing 50 cases takes up to 5.0 GiB on the disk of out, but 5.0 GiB is free: free space, choose another --out or a coarser "spacing"',
+    );
+  });
+
+  describe('of real cases', () => {
+    const folder = temporaryFolder();
+    let datasetsFile: string;
+    beforeAll(async () => {
+      await writeCase(folder, 'a', [40, 33, 70], { spacing: [1, 1.5, 2] });
+      const cases = [labelledCase('a'), { id: 'gone', image: 'gone.nii.gz' }];
+      datasetsFile = writeJson(join(folder, 'datasets.json'), datasetIndex(cases, { spacing: [1, 1.5, 1] }));
+    });
+
+    it('is told before the first of them, from their headers, and only for what is to be done', async () => {
+      const told: (PreparePlan | string)[] = [];
+      const options = { datasetsFile, out: join(folder, 'out'), onPlan: (plan: PreparePlan) => told.push(plan), onProgress: () => told.push('case') };
+      await prepareDatasets(options);
+      const chunks = 2 * 2 * 5; // 40 x 33 x 139 voxels
+      expect(told.slice(1)).toEqual(['case', 'case']);
+      expect(told[0]).toMatchObject({ cases: 2, cacheBytes: chunks * 32 ** 3 * (4 + 1) });
+      const [plan] = told as [PreparePlan];
+      expect(describePlan(plan)).toMatch(/^2 cases to make, at most 4 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/);
+      await prepareDatasets({ ...options, onPlan: (again) => expect(again.cases).toBe(1) }); // the one that cannot be used is tried again
+    });
+  });
+});
