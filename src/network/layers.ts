@@ -44,10 +44,11 @@ export function normalisedConvolution(name: string, x: Tensor5D, parameters: Par
     const scale = parameter<Tensor1D>(parameters, `${name}.adn.N.weight`, 1);
     const shift = parameter<Tensor1D>(parameters, `${name}.adn.N.bias`, 1);
     const convolved = withCancelledBias(conv3d(x, weight), bias);
-    const again = isComputedAgain(x.shape[4]) ? (item: number, earlier: Tensor) => conv3d(after(itemOf(x, item), earlier), weight) : undefined;
-    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true, again }), SLOPE);
+    const again = (item: number, earlier: Tensor) => conv3d(after(itemOf(x, item), earlier), weight);
+    const recompute = isComputedAgain(x.shape[4]) ? { again } : {};
+    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true, ...recompute }), SLOPE);
     const kept = 1 - drop.rate; // what is kept is scaled up by the norm's own scale and shift
-    const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D, { again });
+    const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D, recompute);
     return dropoutLeakyRelu(normalised, drop.rate, drop.key, SLOPE);
   });
 }

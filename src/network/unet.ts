@@ -43,7 +43,7 @@ export function unet(config: UNetConfig): Network {
     firstLayers: ['conv_0.conv_0.conv.weight'],
     encoderBytes: (batch, size) => unetEncoderBytes(config, batch, size),
     encode: (images, parameters, pass) => unetEncode(images, parameters, config, pass),
-    decode: (levels, parameters, pass, margins) => unetDecode(levels, parameters, config, { ...pass, margin: margins }),
+    decode: (levels, parameters, pass, margins) => unetDecode(levels, parameters, config, { ...pass, ...(margins && { margin: margins }) }),
   };
 }
 
