@@ -3,10 +3,12 @@ export {
   type Constant,
   isEncoderParameter,
   type KeptTokens,
+  logitsOf,
   type Margins,
   type Network,
   type Parameters,
   type Pass,
+  STILL,
   type TokenEncoder,
 } from './network.js';
 export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';

@@ -1,6 +1,6 @@
 import { inPlace, type Tensor, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import { meanSquaredError } from '../losses/index.js';
-import type { Network, Parameters } from '../network/index.js';
+import { type Network, type Parameters, STILL } from '../network/index.js';
 import type { PretextBatch, PretextMethod } from './method.js';
 
 /**
@@ -34,6 +34,6 @@ function restored(network: Network, images: Tensor5D, parameters: Parameters, tr
 
 /** The feature of each image: its latent, averaged over space. [B, latentChannels] */
 export function imageFeatures(network: Network, { images }: Readonly<Record<string, Tensor>>, parameters: Parameters): Tensor2D {
-  const latent = network.encode(images as Tensor5D, parameters, { training: false, dropoutKey: 0 }).at(-1) as Tensor5D;
+  const latent = network.encode(images as Tensor5D, parameters, STILL).at(-1) as Tensor5D;
   return latent.mean([1, 2, 3]) as Tensor2D;
 }

@@ -1,12 +1,15 @@
-export { type MeasuredStep, measureFinetuningStep, measurePretrainingStep } from './estimate-step.js';
+export { estimateStep, type MeasuredStep, type SmallestBatch, smallestFinetuning, smallestPretraining } from './estimate-step.js';
 export { type FinetuneOptions, type FinetuneSettings, finetune, foldOf } from './finetune.js';
+export type { LearningTask } from './learning-task.js';
 export type { RunProgress, RunStart } from './loop.js';
-export { type MeasuredSteps, measureSegmentationSteps, measureSteps } from './measure-step.js';
+export { type MeasuredSteps, measureSteps } from './measure-step.js';
 export { followMetrics, type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';
 export { type PretrainSettings, pretrain, runMetadata } from './pretrain.js';
+export { pretrainingTask } from './pretraining-task.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
 export type { RunOptions } from './run-settings.js';
 export { type RunStatus, readRunStatus } from './run-status.js';
 export { scheduleOf } from './schedule.js';
+export { segmentationTask } from './segmentation-task.js';
 export type { TransferReport } from './transfer.js';

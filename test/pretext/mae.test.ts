@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, createState, type Tensor1D, type Tensor5D } from '../../src/engine/index.js';
 import { initialiseParameters, isEncoderParameter, makeNetwork, type NetworkSettings } from '../../src/network/index.js';
 import { mae, modelsGenesis } from '../../src/pretext/index.js';
-import { pretrainingBytes } from '../../src/training/pretrain.js';
+import { pretrainingTask } from '../../src/training/pretraining-task.js';
 import { maskedValues, meanOf, noise, onePass } from './one-pass.js';
 
 const settings: NetworkSettings = { name: 'unetr', imageSize: [64, 32, 32], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 };
@@ -126,9 +126,9 @@ describe('MAE', () => {
   });
 
   it('is taken to need the memory of its visible tokens alone', () => {
-    expect(pretrainingBytes(network, method, batch)).toBe(network.encoderBytes(batch.size, batch.crop) / 4);
+    expect(pretrainingTask({ network, method: method, batch, seed: 0 }).activationBytes).toBe(network.encoderBytes(batch.size, batch.crop) / 4);
     const whole = modelsGenesis(network, batch);
-    expect(pretrainingBytes(network, whole, batch)).toBe(network.encoderBytes(batch.size, batch.crop));
+    expect(pretrainingTask({ network, method: whole, batch, seed: 0 }).activationBytes).toBe(network.encoderBytes(batch.size, batch.crop));
   });
 
   it('refuses a network that cannot encode some tokens alone, ratios that leave nothing, and heads that do not divide', () => {

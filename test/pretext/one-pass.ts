@@ -2,7 +2,7 @@ import { compile, createState, lossAndGradients, type NamedArrays, tf } from '..
 import { initialiseParameters, type Network } from '../../src/network/index.js';
 import type { PretextMethod } from '../../src/pretext/index.js';
 import { randomStream } from '../../src/random/streams.js';
-import { taughtParameters } from '../../src/training/pretrain.js';
+import { trainableParameters } from '../../src/training/pretraining-task.js';
 
 /** Losses, which parameters a gradient reaches, and the reconstruction, of one step of a method without dropout. */
 export async function onePass(
@@ -11,7 +11,7 @@ export async function onePass(
   inputs: Readonly<Record<string, Float32Array | Int32Array>>,
   weights: NamedArrays = {},
 ) {
-  const specs = taughtParameters(network, method);
+  const specs = trainableParameters(network, method);
   const state = createState({ ...initialiseParameters(specs, 3), ...weights }, { engine: 'graph' });
   const step = compile(
     (fed, variables) => {
