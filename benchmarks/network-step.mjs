@@ -1,8 +1,8 @@
 // The steps of supervised training of one network, timed in a process of its own.
 // node benchmarks/network-step.mjs '{"network": {"name": "swin-unetr"}, "precision": "float32", ...}' prints one line of JSON.
-import { checkConfig, networkSection } from '../dist/config/index.js';
+import { checkConfig } from '../dist/config/index.js';
 import { labelScheme } from '../dist/inference/index.js';
-import { makeNetwork } from '../dist/network/index.js';
+import { makeNetwork, networkSection } from '../dist/network/index.js';
 import { measureSteps, segmentationTask } from '../dist/training/index.js';
 
 const { network: settings, precision, crop: side, classes, steps, threads } = JSON.parse(process.argv[2]);

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 const [, , checkout, job] = process.argv;
 const { kind, network: settings } = JSON.parse(job);
 const from = (path) => import(join(checkout, 'dist', path));
-const { checkConfig, networkSection } = await from('config/index.js');
+const { checkConfig, networkSection: earlier } = await from('config/index.js');
 const { createState } = await from('engine/index.js');
 const { labelScheme, openPredictor } = await from('inference/index.js');
-const { initialiseParameters, makeNetwork } = await from('network/index.js');
+const { initialiseParameters, makeNetwork, networkSection = earlier } = await from('network/index.js');
 const { residentPeak } = await from('training/resident-peak.js');
 const { timeSteps } = await from('training/time-steps.js');
 

@@ -1,15 +1,7 @@
 import { z } from 'zod';
-import {
-  finetuneData,
-  finetuneTrain,
-  inferenceSection,
-  methodSection,
-  networkSection,
-  precisionValue,
-  pretrainData,
-  pretrainTrain,
-  seedValue,
-} from './sections.js';
+import { networkSection } from '../network/index.js';
+import { methodSection } from '../pretext/index.js';
+import { finetuneData, finetuneTrain, inferenceSection, precisionValue, pretrainData, pretrainTrain, seedValue } from './sections.js';
 
 export const pretrainConfig = z.strictObject({
   seed: seedValue,

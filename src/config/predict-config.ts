@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { inferenceSection, networkSection, precisionValue } from './sections.js';
+import { networkSection } from '../network/index.js';
+import { inferenceSection, precisionValue } from './sections.js';
 
 /** Settings of prediction with weights that no run folder describes; all come from `--set`. */
 export const predictConfig = z.strictObject({

@@ -13,16 +13,17 @@ export {
 } from './network.js';
 export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
 export {
-  type Channels,
   makeNetwork,
   type NetworkName,
   type NetworkSettings,
   networkEncoderShapes,
   networkNameOf,
   networkNames,
+  networkSection,
   networkShapes,
 } from './registry.js';
 export { readSafetensors, type WeightsContent, writeSafetensors } from './safetensors.js';
+export type { Channels } from './settings.js';
 export { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   conv3d,
   dropout,
@@ -17,26 +18,26 @@ import { pointConvolution } from './layers.js';
 import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
+import { count, dropoutRate, type NetworkConfig } from './settings.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
 
-export interface SegResNetSettings {
-  /** Channels of the first level; each further level has twice as many. MONAI's default: 8. */
-  readonly initFilters: number;
-  /** Residual blocks of each level of the encoder. MONAI's: 1, 2, 2, 4. */
-  readonly blocksDown: readonly number[];
-  /** Residual blocks of each level of the decoder, one fewer than of the encoder. MONAI's: 1, 1, 1. */
-  readonly blocksUp: readonly number[];
-  /** Groups of the group norms. MONAI's: 8. */
-  readonly normGroups: number;
+/** The settings of SegResNet; the defaults are MONAI's. */
+export const segResNetSettings = z.strictObject({
+  name: z.literal('seg-res-net'),
+  /** Channels of the first level; each further level has twice as many. */
+  initFilters: count.default(8),
+  /** Residual blocks of each level of the encoder. */
+  blocksDown: z.array(count).min(2).readonly().default([1, 2, 2, 4]),
+  /** Residual blocks of each level of the decoder, one fewer than of the encoder. */
+  blocksUp: z.array(count).min(1).readonly().default([1, 1, 1]),
+  /** Groups of the group norms. */
+  normGroups: count.default(8),
   /** Share of elements dropped after the first convolution while training. */
-  readonly dropout: number;
-}
+  dropout: dropoutRate.default(0),
+});
 
-export interface SegResNetConfig extends SegResNetSettings {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
+export type SegResNetConfig = NetworkConfig<typeof segResNetSettings>;
 
 /** SegResNet (Myronenko 2018, without its variational branch) in the layout of MONAI 1.6.1's `SegResNet`, as a network of this project. */
 export function segResNet(config: SegResNetConfig): Network {

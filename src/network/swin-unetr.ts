@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
 import { type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
@@ -5,37 +6,33 @@ import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
-import {
-  type Merging,
-  type SwinTransformerConfig,
-  swinTransformer,
-  swinTransformerConstants,
-  swinTransformerParameters,
-} from './swin-transformer.js';
+import { count, dropoutRate, type NetworkConfig } from './settings.js';
+import { type SwinTransformerConfig, swinTransformer, swinTransformerConstants, swinTransformerParameters } from './swin-transformer.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
 
-export interface SwinUnetrSettings {
-  /** Channels of the first stage; a multiple of 12. The paper's: 48. */
-  readonly featureSize: number;
-  /** Transformer blocks of each stage. The paper's: 2, 2, 2, 2. */
-  readonly depths: readonly [number, number, number, number];
-  /** Attention heads of each stage. The paper's: 3, 6, 12, 24. */
-  readonly numHeads: readonly [number, number, number, number];
-  /** Tokens of an attention window along each axis [x, y, z]. The paper's: 7, 7, 7. */
-  readonly window: readonly [number, number, number];
-  /** 2: residual convolutions at the head of each stage, MONAI's `use_v2`. The paper's: 1. */
-  readonly version: 1 | 2;
-  /** Order of merged tokens; weights do not tell it. */
-  readonly merging: Merging;
-  /** Share of elements dropped in the transformer while training. */
-  readonly dropout: number;
-}
+const ofStages = z.tuple([count, count, count, count]).readonly();
 
-export interface SwinUnetrConfig extends SwinUnetrSettings {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
+/** The settings of SwinUNETR; the defaults are the paper's. */
+export const swinUnetrSettings = z.strictObject({
+  name: z.literal('swin-unetr'),
+  /** Channels of the first stage; a multiple of 12. */
+  featureSize: count.default(48),
+  /** Transformer blocks of each stage. */
+  depths: ofStages.default([2, 2, 2, 2]),
+  /** Attention heads of each stage. */
+  numHeads: ofStages.default([3, 6, 12, 24]),
+  /** Tokens of an attention window along [x, y, z]. */
+  window: z.tuple([count, count, count]).readonly().default([7, 7, 7]),
+  /** 2: MONAI's `use_v2`, residual convolutions at the head of each stage. */
+  version: z.union([z.literal(1), z.literal(2)]).default(1),
+  /** Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its releases before 1.5. */
+  merging: z.enum(['merging', 'merging-before-1.5', 'mergingv2']).default('merging'),
+  /** Share of elements dropped in the transformer while training. */
+  dropout: dropoutRate.default(0),
+});
+
+export type SwinUnetrConfig = NetworkConfig<typeof swinUnetrSettings>;
 
 /** One token of the deepest stage spans 32 voxels. */
 const LATENT_STRIDE = 32;
@@ -100,7 +97,7 @@ export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<Swin
 }
 
 /** Settings that the shapes of the encoder tell. */
-export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrSettings> {
+export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrConfig> {
   const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'swin-unetr', file);
   const table = (stage: number) => `swinViT.layers${stage}.0.blocks.0.attn.relative_position_bias_table`;
   const stages = [1, 2, 3, 4] as const;

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { inPlace, maxPool3d, type NamedArrays, type Tensor5D, tf } from '../engine/index.js';
 import { DataError, ShapeError, UsageError } from '../errors.js';
 import { fileShape, fileSize, type SpatialSize } from './axis-order.js';
@@ -12,15 +13,18 @@ import {
 } from './layers.js';
 import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
+import { count, dropoutRate, type NetworkConfig } from './settings.js';
 
-export interface UNetConfig {
-  readonly inChannels: number;
-  readonly outChannels: number;
-  /** Channels of the five encoder levels, then of the last decoder level. The paper's: 64, 64, 128, 256, 512, 64. */
-  readonly features: readonly [number, number, number, number, number, number];
-  /** Share of elements dropped after each norm while training. The paper's: 0.1. */
-  readonly dropout: number;
-}
+/** The settings of UNet; the defaults are the paper's. */
+export const unetSettings = z.strictObject({
+  name: z.literal('unet'),
+  /** Channels of the five encoder levels, then of the last decoder level. */
+  features: z.tuple([count, count, count, count, count, count]).readonly().default([64, 64, 128, 256, 512, 64]),
+  /** Share of elements dropped after each norm while training. */
+  dropout: dropoutRate.default(0.1),
+});
+
+export type UNetConfig = NetworkConfig<typeof unetSettings>;
 
 /** Four poolings: one cell of the latent spans 16 voxels. */
 const LATENT_STRIDE = 16;

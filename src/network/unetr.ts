@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { inPlace, type NamedArrays, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { fileSize, type SpatialSize, spatialSize } from './axis-order.js';
@@ -6,6 +7,7 @@ import type { KeptTokens, Margins, Network, Parameters, Pass } from './network.j
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
+import { count, dropoutRate, type NetworkConfig } from './settings.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import {
   TOKEN_SIDE,
@@ -18,25 +20,24 @@ import {
 } from './vision-transformer.js';
 import { lengthOf } from './weight-shapes.js';
 
-export interface UnetrSettings {
+/** The settings of UNETR; the defaults are MONAI's. */
+export const unetrSettings = z.strictObject({
+  name: z.literal('unetr'),
   /** Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16. */
-  readonly imageSize: readonly [number, number, number];
-  /** Channels of the finest level of the decoder. MONAI's default: 16. */
-  readonly featureSize: number;
-  /** Width of a token. MONAI's default: 768. */
-  readonly hiddenSize: number;
-  /** Width of the perceptrons. MONAI's default: 3072. */
-  readonly mlpDim: number;
-  /** Attention heads. MONAI's default: 12. */
-  readonly numHeads: number;
+  imageSize: z.tuple([count, count, count]).readonly().default([96, 96, 96]),
+  /** Channels of the finest level of the decoder. */
+  featureSize: count.default(16),
+  /** Width of a token. */
+  hiddenSize: count.default(768),
+  /** Width of the perceptrons. */
+  mlpDim: count.default(3072),
+  /** Attention heads. */
+  numHeads: count.default(12),
   /** Share of elements dropped in the transformer while training. */
-  readonly dropout: number;
-}
+  dropout: dropoutRate.default(0),
+});
 
-export interface UnetrConfig extends UnetrSettings {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
+export type UnetrConfig = NetworkConfig<typeof unetrSettings>;
 
 /** Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10. */
 const TAKEN = [3, 6, 9] as const;
@@ -104,7 +105,7 @@ export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrCon
 }
 
 /** Settings that the shapes of the encoder tell. */
-export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<UnetrSettings> {
+export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> {
   const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'unetr', file);
   const tokens = of('vit.patch_embedding.position_embeddings', 1);
   const voxels = TOKEN_SIDE * Math.round(Math.cbrt(tokens));

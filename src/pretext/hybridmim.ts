@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   addInOrder,
   avgPool3d,
@@ -12,41 +13,46 @@ import {
   tf,
 } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import {
-  type ConsistencyKind,
-  consistencyLoss,
-  contrastiveLoss,
-  locationLoss,
-  numberLoss,
-  type ReconstructionDistance,
-  reconstructionLoss,
-} from '../losses/index.js';
+import { consistencyLoss, contrastiveLoss, locationLoss, numberLoss, reconstructionLoss } from '../losses/index.js';
 import { linear, type Network, type ParameterSpec, type Parameters } from '../network/index.js';
 import { linearHead } from './head.js';
-import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
-import { cropToRegion, maskBatch, type PatchGrid, type PatchSizes, patchGrid, voxelMask } from './patch-grid.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
+import { cropToRegion, maskBatch, type PatchGrid, patchGrid, voxelMask } from './patch-grid.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-/** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
-export interface TaskWeights {
-  readonly reconstruction: number;
-  readonly number: number;
-  readonly location: number;
-  readonly consistency: number;
-  readonly contrast: number;
-}
+const weight = z.number().min(0);
 
-export interface HybridMimConfig extends PatchSizes {
-  /** Share of the crop's patches that is masked. The paper's 0.4. */
-  readonly maskRatio: number;
-  readonly weights: TaskWeights;
-  readonly reconstruction: ReconstructionDistance;
-  readonly consistency: ConsistencyKind;
-  /** Of the contrastive loss; the paper's 0.5. */
-  readonly temperature: number;
-  /** Width of the contrastive projection. The paper's 384. */
-  readonly contrastDim: number;
-}
+/** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
+const taskWeights = z.strictObject({
+  reconstruction: weight.default(1),
+  number: weight.default(0.1),
+  location: weight.default(0.1),
+  consistency: weight.default(0.01),
+  contrast: weight.default(0.1),
+});
+
+export type TaskWeights = Readonly<z.output<typeof taskWeights>>;
+
+/** The settings of HybridMIM; the defaults are the paper's. */
+export const hybridMimSettings = z.strictObject({
+  name: z.literal('hybridmim').optional().default('hybridmim'),
+  /** Side of a sub-volume in voxels, a whole number of patches. */
+  subVolume: voxels.default(32),
+  /** Side of a patch in voxels. */
+  patch: voxels.default(16),
+  /** Side of the target region in voxels; the crop's own side: not partial. */
+  region: voxels,
+  maskRatio: openShare.default(0.4),
+  weights: taskWeights.prefault({}),
+  reconstruction: z.enum(['l2', 'l1']).default('l2'),
+  consistency: z.enum(['soft', 'hard']).default('soft'),
+  /** Of the contrastive loss. */
+  temperature: z.number().gt(0).default(0.5),
+  /** Width of the contrastive projection. */
+  contrastDim: voxels.default(384),
+});
+
+export type HybridMimConfig = MethodSettings<typeof hybridMimSettings>;
 
 /** Keys of the two encoder passes' dropout. */
 const FIRST_PASS = 0;
@@ -200,3 +206,6 @@ function checkLatent({ name, latentStride }: Network, { subVolume }: HybridMimCo
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
+/** The contrast of one crop with others needs two. */
+export const leastHybridMimBatch = ({ weights }: HybridMimConfig): number => (weights.contrast > 0 ? 2 : 1);

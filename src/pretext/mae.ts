@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   type InputValues,
   inPlace,
@@ -28,17 +29,21 @@ import {
 } from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
-import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
 import { maskBatch, maskedPatches, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-export interface MaeConfig {
-  /** Share of the crop's tokens that the encoder does not get. MAE's 0.75. */
-  readonly maskRatio: number;
-  /** Transformer that predicts the masked tokens and is thrown away: MAE's has a width of 512, 8 blocks and 16 heads. */
-  readonly decoder: { readonly width: number; readonly depth: number; readonly heads: number };
-}
+/** The settings of MAE; the defaults are its own. */
+export const maeSettings = z.strictObject({
+  name: z.literal('mae'),
+  /** Share of the crop's tokens that the encoder does not get. */
+  maskRatio: openShare.default(0.75),
+  /** Transformer that predicts the masked tokens and is thrown away. */
+  decoder: z.strictObject({ width: voxels.default(512), depth: z.int().min(1).max(64).default(8), heads: voxels.default(16) }).prefault({}),
+});
+
+export type MaeConfig = MethodSettings<typeof maeSettings>;
 
 const EMBEDDING = `${pretextPrefix}decoder_embedding`;
 const TOKEN = `${pretextPrefix}mask_token`;

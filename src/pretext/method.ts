@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { InputSpecs, InputValues, LossTerms, Tensor, Tensor5D } from '../engine/index.js';
 import type { ParameterSpec, Parameters, SpatialSize } from '../network/index.js';
 
@@ -38,3 +39,12 @@ export interface PretextMethod {
 
 /** Every head's parameters begin so; fine-tuning leaves them out. */
 export const pretextPrefix = 'pretext.';
+
+/** A whole number of voxels. */
+export const voxels = z.int().min(1);
+
+/** A share that is neither nothing nor all. */
+export const openShare = z.number().gt(0).lt(1);
+
+/** A method's settings as its maker takes them: those of its schema, without the name that chose it. */
+export type MethodSettings<S extends z.ZodObject> = Readonly<Omit<z.output<S>, 'name'>>;

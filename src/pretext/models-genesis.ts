@@ -1,11 +1,27 @@
-import { type ModelsGenesisRecipe, SMALLEST_SIDE } from '../corruption/index.js';
+import { z } from 'zod';
+import { SMALLEST_SIDE } from '../corruption/index.js';
 import { inPlace, type Tensor, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { meanSquaredError } from '../losses/index.js';
 import type { Network, Parameters } from '../network/index.js';
 import type { PretextBatch, PretextMethod } from './method.js';
 
-export type ModelsGenesisConfig = Omit<ModelsGenesisRecipe, 'name'>;
+const share = z.number().min(0).max(1);
+
+/** The settings of Models Genesis: the probabilities of its corruptions, as its paper and code have them. */
+export const modelsGenesisSettings = z.strictObject({
+  name: z.literal('models-genesis'),
+  /** Of a flip, and of another one after it, up to three. */
+  flip: share.default(0.4),
+  /** Of local pixel shuffling. */
+  shuffle: share.default(0.5),
+  /** Of a non-linear intensity transformation. */
+  nonlinear: share.default(0.9),
+  /** Of in- or out-painting. */
+  paint: share.default(0.9),
+  /** Of in-painting, where there is painting. */
+  inPaint: share.default(0.2),
+});
 
 /**
  * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the network restores all of it,

@@ -1,19 +1,24 @@
+import { z } from 'zod';
 import { inPlace, type Scalar, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
 import { linear, type Network, type ParameterSpec, type Parameters, parameter } from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
-import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-export interface SimMimConfig {
+/** The settings of SimMIM; the share is its own, the side of its patches in two dimensions is 32 pixels. */
+export const simMimSettings = z.strictObject({
+  name: z.literal('simmim'),
   /** Side of a masked patch in voxels. */
-  readonly patch: number;
-  /** Share of the crop's patches that is masked. SimMIM's 0.6. */
-  readonly maskRatio: number;
-}
+  patch: voxels.default(16),
+  /** Share of the crop's patches that is masked. */
+  maskRatio: openShare.default(0.6),
+});
+
+export type SimMimConfig = MethodSettings<typeof simMimSettings>;
 
 const TOKEN = `${pretextPrefix}mask_token`;
 const HEAD = 'reconstruction';

@@ -1,17 +1,22 @@
+import { z } from 'zod';
 import { inPlace, type Tensor, type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
 import { reconstructionLoss } from '../losses/index.js';
 import type { Network, Parameters } from '../network/index.js';
-import type { PretextBatch, PretextMethod, Reconstruction } from './method.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, type Reconstruction, voxels } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-export interface UNetFormerConfig {
-  /** Side of a masked volumetric token in voxels. Our reading: 16. */
-  readonly patch: number;
-  /** Share of the crop's tokens that is masked. Our reading: 0.4. */
-  readonly maskRatio: number;
-}
+/** The settings of UNetFormer; the defaults are our reading, since its code was not released. */
+export const unetFormerSettings = z.strictObject({
+  name: z.literal('unetformer'),
+  /** Side of a masked token in voxels. */
+  patch: voxels.default(16),
+  /** Share of the crop's tokens that is masked. */
+  maskRatio: openShare.default(0.4),
+});
+
+export type UNetFormerConfig = MethodSettings<typeof unetFormerSettings>;
 
 /**
  * UNetFormer (Hatamizadeh et al. 2022): a Swin encoder sees a crop some of whose volumetric tokens are masked, and a convolutional decoder

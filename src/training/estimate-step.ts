@@ -1,6 +1,6 @@
 import type { LabelScheme } from '../inference/index.js';
 import { makeNetwork, spatialSize } from '../network/index.js';
-import { pretextMethod } from '../pretext/index.js';
+import { leastBatch, pretextMethod } from '../pretext/index.js';
 import { type FinetuneSettings, segmentationNetwork } from './finetune.js';
 import type { LearningTask } from './learning-task.js';
 import type { PretrainSettings } from './pretrain.js';
@@ -30,8 +30,7 @@ export interface SmallestBatch {
  */
 export function smallestPretraining({ network: wanted, method: config, data, train }: PretrainSettings, channels: number): SmallestBatch {
   const network = makeNetwork(wanted, { inChannels: channels, outChannels: channels });
-  const contrasts = config.name === 'hybridmim' && config.weights.contrast > 0;
-  const batch = { size: Math.min(train.batchSize, contrasts ? 2 : 1), crop: spatialSize(data.cropSize), scaledTargets: false };
+  const batch = { size: Math.min(train.batchSize, leastBatch(config)), crop: spatialSize(data.cropSize), scaledTargets: false };
   const method = pretextMethod(network, batch, config);
   return { task: pretrainingTask({ network, method, batch, seed: 0 }), batch: batch.size };
 }
