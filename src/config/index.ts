@@ -5,5 +5,4 @@ export { nearestName } from './nearest-name.js';
 export { overlaid, type Section } from './overlay.js';
 export { type PredictConfig, predictConfig } from './predict-config.js';
 export { type Preset, readPreset } from './preset.js';
-export { inferenceSection } from './sections.js';
 export { loadTask, parseClasses, type TaskConfig } from './task.js';

@@ -59,7 +59,7 @@ function windowNetwork(network: Network, state: State, precision: Precision, { w
       inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } },
       state,
       precision,
-      spares: 'time',
+      mode: 'inference',
     });
     compiled.set(batch, step);
     return step;

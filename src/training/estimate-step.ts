@@ -1,10 +1,10 @@
 import type { LabelScheme } from '../inference/index.js';
 import { makeNetwork, spatialSize } from '../network/index.js';
 import { leastBatch, pretextMethod } from '../pretext/index.js';
-import { type FinetuneSettings, segmentationNetwork } from './finetune.js';
+import { segmentationNetwork } from './finetune.js';
 import type { LearningTask } from './learning-task.js';
-import type { PretrainSettings } from './pretrain.js';
 import { pretrainingTask } from './pretraining-task.js';
+import type { FinetuneSettings, PretrainSettings } from './run-settings.js';
 import { segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
 import { timeSteps } from './time-steps.js';

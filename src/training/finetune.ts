@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import {
-  type AugmentationProbabilities,
   type Fold,
   openCropLoader,
   type PreparedCase,
@@ -11,46 +10,21 @@ import {
   selectCases,
   withFold,
 } from '../dataset/index.js';
-import type { Precision, State } from '../engine/index.js';
+import type { State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
-import {
-  type LabelScheme,
-  labelScheme,
-  openPredictor,
-  outputChannels,
-  type Predictor,
-  predictLabel,
-  requireImageSize,
-  type WindowSettings,
-} from '../inference/index.js';
+import { type LabelScheme, labelScheme, openPredictor, outputChannels, type Predictor, predictLabel, requireImageSize } from '../inference/index.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
-import type { Triple, Volume } from '../volume/index.js';
+import type { Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { runMetadata } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
-import type { DataSettings, RunOptions, TrainSettings } from './run-settings.js';
+import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
 import { segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
 import { transferredWeights } from './transfer.js';
-
-export interface FinetuneSettings {
-  readonly seed: number;
-  readonly precision: Precision;
-  readonly data: DataSettings & {
-    readonly foregroundRatio: number;
-    readonly fraction: number;
-    readonly folds?: number | undefined;
-    readonly fold?: number | undefined;
-    readonly regions?: Readonly<Record<string, readonly number[]>> | undefined;
-    readonly validateOn: 'validation' | 'training';
-  };
-  readonly network: NetworkSettings;
-  readonly train: TrainSettings & { readonly augmentation: AugmentationProbabilities };
-  readonly inference: Omit<WindowSettings, 'window'> & { readonly window?: Triple | undefined };
-}
 
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
   /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */

@@ -1,14 +1,14 @@
 export { estimateStep, type MeasuredStep, type SmallestBatch, smallestFinetuning, smallestPretraining } from './estimate-step.js';
-export { type FinetuneOptions, type FinetuneSettings, finetune, foldOf } from './finetune.js';
+export { type FinetuneOptions, finetune, foldOf } from './finetune.js';
 export type { LearningTask } from './learning-task.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
 export { followMetrics, type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';
-export { type PretrainSettings, pretrain, runMetadata } from './pretrain.js';
+export { pretrain, runMetadata } from './pretrain.js';
 export { pretrainingTask } from './pretraining-task.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
-export type { RunOptions } from './run-settings.js';
+export { type FinetuneSettings, finetuneSettings, type PretrainSettings, pretrainSettings, type RunOptions, seedSchema } from './run-settings.js';
 export { type RunStatus, readRunStatus } from './run-status.js';
 export { scheduleOf } from './schedule.js';
 export { segmentationTask } from './segmentation-task.js';

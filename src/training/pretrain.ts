@@ -9,27 +9,18 @@ import {
   selectCases,
   unitScales,
 } from '../dataset/index.js';
-import type { InputValues, Precision } from '../engine/index.js';
+import type { InputValues } from '../engine/index.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
-import { type MethodConfig, pretextMethod, voxelCorruption } from '../pretext/index.js';
+import { pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
 import { carryOut, type RunResult } from './run.js';
-import type { DataSettings, RunOptions, TrainSettings } from './run-settings.js';
+import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
 import { requireStepMemory } from './step-memory.js';
 import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
-
-export interface PretrainSettings {
-  readonly seed: number;
-  readonly precision: Precision;
-  readonly data: DataSettings & { readonly split: 'training' | 'all'; readonly mode: 'generic' | 'task-specific' };
-  readonly network: NetworkSettings;
-  readonly method: MethodConfig;
-  readonly train: TrainSettings & { readonly validationBatches: number };
-}
 
 /**
  * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest held-out loss.

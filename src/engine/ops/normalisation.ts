@@ -1,8 +1,9 @@
+import { WorkError } from '../../errors.js';
 import { hasKernel } from '../c-api.js';
-import { sparesTime } from '../convolution/planes.js';
 import { devices } from '../devices.js';
 import { attribute, float32Attribute, type OpAttribute, runOp, runOpWithOutputs } from '../native-backend.js';
 import { bindPlace } from '../place.js';
+import { isInference } from '../step-mode.js';
 import tf, { type Tensor, type Tensor1D, type Tensor4D, type Tensor5D } from '../tf.js';
 
 export interface NormOptions {
@@ -192,10 +193,7 @@ const fusedLayerNorm = '_MklLayerNorm';
  * @param beta  [C]
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon = 1e-5): T {
-  if (sparesTime.current() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm)) {
-    const rows = x.reshape([-1, x.shape.at(-1) as number]);
-    return runOp(fusedLayerNorm, [float32Attribute(), attribute.float('epsilon', epsilon)], [rows, gamma, beta]).reshape(x.shape) as T;
-  }
+  if (isInference() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm)) return fusedNorm(x, gamma, beta, epsilon);
   const op = tf.customGrad((...args) => {
     const [input, scale, shift, save] = args as unknown as [Tensor, Tensor1D, Tensor1D, (tensors: Tensor[]) => void];
     const centred = input.sub(input.mean(-1, true));
@@ -210,6 +208,21 @@ export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1
       return [dxHat.sub(dxHat.mean(-1, true)).sub(projected).mul(inverse), dy.mul(xHat).sum(rows), dy.sum(rows)];
     };
     return { value: normalised.mul(scale).add(shift), gradFunc: gradient };
+  });
+  return op(x, gamma, beta) as T;
+}
+
+/** The fused op, which has no gradient: asked for one, it says so. */
+function fusedNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon: number): T {
+  const op = tf.customGrad((...args) => {
+    const [input, scale, shift] = args as Tensor[];
+    const rows = (input as Tensor).reshape([-1, x.shape.at(-1) as number]);
+    const attributes = [float32Attribute(), attribute.float('epsilon', epsilon)];
+    const value = runOp(fusedLayerNorm, attributes, [rows, scale as Tensor, shift as Tensor]).reshape(x.shape);
+    const gradFunc = (): never => {
+      throw new WorkError("the layer norm of a step that is compiled for inference has no gradient: compile it with mode: 'training'");
+    };
+    return { value, gradFunc };
   });
   return op(x, gamma, beta) as T;
 }
