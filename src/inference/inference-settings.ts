@@ -1,11 +1,10 @@
 import { z } from 'zod';
-
-const voxels = z.int().min(1);
+import { sizeOfFile } from '../network/index.js';
 
 /** How whole scans are predicted: the section `inference` of a configuration. */
 export const inferenceSection = z.strictObject({
   /** Voxels [x, y, z]; absent: the crop's size. */
-  window: z.tuple([voxels, voxels, voxels]).readonly().optional(),
+  window: sizeOfFile.optional(),
   /** Share of a window that the next one covers again. */
   overlap: z.number().min(0).lt(1).default(0.5),
   /** How windows are weighed where they overlap: by a Gaussian around each one's centre, or all alike. */

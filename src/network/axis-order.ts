@@ -1,3 +1,5 @@
+import type { InOrder } from '../axes.js';
+
 /**
  * The one convention of axes. Everything outside the engine says [x, y, z], in the order of the axes of a NIfTI file: settings, messages,
  * weight files and exported models. MONAI, which reads a file as [x, y, z], means the same by its first, second and third axis.
@@ -8,10 +10,10 @@
  */
 
 /** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor: [z, y, x]. */
-export type SpatialSize = readonly [depth: number, height: number, width: number];
+export type SpatialSize = readonly [depth: number, height: number, width: number] & InOrder<'zyx'>;
 
 /** Voxels along the axes of a file, as users give and read them. */
-export type FileSize = readonly [x: number, y: number, z: number];
+export type FileSize = readonly [x: number, y: number, z: number] & InOrder<'xyz'>;
 
 /** [x, y, z] as the engine's [D, H, W]. */
 export const spatialSize = ([x, y, z]: FileSize): SpatialSize => [z, y, x];

@@ -23,7 +23,7 @@ export {
   networkShapes,
 } from './registry.js';
 export { readSafetensors, type WeightsContent, writeSafetensors } from './safetensors.js';
-export type { Channels } from './settings.js';
+export { type Channels, sizeOfFile } from './settings.js';
 export { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';

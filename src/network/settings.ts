@@ -1,7 +1,11 @@
 import { z } from 'zod';
+import type { FileSize } from './axis-order.js';
 
 /** At least one. */
 export const count = z.int().min(1);
+
+/** A size [x, y, z]: voxels, or tokens. */
+export const sizeOfFile: z.ZodType<FileSize> = z.tuple([count, count, count]).readonly();
 
 /** Share of elements that are dropped. */
 export const dropoutRate = z.number().min(0).lt(1);

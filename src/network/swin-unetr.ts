@@ -6,7 +6,7 @@ import type { Margins, Network, Parameters, Pass } from './network.js';
 import { convolution, type ParameterSpec } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
-import { count, dropoutRate, type NetworkConfig } from './settings.js';
+import { count, dropoutRate, type NetworkConfig, sizeOfFile } from './settings.js';
 import { type SwinTransformerConfig, swinTransformer, swinTransformerConstants, swinTransformerParameters } from './swin-transformer.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
@@ -23,7 +23,7 @@ export const swinUnetrSettings = z.strictObject({
   /** Attention heads of each stage. */
   numHeads: ofStages.default([3, 6, 12, 24]),
   /** Tokens of an attention window along [x, y, z]. */
-  window: z.tuple([count, count, count]).readonly().default([7, 7, 7]),
+  window: sizeOfFile.default([7, 7, 7]),
   /** 2: MONAI's `use_v2`, residual convolutions at the head of each stage. */
   version: z.union([z.literal(1), z.literal(2)]).default(1),
   /** Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its releases before 1.5. */

@@ -7,7 +7,7 @@ import type { KeptTokens, Margins, Network, Parameters, Pass } from './network.j
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
-import { count, dropoutRate, type NetworkConfig } from './settings.js';
+import { count, dropoutRate, type NetworkConfig, sizeOfFile } from './settings.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import {
   TOKEN_SIDE,
@@ -24,7 +24,7 @@ import { lengthOf } from './weight-shapes.js';
 export const unetrSettings = z.strictObject({
   name: z.literal('unetr'),
   /** Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16. */
-  imageSize: z.tuple([count, count, count]).readonly().default([96, 96, 96]),
+  imageSize: sizeOfFile.default([96, 96, 96]),
   /** Channels of the finest level of the decoder. */
   featureSize: count.default(16),
   /** Width of a token. */

@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { precisions } from '../engine/index.js';
 import { inferenceSection } from '../inference/index.js';
-import { networkSection } from '../network/index.js';
+import { networkSection, sizeOfFile } from '../network/index.js';
 import { methodSection } from '../pretext/index.js';
 import type { RunProgress } from './loop.js';
 
-const voxels = z.int().min(1);
 const share = z.number().min(0).max(1);
 
 /** Where the crops come from. */
@@ -15,7 +14,7 @@ const dataShape = {
   /** Names of datasets in it; absent: all. */
   datasets: z.array(z.string()).min(1).readonly().optional(),
   /** Voxels [x, y, z]. */
-  cropSize: z.tuple([voxels, voxels, voxels]).readonly(),
+  cropSize: sizeOfFile,
   /** Threads that make crops; batches do not depend on it. */
   workers: z.int().min(1).default(1),
   /** Batches made ahead of the step. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { tripleOf } from '../../volume/index.js';
 
 /*
  * One volume on disk, so that a crop is read without the rest:
@@ -13,7 +14,7 @@ export const magic = 'HYBMIMV1';
 /** Voxels along an axis of a chunk. */
 export const chunkSide = 32;
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = tripleOf(z.number());
 export const chunkedHeader = z.object({
   dtype: z.enum(['float32', 'uint8', 'uint16']),
   size: triple,

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import type { Volume } from '../../volume/index.js';
+import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import { preprocessingSchema } from '../prepare/preprocessing.js';
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = tripleOf(z.number());
 const grid = z.object({ size: triple, spacing: triple, affine: z.object({ rows: z.array(z.number()) }) });
 const intensityStatistics = z.object({
   min: z.number(),

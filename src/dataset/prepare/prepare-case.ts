@@ -70,8 +70,8 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       source: gridRecord(original),
       preprocessing,
       steps: preprocessingSteps(preprocessing),
-      resampledSize: [...image.grid.size],
-      cropStart: [...written.box.start],
+      resampledSize: image.grid.size,
+      cropStart: written.box.start,
       intensity: written.intensity,
       ...(written.zScores && { zScores: written.zScores }),
       classVoxels,
@@ -196,5 +196,5 @@ function channelOf<T extends ChunkedArray>(slab: T, channel: number, channels: n
 }
 
 function gridRecord({ size, spacing, affine }: Grid): PreparedCase['source'] {
-  return { size: [...size], spacing: [...spacing], affine: { rows: [...affine.rows] } };
+  return { size, spacing, affine: { rows: [...affine.rows] } };
 }

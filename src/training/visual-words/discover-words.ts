@@ -10,7 +10,7 @@ import { jsonOrUndefined } from '../../json.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, readWeights } from '../../network/index.js';
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
-import type { Triple } from '../../volume/index.js';
+import { type Triple, tripleOf } from '../../volume/index.js';
 import type { RunProgress } from '../loop.js';
 import { pretrainingTask } from '../pretraining-task.js';
 import { carryOut } from '../run.js';
@@ -36,7 +36,7 @@ export interface WordDiscovery {
   readonly signal?: AbortSignal | undefined;
 }
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = tripleOf(z.number());
 const instances = z.array(z.object({ caseId: z.string(), start: triple }));
 const wordsFile = z.object({
   schema: z.literal(1),
