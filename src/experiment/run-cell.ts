@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
-import type { Evaluation } from '../evaluation/index.js';
+import { type Evaluation, readEvaluation } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
 import { type TableNumber, writeEvaluation } from '../report/index.js';
@@ -119,7 +119,7 @@ async function evaluateOnce(
   { onNote, signal }: CellOptions,
 ): Promise<Evaluation> {
   const file = join(run, `evaluation-${split}.json`);
-  if (existsSync(file)) return JSON.parse(await readFile(file, 'utf8')) as Evaluation;
+  if (existsSync(file)) return readEvaluation(file);
   onNote?.(`evaluating ${title} on the ${split} cases`);
   const evaluation = await evaluateRun({ run, split, task: title, signal });
   await writeEvaluation(file, evaluation);
