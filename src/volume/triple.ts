@@ -1,7 +1,10 @@
 /** Three numbers in file order `[x, y, z]`. */
 export type Triple = readonly [number, number, number];
 
-/** An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a check. */
+/**
+ * An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a
+ * check.
+ */
 export type Axis = 0 | 1 | 2;
 
 /** The three axes, `[x, y, z]`. */
