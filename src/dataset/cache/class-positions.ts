@@ -82,9 +82,8 @@ function countValues(part: ArrayLike<number>, counts: Uint32Array): void {
 function notePositions(part: ArrayLike<number>, first: number, { kept, passed, awaited }: Found): void {
   for (let i = 0; i < part.length; i++) {
     const value = part[i]!;
-    if (value === 0) continue;
-    const rank = passed[value]!++;
-    if (rank === awaited[value]) awaited[value] = keepPosition(kept, value, first + i);
+    if (value === 0 || passed[value]!++ !== awaited[value]) continue;
+    awaited[value] = keepPosition(kept, value, first + i);
   }
 }
 
