@@ -88,7 +88,8 @@ const folderDataset = z.strictObject({
 });
 
 const dataset = z.discriminatedUnion('layout', [filesDataset, msdDataset, releaseDataset, nnunetDataset, folderDataset]);
-const datasetFile = z.strictObject({
+/** A dataset index as it is written. */
+export const datasetFileSchema = z.strictObject({
   $schema: z.string().optional(),
   schema: z.literal(1),
   seed: z.int().min(0).default(0),
@@ -104,7 +105,7 @@ export type MsdDataset = z.infer<typeof msdDataset>;
 export type ReleaseDataset = z.infer<typeof releaseDataset>;
 export type NnunetDataset = z.infer<typeof nnunetDataset>;
 export type FolderDataset = z.infer<typeof folderDataset>;
-export type DatasetFile = z.infer<typeof datasetFile> & {
+export type DatasetFile = z.infer<typeof datasetFileSchema> & {
   /** Path of the file itself: relative paths start at its folder, errors name it. */
   readonly file: string;
 };
@@ -118,7 +119,7 @@ export async function readDatasetFile(file: string): Promise<DatasetFile> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(`dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`, { file }, { cause });
   });
-  const parsed = datasetFile.safeParse(parseJson(text, file));
+  const parsed = datasetFileSchema.safeParse(parseJson(text, file));
   if (parsed.success) return { ...parsed.data, file };
   const { field, message } = firstIssue(parsed.error);
   throw new UsageError(`${file}: ${field === '' ? '' : `${field}: `}${message}`, { file, field });
