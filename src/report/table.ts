@@ -1,3 +1,4 @@
+import { entryOf, itemAt } from '../at.js';
 import type { Evaluation } from '../evaluation/index.js';
 
 /** A row of a table: a method, and what it reached. */
@@ -12,9 +13,9 @@ export function evaluationCells(rows: readonly TableRow[]): { readonly header: r
   const header = ['method', ...classes.map((name) => `${name} Dice`), 'mean Dice', ...classes.map((name) => `${name} HD95`), 'mean HD95'];
   const body = rows.map(({ name, evaluation: { perClass, mean } }) => [
     name,
-    ...classes.map((label) => percent(perClass[label]!.dice.mean)),
+    ...classes.map((label) => percent(entryOf(perClass, label).dice.mean)),
     percent(mean.dice.overClasses),
-    ...classes.map((label) => millimetres(perClass[label]!.hd95.mean)),
+    ...classes.map((label) => millimetres(entryOf(perClass, label).hd95.mean)),
     millimetres(mean.hd95.overClasses),
   ]);
   return { header, body };
@@ -24,14 +25,15 @@ export function evaluationCells(rows: readonly TableRow[]): { readonly header: r
 export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const escaped = (cells: readonly string[]) => cells.map((cell) => cell.replaceAll('|', '\\|'));
   const [header, body] = [escaped(titles), rows.map(escaped)];
-  const widths = header.map((title, i) => body.reduce((width, row) => Math.max(width, row[i]!.length), title.length));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
+  const widths = header.map((title, i) => body.reduce((width, row) => Math.max(width, itemAt(row, i).length), title.length));
+  const padded = (cell: string, i: number) => (i === 0 ? cell.padEnd(itemAt(widths, i)) : cell.padStart(itemAt(widths, i)));
+  const line = (cells: readonly string[]) => `| ${cells.map(padded).join(' | ')} |`;
   const rule = `|${widths.map((width, i) => (i === 0 ? `:${'-'.repeat(width + 1)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
   return [line(header), rule, ...body.map(line)].join('\n');
 }
 
-/** Dice as the paper prints it. */
+/** Dice in percent as the paper prints it; what is undefined is a dash. */
 export const percent = (value: number | null): string => (value === null ? '-' : (100 * value).toFixed(2));
 
+/** A distance in mm as the paper prints it; what is undefined is a dash. */
 export const millimetres = (value: number | null): string => (value === null ? '-' : value.toFixed(2));

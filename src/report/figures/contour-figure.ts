@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { DataError, UsageError } from '../../errors.js';
 import type { EvaluatedClass } from '../../evaluation/index.js';
-import { applyAffine, type Triple, type Volume } from '../../volume/index.js';
+import { applyAffine, mapAxes, type Volume } from '../../volume/index.js';
 import { type ContourPanel, contourRow } from './contour-rows.js';
 import { contourSvg } from './contour-svg.js';
 import type { Plane } from './slice.js';
@@ -64,7 +64,7 @@ const toleranceVoxels = 0.05;
 
 /** mm between the corners of two grids of one size, where they lie furthest apart. */
 function cornersApart(a: Volume, b: Volume): number {
-  const corners = Array.from({ length: 8 }, (_, i) => a.size.map((n, axis) => ((i >> axis) & 1) * (n - 1)) as unknown as Triple);
+  const corners = Array.from({ length: 8 }, (_, i) => mapAxes(a.size, (n, axis) => ((i >> axis) & 1) * (n - 1)));
   return Math.max(
     ...corners.map((corner) => {
       const [p, q] = [applyAffine(a.affine, corner), applyAffine(b.affine, corner)];

@@ -1,3 +1,5 @@
+import { byteAt, itemAt } from '../../at.js';
+
 /** A pixel mask, row by row from the top left; 1 is inside. */
 export interface PixelMask {
   readonly width: number;
@@ -38,12 +40,12 @@ function contourLoops(mask: PixelMask): Point[][] {
  * right, so that every point starts one segment and ends one.
  */
 function segmentsByStart({ width, height, values }: PixelMask): Map<number, number> {
-  const inside = (x: number, y: number) => (x >= 0 && y >= 0 && x < width && y < height ? values[y * width + x]! : 0);
+  const inside = (x: number, y: number) => (x >= 0 && y >= 0 && x < width && y < height ? byteAt(values, y * width + x) : 0);
   const next = new Map<number, number>();
   for (let y = -1; y < height; y++) {
     for (let x = -1; x < width; x++) {
       const corners = inside(x, y) | (inside(x + 1, y) << 1) | (inside(x + 1, y + 1) << 2) | (inside(x, y + 1) << 3);
-      for (const [from, to] of segments[corners]!) next.set(keyOf(x, y, from), keyOf(x, y, to));
+      for (const [from, to] of itemAt(segments, corners)) next.set(keyOf(x, y, from), keyOf(x, y, to));
     }
   }
   return next;
@@ -91,13 +93,14 @@ const pointOf = (key: number): Point => [(key % rowOfKeys) / 2, Math.floor(key /
 
 /** A closed curve through the middles of a polygon's sides, with its corners as control points. */
 function roundedPath(corners: readonly Point[]): string {
+  const corner = (i: number) => itemAt(corners, i % corners.length);
   const middle = (i: number) => {
-    const [[ax, ay], [bx, by]] = [corners[i]!, corners[(i + 1) % corners.length]!];
+    const [[ax, ay], [bx, by]] = [corner(i), corner(i + 1)];
     return `${rounded((ax + bx) / 2)} ${rounded((ay + by) / 2)}`;
   };
   const curves = corners.map((_, i) => {
-    const [x, y] = corners[(i + 1) % corners.length]!;
-    return `Q${rounded(x)} ${rounded(y)} ${middle((i + 1) % corners.length)}`;
+    const [x, y] = corner(i + 1);
+    return `Q${rounded(x)} ${rounded(y)} ${middle(i + 1)}`;
   });
   return `M${middle(0)}${curves.join('')}Z`;
 }

@@ -83,7 +83,9 @@ function scoresPanel(validations: readonly ProgressValidation[]): ScoresPanel | 
 
 /** Where the value is a number; a class that no validated case has is null. */
 function valuesNamed(name: string, validations: readonly ProgressValidation[]): StepValue[] {
-  return validations.flatMap(({ step, validation: { [name]: value } }) => (Number.isFinite(value) ? [{ step, value: value as number }] : []));
+  return validations.flatMap(({ step, validation: { [name]: value } }) =>
+    typeof value === 'number' && Number.isFinite(value) ? [{ step, value }] : [],
+  );
 }
 
 /** `crossEntropy` as `cross entropy`. */

@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { itemAt } from '../../at.js';
 import type { CurvePanel, ProgressPanels, ScoresPanel } from './progress-panels.js';
 import { figureFont, textWidth } from './svg-to-png.js';
 import { axisFromZero, lossAxis, type ValueAxis } from './value-axis.js';
@@ -29,11 +30,17 @@ export const colours = {
   learningRate: '#2b8a5a',
 };
 
-/** Of validation values; they tell apart on white, and neighbours differ in lightness too. The mean, where there is one, is dark. */
-export const scoreColours = [
+/**
+ * Of validation values. They can be told apart on white, and neighbours differ in lightness too. The mean, where there is one,
+ * is dark.
+ */
+const scoreColours = [
   ...['#1f77b4', '#ff7f0e', '#2ca02c', '#d62728', '#9467bd', '#17a2b8', '#e377c2'],
   ...['#8c6d31', '#7f7f7f', '#bcbd22', '#0b4f8a', '#f4a582', '#66c2a5', '#a50f15'],
 ];
+
+/** The colour of a class or a run by its place; the colours begin again after the last. */
+export const scoreColour = (i: number): string => itemAt(scoreColours, i % scoreColours.length);
 
 /** The Vega-Lite picture of a run: the total loss above, its terms and the learning rate in columns, validation scores below. */
 export function progressSpec({ lastStep, total, terms, learningRate, scores }: ProgressPanels, title: string): TopLevelSpec {
@@ -93,7 +100,7 @@ function scoresPanel({ title, names, values }: ScoresPanel, lastStep: number): P
   const size = { width: layout.width - legendWidth, height: Math.max(layout.largeHeight, layout.legendRow * names.length) };
   const domain: [number, number] | undefined = values.every(({ value }) => value >= 0 && value <= 1) ? [0, 1] : undefined;
   const classes = names.filter((name) => name !== 'mean');
-  const range = names.map((name) => (name === 'mean' ? colours.text : scoreColours[classes.indexOf(name) % scoreColours.length]!));
+  const range = names.map((name) => (name === 'mean' ? colours.text : scoreColour(classes.indexOf(name))));
   return {
     title,
     ...size,

@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { itemAt } from '../../at.js';
 import { byClasses, type ReportEvaluation, type SpeedResult } from '../page/report-content.js';
-import { colours, figureStyle, scoreColours } from './progress-spec.js';
+import { colours, figureStyle, scoreColour } from './progress-spec.js';
 
 /** A figure of a report: what draws it, and what it says in words. */
 export interface ReportFigure {
@@ -30,7 +31,7 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
     ),
   );
   if (values.length === 0) return undefined;
-  const { classes } = members[0]!.evaluation;
+  const { classes } = itemAt(members, 0).evaluation;
   const perClass = Math.max(26, 16 * names.length);
   return {
     id: `dice-over-cases-${number}`,
@@ -126,11 +127,11 @@ export function speedFigure(results: readonly SpeedResult[]): ReportFigure | und
       data: { values },
       layer: [
         {
-          mark: { type: 'bar', color: scoreColours[0]!, opacity: 0.75, size: 16 },
+          mark: { type: 'bar', color: scoreColour(0), opacity: 0.75, size: 16 },
           encoding: { x: { field: 'seconds', type: 'quantitative', axis: { title: 'seconds, median; line: fastest to slowest', grid: true } }, y },
         },
         {
-          mark: { type: 'rule', color: scoreColours[1]!, strokeWidth: 2 },
+          mark: { type: 'rule', color: scoreColour(1), strokeWidth: 2 },
           encoding: { x: { field: 'low', type: 'quantitative' }, x2: { field: 'high' }, y },
         },
       ],
@@ -142,7 +143,7 @@ const colourOf = (names: readonly string[]) =>
   ({
     field: 'name',
     type: 'nominal',
-    scale: { domain: [...names], range: names.map((_, i) => scoreColours[i % scoreColours.length]!) },
+    scale: { domain: [...names], range: names.map((_, i) => scoreColour(i)) },
     legend: { title: null, orient: 'bottom', columns: 1 },
   }) as const;
 

@@ -1,3 +1,5 @@
+import { itemAt } from '../../at.js';
+
 /** Neighbouring steps as one point of a curve. */
 export interface SeriesPoint {
   /** The middle of the steps that the point stands for. */
@@ -34,14 +36,14 @@ export function seriesPoints(values: readonly StepValue[]): SeriesPoint[] {
 /** At most `most` of the items, evenly spread, the last among them. */
 export function evenlySpread<T>(items: readonly T[], most: number): T[] {
   const count = Math.min(most, items.length);
-  return Array.from({ length: count }, (_, i) => items[Math.ceil(((i + 1) * items.length) / count) - 1]!);
+  return Array.from({ length: count }, (_, i) => itemAt(items, Math.ceil(((i + 1) * items.length) / count) - 1));
 }
 
 /** Mean and range of some steps; there is at least one. */
 function summary(values: readonly StepValue[]) {
   let [sum, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { value } of values) [sum, low, high] = [sum + value, Math.min(low, value), Math.max(high, value)];
-  return { step: (values[0]!.step + values.at(-1)!.step) / 2, mean: sum / values.length, low, high };
+  return { step: (itemAt(values, 0).step + itemAt(values, values.length - 1).step) / 2, mean: sum / values.length, low, high };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { itemAt } from '../../at.js';
 import { escapeXml } from '../figures/svg-to-png.js';
 import type { PaperCell, PaperTable } from '../paper/paper-table.js';
 import { evaluationCells, millimetres, percent } from '../table.js';
@@ -40,13 +41,15 @@ export function evaluationTablesHtml(evaluations: readonly ReportEvaluation[]): 
   return byClasses(evaluations)
     .map((members) => {
       const { header, body } = evaluationCells(members);
-      const caption = `Means over cases, then over classes: ${members[0]!.evaluation.classes.join(', ')}; Dice in %, HD95 in mm`;
-      const counted = members.map(({ evaluation }) => String(evaluation.cases.length));
-      const missed = members.map(({ evaluation }) => String(Object.values(evaluation.perClass).reduce((sum, { nMissed }) => sum + nMissed, 0)));
+      const caption = `Means over cases, then over classes: ${itemAt(members, 0).evaluation.classes.join(', ')}; Dice in %, HD95 in mm`;
+      const counts = members.map(({ evaluation: { cases, perClass } }) => {
+        const missed = Object.values(perClass).reduce((sum, { nMissed }) => sum + nMissed, 0);
+        return [String(cases.length), String(missed)];
+      });
       return sortableTable(
         caption,
         [...header, 'cases', 'missed'],
-        body.map((row, i) => ({ cells: [...row, counted[i]!, missed[i]!].map((text) => ({ text })) })),
+        body.map((row, i) => ({ cells: [...row, ...itemAt(counts, i)].map((text) => ({ text })) })),
       );
     })
     .join('');

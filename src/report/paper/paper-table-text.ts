@@ -13,7 +13,7 @@ export function paperTableLatex({ number, caption, header, rows, notes }: PaperT
   const labelled = rows[0]?.labels.length ?? 1;
   const line = (cells: readonly string[]) => `${cells.join(' & ')} \\\\`;
   const body = rows.flatMap((row, i) => [
-    ...(i > 0 && rows[i - 1]!.published && !row.published ? ['\\hline'] : []),
+    ...(rows[i - 1]?.published && !row.published ? ['\\hline'] : []),
     line([...rowLabels(row).map(escapeLatex), ...row.cells.map(latexCell)]),
   ]);
   return [
