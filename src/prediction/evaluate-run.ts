@@ -1,13 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PreparedCase, readPreparedIndex, selectCases, toClassValues, withFold } from '../dataset/index.js';
+import { entryOf, itemAt } from '../at.js';
+import { type PreparedCase, readPreparedIndex, selectCases, withFold } from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import { type CaseResult, defaultFurtherMetrics, type Evaluation, evaluateCase, type FurtherMetrics, summarise } from '../evaluation/index.js';
 import { predictCase } from '../inference/index.js';
 import { softwareVersions } from '../package-version.js';
 import { foldOf } from '../training/index.js';
-import { readVolume, writeNifti } from '../volume/index.js';
+import { writeNifti } from '../volume/index.js';
 import { openRunWeights, readFinetunedRun } from '../weights/index.js';
+import { readReference } from './read-reference.js';
 
 export interface RunEvaluation {
   /** Folder of a fine-tuning run. */
@@ -50,21 +52,21 @@ export async function evaluateRun({
   try {
     await mkdir(join(run, 'predictions'), { recursive: true });
     const files = predictionFiles(run, cases);
-    const evaluated = scheme.names.map((name, i) => ({ name, values: scheme.values[i]! }));
+    const evaluated = scheme.names.map((name, i) => ({ name, values: itemAt(scheme.values, i) }));
     const results: CaseResult[] = [];
     for (const prepared of cases) {
       signal?.throwIfAborted();
       if (prepared.sourceLabel === undefined) {
-        throw new DataError(`case ${prepared.id} of the split "${split}" has no label to evaluate against: give it one in the dataset index`, {
+        const remedy = 'give it one in the dataset index';
+        throw new DataError(`case ${prepared.id} of the split "${split}" has no label to evaluate against: ${remedy}`, {
           field: 'label',
         });
       }
       const scan = { images: prepared.sourceImages, preprocessing: prepared.preprocessing, scheme, watch: { signal } };
       const { label } = await predictCase(opened.predictor, scan);
-      const prediction = files.get(prepared.id)!;
+      const prediction = entryOf(files, prepared.id);
       await writeNifti(prediction, label);
-      const { classes } = index.datasets[prepared.dataset]!;
-      const reference = toClassValues(await readVolume(prepared.sourceLabel), classes, prepared.labelMap, prepared.sourceLabel);
+      const reference = await readReference(index, prepared);
       results.push(evaluateCase(prepared.id, label, reference, evaluated, { prediction, reference: prepared.sourceLabel }, further));
       onCase?.(prepared.id, results.length, cases.length);
     }

@@ -52,16 +52,18 @@ export async function predictScans({ opened, input, out, withLogits, onProgress,
       onProgress?.(name, i + 1, scans.length, error.message);
     }
   }
-  if (problems.length === 0) return written;
+  const [problem] = problems;
+  if (problem === undefined) return written;
   throw new DataError(
-    `${problems.length} of ${scans.length} scans could not be predicted, the others were; the first: ${problems[0]!.message}`,
-    problems[0]!.facts,
+    `${problems.length} of ${scans.length} scans could not be predicted, the others were; the first: ${problem.message}`,
+    problem.facts,
   );
 }
 
 async function listScans(input: readonly string[], out: string, channels: number): Promise<Scan[]> {
   const isFile = /\.nii(\.gz)?$/.test(out);
-  const [first] = input as [string];
+  const [first] = input;
+  if (first === undefined) throw new UsageError('--input names no scan: give a file or a folder', { field: '--input' });
   const folder = (await stat(first).catch(() => undefined))?.isDirectory() === true;
   if (!folder) {
     const name = caseName(first, input.length > 1);

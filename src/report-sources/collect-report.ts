@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../errors.js';
+import { itemAt } from '../at.js';
+import { DataError, errorCode } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
 import type { ReportCase, ReportContent, ReportEvaluation, ReportRun, SpeedResult, TableNumber } from '../report/index.js';
 import { readMetrics, readRunConfig } from '../training/index.js';
@@ -48,7 +49,7 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       if (measured.success) speed.push(...measured.data.results.map(speedResult));
       if (!evaluation.success) {
         if (/^evaluation.*\.json$/.test(name))
-          notes.push(`${file} is no evaluation: ${evaluation.error.issues[0]!.path.join('.') || 'JSON'} is wrong`);
+          notes.push(`${file} is no evaluation: ${itemAt(evaluation.error.issues, 0).path.join('.') || 'JSON'} is wrong`);
         continue;
       }
       const split = /^evaluation-(training|validation|test)\.json$/.exec(name)?.[1];
@@ -61,9 +62,8 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
   }
   if (runs.length + evaluations.length + speed.length > 0)
     return { title: `Report of ${basename(resolve(from))}`, runs, evaluations, speed, cases, notes };
-  throw new DataError(`${from} holds nothing to report: run folders, files that "hybridmim evaluate" wrote, or measurements of speed are expected`, {
-    file: from,
-  });
+  const results = 'run folders, files that "hybridmim evaluate" wrote, or measurements of speed';
+  throw new DataError(`${from} holds nothing to report: ${results} are expected`, { file: from });
 }
 
 interface ResultFolder {
@@ -74,8 +74,9 @@ interface ResultFolder {
 
 /** A folder and those within, by path. */
 async function resultFolders(path: string): Promise<ResultFolder[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`the folder ${path} cannot be read (${cause.code}): give --from a folder with run folders`, { file: path }, { cause });
+  const entries = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
+    const reason = `the folder ${path} cannot be read (${errorCode(cause)})`;
+    throw new DataError(`${reason}: give --from a folder with run folders`, { file: path }, { cause });
   });
   const sorted = entries.toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   const inner = sorted.filter((entry) => entry.isDirectory() && !skipped.has(entry.name) && !entry.name.startsWith('.'));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Evaluation } from '../evaluation/index.js';
 
 const number = z.number().nullable();
 const spread = z.object({ mean: number, std: number, n: z.int() });
@@ -20,6 +21,9 @@ export const evaluationFile = z
     mean: z.object({ dice: means, hd95: means }),
   })
   .refine(({ classes, perClass }) => classes.every((name) => Object.hasOwn(perClass, name)), { path: ['perClass'] });
+
+/** Whether a value that was read from a file has the form of an evaluation, as `hybridmim evaluate` writes it. */
+export const isEvaluation = (value: unknown): value is Evaluation => evaluationFile.safeParse(value).success;
 
 /** What `benchmark-speed --json` writes, as far as a report shows it. */
 export const speedFile = z.object({
