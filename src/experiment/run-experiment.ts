@@ -117,8 +117,9 @@ export async function prepareExperiment({
     ...(onPrepare && { onProgress: onPrepare }),
     ...(signal && { signal }),
   });
-  if (skipped.length === 0) return prepared;
-  const { id, reason, file } = skipped[0]!;
+  const [first] = skipped;
+  if (first === undefined) return prepared;
+  const { id, reason, file } = first;
   if (typeof config.datasets === 'string') {
     onNote?.(`${skipped.length} cases cannot be used, the first, ${id}, because ${reason}; the experiment goes on without them`);
     return prepared;
