@@ -23,7 +23,7 @@ export interface Command<F> {
 
 /** The command as yargs takes it. */
 export function commandModule<F>({ command, describe, flags, run }: Command<F>, context: Context): CommandModule<object, F> {
-  return { command, describe, builder: (yargs) => flags(yargs as Argv), handler: (parsed) => run(parsed as F, context) };
+  return { command, describe, builder: (yargs) => flags(yargs), handler: (parsed) => run(parsed as F, context) };
 }
 
 export function openContext(): Context {

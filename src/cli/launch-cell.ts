@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { itemAt } from '../at.js';
 import { InterruptedError, WorkError } from '../errors.js';
 import type { Cell } from '../experiment/index.js';
 import type { Terminal } from './terminal.js';
@@ -12,12 +13,12 @@ import type { Terminal } from './terminal.js';
 export function launchCell(command: readonly string[], terminal: Terminal, signal: AbortSignal): (cell: Cell) => Promise<void> {
   return ({ id, title }) =>
     new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [process.argv[1]!, ...command, '--only', id, '--json'], {
+      const child = spawn(process.execPath, [itemAt(process.argv, 1), ...command, '--only', id, '--json'], {
         stdio: ['ignore', 'ignore', 'pipe'],
         detached: true,
       });
       let last = '';
-      createInterface({ input: child.stderr! }).on('line', (line) => {
+      createInterface({ input: child.stderr }).on('line', (line) => {
         last = line;
         terminal.line(`${id}: ${line}`);
       });

@@ -1,4 +1,5 @@
 import { MultiBar, Presets } from 'cli-progress';
+import { itemAt } from '../at.js';
 
 /** Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go to standard output. */
 export interface Terminal {
@@ -84,9 +85,10 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
 function paceOf(total: number, from: number): (done: number) => string {
   const recent = [{ done: from, at: performance.now() }];
   return (done) => {
-    recent.push({ done, at: performance.now() });
+    const last = { done, at: performance.now() };
+    recent.push(last);
     if (recent.length > RECENT) recent.shift();
-    const [first, last] = [recent[0]!, recent.at(-1)!];
+    const first = itemAt(recent, 0);
     if (last.done === first.done) return '';
     const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
     const rate = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;

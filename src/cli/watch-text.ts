@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { MetricsLine, RunStatus, StepLine } from '../training/index.js';
 import { duration } from './terminal.js';
 
@@ -31,14 +32,14 @@ function stepLine(run: string, step: number, steps: number | undefined): string 
 function lossLine(done: readonly StepLine[], width: number): string {
   const losses = done.map(({ loss }) => loss);
   const now = mean(losses.slice(-recentSteps)).toPrecision(4);
-  const text = ` ${losses[0]!.toPrecision(4)} at first, ${now} now`;
+  const text = ` ${itemAt(losses, 0).toPrecision(4)} at first, ${now} now`;
   return `loss  ${sparkline(losses, Math.min(60, width - text.length - 7))}${text}`;
 }
 
 function rateLine(done: readonly StepLine[], steps: number | undefined): string {
   const recent = done.slice(-recentSteps);
   const [seconds, waiting] = [mean(recent.map((line) => line.seconds)), mean(recent.map(({ waitSeconds }) => waitSeconds))];
-  const left = steps === undefined ? '' : `, ${duration(seconds * (steps - done.at(-1)!.step))} left`;
+  const left = steps === undefined ? '' : `, ${duration(seconds * (steps - itemAt(done, done.length - 1).step))} left`;
   return `rate  ${seconds.toPrecision(3)} s a step, ${Math.round((100 * waiting) / Math.max(seconds, 1e-9))} % of it waiting for data${left}`;
 }
 
@@ -56,7 +57,7 @@ export function sparkline(values: readonly number[], width: number): string {
   const means = Array.from({ length: cells }, (_, i) => cellMean(i));
   const [low, high] = [Math.min(...means), Math.max(...means)];
   const scale = high > low ? (bars.length - 1) / (high - low) : 0;
-  return means.map((value) => bars[Math.round((value - low) * scale)]!).join('');
+  return means.map((value) => itemAt(bars, Math.round((value - low) * scale))).join('');
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os';
+import { itemAt } from '../at.js';
 import { devices, type Precision, tensorflow } from '../engine/index.js';
 import { UsageError, WorkError } from '../errors.js';
 import { askProcess, workerEntry } from '../threads/index.js';
@@ -116,7 +117,7 @@ function sorted(settings: readonly SpeedSetting[]): { possible: SpeedSetting[]; 
 function resultOf({ network, method, precision, region, crop, batch }: SpeedSetting, found: readonly MeasuredSteps[], rate: number): SpeedResult {
   const times = found.flatMap(({ stepMs }) => stepMs).toSorted((a, b) => a - b);
   const middle = times.length / 2;
-  const median = ((times[Math.ceil(middle) - 1] as number) + (times[Math.floor(middle)] as number)) / 2;
+  const median = (itemAt(times, Math.ceil(middle) - 1) + itemAt(times, Math.floor(middle))) / 2;
   const multiplyAdds = found[0]?.multiplyAdds ?? 0;
   return {
     network: network.name,
@@ -125,7 +126,7 @@ function resultOf({ network, method, precision, region, crop, batch }: SpeedSett
     region,
     crop,
     batch,
-    stepMs: { median, min: times[0] as number, max: times.at(-1) as number },
+    stepMs: { median, min: itemAt(times, 0), max: itemAt(times, times.length - 1) },
     compileMs: Math.min(...found.map(({ compileMs }) => compileMs)),
     peakBytes: Math.max(...found.map(({ peakBytes }) => peakBytes)),
     multiplyAdds,

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings, overridesOf, predictConfig } from '../config/index.js';
 import { type NamedArrays, savedModel, type Tensor5D, tf } from '../engine/index.js';
-import { DataError, UsageError } from '../errors.js';
+import { DataError, errorCode, UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
 import {
   AXIS_ORDER,
@@ -163,9 +163,9 @@ export const SAVED_MODEL_FACTS = join('assets.extra', 'hybridmim.json');
  */
 async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple, facts: object): Promise<void> {
   const pass = { training: false, dropoutKey: 0 };
-  const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]) as Tensor5D;
+  const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]);
   const model = savedModel(
-    (images, parameters) => turned(network.decode(network.encode(turned(images as Tensor5D), parameters, pass), parameters, pass)),
+    (images, parameters) => turned(network.decode(network.encode(turned(images), parameters, pass), parameters, pass)),
     values,
     [1, ...size, network.inChannels],
   );
@@ -177,10 +177,6 @@ async function writeSavedModel(folder: string, network: Network, values: NamedAr
     await rename(partial, folder);
   } catch (cause) {
     await rm(partial, { recursive: true, force: true });
-    throw new DataError(
-      `the folder ${folder} cannot be written (${(cause as NodeJS.ErrnoException).code}): name one that is not there yet`,
-      { file: folder },
-      { cause },
-    );
+    throw new DataError(`the folder ${folder} cannot be written (${errorCode(cause)}): name one that is not there yet`, { file: folder }, { cause });
   }
 }

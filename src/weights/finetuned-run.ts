@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { inferenceSection } from '../config/index.js';
 import { DataError } from '../errors.js';
 import { readRunConfig } from '../training/index.js';
@@ -33,6 +34,7 @@ export function runWeights(run: string, checkpoint?: 'best' | 'last'): string {
 export async function readFinetunedRun(run: string): Promise<FinetunedRun> {
   const parsed = runFacts.safeParse(await readRunConfig(run));
   if (parsed.success) return parsed.data;
-  const field = parsed.error.issues[0]!.path.join('.');
-  throw new DataError(`${join(run, 'config.yaml')} is no configuration of a fine-tuning run: ${field} is missing or wrong`, { file: run, field });
+  const field = itemAt(parsed.error.issues, 0).path.join('.');
+  const file = join(run, 'config.yaml');
+  throw new DataError(`${file} is no configuration of a fine-tuning run: ${field} is missing or wrong`, { file: run, field });
 }

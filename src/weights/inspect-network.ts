@@ -1,5 +1,5 @@
 import { loadSettings, predictConfig } from '../config/index.js';
-import { countMultiplyAdds, type Tensor5D } from '../engine/index.js';
+import { countMultiplyAdds } from '../engine/index.js';
 import { elementCount, makeNetwork, type NetworkName, spatialSize, toPyTorchShape } from '../network/index.js';
 import type { Triple } from '../volume/index.js';
 
@@ -43,7 +43,7 @@ export function inspectNetwork({ network: name, set, inChannels, outChannels, si
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   const pass = { training: false, dropoutKey: 0 };
   const multiplyAdds = countMultiplyAdds(
-    (images, values) => network.decode(network.encode(images as Tensor5D, values, pass), values, pass),
+    (images, values) => network.decode(network.encode(images, values, pass), values, pass),
     Object.fromEntries(network.specs.map(({ name: of, shape }) => [of, shape])),
     [1, ...spatialSize(size), inChannels],
   );
