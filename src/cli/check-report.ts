@@ -3,7 +3,10 @@ import type { CheckedDataset, CheckOptions, CheckResult, Finding } from '../data
 import type { Context } from './context.js';
 import { countingBar } from './terminal.js';
 
-/** `prepare --check`: checks, prints what was found, and sets the exit code: 3 when `prepare` would skip a case, else 0. */
+/**
+ * `prepare --check`: checks, prints what was found, and sets the exit code: 3 when `prepare` would skip a
+ * case, else 0.
+ */
 export async function checkAndReport(options: Omit<CheckOptions, 'signal' | 'onProgress'>, json: boolean, context: Context): Promise<void> {
   const { checkDatasets } = await import('../dataset/index.js');
   const count = countingBar(context.terminal, 'check');

@@ -13,7 +13,10 @@ export interface Context {
   result(record: object, text: string, json: boolean): void;
 }
 
-/** One subcommand: its flags, and what runs. Modules of the engine are imported inside `run`, so that help and errors come at once. */
+/**
+ * One subcommand: its flags, and what runs. Modules of the engine are imported inside `run`, so that help and
+ * errors come at once.
+ */
 export interface Command<F> {
   readonly command: string;
   readonly describe: string;
@@ -26,6 +29,7 @@ export function commandModule<F>({ command, describe, flags, run }: Command<F>, 
   return { command, describe, builder: (yargs) => flags(yargs), handler: (parsed) => run(parsed as F, context) };
 }
 
+/** The context of one call: progress on standard error, results on standard output. */
 export function openContext(): Context {
   const terminal = openTerminal(process.stderr);
   let signal: AbortSignal | undefined;

@@ -35,18 +35,21 @@ export function environmentChecks(): Check[] {
   return [nodeCheck(process.versions.node), platformCheck(process.platform, process.arch), diskCheck(freeDisk()), memoryCheck(freemem(), totalmem())];
 }
 
+/** Whether Node's version, such as `22.3.0`, is one that the program runs on. */
 export function nodeCheck(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const ok = major > 20 || (major === 20 && minor >= 19);
   return { name: 'node', ok, message: `Node ${version}`, remedy: ok ? null : 'install the newest Node 20, or a later one' };
 }
 
+/** Whether there is a TensorFlow for the platform and processor, as Node names them: `linux`, `x64`. */
 export function platformCheck(platform: string, arch: string): Check {
   const proved = platform === 'linux' && arch === 'x64';
   const message = `${platform} ${arch}${proved ? '' : ', on which this program is untested'}`;
   return { name: 'platform', ok: true, message, remedy: proved ? null : 'on trouble, use Linux x86-64, on which it is tested' };
 }
 
+/** Whether there is disk space for a run; `freeBytes` of the working folder's disk. */
 export function diskCheck(freeBytes: number): Check {
   const ok = freeBytes > 5 * 2 ** 30;
   return {
@@ -57,6 +60,7 @@ export function diskCheck(freeBytes: number): Check {
   };
 }
 
+/** Whether there is memory for a training step of the paper's sizes. */
 export function memoryCheck(freeBytes: number, totalBytes: number): Check {
   const ok = freeBytes > 4 * 2 ** 30;
   return {
@@ -69,7 +73,9 @@ export function memoryCheck(freeBytes: number, totalBytes: number): Check {
   };
 }
 
-/** Loads TensorFlow and computes with it: a compiled convolution in both precisions against a sum done here. */
+/**
+ * Loads TensorFlow and computes with it: a compiled convolution in both precisions against a sum done here.
+ */
 export async function runtimeChecks(): Promise<RuntimeChecks> {
   const threads = availableParallelism();
   const engine = await import('../engine/index.js').catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));

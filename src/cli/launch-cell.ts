@@ -6,7 +6,8 @@ import type { Cell } from '../experiment/index.js';
 import type { Terminal } from './terminal.js';
 
 /**
- * Carries cells out in processes of their own, which call this program again for one cell; what they say is shown with the cell's name.
+ * Carries cells out in processes of their own, which call this program again for one cell; what they say is
+ * shown with the cell's name.
  * @param command the arguments of this call without `--jobs`
  * @param signal aborted: the processes are asked to save and end
  */
@@ -22,7 +23,8 @@ export function launchCell(command: readonly string[], terminal: Terminal, signa
         last = line;
         terminal.line(`${id}: ${line}`);
       });
-      const stop = () => child.kill('SIGTERM'); // a group of its own gets no Ctrl-C from the terminal, so that it comes once
+      // A group of its own gets no Ctrl-C from the terminal, so that it comes once.
+      const stop = () => child.kill('SIGTERM');
       signal.addEventListener('abort', stop, { once: true });
       child.on('error', reject);
       child.on('close', (code, killed) => {

@@ -1,8 +1,8 @@
 import { errorCode, HybridMimError, InterruptedError } from '../errors.js';
 
 /**
- * Prints an error as one sentence on standard error, with its stack only when asked for, and returns what the process ends with.
- * An error that is none of ours is a fault of this program or of the system, and says so.
+ * Prints an error as one sentence on standard error, with its stack only when asked for, and returns what the
+ * process ends with. An error that is none of ours is a fault of this program or of the system, and says so.
  */
 export function printError(error: unknown, { verbose, interrupted }: { readonly verbose: boolean; readonly interrupted: boolean }): number {
   const known = asKnown(error, interrupted);

@@ -3,8 +3,8 @@ import type { RunProgress, TransferReport } from '../training/index.js';
 import { type Bar, duration, type Terminal } from './terminal.js';
 
 /**
- * What a training run shows: its size at the start, a bar with the loss, rate and time left, validations, and `progress.png` in its
- * folder with every checkpoint.
+ * What a training run shows: its size at the start, a bar with the loss, rate and time left, validations, and
+ * `progress.png` in its folder with every checkpoint.
  */
 export function runDisplay(terminal: Terminal, title: string, folder: string): RunProgress {
   let bar: Bar | undefined;

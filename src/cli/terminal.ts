@@ -1,7 +1,10 @@
 import { MultiBar, Presets } from 'cli-progress';
 import { itemAt } from '../at.js';
 
-/** Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go to standard output. */
+/**
+ * Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go
+ * to standard output.
+ */
 export interface Terminal {
   line(text: string): void;
   /** Begins a bar; another one that is still there ends. */
@@ -22,6 +25,7 @@ const PLAIN_INTERVAL = 10;
 /** Updates that the rate and the time left are taken over. */
 const RECENT = 20;
 
+/** A terminal over a stream: with bars where the stream is a terminal, else plain lines. */
 export function openTerminal(stream: NodeJS.WriteStream): Terminal {
   return stream.isTTY ? drawingTerminal(stream) : plainTerminal(stream);
 }

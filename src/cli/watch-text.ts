@@ -12,7 +12,10 @@ export interface WatchedRun extends RunStatus {
 /** Steps that the rate, the time left and the present loss are taken over. */
 const recentSteps = 20;
 
-/** How a run stands, in a few lines: step, loss as a sparkline, rate and time left, last validation, and how it ended if it did. */
+/**
+ * How a run stands, in a few lines: step, loss as a sparkline, rate and time left, last validation, and how
+ * it ended if it did.
+ */
 export function watchText({ run, lines, steps, ended, width }: WatchedRun): string {
   const done = lines.filter((line) => 'loss' in line);
   const validation = lines.findLast((line) => 'validation' in line);
@@ -50,7 +53,10 @@ function validationLine({ step, validation }: Extract<MetricsLine, { readonly va
 
 const bars = [...'▁▂▃▄▅▆▇█'];
 
-/** Means of equally many neighbouring values as bars between the lowest and the highest of them; at most `width` bars. */
+/**
+ * Means of equally many neighbouring values as bars between the lowest and the highest of them; at most
+ * `width` bars.
+ */
 export function sparkline(values: readonly number[], width: number): string {
   const cells = Math.max(1, Math.min(width, values.length));
   const cellMean = (i: number) => mean(values.slice(Math.floor((i * values.length) / cells), Math.floor(((i + 1) * values.length) / cells)));

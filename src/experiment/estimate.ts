@@ -41,8 +41,9 @@ export interface EstimateProgress {
 }
 
 /**
- * The runs of an experiment with their length, and time and memory as one measured step of each kind predicts them: both are taken to grow
- * with the batch, and time with the steps. Every step is measured in a process of its own.
+ * The runs of an experiment with their length, and time and memory as one measured step of each kind predicts
+ * them: both are taken to grow with the batch, and time with the steps. Every step is measured in a process
+ * of its own.
  * @param prepared folder of the prepared set; need not exist
  * @throws InterruptedError after `signal`
  */
@@ -133,7 +134,10 @@ async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig
   };
 }
 
-/** Classes to measure with where none are known yet: those of the regions, or a single one; the last layer hardly counts. */
+/**
+ * Classes to measure with where none are known yet: those of the regions, or a single one; the last layer
+ * hardly counts.
+ */
 const classesOf = (regions: Readonly<Record<string, readonly number[]>> = { region: [1] }): Record<string, string> =>
   Object.fromEntries(Object.values(regions).flatMap((values) => values.map((value) => [value, `class ${value}`])));
 

@@ -13,8 +13,8 @@ const MOST_CASES = 3;
 const MOST_ARMS = 6;
 
 /**
- * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm (the first six), of the
- * first task and seed and the largest share of labels.
+ * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm
+ * (the first six), of the first task and seed and the largest share of labels.
  * @param prepared the experiment's prepared folder
  */
 export async function writeExperimentPicture(file: string, title: string, prepared: string, runs: readonly ExperimentRun[]): Promise<void> {

@@ -12,7 +12,10 @@ interface Group {
   readonly runs: readonly ExperimentRun[];
 }
 
-/** Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons, every run, pre-trainings, and what failed. */
+/**
+ * Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons,
+ * every run, pre-trainings, and what failed.
+ */
 export function experimentMarkdown(result: ExperimentResult): string {
   const { runs, pretrainings, failed, paper } = result;
   const sections = [
@@ -31,7 +34,10 @@ export function experimentMarkdown(result: ExperimentResult): string {
   return sections.join('\n\n');
 }
 
-/** Tables of the runs of one task: over seeds where there are several, arms against each other, and run by run. */
+/**
+ * Tables of the runs of one task: over seeds where there are several, arms against each other, and run by
+ * run.
+ */
 function taskSections(runs: readonly ExperimentRun[]): string[] {
   const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const groups = groupsOf(runs);
@@ -60,7 +66,10 @@ export function experimentTable({ runs }: Pick<ExperimentResult, 'runs'>): strin
   return markdownTable([...header, 'training Dice'], extended);
 }
 
-/** Mean and standard deviation over seeds, a row an arm and share of labels; the best three of a column are marked. */
+/**
+ * Mean and standard deviation over seeds, a row an arm and share of labels; the best three of a column are
+ * marked.
+ */
 export function summaryTable(runs: readonly ExperimentRun[]): string {
   const groups = groupsOf(runs);
   const { classes } = itemAt(runs, 0).evaluation;
@@ -88,7 +97,10 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
   );
 }
 
-/** Each arm against each one before it with the same share of labels, paired over cases: a case's Dice is its mean over classes and seeds. */
+/**
+ * Each arm against each one before it with the same share of labels, paired over cases: a case's Dice is its
+ * mean over classes and seeds.
+ */
 function comparisonTable(groups: readonly Group[]): string {
   const rows = groups.flatMap((group, i) => {
     const earlier = groups.slice(0, i).filter(({ fraction }) => fraction === group.fraction);

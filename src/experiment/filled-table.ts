@@ -4,7 +4,10 @@ import { type PaperTable, paperTables, type TableNumber, type TableNumbers } fro
 import type { Cell } from './cells.js';
 import type { ExperimentRun } from './run-cell.js';
 
-/** One of the paper's tables with a row an arm below the published ones: means over seeds, named as the paper names its own. */
+/**
+ * One of the paper's tables with a row an arm below the published ones: means over seeds, named as the paper
+ * names its own.
+ */
 export function filledTable(number: TableNumber, cells: readonly Cell[], runs: readonly ExperimentRun[]): PaperTable {
   const arms = [...new Set(runs.map(({ arm }) => arm))];
   const finetunings = cells.filter((cell) => cell.kind === 'finetune');

@@ -23,7 +23,10 @@ export interface PretrainingRun {
   readonly steps: number;
   /** Of training steps in all. */
   readonly seconds: number;
-  /** Of one step without waiting for data; the first, which also optimises the graph, left out where there are others. */
+  /**
+   * Of one step without waiting for data; the first, which also optimises the graph, left out where there are
+   * others.
+   */
   readonly stepSeconds: { readonly median: number; readonly min: number; readonly max: number };
   readonly firstLoss: number;
   readonly lastLoss: number;
@@ -106,7 +109,9 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
   await writeFileAtomic(cellFile(out, cell), `${JSON.stringify({ schema: 1, ...identity(cell), paperTable, result }, null, 1)}\n`);
 }
 
-/** What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from. */
+/**
+ * What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from.
+ */
 function identity(cell: Cell): { settings: unknown; needs: string | null } {
   return { settings: JSON.parse(JSON.stringify(cell.settings)), needs: cell.kind === 'finetune' ? (cell.needs ?? null) : null };
 }

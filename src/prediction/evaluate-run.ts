@@ -25,15 +25,18 @@ export interface RunEvaluation {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where the predictions of a split's cases stand, by case id: named as the case, with its dataset where there are several. */
+/**
+ * Where the predictions of a split's cases stand, by case id: named as the case, with its dataset where there
+ * are several.
+ */
 export function predictionFiles(run: string, cases: readonly Pick<PreparedCase, 'id' | 'dataset' | 'name'>[]): Map<string, string> {
   const several = new Set(cases.map(({ dataset }) => dataset)).size > 1;
   return new Map(cases.map(({ id, dataset, name }) => [id, join(run, 'predictions', `${several ? `${dataset}_` : ''}${name}.nii.gz`)]));
 }
 
 /**
- * Predicts every case of a split in the scan's own space, writes the predictions into `predictions/` of the run, and evaluates them
- * against the labels as their files have them.
+ * Predicts every case of a split in the scan's own space, writes the predictions into `predictions/` of the
+ * run, and evaluates them against the labels as their files have them.
  */
 export async function evaluateRun({
   run,
@@ -45,7 +48,8 @@ export async function evaluateRun({
   signal,
 }: RunEvaluation): Promise<Evaluation> {
   const { data } = await readFinetunedRun(run);
-  const index = withFold(await readPreparedIndex(data.prepared), foldOf(data)); // the cases that validated that run
+  // The cases that validated that run.
+  const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const cases = selectCases(index, { split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
   const opened = await openRunWeights({ runs: [run], checkpoint });
   const { scheme } = opened;

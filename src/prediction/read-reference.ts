@@ -4,8 +4,10 @@ import { DataError } from '../errors.js';
 import { readVolume, type Volume } from '../volume/index.js';
 
 /**
- * The label of a prepared case in the scan's own space, as its file has it, with the values of the dataset's classes.
- * @throws DataError when the case has no label, or when its file cannot be read or has a value that is no class
+ * The label of a prepared case in the scan's own space, as its file has it, with the values of the dataset's
+ * classes.
+ * @throws DataError when the case has no label, or when its file cannot be read or has a value that is no
+ *   class
  */
 export async function readReference(
   { datasets }: Pick<PreparedIndex, 'datasets'>,

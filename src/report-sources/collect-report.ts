@@ -28,8 +28,8 @@ type RunFacts = z.infer<typeof runFacts>;
 const skipped = new Set(['predictions', 'prepared', 'checkpoints', 'node_modules']);
 
 /**
- * Everything under a folder that a report can show, in the order of paths. Files that are no result are passed over; a file called
- * `evaluation*.json` that is none is named in the notes.
+ * Everything under a folder that a report can show, in the order of paths. Files that are no result are
+ * passed over; a file called `evaluation*.json` that is none is named in the notes.
  * @throws DataError when there is no such folder, or nothing to show in it
  */
 export async function collectReport({ from, names }: ReportSources): Promise<ReportContent> {

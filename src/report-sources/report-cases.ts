@@ -9,7 +9,8 @@ import { readVolume } from '../volume/index.js';
 import { windowOf } from './shown-window.js';
 
 /**
- * The evaluated cases of a run whose scan, reference and prediction are still there; why others are not goes to the notes.
+ * The evaluated cases of a run whose scan, reference and prediction are still there; why others are not goes
+ * to the notes.
  * @param prepared as the run's settings have it
  */
 export async function runCases(run: string, prepared: string | undefined, evaluation: ReportEvaluation, notes: string[]): Promise<ReportCase[]> {

@@ -22,7 +22,9 @@ export const evaluationFile = z
   })
   .refine(({ classes, perClass }) => classes.every((name) => Object.hasOwn(perClass, name)), { path: ['perClass'] });
 
-/** Whether a value that was read from a file has the form of an evaluation, as `hybridmim evaluate` writes it. */
+/**
+ * Whether a value that was read from a file has the form of an evaluation, as `hybridmim evaluate` writes it.
+ */
 export const isEvaluation = (value: unknown): value is Evaluation => evaluationFile.safeParse(value).success;
 
 /** What `benchmark-speed --json` writes, as far as a report shows it. */

@@ -7,7 +7,10 @@ export interface TableRow {
   readonly evaluation: Evaluation;
 }
 
-/** Cells of the paper's table: Dice in % a class and their mean, then HD95 in mm likewise; an undefined number is a dash. */
+/**
+ * Cells of the paper's table: Dice in % a class and their mean, then HD95 in mm likewise; an undefined number
+ * is a dash.
+ */
 export function evaluationCells(rows: readonly TableRow[]): { readonly header: readonly string[]; readonly body: readonly (readonly string[])[] } {
   const classes = rows[0]?.evaluation.classes ?? [];
   const header = ['method', ...classes.map((name) => `${name} Dice`), 'mean Dice', ...classes.map((name) => `${name} HD95`), 'mean HD95'];
@@ -21,7 +24,10 @@ export function evaluationCells(rows: readonly TableRow[]): { readonly header: r
   return { header, body };
 }
 
-/** The table as Markdown; columns are aligned, so that it reads well in a terminal too. A `|` in a cell is escaped. */
+/**
+ * The table as Markdown; columns are aligned, so that it reads well in a terminal too. A `|` in a cell is
+ * escaped.
+ */
 export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const escaped = (cells: readonly string[]) => cells.map((cell) => cell.replaceAll('|', '\\|'));
   const [header, body] = [escaped(titles), rows.map(escaped)];

@@ -54,8 +54,10 @@ export interface SpeedReport {
 }
 
 /**
- * Times the pre-training step of every combination: forward, backward and update, without reading data, as the paper's Figure 5 counts.
- * @throws UsageError when no combination is possible, WorkError when a measurement fails, InterruptedError after `signal`
+ * Times the pre-training step of every combination: forward, backward and update, without reading data, as
+ * the paper's Figure 5 counts.
+ * @throws UsageError when no combination is possible, WorkError when a measurement fails, InterruptedError
+ *   after `signal`
  */
 export async function benchmarkSpeed(options: SpeedOptions): Promise<SpeedReport> {
   const { possible, skipped } = sorted(speedSettings(options));

@@ -30,7 +30,10 @@ export function runWeights(run: string, checkpoint?: 'best' | 'last'): string {
   throw new DataError(`${run} holds no weights: ${files.join(' or ')} is expected; finish the fine-tuning first`, { file: run });
 }
 
-/** The settings of a fine-tuning run that prediction needs. Throws DataError when the folder is another kind of run. */
+/**
+ * The settings of a fine-tuning run that prediction needs. Throws DataError when the folder is another kind
+ * of run.
+ */
 export async function readFinetunedRun(run: string): Promise<FinetunedRun> {
   const parsed = runFacts.safeParse(await readRunConfig(run));
   if (parsed.success) return parsed.data;

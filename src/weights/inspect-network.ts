@@ -20,7 +20,10 @@ export interface Inspection {
   /** Of convolutions and matrix products, forward, for one image of `size`. */
   readonly multiplyAdds: number;
   readonly size: Triple;
-  /** Bytes that a training step of one image needs at the least: parameters, gradients and two moments, and what the encoder keeps for its gradients. */
+  /**
+   * Bytes that a training step of one image needs at the least: parameters, gradients and two moments, and
+   * what the encoder keeps for its gradients.
+   */
   readonly stepBytesAtLeast: number;
   /** In PyTorch's names and axis order. */
   readonly layers: readonly { readonly name: string; readonly shape: readonly number[]; readonly parameters: number }[];

@@ -28,11 +28,17 @@ export interface OpenedWeights {
 }
 
 export interface RunWeightsOptions {
-  /** Folders of fine-tuning runs; of several, such as the folds of a cross-validation, the probabilities are averaged. */
+  /**
+   * Folders of fine-tuning runs; of several, such as the folds of a cross-validation, the probabilities are
+   * averaged.
+   */
   readonly runs: readonly string[];
   /** `best` where there is one, unless said otherwise. */
   readonly checkpoint?: 'best' | 'last' | undefined;
-  /** Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's folder. */
+  /**
+   * Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's
+   * folder.
+   */
   readonly preset?: string | undefined;
   /** Overrides such as `inference.overlap=0.25`. */
   readonly set?: readonly string[];
@@ -40,8 +46,9 @@ export interface RunWeightsOptions {
 
 /**
  * The weights of fine-tuning runs; windows and precision are those of the first.
- * @throws DataError when a folder holds none, or weights that do not say what they are; UsageError for an override of the network, or for
- * runs of which one has other classes, another network or another preparation
+ * @throws DataError when a folder holds none, or weights that do not say what they are; UsageError for an
+ *   override of the network, or for runs of which one has other classes, another network or another
+ *   preparation
  */
 export async function openRunWeights({ runs, checkpoint, preset, set = [] }: RunWeightsOptions): Promise<OpenedWeights> {
   const ofNetwork = set.find((override) => override.startsWith('network.'));
@@ -84,16 +91,20 @@ export interface ForeignWeightsOptions {
   /** `.safetensors` files with MONAI's names; of several the probabilities are averaged. */
   readonly files: readonly string[];
   readonly network: string;
-  /** Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's folder. */
+  /**
+   * Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's
+   * folder.
+   */
   readonly preset?: string | undefined;
   readonly set?: readonly string[];
 }
 
 /**
- * Weights of any origin. Channels, and of the network's settings what they tell, are read off the parameters' shapes unless `--set` says them;
- * classes and preparation come from the file where it says them, else channels are classes 1, 2, ... and a preset is needed.
- * @throws UsageError when no preset says how scans are prepared, or for files that do not agree in classes, network and preparation; DataError
- * for parameters that make no such network
+ * Weights of any origin. Channels, and of the network's settings what they tell, are read off the parameters'
+ * shapes unless `--set` says them; classes and preparation come from the file where it says them, else
+ * channels are classes 1, 2, ... and a preset is needed.
+ * @throws UsageError when no preset says how scans are prepared, or for files that do not agree in classes,
+ *   network and preparation; DataError for parameters that make no such network
  */
 export async function openForeignWeights({ files, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
   const name = networkNameOf(givenName);

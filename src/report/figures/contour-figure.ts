@@ -13,7 +13,10 @@ export interface ContourFigureOptions {
   readonly title?: string;
   /** What to outline, in the order of colours; by default every label value but 0. */
   readonly classes?: readonly EvaluatedClass[];
-  /** Image values to show as black and white, HU for CT; by default the 0.5th and 99.5th percentile of each slice. */
+  /**
+   * Image values to show as black and white, HU for CT; by default the 0.5th and 99.5th percentile of each
+   * slice.
+   */
   readonly window?: readonly [number, number];
   /** Slices of a case, one above the other; by default the axial one only. */
   readonly planes?: readonly Plane[];
@@ -23,10 +26,11 @@ export interface ContourFigureOptions {
 const zoom = 2;
 
 /**
- * Writes a PNG of slices with outlines: a row a case, a column with the reference and one a method, whose mean Dice stands below.
- * Slices are those with the most labelled voxels, with their physical proportions, the patient's right at the left of the picture and
- * anterior or superior at its top.
- * @throws UsageError without a case or with an empty window; DataError when the volumes of a case do not lie on one grid
+ * Writes a PNG of slices with outlines: a row a case, a column with the reference and one a method, whose
+ * mean Dice stands below. Slices are those with the most labelled voxels, with their physical proportions,
+ * the patient's right at the left of the picture and anterior or superior at its top.
+ * @throws UsageError without a case or with an empty window; DataError when the volumes of a case do not lie
+ *   on one grid
  */
 export async function writeContourFigure(file: string, panels: readonly ContourPanel[], options: ContourFigureOptions = {}): Promise<void> {
   if (panels.length === 0) throw new UsageError('a figure of outlines needs at least one case, but there is none', { field: 'panels', found: 0 });

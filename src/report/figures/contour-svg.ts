@@ -31,7 +31,9 @@ export const contourColour = (i: number): string => itemAt(contourColours, i % c
 
 const colours = { text: '#24292f', quiet: '#6e7781', neutral: '#57606a' };
 
-/** The figure as SVG: titles of the columns, the rows of cases, and a legend of the classes that can be seen. */
+/**
+ * The figure as SVG: titles of the columns, the rows of cases, and a legend of the classes that can be seen.
+ */
 export function contourSvg({ title, methods, classNames, rows }: ContourGrid): string {
   const columns = methods.length + 1;
   const inner = columns * layout.cell + (columns - 1) * layout.gap;
@@ -112,7 +114,10 @@ function sideMarks(width: number, height: number): string {
   return mark('R', 9) + mark('L', width - 9);
 }
 
-/** What solid and dashed lines are, and the colours of the classes that a slice shows; as many lines as it takes. */
+/**
+ * What solid and dashed lines are, and the colours of the classes that a slice shows; as many lines as it
+ * takes.
+ */
 function legend(classNames: readonly string[], rows: readonly ContourRow[], width: number): Block {
   const line = (dash: string) => `<line x1="0" x2="22" y1="-4" y2="-4" stroke="${colours.neutral}" stroke-width="1.8" ${dash}/>`;
   const items = [

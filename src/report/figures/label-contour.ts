@@ -10,9 +10,11 @@ export interface PixelMask {
 type Point = readonly [x: number, y: number];
 
 /**
- * The outline of a mask as an SVG path of closed curves: marching squares, which passes midway between the centres of pixels inside
- * and outside, with its corners rounded within half a pixel. Pixels that touch only at a corner are not joined.
- * @param scale units of the figure to a pixel, across and down; pixel `[x, y]` covers `[x, x + 1]` by `[y, y + 1]` before scaling
+ * The outline of a mask as an SVG path of closed curves: marching squares, which passes midway between the
+ * centres of pixels inside and outside, with its corners rounded within half a pixel. Pixels that touch only
+ * at a corner are not joined.
+ * @param scale units of the figure to a pixel, across and down; pixel `[x, y]` covers `[x, x + 1]` by `[y, y
+ *   + 1]` before scaling
  */
 export function contourPath(mask: PixelMask, scale: Point): string {
   return contourLoops(mask)
@@ -36,8 +38,8 @@ function contourLoops(mask: PixelMask): Point[][] {
 }
 
 /**
- * Marching squares: between every four neighbouring pixel centres runs at most one segment, or two. Each goes with the inside on its
- * right, so that every point starts one segment and ends one.
+ * Marching squares: between every four neighbouring pixel centres runs at most one segment, or two. Each goes
+ * with the inside on its right, so that every point starts one segment and ends one.
  */
 function segmentsByStart({ width, height, values }: PixelMask): Map<number, number> {
   const inside = (x: number, y: number) => (x >= 0 && y >= 0 && x < width && y < height ? byteAt(values, y * width + x) : 0);
@@ -53,7 +55,10 @@ function segmentsByStart({ width, height, values }: PixelMask): Map<number, numb
 
 type Side = 'top' | 'right' | 'bottom' | 'left';
 
-/** Sides of the square that segments join, by the corners inside: 1 top left, 2 top right, 4 bottom right, 8 bottom left. */
+/**
+ * Sides of the square that segments join, by the corners inside: 1 top left, 2 top right, 4 bottom right, 8
+ * bottom left.
+ */
 const segments: readonly (readonly (readonly [Side, Side])[])[] = [
   [],
   [['top', 'left']],
@@ -79,7 +84,9 @@ const segments: readonly (readonly (readonly [Side, Side])[])[] = [
   [],
 ];
 
-/** Where a side of the square from pixel centre `[x, y]` to the next across and down is cut, as one number. */
+/**
+ * Where a side of the square from pixel centre `[x, y]` to the next across and down is cut, as one number.
+ */
 function keyOf(x: number, y: number, side: Side): number {
   const halfX = 2 * x + (side === 'left' ? 1 : side === 'right' ? 3 : 2);
   const halfY = 2 * y + (side === 'top' ? 1 : side === 'bottom' ? 3 : 2);

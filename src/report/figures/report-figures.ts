@@ -16,7 +16,10 @@ const width = 760;
 
 const base = { background: 'white', padding: 12, config: figureStyle } as const;
 
-/** Box plots of Dice over cases, every case a point, a group a class and a box an evaluation; one figure for evaluations with the same classes. */
+/**
+ * Box plots of Dice over cases, every case a point, a group a class and a box an evaluation; one figure for
+ * evaluations with the same classes.
+ */
 export function boxFigures(evaluations: readonly ReportEvaluation[]): ReportFigure[] {
   return byClasses(evaluations)
     .map((members, i) => boxFigure(members, i + 1))
@@ -71,7 +74,10 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
   };
 }
 
-/** Mean Dice over the share of training cases, of what was learnt from several shares; results on training cases are left out. */
+/**
+ * Mean Dice over the share of training cases, of what was learnt from several shares; results on training
+ * cases are left out.
+ */
 export function efficiencyFigure(evaluations: readonly ReportEvaluation[]): ReportFigure | undefined {
   const points = evaluations.flatMap(({ evaluation, split, fraction, network, pretrained }) => {
     const dice = evaluation.mean.dice.overClasses;

@@ -5,8 +5,8 @@ import { AXES, closestToRas, mapAxes, type Triple, type Volume } from '../../vol
 export type Plane = 'axial' | 'coronal';
 
 /**
- * A slice as radiologists look at it: the patient's right at the left of the picture, anterior (axial) or superior (coronal) at its top.
- * `values` is row by row from the top left.
+ * A slice as radiologists look at it: the patient's right at the left of the picture, anterior (axial) or
+ * superior (coronal) at its top. `values` is row by row from the top left.
  */
 export interface Slice {
   readonly width: number;
@@ -47,7 +47,9 @@ export function sliceOf(volume: Volume, plane: Plane, index: number): Slice {
   return { width, height, widthMm: width * spacing[0], heightMm: height * spacing[up], values };
 }
 
-/** How many voxels of each slice of a plane have one of the values; as many numbers as the plane has slices. */
+/**
+ * How many voxels of each slice of a plane have one of the values; as many numbers as the plane has slices.
+ */
 export function countInSlices(volume: Volume, plane: Plane, values: ReadonlySet<number>): number[] {
   const { size, steps } = patientAxes(volume);
   const { through } = planeAxes[plane];

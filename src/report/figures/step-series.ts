@@ -23,7 +23,10 @@ const mostPoints = 400;
 /** Of each side, the share of the points that a smoothed value takes in. */
 const smoothedShare = 0.02;
 
-/** Any number of values as at most 400 points of about equally many steps; values that are not finite are left out. */
+/**
+ * Any number of values as at most 400 points of about equally many steps; values that are not finite are left
+ * out.
+ */
 export function seriesPoints(values: readonly StepValue[]): SeriesPoint[] {
   const finite = values.filter(({ value }) => Number.isFinite(value));
   const count = Math.min(mostPoints, finite.length);
@@ -47,8 +50,9 @@ function summary(values: readonly StepValue[]) {
 }
 
 /**
- * Adds the moving mean. At the start its window shrinks evenly on both sides, so that a steep descent is not flattened; at the end, where
- * runs are flat, it only loses what is not there yet, so that the last noise does not show as a bend.
+ * Adds the moving mean. At the start its window shrinks evenly on both sides, so that a steep descent is not
+ * flattened; at the end, where runs are flat, it only loses what is not there yet, so that the last noise
+ * does not show as a bend.
  */
 function withSmooth(points: readonly Omit<SeriesPoint, 'smooth'>[]): SeriesPoint[] {
   const reach = Math.round(smoothedShare * points.length);

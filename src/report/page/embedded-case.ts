@@ -39,8 +39,8 @@ const smallestSide = 32;
 const fewestCharacters = 0.5;
 
 /**
- * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes to fit, intensities as 8
- * bits. Labels keep their values, which must be below 256.
+ * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes
+ * to fit, intensities as 8 bits. Labels keep their values, which must be below 256.
  * @param window image values shown as black and white; by default the 0.5th and 99.5th percentiles
  * @param budget characters for all three; the coarsest form, 32 voxels long, may take more
  */
@@ -106,7 +106,10 @@ function percentiles({ data }: Volume): [number, number] {
   return [percentile(sorted, 0.5), percentile(sorted, 99.5)];
 }
 
-/** On a grid of at most `side` voxels along the longest axis, over the same extent; axes that are coarser already stay. */
+/**
+ * On a grid of at most `side` voxels along the longest axis, over the same extent; axes that are coarser
+ * already stay.
+ */
 function coarser({ image, reference, prediction }: CaseVolumes, side: number): CaseVolumes {
   const { size, spacing, affine } = image;
   const step = Math.max(...mapAxes(size, (n, axis) => n * spacing[axis])) / side;

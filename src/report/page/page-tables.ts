@@ -20,7 +20,10 @@ interface HtmlRow {
   readonly ours?: boolean;
 }
 
-/** One of the paper's tables: published rows say so, the best three of a column are marked for the eye and in words. */
+/**
+ * One of the paper's tables: published rows say so, the best three of a column are marked for the eye and in
+ * words.
+ */
 export function paperTableHtml({ number, caption, header, rows, notes }: PaperTable): string {
   const table = sortableTable(
     `Table ${number}. ${caption}`,
@@ -80,7 +83,9 @@ export function caseTableHtml({ name, evaluation }: ReportEvaluation, viewIds: R
   return `<details><summary>${escapeXml(`${name}: ${cases.length} ${cases.length === 1 ? 'case' : 'cases'}`)}</summary>${table}</details>`;
 }
 
-/** A table whose columns sort by buttons in their titles, in a box of its own that scrolls on narrow screens. */
+/**
+ * A table whose columns sort by buttons in their titles, in a box of its own that scrolls on narrow screens.
+ */
 function sortableTable(caption: string, header: readonly string[], rows: readonly HtmlRow[]): string {
   const head = header.map((title) => `<th scope="col" aria-sort="none"><button type="button">${escapeXml(title)}</button></th>`).join('');
   const body = rows.map(({ cells, ours }) => `<tr${ours ? ' class="ours"' : ''}>${cells.map(cellHtml).join('')}</tr>`).join('');

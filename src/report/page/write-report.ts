@@ -38,8 +38,9 @@ const drawnBudget = 3_000_000;
 const zoom = 2;
 
 /**
- * Writes a report as one HTML file that needs no network: tables, curves, box plots, the worst cases as slices, and a viewer.
- * A case whose volumes cannot be read is left out of the slices and the viewer, and named on the page.
+ * Writes a report as one HTML file that needs no network: tables, curves, box plots, the worst cases as
+ * slices, and a viewer. A case whose volumes cannot be read is left out of the slices and the viewer, and
+ * named on the page.
  */
 export async function writeReport(file: string, content: ReportContent, options: ReportOptions = {}): Promise<void> {
   const figures = [

@@ -5,8 +5,9 @@ export type Rank = 1 | 2 | 3;
 const RANKS = [1, 2, 3] as const;
 
 /**
- * Ranks of the best three of a column, as the paper colours them. A number has as many ranks before it as there are better ones, so that equal
- * ones share a rank and leave out the next (1, 1, 3); they are compared as printed, and what is no number has no rank.
+ * Ranks of the best three of a column, as the paper colours them. A number has as many ranks before it as
+ * there are better ones, so that equal ones share a rank and leave out the next (1, 1, 3); they are compared
+ * as printed, and what is no number has no rank.
  */
 export function columnRanks(printed: readonly string[], better: 'higher' | 'lower'): (Rank | undefined)[] {
   const values = printed.map((text) => (better === 'higher' ? Number(text) : -Number(text)));

@@ -42,9 +42,10 @@ export interface PaperTable {
 }
 
 /**
- * The paper's four tables with our results below the published rows; the best three numbers of each column are ranked, ties alike.
- * A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour, spleen, or the regions WT, TC and ET, which are those of
- * Table 3 and of the ablation in Table 4: there stands what was made for it.
+ * The paper's four tables with our results below the published rows; the best three numbers of each column
+ * are ranked, ties alike. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
+ * spleen, or the regions WT, TC and ET, which are those of Table 3 and of the ablation in Table 4: there
+ * stands what was made for it.
  */
 export function paperTables(results: readonly NamedResult[]): PaperTable[] {
   return publishedTables.map((table) => paperTable(table, results));
@@ -109,7 +110,10 @@ function cellText({ metric, className }: TaskColumn, evaluation: TableNumbers | 
   return metric === 'dice' ? percent(value) : millimetres(value);
 }
 
-/** Rounding explains 0.01 between a printed average and the mean of the printed numbers, and a little more where classes are many. */
+/**
+ * Rounding explains 0.01 between a printed average and the mean of the printed numbers, and a little more
+ * where classes are many.
+ */
 const explained = 0.02;
 
 /** Names published averages that are not the mean of their row. */

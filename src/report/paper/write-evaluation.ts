@@ -6,8 +6,9 @@ import { type Evaluation, evaluationCsv, type FurtherMetric, nnunetSummary } fro
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
 
 /**
- * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases have counts of voxels, in the form of
- * nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json` beside `x.json`.
+ * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases
+ * have counts of voxels, in the form of nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json`
+ * beside `x.json`.
  * @param file ends in `.json`
  */
 export async function writeEvaluation(file: string, evaluation: Evaluation): Promise<void> {
@@ -20,7 +21,10 @@ export async function writeEvaluation(file: string, evaluation: Evaluation): Pro
   if (summary !== undefined) await writeFileAtomic(summaryFile(base), `${summary}\n`);
 }
 
-/** Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each other's. */
+/**
+ * Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each
+ * other's.
+ */
 const summaryFile = (base: string): string => (basename(base) === 'evaluation' ? join(dirname(base), 'summary.json') : `${base}.summary.json`);
 
 function evaluationMarkdown(evaluation: Evaluation): string {
