@@ -18,6 +18,11 @@ export abstract class HybridMimError extends Error {
   }
 }
 
+/** The code of an error of the system, such as `ENOENT`; undefined where it has none. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
 /** Something failed while working: no kernel, no disk space, a loss that is not a number. Exit code 1. */
 export class WorkError extends HybridMimError {
   readonly exitCode = 1;

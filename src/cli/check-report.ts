@@ -1,8 +1,12 @@
+import { itemAt } from '../at.js';
 import type { CheckedDataset, CheckOptions, CheckResult, Finding } from '../dataset/index.js';
 import type { Context } from './context.js';
 import { countingBar } from './terminal.js';
 
-/** `prepare --check`: checks, prints what was found, and sets the exit code: 3 when `prepare` would skip a case, else 0. */
+/**
+ * `prepare --check`: checks, prints what was found, and sets the exit code: 3 when `prepare` would skip a
+ * case, else 0.
+ */
 export async function checkAndReport(options: Omit<CheckOptions, 'signal' | 'onProgress'>, json: boolean, context: Context): Promise<void> {
   const { checkDatasets } = await import('../dataset/index.js');
   const count = countingBar(context.terminal, 'check');
@@ -14,22 +18,24 @@ export async function checkAndReport(options: Omit<CheckOptions, 'signal' | 'onP
 
 /** The report for people: each dataset, then every finding as a line, what is unusable first. */
 export function checkText({ datasets, findings }: CheckResult): string {
-  const [unusable, odd] = (['unusable', 'odd'] as const).map((severity) => findings.filter((finding) => finding.severity === severity));
-  const cases = new Set(unusable!.map(({ id }) => id)).size;
+  const unusable = findings.filter(({ severity }) => severity === 'unusable');
+  const odd = findings.filter(({ severity }) => severity === 'odd');
+  const cases = new Set(unusable.map(({ id }) => id)).size;
   return [
     ...datasets.flatMap(datasetLines),
-    ...unusable!.map((finding) => findingLine('UNUSABLE', finding)),
-    ...odd!.map((finding) => findingLine('odd', finding)),
+    ...unusable.map((finding) => findingLine('UNUSABLE', finding)),
+    ...odd.map((finding) => findingLine('odd', finding)),
     cases > 0 ? `${cases} cases are unusable and would be skipped; nothing was changed` : `every case can be prepared; nothing was changed`,
   ].join('\n');
 }
 
 function datasetLines({ name, modality, classes, cases, labelled, channels, spacing, size, notes }: CheckedDataset): string[] {
-  const counted = `${cases} cases, ${labelled} with a label, ${channels.join(' or ') || 'unknown'} channel${channels.length === 1 && channels[0] === 1 ? '' : 's'}`;
+  const plural = channels.length === 1 && channels[0] === 1 ? '' : 's';
+  const counted = `${cases} cases, ${labelled} with a label, ${channels.join(' or ') || 'unknown'} channel${plural}`;
   const named = Object.entries(classes).map(([value, label]) => `${value} ${label}`);
   return [
     `${name} (${modality.toUpperCase()}): ${counted}`,
-    ...(spacing ? [`  spacing ${rangeText(spacing)} mm, size ${rangeText(size!)} voxels`] : []),
+    ...(spacing && size ? [`  spacing ${rangeText(spacing)} mm, size ${rangeText(size)} voxels`] : []),
     ...(named.length > 0 ? [`  classes ${named.join(', ')}`] : []),
     ...notes.map((note) => `  note: ${note}`),
   ];
@@ -37,7 +43,7 @@ function datasetLines({ name, modality, classes, cases, labelled, channels, spac
 
 function rangeText({ min, max }: NonNullable<CheckedDataset['size']>): string {
   const short = (n: number) => String(Number(n.toPrecision(4)));
-  return min.map((low, axis) => [...new Set([short(low), short(max[axis]!)])].join('-')).join(' x ');
+  return min.map((low, axis) => [...new Set([short(low), short(itemAt(max, axis))])].join('-')).join(' x ');
 }
 
 const findingLine = (mark: string, { id, kind, message }: Finding): string => `${mark} ${id} [${kind}]: ${message}`;

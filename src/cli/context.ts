@@ -13,7 +13,10 @@ export interface Context {
   result(record: object, text: string, json: boolean): void;
 }
 
-/** One subcommand: its flags, and what runs. Modules of the engine are imported inside `run`, so that help and errors come at once. */
+/**
+ * One subcommand: its flags, and what runs. Modules of the engine are imported inside `run`, so that help and
+ * errors come at once.
+ */
 export interface Command<F> {
   readonly command: string;
   readonly describe: string;
@@ -23,9 +26,10 @@ export interface Command<F> {
 
 /** The command as yargs takes it. */
 export function commandModule<F>({ command, describe, flags, run }: Command<F>, context: Context): CommandModule<object, F> {
-  return { command, describe, builder: (yargs) => flags(yargs as Argv), handler: (parsed) => run(parsed as F, context) };
+  return { command, describe, builder: (yargs) => flags(yargs), handler: (parsed) => run(parsed as F, context) };
 }
 
+/** The context of one call: progress on standard error, results on standard output. */
 export function openContext(): Context {
   const terminal = openTerminal(process.stderr);
   let signal: AbortSignal | undefined;

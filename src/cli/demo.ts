@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { itemAt } from '../at.js';
 import type { Command } from './context.js';
 import { showExperiment } from './show-experiment.js';
 
@@ -26,7 +27,7 @@ export const demoCommand: Command<Flags> = {
     const config = await loadConfig(experimentConfig, configFile);
     const folder = join(out, 'phantoms');
     context.terminal.line(`CT phantoms with organs of differing shape, contrast, noise and spacing: ${folder}`);
-    await writePhantoms(folder, PHANTOMS, config.seeds[0]!);
+    await writePhantoms(folder, PHANTOMS, itemAt(config.seeds, 0));
     await showExperiment({ config, out, json }, context);
   },
 };

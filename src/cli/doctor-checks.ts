@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { entryOf, itemAt } from '../at.js';
+import type { StepFunction } from '../engine/index.js';
 
 /** One thing looked at: whether it is right, what was found, and what to do where something can be done. */
 export interface Check {
@@ -33,18 +35,21 @@ export function environmentChecks(): Check[] {
   return [nodeCheck(process.versions.node), platformCheck(process.platform, process.arch), diskCheck(freeDisk()), memoryCheck(freemem(), totalmem())];
 }
 
+/** Whether Node's version, such as `22.3.0`, is one that the program runs on. */
 export function nodeCheck(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const ok = major > 20 || (major === 20 && minor >= 19);
   return { name: 'node', ok, message: `Node ${version}`, remedy: ok ? null : 'install the newest Node 20, or a later one' };
 }
 
+/** Whether there is a TensorFlow for the platform and processor, as Node names them: `linux`, `x64`. */
 export function platformCheck(platform: string, arch: string): Check {
   const proved = platform === 'linux' && arch === 'x64';
   const message = `${platform} ${arch}${proved ? '' : ', on which this program is untested'}`;
   return { name: 'platform', ok: true, message, remedy: proved ? null : 'on trouble, use Linux x86-64, on which it is tested' };
 }
 
+/** Whether there is disk space for a run; `freeBytes` of the working folder's disk. */
 export function diskCheck(freeBytes: number): Check {
   const ok = freeBytes > 5 * 2 ** 30;
   return {
@@ -55,6 +60,7 @@ export function diskCheck(freeBytes: number): Check {
   };
 }
 
+/** Whether there is memory for a training step of the paper's sizes. */
 export function memoryCheck(freeBytes: number, totalBytes: number): Check {
   const ok = freeBytes > 4 * 2 ** 30;
   return {
@@ -67,10 +73,12 @@ export function memoryCheck(freeBytes: number, totalBytes: number): Check {
   };
 }
 
-/** Loads TensorFlow and computes with it: a compiled convolution in both precisions against a sum done here. */
+/**
+ * Loads TensorFlow and computes with it: a compiled convolution in both precisions against a sum done here.
+ */
 export async function runtimeChecks(): Promise<RuntimeChecks> {
   const threads = availableParallelism();
-  const engine = await import('../engine/index.js').catch((error: unknown) => error as Error);
+  const engine = await import('../engine/index.js').catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
   if (engine instanceof Error) {
     const remedy = 'run "hybridmim setup"; it fetches the library and builds the addon';
     return {
@@ -80,7 +88,7 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
       checks: [{ name: 'tensorflow', ok: false, message: `does not load: ${firstLine(engine)}`, remedy }],
     };
   }
-  const version = engine.tensorflow.version() as string;
+  const version: string = engine.tensorflow.version();
   const { kind, bfloat16 } = engine.devices();
   const variant = runtimeVariant();
   const devices = engine.deviceNames();
@@ -138,16 +146,21 @@ async function computationCheck(engine: typeof import('../engine/index.js'), pre
   const ones = (shape: readonly number[]) => ({ shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)).fill(1) });
   try {
     const state = engine.createState({ filter: ones([3, 3, 3, 1, 1]) }, { engine: 'graph' });
-    const step = engine.compile(({ image }, { filter }) => ({ y: engine.conv3d(image as never, filter as never) }), {
+    const forward: StepFunction = (inputs, variables) => {
+      const [image, filter] = [entryOf(inputs, 'image'), entryOf(variables, 'filter')];
+      return { y: engine.conv3d(engine.ofRank(image, 5), engine.ofRank(filter, 5)) };
+    };
+    const step = engine.compile(forward, {
       name,
       inputs: { image: { shape: [1, 3, 3, 3, 1], dtype: 'float32' } },
       state,
       precision,
     });
-    const { y } = await step.run({ image: ones([1, 3, 3, 3, 1]).data });
+    const y = entryOf(await step.run({ image: ones([1, 3, 3, 3, 1]).data }), 'y');
     state.dispose();
-    const ok = Math.abs(y![13]! - 27) < 27 * tolerance && Math.abs(y![0]! - 8) < 8 * tolerance;
-    const message = ok ? `compiled in ${step.compileMs.toFixed(0)} ms and right` : `gave ${y![13]} and ${y![0]} instead of 27 and 8`;
+    const [middle, corner] = [itemAt(y, 13), itemAt(y, 0)];
+    const ok = Math.abs(middle - 27) < 27 * tolerance && Math.abs(corner - 8) < 8 * tolerance;
+    const message = ok ? `compiled in ${step.compileMs.toFixed(0)} ms and right` : `gave ${middle} and ${corner} instead of 27 and 8`;
     return { name, ok, message, remedy: ok ? null : 'run "hybridmim setup"; if it stays, report the processor and this line' };
   } catch (error) {
     return { name, ok: false, message: firstLine(error), remedy: 'run "hybridmim setup"; if it stays, report the processor and this line' };
@@ -170,4 +183,4 @@ function freeDisk(): number {
   return bavail * bsize;
 }
 
-const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+const firstLine = (error: unknown): string => itemAt((error instanceof Error ? error.message : String(error)).split('\n'), 0);

@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import type { TaskConfig } from '../config/index.js';
 import { UsageError } from '../errors.js';
 import type { Evaluation, FileReport, FurtherMetrics } from '../evaluation/index.js';
 import { softwareVersions } from '../package-version.js';
@@ -48,15 +49,11 @@ export const evaluateCommand: Command<Flags> = {
       .example('$0 evaluate --predictions p --labels l --classes 1=liver,2=tumour --out evaluation.json', 'any two folders'),
   run: async (flags, context) => {
     const { evaluationCells, markdownTable, writeEvaluation } = await import('../report/index.js');
-    const { run, predictions, labels, out, json } = flags;
+    const { run, predictions, out, json } = flags;
     if (out !== undefined && !out.endsWith('.json')) {
       throw new UsageError(`--out is ${out}, but must end in .json; .md and .csv are written beside it`, { field: '--out', found: out });
     }
-    if ((run === undefined) === (predictions === undefined)) {
-      throw new UsageError('evaluate takes either --run, or --predictions with --labels', { field: '--run' });
-    }
-    if (run === undefined && labels === undefined)
-      throw new UsageError('--predictions needs --labels, the folder of the references', { field: '--labels' });
+    if (run !== undefined && predictions !== undefined) throw neitherOrBoth();
     const evaluation = run === undefined ? await ofFolders(flags, context) : await ofRun(run, flags, context);
     const file = out ?? (run === undefined ? 'evaluation.json' : join(run, 'evaluation.json'));
     await writeEvaluation(file, evaluation);
@@ -66,6 +63,8 @@ export const evaluateCommand: Command<Flags> = {
     if (evaluation.files && leftOut(evaluation.files)) process.exitCode = 3;
   },
 };
+
+const neitherOrBoth = () => new UsageError('evaluate takes either --run, or --predictions with --labels', { field: '--run' });
 
 async function ofRun(
   run: string,
@@ -86,23 +85,21 @@ async function ofRun(
 }
 
 async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<Evaluation> {
-  const { loadTask, parseClasses } = await import('../config/index.js');
   const { evaluateFolders, summarise } = await import('../evaluation/index.js');
   const { predictions, labels, task, classes, 'nsd-tolerance': nsdTolerance, resample, incomplete, workers } = flags;
+  if (predictions === undefined) throw neitherOrBoth();
+  if (labels === undefined) throw new UsageError('--predictions needs --labels, the folder of the references', { field: '--labels' });
   requireWholeNumber('--workers', workers, 1);
   const further = await furtherMetrics(nsdTolerance);
-  if ((task === undefined) === (classes === undefined)) {
-    throw new UsageError('--predictions needs the classes: either --task btcv or --classes 1=liver,2=tumour', { field: '--classes' });
-  }
-  const described = classes === undefined ? await loadTask(task!) : parseClasses(classes);
+  const described = await classesBy(task, classes);
   const { regions, labelMap } = described;
   const evaluated = regions
     ? Object.entries(regions).map(([name, values]) => ({ name, values }))
     : Object.entries(described.classes).map(([value, name]) => ({ name, values: [Number(value)] }));
   const count = countingBar(terminal, 'evaluate');
   const { cases, files } = await evaluateFolders({
-    predictions: predictions!,
-    labels: labels!,
+    predictions,
+    labels,
     classes: evaluated,
     labelMap,
     further,
@@ -123,6 +120,14 @@ async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<E
       files,
     },
   );
+}
+
+async function classesBy(task: string | undefined, classes: string | undefined): Promise<TaskConfig> {
+  const { loadTask, parseClasses } = await import('../config/index.js');
+  if (task !== undefined && classes === undefined) return loadTask(task);
+  if (classes !== undefined && task === undefined) return parseClasses(classes);
+  const either = 'either --task btcv or --classes 1=liver,2=tumour';
+  throw new UsageError(`--predictions needs the classes: ${either}`, { field: '--classes' });
 }
 
 /** Tolerances as a flag gives them: `1,2.5`. */

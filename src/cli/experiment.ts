@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { itemAt } from '../at.js';
 import { UsageError } from '../errors.js';
 import type { Command } from './context.js';
 import { launchCell } from './launch-cell.js';
@@ -81,6 +82,6 @@ async function writeSlurm(
 ): Promise<void> {
   const { planCells, preparedFolder, writeSlurmScripts } = await import('../experiment/index.js');
   const cells = planCells(config, preparedFolder(out));
-  const submit = await writeSlurmScripts({ name: config.name, cells, folder, command: [process.execPath, process.argv[1]!, ...command] });
+  const submit = await writeSlurmScripts({ name: config.name, cells, folder, command: [process.execPath, itemAt(process.argv, 1), ...command] });
   result({ schema: 1, submit }, `${cells.length} runs; submit them with ${submit}`, json);
 }

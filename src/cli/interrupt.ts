@@ -1,5 +1,6 @@
 /**
- * A signal that aborts at the first Ctrl-C (or SIGTERM), so that work can save its state and stop; a second one ends the process at once.
+ * A signal that aborts at the first Ctrl-C (or SIGTERM), so that work can save its state and stop; a second
+ * one ends the process at once.
  * @param onFirst tells the user what is going on
  */
 export function interruptSignal(onFirst: () => void): AbortSignal {

@@ -17,8 +17,8 @@ import { watchCommand } from './watch.js';
 import { weightsCommand } from './weights.js';
 
 /**
- * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or configuration,
- * 3 bad input data, 130 interrupted with the state saved.
+ * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or
+ * configuration, 3 bad input data, 130 interrupted with the state saved.
  * @param args without the program's own name
  */
 export async function main(args: readonly string[]): Promise<void> {
@@ -26,7 +26,8 @@ export async function main(args: readonly string[]): Promise<void> {
   const verbose = args.includes('--verbose');
   process.on('uncaughtException', (error) => {
     context.terminal.close();
-    process.exit(printError(error, { verbose, interrupted: false })); // thrown out of any call: nothing is left that could go on
+    // Thrown out of any call: nothing is left that could go on.
+    process.exit(printError(error, { verbose, interrupted: false }));
   });
   try {
     const add = <F>(command: Command<F>) => commandModule(command, context);

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.js';
+import type { OpenedWeights } from '../weights/index.js';
 import type { Command } from './context.js';
 import { countingBar } from './terminal.js';
 
@@ -59,19 +60,10 @@ export const predictCommand: Command<Flags> = {
       .example('$0 predict --run runs/btcv --input scans/ --out predictions/', 'every scan of a folder')
       .example('$0 predict --run runs/btcv-fold-* --input scans/ --out predictions/', 'by the mean of the folds')
       .example('$0 predict --network unet --weights w.safetensors --preset none --input scan.nii.gz --out out.nii.gz', 'weights of any origin'),
-  run: async ({ run, checkpoint, network, weights, input, out, preset, set, json, ...flags }, { terminal, signal, result }) => {
-    const { openForeignWeights, openRunWeights } = await import('../weights/index.js');
+  run: async (flags, { terminal, signal, result }) => {
     const { predictScans } = await import('../prediction/index.js');
-    if ((run === undefined) === (weights === undefined))
-      throw new UsageError('predict takes either --run, or --weights with --network', { field: '--run' });
-    if (run !== undefined && network !== undefined)
-      throw new UsageError('--network goes with --weights; a run folder names its own', { field: '--network' });
-    if (weights !== undefined && network === undefined)
-      throw new UsageError('--weights needs --network, such as --network unet', { field: '--network' });
-    const opened =
-      run === undefined
-        ? await openForeignWeights({ files: weights!, network: network!, preset, set })
-        : await openRunWeights({ runs: run, checkpoint, preset, set });
+    const { input, out, json } = flags;
+    const opened = await openedWeights(flags);
     try {
       const count = countingBar(terminal, 'predict');
       const written = await predictScans({
@@ -91,3 +83,16 @@ export const predictCommand: Command<Flags> = {
     }
   },
 };
+
+async function openedWeights({ run, checkpoint, network, weights, preset, set }: Flags): Promise<OpenedWeights> {
+  const { openForeignWeights, openRunWeights } = await import('../weights/index.js');
+  if (run !== undefined && weights === undefined) {
+    if (network === undefined) return openRunWeights({ runs: run, checkpoint, preset, set });
+    throw new UsageError('--network goes with --weights; a run folder names its own', { field: '--network' });
+  }
+  if (weights !== undefined && run === undefined) {
+    if (network !== undefined) return openForeignWeights({ files: weights, network, preset, set });
+    throw new UsageError('--weights needs --network, such as --network unet', { field: '--network' });
+  }
+  throw new UsageError('predict takes either --run, or --weights with --network', { field: '--run' });
+}

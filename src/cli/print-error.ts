@@ -1,8 +1,8 @@
-import { HybridMimError, InterruptedError } from '../errors.js';
+import { errorCode, HybridMimError, InterruptedError } from '../errors.js';
 
 /**
- * Prints an error as one sentence on standard error, with its stack only when asked for, and returns what the process ends with.
- * An error that is none of ours is a fault of this program or of the system, and says so.
+ * Prints an error as one sentence on standard error, with its stack only when asked for, and returns what the
+ * process ends with. An error that is none of ours is a fault of this program or of the system, and says so.
  */
 export function printError(error: unknown, { verbose, interrupted }: { readonly verbose: boolean; readonly interrupted: boolean }): number {
   const known = asKnown(error, interrupted);
@@ -11,16 +11,18 @@ export function printError(error: unknown, { verbose, interrupted }: { readonly 
     if (verbose) process.stderr.write(`${stackOf(error)}\n`);
     return known.exitCode;
   }
-  const { code, message } = error as NodeJS.ErrnoException;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = errorCode(error);
   const system = code === undefined ? undefined : systemSentence(code, message);
-  process.stderr.write(`hybridmim: ${system ?? `unexpected failure: ${message ?? error} (run again with --verbose for the place in the code)`}\n`);
+  const unexpected = `unexpected failure: ${message} (run again with --verbose for the place in the code)`;
+  process.stderr.write(`hybridmim: ${system ?? unexpected}\n`);
   if (verbose) process.stderr.write(`${stackOf(error)}\n`);
   return 1;
 }
 
 function asKnown(error: unknown, interrupted: boolean): HybridMimError | undefined {
   if (error instanceof HybridMimError) return error;
-  if (interrupted && (error as Error)?.name === 'AbortError')
+  if (interrupted && error instanceof Error && error.name === 'AbortError')
     return new InterruptedError('interrupted: what was finished is kept; the same command goes on from there');
   return undefined;
 }

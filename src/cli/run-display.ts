@@ -3,8 +3,8 @@ import type { RunProgress, TransferReport } from '../training/index.js';
 import { type Bar, duration, type Terminal } from './terminal.js';
 
 /**
- * What a training run shows: its size at the start, a bar with the loss, rate and time left, validations, and `progress.png` in its
- * folder with every checkpoint.
+ * What a training run shows: its size at the start, a bar with the loss, rate and time left, validations, and
+ * `progress.png` in its folder with every checkpoint.
  */
 export function runDisplay(terminal: Terminal, title: string, folder: string): RunProgress {
   let bar: Bar | undefined;
@@ -36,7 +36,8 @@ export function runDisplay(terminal: Terminal, title: string, folder: string): R
 function transferSentence({ file, encoder, decoder, fresh, adapted }: TransferReport): string {
   const million = (values: number) => (values / 1e6).toFixed(2);
   const parts = decoder.values > 0 ? 'encoder and decoder' : 'the encoder alone';
-  const rest = `new at random: ${[...new Set(fresh.map((name) => name.split('.')[0]!))].join(', ')}`;
+  const rest = `new at random: ${[...new Set(fresh.map((name) => name.replace(/\..*/s, '')))].join(', ')}`;
   const fitted = adapted[0] ? `; first weights for ${adapted[0].from} channels repeated for ${adapted[0].to}` : '';
-  return `transferred ${parts} from ${file}: ${million(encoder.values + decoder.values)} of ${million(encoder.of + decoder.of)} million values; ${rest}${fitted}`;
+  const counted = `${million(encoder.values + decoder.values)} of ${million(encoder.of + decoder.of)} million values`;
+  return `transferred ${parts} from ${file}: ${counted}; ${rest}${fitted}`;
 }

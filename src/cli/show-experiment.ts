@@ -35,8 +35,8 @@ export async function showExperiment({ config, out, json, ...cells }: ShownExper
   ].join('\n');
   result(ended, text, json);
   const { failed } = ended;
-  if (failed.length === 0) return;
-  throw new WorkError(
-    `${failed.length} of the runs of ${ended.name} failed, the first, ${failed[0]!.title}: ${failed[0]!.reason} (the same command tries them again)`,
-  );
+  const [first] = failed;
+  if (first === undefined) return;
+  const failure = `${failed.length} of the runs of ${ended.name} failed, the first, ${first.title}: ${first.reason}`;
+  throw new WorkError(`${failure} (the same command tries them again)`);
 }

@@ -1,6 +1,10 @@
 import { MultiBar, Presets } from 'cli-progress';
+import { itemAt } from '../at.js';
 
-/** Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go to standard output. */
+/**
+ * Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go
+ * to standard output.
+ */
 export interface Terminal {
   line(text: string): void;
   /** Begins a bar; another one that is still there ends. */
@@ -21,6 +25,7 @@ const PLAIN_INTERVAL = 10;
 /** Updates that the rate and the time left are taken over. */
 const RECENT = 20;
 
+/** A terminal over a stream: with bars where the stream is a terminal, else plain lines. */
 export function openTerminal(stream: NodeJS.WriteStream): Terminal {
   return stream.isTTY ? drawingTerminal(stream) : plainTerminal(stream);
 }
@@ -84,9 +89,10 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
 function paceOf(total: number, from: number): (done: number) => string {
   const recent = [{ done: from, at: performance.now() }];
   return (done) => {
-    recent.push({ done, at: performance.now() });
+    const last = { done, at: performance.now() };
+    recent.push(last);
     if (recent.length > RECENT) recent.shift();
-    const [first, last] = [recent[0]!, recent.at(-1)!];
+    const first = itemAt(recent, 0);
     if (last.done === first.done) return '';
     const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
     const rate = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;

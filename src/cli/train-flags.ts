@@ -9,6 +9,7 @@ export interface ConfigFlags {
   readonly json: boolean;
 }
 
+/** The flags that every training command takes; `outDefault` says where a run is written without `--out`. */
 export const configFlags = (yargs: Argv, outDefault: string): Argv<ConfigFlags> =>
   yargs
     .option('config', { type: 'string', demandOption: true, requiresArg: true, describe: 'YAML file with the settings; configs/ has one a task' })

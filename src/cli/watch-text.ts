@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { MetricsLine, RunStatus, StepLine } from '../training/index.js';
 import { duration } from './terminal.js';
 
@@ -11,7 +12,10 @@ export interface WatchedRun extends RunStatus {
 /** Steps that the rate, the time left and the present loss are taken over. */
 const recentSteps = 20;
 
-/** How a run stands, in a few lines: step, loss as a sparkline, rate and time left, last validation, and how it ended if it did. */
+/**
+ * How a run stands, in a few lines: step, loss as a sparkline, rate and time left, last validation, and how
+ * it ended if it did.
+ */
 export function watchText({ run, lines, steps, ended, width }: WatchedRun): string {
   const done = lines.filter((line) => 'loss' in line);
   const validation = lines.findLast((line) => 'validation' in line);
@@ -31,14 +35,14 @@ function stepLine(run: string, step: number, steps: number | undefined): string 
 function lossLine(done: readonly StepLine[], width: number): string {
   const losses = done.map(({ loss }) => loss);
   const now = mean(losses.slice(-recentSteps)).toPrecision(4);
-  const text = ` ${losses[0]!.toPrecision(4)} at first, ${now} now`;
+  const text = ` ${itemAt(losses, 0).toPrecision(4)} at first, ${now} now`;
   return `loss  ${sparkline(losses, Math.min(60, width - text.length - 7))}${text}`;
 }
 
 function rateLine(done: readonly StepLine[], steps: number | undefined): string {
   const recent = done.slice(-recentSteps);
   const [seconds, waiting] = [mean(recent.map((line) => line.seconds)), mean(recent.map(({ waitSeconds }) => waitSeconds))];
-  const left = steps === undefined ? '' : `, ${duration(seconds * (steps - done.at(-1)!.step))} left`;
+  const left = steps === undefined ? '' : `, ${duration(seconds * (steps - itemAt(done, done.length - 1).step))} left`;
   return `rate  ${seconds.toPrecision(3)} s a step, ${Math.round((100 * waiting) / Math.max(seconds, 1e-9))} % of it waiting for data${left}`;
 }
 
@@ -49,14 +53,17 @@ function validationLine({ step, validation }: Extract<MetricsLine, { readonly va
 
 const bars = [...'▁▂▃▄▅▆▇█'];
 
-/** Means of equally many neighbouring values as bars between the lowest and the highest of them; at most `width` bars. */
+/**
+ * Means of equally many neighbouring values as bars between the lowest and the highest of them; at most
+ * `width` bars.
+ */
 export function sparkline(values: readonly number[], width: number): string {
   const cells = Math.max(1, Math.min(width, values.length));
   const cellMean = (i: number) => mean(values.slice(Math.floor((i * values.length) / cells), Math.floor(((i + 1) * values.length) / cells)));
   const means = Array.from({ length: cells }, (_, i) => cellMean(i));
   const [low, high] = [Math.min(...means), Math.max(...means)];
   const scale = high > low ? (bars.length - 1) / (high - low) : 0;
-  return means.map((value) => bars[Math.round((value - low) * scale)]!).join('');
+  return means.map((value) => itemAt(bars, Math.round((value - low) * scale))).join('');
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

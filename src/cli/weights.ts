@@ -64,7 +64,10 @@ export const weightsCommand: Command<Flags> = {
       if (value !== undefined) requireWholeNumber(flag, value, 1);
     }
     requireWholeNumber('--seed', seed, 0);
-    const voxels = size as [number, number, number];
+    const [x, y, z, ...more] = size;
+    if (x === undefined || y === undefined || z === undefined || more.length > 0)
+      throw new UsageError(`--size takes three numbers of voxels, x y z, but not ${size.join(' ')}`, { field: '--size', found: size });
+    const voxels = [x, y, z] as const;
     if (action === 'inspect') {
       const inspection = inspectNetwork({ network, set, inChannels: inChannels ?? 1, outChannels: outChannels ?? 2, size: voxels });
       result(inspection, layerTable(inspection), json);

@@ -20,6 +20,7 @@ export { avgPool3d, maxPool3d } from './ops/pooling.js';
 export { permuteRows, resizeTrilinear, roll } from './ops/rearrangement.js';
 export { inPlace } from './place.js';
 export { dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
+export { ofRank } from './rank.js';
 export { deviceNames } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';

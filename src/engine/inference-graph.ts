@@ -1,12 +1,13 @@
 import { api, DataTypeCode, type GraphOutput, graphDefinition } from './c-api.js';
 import { addPlaceholder, createGraph, describeOutput, type Graph } from './graph.js';
 import { mapEntry, messageField, varintField } from './protobuf.js';
+import { ofRank } from './rank.js';
 import type { NamedArrays } from './state.js';
-import tf, { type Tensor } from './tf.js';
+import tf, { type Tensor, type Tensor5D } from './tf.js';
 import { type Trace, traceInto } from './trace.js';
 
 /** A function of images and parameters, such as a network's forward pass. */
-export type ForwardFunction = (images: Tensor, parameters: Readonly<Record<string, Tensor>>) => Tensor;
+export type ForwardFunction = (images: Tensor5D, parameters: Readonly<Record<string, Tensor>>) => Tensor;
 
 /**
  * A forward pass as a serialised TensorFlow `SavedModel` (the content of `saved_model.pb`), its parameters constants in it: tagged `serve`, with one
@@ -16,13 +17,13 @@ export type ForwardFunction = (images: Tensor, parameters: Readonly<Record<strin
 export function savedModel(forward: ForwardFunction, parameters: NamedArrays, shape: readonly number[]): Buffer {
   const constant = ([name, array]: [string, NamedArrays[string]]) => [name, tf.tensor(array.data, [...array.shape], 'float32')] as const;
   return traced(shape, (graph, placeholder, trace) => {
-    const output = trace.outputOf(forward(trace.tensorFor(placeholder), Object.fromEntries(Object.entries(parameters).map(constant))));
+    const output = trace.outputOf(forward(ofRank(trace.tensorFor(placeholder), 5), Object.fromEntries(Object.entries(parameters).map(constant))));
     const signature = Buffer.concat([
       mapEntry(1, 'images', tensorInformation(graph, placeholder)),
       mapEntry(2, 'logits', tensorInformation(graph, output)),
       messageField(3, 'tensorflow/serving/predict'),
     ]);
-    const information = Buffer.concat([messageField(4, 'serve'), messageField(5, api.version() as string)]); // tags, version
+    const information = Buffer.concat([messageField(4, 'serve'), messageField(5, api.version())]); // tags, version
     const metaGraph = Buffer.concat([
       messageField(1, information),
       messageField(2, graphDefinition(graph.handle)),
@@ -40,7 +41,7 @@ export function savedModel(forward: ForwardFunction, parameters: NamedArrays, sh
 export function countMultiplyAdds(forward: ForwardFunction, shapes: Readonly<Record<string, readonly number[]>>, shape: readonly number[]): number {
   return traced(shape, (graph, placeholder, trace) => {
     const unknown = ([name, of]: [string, readonly number[]]) => [name, trace.tensorFor(addPlaceholder(graph, DataTypeCode.float32, of))] as const;
-    forward(trace.tensorFor(placeholder), Object.fromEntries(Object.entries(shapes).map(unknown)));
+    forward(ofRank(trace.tensorFor(placeholder), 5), Object.fromEntries(Object.entries(shapes).map(unknown)));
     return trace.multiplyAdds();
   });
 }

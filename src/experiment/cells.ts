@@ -1,3 +1,4 @@
+import { entryOf } from '../at.js';
 import {
   checkConfig,
   type ExperimentArm,
@@ -82,7 +83,7 @@ const isPretrained = ({ pretrained, method, mode, pretrain }: ExperimentArm): bo
 function pretrainCell(config: ExperimentConfig, arm: ExperimentArm, seed: number, prepared: string): PretrainCell {
   const layers: Section[] = [
     networkPart(config, arm),
-    arm.method === undefined ? {} : config.methods[arm.method]!,
+    arm.method === undefined ? {} : entryOf(config.methods, arm.method),
     arm.pretrain ?? {},
     arm.mode === 'task-specific' ? { data: { mode: 'task-specific', datasets: taskDatasets(config, arm), split: 'training' } } : {},
     { seed, data: { prepared } },
@@ -127,15 +128,20 @@ function finetuneCell(
 }
 
 const networkPart = ({ networks }: ExperimentConfig, { network }: ExperimentArm): Section =>
-  network === undefined ? {} : { network: networks[network]! };
+  network === undefined ? {} : { network: entryOf(networks, network) };
 
 /** What task-specific pre-training may see: the datasets that are fine-tuned on. */
 function taskDatasets({ name, finetune }: ExperimentConfig, arm: ExperimentArm): unknown {
-  const datasets = (overlaid(finetune ?? {}, arm.finetune ?? {}).data as { datasets?: unknown } | undefined)?.datasets;
+  const datasets = datasetsOf(overlaid(finetune ?? {}, arm.finetune ?? {}));
   if (datasets !== undefined) return datasets;
   throw new UsageError(`experiment ${name} pre-trains on its task alone, but finetune.data.datasets does not say what that is`, {
     field: 'finetune.data.datasets',
   });
+}
+
+/** What a section that is not checked yet has under `data.datasets`; undefined where it has nothing there. */
+export function datasetsOf({ data }: Section): unknown {
+  return typeof data === 'object' && data !== null && 'datasets' in data ? data.datasets : undefined;
 }
 
 /** A star means another run, so that it stays in the name of the folder. */

@@ -5,7 +5,7 @@ import { WorkError } from '../errors.js';
 import { markdownTable } from '../report/index.js';
 import { askProcess, workerEntry } from '../threads/index.js';
 import { type MeasuredStep, scheduleOf } from '../training/index.js';
-import type { Cell } from './cells.js';
+import { type Cell, datasetsOf } from './cells.js';
 import type { StepAnswer, StepQuestion } from './estimate-process.js';
 
 /** What is known of the data of an experiment before it runs. */
@@ -41,8 +41,9 @@ export interface EstimateProgress {
 }
 
 /**
- * The runs of an experiment with their length, and time and memory as one measured step of each kind predicts them: both are taken to grow
- * with the batch, and time with the steps. Every step is measured in a process of its own.
+ * The runs of an experiment with their length, and time and memory as one measured step of each kind predicts
+ * them: both are taken to grow with the batch, and time with the steps. Every step is measured in a process
+ * of its own.
  * @param prepared folder of the prepared set; need not exist
  * @throws InterruptedError after `signal`
  */
@@ -57,15 +58,19 @@ export async function estimateCells(
   const keyOf = (cell: Cell) => JSON.stringify(stepOf(cell, facts));
   const total = new Set(cells.map(keyOf)).size;
   const measured = new Map<string, MeasuredStep | string>();
+  const planned: PlannedCell[] = [];
   for (const cell of cells) {
     const key = keyOf(cell);
-    if (measured.has(key)) continue;
-    onMeasure?.(stepName(cell), measured.size + 1, total);
-    const step = await measureOrReason(cell, facts, signal);
-    measured.set(key, step);
-    onMeasured?.(typeof step === 'string' ? `no estimate: ${step}` : stepText(step));
+    let step = measured.get(key);
+    if (step === undefined) {
+      onMeasure?.(stepName(cell), measured.size + 1, total);
+      step = await measureOrReason(cell, facts, signal);
+      measured.set(key, step);
+      onMeasured?.(typeof step === 'string' ? `no estimate: ${step}` : stepText(step));
+    }
+    planned.push(plannedCell(cell, facts, step));
   }
-  return cells.map((cell) => plannedCell(cell, facts, measured.get(keyOf(cell))!));
+  return planned;
 }
 
 /** `fine-tuning unetr, 96 x 96 x 96 (UNETR, seed 0)`. */
@@ -99,10 +104,11 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
   ]);
   const known = planned.flatMap(({ seconds }) => seconds ?? []);
   const rest = planned.length - known.length;
-  const sum = `together ${duration(known.reduce((a, b) => a + b, 0))} one after the other on this machine${rest > 0 ? `, and ${rest} runs without an estimate` : ''}`;
-  const tooLarge = planned.filter(({ bytes }) => bytes !== null && bytes > memory);
-  const largest = Math.max(...tooLarge.map(({ bytes }) => bytes as number));
-  const excess = `${tooLarge.length} of them take up to ${gib(largest)} of memory, and this machine has ${gib(memory)}: a smaller train.batchSize takes less`;
+  const unknown = rest > 0 ? `, and ${rest} runs without an estimate` : '';
+  const sum = `together ${duration(known.reduce((a, b) => a + b, 0))} one after the other on this machine${unknown}`;
+  const tooLarge = planned.flatMap(({ bytes }) => (bytes !== null && bytes > memory ? [bytes] : []));
+  const most = `${tooLarge.length} of them take up to ${gib(Math.max(...tooLarge))} of memory`;
+  const excess = `${most}, and this machine has ${gib(memory)}: a smaller train.batchSize takes less`;
   const reasons = [...new Set(planned.flatMap(({ unmeasured }) => unmeasured ?? []))].map((reason) => `no estimate: ${reason}`);
   const header = ['run', 'kind', 'cases', 'epochs', 'steps', 'batch', 'crop', 'seed', 'time', 'memory'];
   return [markdownTable(header, rows), [sum, ...(tooLarge.length > 0 ? [excess] : []), ...reasons].join('\n')].join('\n\n');
@@ -111,12 +117,14 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
 async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig, prepared: string): Promise<DataFacts> {
   const index = await readPreparedIndex(prepared).catch(() => undefined); // not prepared yet
   const counts = index ? Object.fromEntries(Object.entries(index.datasets).map(([name, { counts: of }]) => [name, of.training])) : trainingCases;
-  const task = (finetune?.data as { datasets?: readonly string[] } | undefined)?.datasets?.[0];
-  const summary = index && (task ? index.datasets[task] : Object.values(index.datasets)[0]);
+  const datasets = finetune && datasetsOf(finetune);
+  const task: unknown = Array.isArray(datasets) ? datasets[0] : undefined;
+  const summary = index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
   return {
     trainingCases: (datasets) => {
-      const known = (datasets ?? Object.keys(counts)).map((name): number | undefined => counts[name]);
-      return known.length === 0 || known.includes(undefined) ? undefined : known.reduce<number>((sum, count) => sum + count!, 0);
+      const names = datasets ?? Object.keys(counts);
+      const known = names.flatMap((name) => counts[name] ?? []);
+      return known.length === 0 || known.length < names.length ? undefined : known.reduce((sum, count) => sum + count, 0);
     },
     channels: (datasets) => {
       const known = index ? Object.fromEntries(Object.entries(index.datasets).map(([name, of]) => [name, of.channels])) : channels;
@@ -126,7 +134,10 @@ async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig
   };
 }
 
-/** Classes to measure with where none are known yet: those of the regions, or a single one; the last layer hardly counts. */
+/**
+ * Classes to measure with where none are known yet: those of the regions, or a single one; the last layer
+ * hardly counts.
+ */
 const classesOf = (regions: Readonly<Record<string, readonly number[]>> = { region: [1] }): Record<string, string> =>
   Object.fromEntries(Object.values(regions).flatMap((values) => values.map((value) => [value, `class ${value}`])));
 
@@ -152,7 +163,8 @@ async function measureOrReason(cell: Cell, { channels, classes }: DataFacts, sig
   } catch (error) {
     if (!(error instanceof WorkError)) throw error;
     if (error.facts.found !== 'SIGKILL') return error.message;
-    return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${gib(freemem())} of ${gib(totalmem())} are free now`;
+    const free = `${gib(freemem())} of ${gib(totalmem())} are free now`;
+    return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${free}`;
   }
 }
 
@@ -164,7 +176,6 @@ function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string):
   const steps = train.steps ?? (cases === undefined ? undefined : scheduleOf(train, cases).steps);
   const shown = cases === undefined || steps === undefined ? undefined : (steps * train.batchSize) / cases;
   const epochs = train.steps === undefined ? train.epochs : shown;
-  const growth = typeof step === 'string' ? null : train.batchSize / step.batch;
   return {
     id,
     title,
@@ -175,9 +186,17 @@ function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string):
     batch: train.batchSize,
     crop: data.cropSize,
     seed,
-    seconds: typeof step === 'string' || steps === undefined ? null : step.seconds * growth! * steps,
-    bytes: typeof step === 'string' || step.peakBytes === null ? null : step.peakBytes * growth!,
-    unmeasured: typeof step === 'string' ? step : null,
+    ...(typeof step === 'string'
+      ? { seconds: null, bytes: null, unmeasured: step }
+      : { ...grownStep(step, train.batchSize / step.batch, steps), unmeasured: null }),
+  };
+}
+
+/** Seconds of all steps and bytes of one, with a batch `growth` times as large as the measured one. */
+function grownStep({ seconds, peakBytes }: MeasuredStep, growth: number, steps: number | undefined) {
+  return {
+    seconds: steps === undefined ? null : seconds * growth * steps,
+    bytes: peakBytes === null ? null : peakBytes * growth,
   };
 }
 

@@ -1,5 +1,6 @@
-import { readPreparedIndex, toClassValues } from '../dataset/index.js';
-import { predictionFiles } from '../prediction/index.js';
+import { entryOf, itemAt } from '../at.js';
+import { readPreparedIndex } from '../dataset/index.js';
+import { predictionFiles, readReference } from '../prediction/index.js';
 import { type ContourPanel, writeContourFigure } from '../report/index.js';
 import { windowOf } from '../report-sources/index.js';
 import { readVolume } from '../volume/index.js';
@@ -12,32 +13,35 @@ const MOST_CASES = 3;
 const MOST_ARMS = 6;
 
 /**
- * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm (the first six), of the
- * first task and seed and the largest share of labels.
+ * Draws slices of the first evaluated cases with the contours of reference and predictions, a column an arm
+ * (the first six), of the first task and seed and the largest share of labels.
  * @param prepared the experiment's prepared folder
  */
 export async function writeExperimentPicture(file: string, title: string, prepared: string, runs: readonly ExperimentRun[]): Promise<void> {
-  const largest = Math.max(...runs.map(({ fraction }) => fraction));
-  const first = runs.find(({ fraction }) => fraction === largest)!;
+  const first = runs.reduce((best, run) => (run.fraction > best.fraction ? run : best));
   const classesOf = ({ evaluation }: ExperimentRun) => evaluation.classes.join('\n');
-  const comparable = runs.filter((run) => run.seed === first.seed && run.fraction === largest && classesOf(run) === classesOf(first));
+  const comparable = runs.filter((run) => run.seed === first.seed && run.fraction === first.fraction && classesOf(run) === classesOf(first));
   const arms = comparable.slice(0, MOST_ARMS);
   const index = await readPreparedIndex(prepared);
-  const evaluated = new Set(arms[0]!.evaluation.cases.map(({ id }) => id));
+  const evaluated = new Set(first.evaluation.cases.map(({ id }) => id));
   const cases = index.cases.filter(({ id }) => evaluated.has(id));
   const shown = cases.slice(0, MOST_CASES);
   const panels: ContourPanel[] = [];
   for (const drawn of shown) {
-    const { classes } = index.datasets[drawn.dataset]!;
-    const predictions = arms.map(async ({ arm, run }) => [arm, await readVolume(predictionFiles(run, cases).get(drawn.id)!)] as const);
+    const predictions = arms.map(async ({ arm, run }) => {
+      const prediction = entryOf(predictionFiles(run, cases), drawn.id);
+      return [arm, await readVolume(prediction)] as const;
+    });
     panels.push({
       caseName: drawn.name,
-      image: await readVolume(drawn.sourceImages[0]!),
-      reference: toClassValues(await readVolume(drawn.sourceLabel!), classes, drawn.labelMap, drawn.sourceLabel!),
+      image: await readVolume(itemAt(drawn.sourceImages, 0)),
+      reference: await readReference(index, drawn),
       predictions: Object.fromEntries(await Promise.all(predictions)),
     });
   }
-  await writeContourFigure(file, panels, { title, classes: evaluatedClasses(index.datasets[shown[0]!.dataset]!.classes), ...windowOf(shown[0]!) });
+  const example = itemAt(shown, 0);
+  const classes = evaluatedClasses(entryOf(index.datasets, example.dataset).classes);
+  await writeContourFigure(file, panels, { title, classes, ...windowOf(example) });
 }
 
 const evaluatedClasses = (classes: Readonly<Record<string, string>>) =>

@@ -8,7 +8,10 @@ export interface ExperimentResult {
   readonly pretrainings: readonly PretrainingRun[];
   readonly runs: readonly ExperimentRun[];
   readonly failed: readonly FailedCell[];
-  /** The paper's table that it fills, published rows and means over seeds; null where it fills none or nothing was fine-tuned. */
+  /**
+   * The paper's table that it fills, published rows and means over seeds; null where it fills none or nothing
+   * was fine-tuned.
+   */
   readonly paper: PaperTable | null;
   /** Slices with the contours of reference and predictions; null where nothing was fine-tuned. */
   readonly picture: string | null;

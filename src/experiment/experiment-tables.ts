@@ -1,3 +1,4 @@
+import { entryOf, itemAt } from '../at.js';
 import { type Comparison, comparePaired, type Spread, spread } from '../evaluation/index.js';
 import { randomStream } from '../random/streams.js';
 import { evaluationCells, markdownTable, millimetres, paperTableMarkdown, percent, rankMarks } from '../report/index.js';
@@ -7,10 +8,14 @@ import type { ExperimentRun, PretrainingRun } from './run-cell.js';
 /** A row of the summary: the runs of one arm and share of the labels, a seed each. */
 interface Group {
   readonly name: string;
+  readonly fraction: number;
   readonly runs: readonly ExperimentRun[];
 }
 
-/** Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons, every run, pre-trainings, and what failed. */
+/**
+ * Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons,
+ * every run, pre-trainings, and what failed.
+ */
 export function experimentMarkdown(result: ExperimentResult): string {
   const { runs, pretrainings, failed, paper } = result;
   const sections = [
@@ -29,7 +34,10 @@ export function experimentMarkdown(result: ExperimentResult): string {
   return sections.join('\n\n');
 }
 
-/** Tables of the runs of one task: over seeds where there are several, arms against each other, and run by run. */
+/**
+ * Tables of the runs of one task: over seeds where there are several, arms against each other, and run by
+ * run.
+ */
 function taskSections(runs: readonly ExperimentRun[]): string[] {
   const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const groups = groupsOf(runs);
@@ -54,16 +62,23 @@ export function experimentTable({ runs }: Pick<ExperimentResult, 'runs'>): strin
     [arm, ...(shares ? [`${Math.round(100 * fraction)}% of labels`] : []), ...(several ? [`seed ${seed}`] : [])].join(', ');
   const { header, body } = evaluationCells(runs.map((run) => ({ name: nameOf(run), evaluation: run.evaluation })));
   if (runs.every(({ training }) => training === null)) return markdownTable(header, body);
-  const extended = body.map((row, i) => [...row, percent(runs[i]!.training?.mean.dice.overClasses ?? null)]);
+  const extended = body.map((row, i) => [...row, percent(itemAt(runs, i).training?.mean.dice.overClasses ?? null)]);
   return markdownTable([...header, 'training Dice'], extended);
 }
 
-/** Mean and standard deviation over seeds, a row an arm and share of labels; the best three of a column are marked. */
+/**
+ * Mean and standard deviation over seeds, a row an arm and share of labels; the best three of a column are
+ * marked.
+ */
 export function summaryTable(runs: readonly ExperimentRun[]): string {
   const groups = groupsOf(runs);
-  const classes = runs[0]!.evaluation.classes;
+  const { classes } = itemAt(runs, 0).evaluation;
   const columns = (['dice', 'hd95'] as const).flatMap((metric) => [
-    ...classes.map((label) => ({ title: label, metric, of: ({ evaluation }: ExperimentRun) => evaluation.perClass[label]![metric].mean })),
+    ...classes.map((label) => ({
+      title: label,
+      metric,
+      of: ({ evaluation }: ExperimentRun) => entryOf(evaluation.perClass, label)[metric].mean,
+    })),
     { title: 'mean', metric, of: ({ evaluation }: ExperimentRun) => evaluation.mean[metric].overClasses },
   ]);
   const filled = columns.map(({ metric, of }) => {
@@ -78,14 +93,17 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
   const header = ['method', 'seeds', ...columns.map(({ title, metric }) => `${title} ${metric === 'dice' ? 'Dice' : 'HD95'}`)];
   return markdownTable(
     header,
-    groups.map(({ name, runs: seeds }, i) => [name, String(seeds.length), ...filled.map((column) => column[i]!)]),
+    groups.map(({ name, runs: seeds }, i) => [name, String(seeds.length), ...filled.map((column) => itemAt(column, i))]),
   );
 }
 
-/** Each arm against each one before it with the same share of labels, paired over cases: a case's Dice is its mean over classes and seeds. */
+/**
+ * Each arm against each one before it with the same share of labels, paired over cases: a case's Dice is its
+ * mean over classes and seeds.
+ */
 function comparisonTable(groups: readonly Group[]): string {
   const rows = groups.flatMap((group, i) => {
-    const earlier = groups.slice(0, i).filter(({ runs }) => runs[0]!.fraction === group.runs[0]!.fraction);
+    const earlier = groups.slice(0, i).filter(({ fraction }) => fraction === group.fraction);
     return earlier.map((base) => [`${group.name} - ${base.name}`, ...comparisonCells(compareGroups(group, base))]);
   });
   return markdownTable(['mean difference of Dice', 'cases', 'difference', '95% interval', 'Wilcoxon p'], rows);
@@ -94,7 +112,7 @@ function comparisonTable(groups: readonly Group[]): string {
 function compareGroups(group: Group, base: Group): Comparison {
   const [a, b] = [diceByCase(group.runs), diceByCase(base.runs)];
   const shared = [...a.keys()].filter((id) => b.has(id));
-  const values = (of: ReadonlyMap<string, number>) => shared.map((id) => of.get(id)!);
+  const values = (of: ReadonlyMap<string, number>) => shared.map((id) => entryOf(of, id));
   return comparePaired(values(a), values(b), randomStream(0, 'bootstrap'));
 }
 
@@ -116,17 +134,18 @@ function diceByCase(runs: readonly ExperimentRun[]): Map<string, number> {
       values.set(id, [...(values.get(id) ?? []), mean]);
     }
   }
-  return new Map([...values].flatMap(([id, found]) => (spread(found).mean === null ? [] : [[id, spread(found).mean!]])));
+  const means = [...values].map(([id, found]) => [id, spread(found).mean] as const);
+  return new Map(means.flatMap(([id, mean]) => (mean === null ? [] : [[id, mean]])));
 }
 
 function groupsOf(runs: readonly ExperimentRun[]): Group[] {
   const shares = new Set(runs.map(({ fraction }) => fraction)).size > 1;
-  const groups = new Map<string, ExperimentRun[]>();
+  const groups = new Map<string, Group>();
   for (const run of runs) {
     const name = shares ? `${run.arm}, ${Math.round(100 * run.fraction)}% of labels` : run.arm;
-    groups.set(name, [...(groups.get(name) ?? []), run]);
+    groups.set(name, { name, fraction: run.fraction, runs: [...(groups.get(name)?.runs ?? []), run] });
   }
-  return [...groups].map(([name, own]) => ({ name, runs: own }));
+  return [...groups.values()];
 }
 
 /** Milliseconds of a step without waiting for data, and how the loss fell, a row a pre-training. */

@@ -1,22 +1,31 @@
+import { entryOf, itemAt } from '../at.js';
 import { type Evaluation, spread } from '../evaluation/index.js';
 import { type PaperTable, paperTables, type TableNumber, type TableNumbers } from '../report/index.js';
 import type { Cell } from './cells.js';
 import type { ExperimentRun } from './run-cell.js';
 
-/** One of the paper's tables with a row an arm below the published ones: means over seeds, named as the paper names its own. */
+/**
+ * One of the paper's tables with a row an arm below the published ones: means over seeds, named as the paper
+ * names its own.
+ */
 export function filledTable(number: TableNumber, cells: readonly Cell[], runs: readonly ExperimentRun[]): PaperTable {
   const arms = [...new Set(runs.map(({ arm }) => arm))];
+  const finetunings = cells.filter((cell) => cell.kind === 'finetune');
+  const byArm = new Map(finetunings.toReversed().map((cell) => [cell.arm, cell])); // the first of each arm
   const results = arms.map((arm) => {
-    const cell = cells.find((candidate) => candidate.kind === 'finetune' && candidate.arm === arm) as Extract<Cell, { kind: 'finetune' }>;
+    const cell = entryOf(byArm, arm);
     const evaluation = meanOverSeeds(runs.filter((run) => run.arm === arm).map((run) => run.evaluation));
     return { name: cell.row, backbone: cell.backbone, table: number, evaluation };
   });
-  return paperTables(results).find((table) => table.number === number) as PaperTable;
+  return itemAt(
+    paperTables(results).filter((table) => table.number === number),
+    0,
+  );
 }
 
 /** Of each number of some evaluations of the same classes, the mean of those that are defined. */
 function meanOverSeeds(evaluations: readonly Evaluation[]): TableNumbers {
-  const { classes } = evaluations[0] as Evaluation;
+  const { classes } = itemAt(evaluations, 0);
   const meanOf = (value: (evaluation: Evaluation) => number | null | undefined) => spread(evaluations.map((one) => value(one) ?? null)).mean;
   const ofClass = (name: string, metric: 'dice' | 'hd95') => ({ mean: meanOf(({ perClass }) => perClass[name]?.[metric].mean) });
   return {

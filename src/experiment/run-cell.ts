@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
-import { type Evaluation, readEvaluation } from '../evaluation/index.js';
+import { z } from 'zod';
+import { itemAt } from '../at.js';
+import { type Evaluation, isEvaluation, readEvaluation } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
 import { type TableNumber, writeEvaluation } from '../report/index.js';
@@ -19,7 +21,10 @@ export interface PretrainingRun {
   readonly steps: number;
   /** Of training steps in all. */
   readonly seconds: number;
-  /** Of one step without waiting for data; the first, which also optimises the graph, left out where there are others. */
+  /**
+   * Of one step without waiting for data; the first, which also optimises the graph, left out where there are
+   * others.
+   */
   readonly stepSeconds: { readonly median: number; readonly min: number; readonly max: number };
   readonly firstLoss: number;
   readonly lastLoss: number;
@@ -56,12 +61,43 @@ export interface CellOptions {
 /** `cell.json` in a cell's run folder says that the cell is done, with which settings and what came out. */
 const cellFile = (out: string, { id }: Cell): string => join(out, id, 'cell.json');
 
+const storedCell = z.object({ settings: z.unknown(), needs: z.string().nullable(), result: z.unknown() });
+
+const seconds = z.number();
+
+const pretrainingRun = z.object({
+  id: z.string(),
+  title: z.string(),
+  seed: z.int(),
+  run: z.string(),
+  steps: z.int(),
+  seconds,
+  stepSeconds: z.object({ median: seconds, min: seconds, max: seconds }),
+  firstLoss: z.number(),
+  lastLoss: z.number(),
+});
+
+const experimentRun = z.object({
+  arm: z.string(),
+  seed: z.int(),
+  fraction: z.number(),
+  run: z.string(),
+  pretrainSeconds: seconds.nullable(),
+  finetuneSeconds: seconds,
+  training: z.custom<Evaluation>(isEvaluation).nullable(),
+  evaluation: z.custom<Evaluation>(isEvaluation),
+});
+
+const isCellResult = (value: unknown): value is CellResult => pretrainingRun.safeParse(value).success || experimentRun.safeParse(value).success;
+
 /** What a cell gave when it was done with the settings that it has now; undefined when it is still to do. */
 export async function finishedCell(out: string, cell: Cell): Promise<CellResult | undefined> {
   const file = cellFile(out, cell);
   if (!existsSync(file)) return undefined;
-  const stored = jsonOrUndefined(await readFile(file, 'utf8')) as { settings?: unknown; needs?: string | null; result?: CellResult } | undefined;
-  return stored && isDeepStrictEqual({ settings: stored.settings, needs: stored.needs }, identity(cell)) ? stored.result : undefined;
+  const stored = storedCell.safeParse(jsonOrUndefined(await readFile(file, 'utf8')));
+  if (!stored.success) return undefined;
+  const { settings, needs, result } = stored.data;
+  return isDeepStrictEqual({ settings, needs }, identity(cell)) && isCellResult(result) ? result : undefined;
 }
 
 /** Carries a cell out, from where an earlier, interrupted call left it, and writes that it is done. */
@@ -71,7 +107,9 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
   await writeFileAtomic(cellFile(out, cell), `${JSON.stringify({ schema: 1, ...identity(cell), paperTable, result }, null, 1)}\n`);
 }
 
-/** What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from. */
+/**
+ * What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from.
+ */
 function identity(cell: Cell): { settings: unknown; needs: string | null } {
   return { settings: JSON.parse(JSON.stringify(cell.settings)), needs: cell.kind === 'finetune' ? (cell.needs ?? null) : null };
 }
@@ -89,8 +127,8 @@ async function runPretraining(cell: PretrainCell, { out, watchRun, signal }: Cel
     steps,
     seconds: total(lines),
     stepSeconds: stepSeconds(lines),
-    firstLoss: lines[0]!.loss,
-    lastLoss: lines.at(-1)!.loss,
+    firstLoss: itemAt(lines, 0).loss,
+    lastLoss: itemAt(lines, lines.length - 1).loss,
   };
 }
 
@@ -135,5 +173,5 @@ const total = (lines: readonly StepLine[]): number => lines.reduce((sum, { secon
 function stepSeconds(lines: readonly StepLine[]): PretrainingRun['stepSeconds'] {
   const counted = lines.length > 1 ? lines.slice(1) : lines;
   const sorted = counted.map(({ seconds, waitSeconds }) => seconds - waitSeconds).sort((a, b) => a - b);
-  return { median: sorted[Math.floor(sorted.length / 2)]!, min: sorted[0]!, max: sorted.at(-1)! };
+  return { median: itemAt(sorted, Math.floor(sorted.length / 2)), min: itemAt(sorted, 0), max: itemAt(sorted, sorted.length - 1) };
 }

@@ -36,8 +36,9 @@ export async function runCells(cells: readonly Cell[], jobs: number, run: (cell:
     for (const cell of [...waiting]) {
       if (interrupted || running.size >= jobs) break;
       const needs = cell.kind === 'finetune' ? cell.needs : undefined;
-      if (needs !== undefined && failed.has(needs)) {
-        failed.set(cell.id, { id: cell.id, title: cell.title, reason: `not run, because ${failed.get(needs)!.title} failed` });
+      const cause = needs === undefined ? undefined : failed.get(needs);
+      if (cause !== undefined) {
+        failed.set(cell.id, { id: cell.id, title: cell.title, reason: `not run, because ${cause.title} failed` });
       } else if (needs !== undefined && known.has(needs) && !done.has(needs)) continue;
       else start(cell);
       waiting.splice(waiting.indexOf(cell), 1);

@@ -17,7 +17,10 @@ import { type FailedCell, runCells } from './run-cells.js';
 
 export interface ExperimentOptions {
   readonly config: ExperimentConfig;
-  /** Folder of the experiment: the prepared set, a run folder a cell, `results.json`, `results.md` and `picture.png`. */
+  /**
+   * Folder of the experiment: the prepared set, a run folder a cell, `results.json`, `results.md` and
+   * `picture.png`.
+   */
   readonly out: string;
   /** The only cell to run; nothing is collected then. */
   readonly only?: string | undefined;
@@ -34,8 +37,9 @@ export interface ExperimentOptions {
 }
 
 /**
- * Runs every cell of an experiment: prepare, pre-train, fine-tune, evaluate. What an earlier, interrupted call has finished is kept, and
- * what it began is resumed; a cell that fails stops only what needs its weights.
+ * Runs every cell of an experiment: prepare, pre-train, fine-tune, evaluate. What an earlier, interrupted
+ * call has finished is kept, and what it began is resumed; a cell that fails stops only what needs its
+ * weights.
  */
 export async function runExperiment(options: ExperimentOptions): Promise<ExperimentResult> {
   const { config, out, signal, onNote } = options;
@@ -96,7 +100,8 @@ export const preparedFolder = (out: string): string => join(out, 'prepared');
 /**
  * Prepares the data of an experiment; what stands already is kept.
  * @returns the folder of the prepared set
- * @throws DataError when a case of the experiment's own index cannot be used; those of an index that it only names are left out, and said
+ * @throws DataError when a case of the experiment's own index cannot be used; those of an index that it only
+ *   names are left out, and said
  */
 export async function prepareExperiment({
   config,
@@ -107,7 +112,8 @@ export async function prepareExperiment({
   signal,
 }: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'onNote' | 'signal'>): Promise<string> {
   const prepared = preparedFolder(out);
-  if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared; // the caller has prepared it; cells may run side by side
+  // The caller has prepared it; cells may run side by side.
+  if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared;
   await mkdir(out, { recursive: true });
   if (config.phantoms) await writePhantoms(join(out, 'phantoms'), config.phantoms.count, config.phantoms.seed);
   const { skipped } = await prepareDatasets({
@@ -117,8 +123,9 @@ export async function prepareExperiment({
     ...(onPrepare && { onProgress: onPrepare }),
     ...(signal && { signal }),
   });
-  if (skipped.length === 0) return prepared;
-  const { id, reason, file } = skipped[0]!;
+  const [first] = skipped;
+  if (first === undefined) return prepared;
+  const { id, reason, file } = first;
   if (typeof config.datasets === 'string') {
     onNote?.(`${skipped.length} cases cannot be used, the first, ${id}, because ${reason}; the experiment goes on without them`);
     return prepared;

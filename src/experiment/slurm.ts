@@ -12,7 +12,10 @@ export interface SlurmOptions {
   readonly command: readonly string[];
 }
 
-/** A script of the queue: what it is called in `submit.sh`, and the cells of its array; without cells it is one job. */
+/**
+ * A script of the queue: what it is called in `submit.sh`, and the cells of its array; without cells it is
+ * one job.
+ */
 interface Job {
   readonly name: string;
   readonly cells: readonly Cell[];
@@ -21,9 +24,10 @@ interface Job {
 }
 
 /**
- * Writes an experiment as SLURM jobs: prepare, an array of pre-trainings, for each of them an array of the fine-tunings that begin with
- * its weights, one of those from scratch, and a job that collects the tables when all have ended, however. `submit.sh` submits them with
- * their dependencies. Options of the cluster (partition, GPUs, time) come from `SBATCH_*` variables or an edited script.
+ * Writes an experiment as SLURM jobs: prepare, an array of pre-trainings, for each of them an array of the
+ * fine-tunings that begin with its weights, one of those from scratch, and a job that collects the tables
+ * when all have ended, however. `submit.sh` submits them with their dependencies. Options of the cluster
+ * (partition, GPUs, time) come from `SBATCH_*` variables or an edited script.
  * @returns the path of `submit.sh`
  */
 export async function writeSlurmScripts({ name, cells, folder, command }: SlurmOptions): Promise<string> {

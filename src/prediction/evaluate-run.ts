@@ -1,13 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PreparedCase, readPreparedIndex, selectCases, toClassValues, withFold } from '../dataset/index.js';
+import { entryOf, itemAt } from '../at.js';
+import { type PreparedCase, readPreparedIndex, selectCases, withFold } from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import { type CaseResult, defaultFurtherMetrics, type Evaluation, evaluateCase, type FurtherMetrics, summarise } from '../evaluation/index.js';
 import { predictCase } from '../inference/index.js';
 import { softwareVersions } from '../package-version.js';
 import { foldOf } from '../training/index.js';
-import { readVolume, writeNifti } from '../volume/index.js';
+import { writeNifti } from '../volume/index.js';
 import { openRunWeights, readFinetunedRun } from '../weights/index.js';
+import { readReference } from './read-reference.js';
 
 export interface RunEvaluation {
   /** Folder of a fine-tuning run. */
@@ -23,15 +25,18 @@ export interface RunEvaluation {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where the predictions of a split's cases stand, by case id: named as the case, with its dataset where there are several. */
+/**
+ * Where the predictions of a split's cases stand, by case id: named as the case, with its dataset where there
+ * are several.
+ */
 export function predictionFiles(run: string, cases: readonly Pick<PreparedCase, 'id' | 'dataset' | 'name'>[]): Map<string, string> {
   const several = new Set(cases.map(({ dataset }) => dataset)).size > 1;
   return new Map(cases.map(({ id, dataset, name }) => [id, join(run, 'predictions', `${several ? `${dataset}_` : ''}${name}.nii.gz`)]));
 }
 
 /**
- * Predicts every case of a split in the scan's own space, writes the predictions into `predictions/` of the run, and evaluates them
- * against the labels as their files have them.
+ * Predicts every case of a split in the scan's own space, writes the predictions into `predictions/` of the
+ * run, and evaluates them against the labels as their files have them.
  */
 export async function evaluateRun({
   run,
@@ -43,28 +48,29 @@ export async function evaluateRun({
   signal,
 }: RunEvaluation): Promise<Evaluation> {
   const { data } = await readFinetunedRun(run);
-  const index = withFold(await readPreparedIndex(data.prepared), foldOf(data)); // the cases that validated that run
+  // The cases that validated that run.
+  const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const cases = selectCases(index, { split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
   const opened = await openRunWeights({ runs: [run], checkpoint });
   const { scheme } = opened;
   try {
     await mkdir(join(run, 'predictions'), { recursive: true });
     const files = predictionFiles(run, cases);
-    const evaluated = scheme.names.map((name, i) => ({ name, values: scheme.values[i]! }));
+    const evaluated = scheme.names.map((name, i) => ({ name, values: itemAt(scheme.values, i) }));
     const results: CaseResult[] = [];
     for (const prepared of cases) {
       signal?.throwIfAborted();
       if (prepared.sourceLabel === undefined) {
-        throw new DataError(`case ${prepared.id} of the split "${split}" has no label to evaluate against: give it one in the dataset index`, {
+        const remedy = 'give it one in the dataset index';
+        throw new DataError(`case ${prepared.id} of the split "${split}" has no label to evaluate against: ${remedy}`, {
           field: 'label',
         });
       }
       const scan = { images: prepared.sourceImages, preprocessing: prepared.preprocessing, scheme, watch: { signal } };
       const { label } = await predictCase(opened.predictor, scan);
-      const prediction = files.get(prepared.id)!;
+      const prediction = entryOf(files, prepared.id);
       await writeNifti(prediction, label);
-      const { classes } = index.datasets[prepared.dataset]!;
-      const reference = toClassValues(await readVolume(prepared.sourceLabel), classes, prepared.labelMap, prepared.sourceLabel);
+      const reference = await readReference(index, prepared);
       results.push(evaluateCase(prepared.id, label, reference, evaluated, { prediction, reference: prepared.sourceLabel }, further));
       onCase?.(prepared.id, results.length, cases.length);
     }

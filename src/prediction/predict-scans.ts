@@ -7,7 +7,10 @@ import type { OpenedWeights } from '../weights/index.js';
 
 export interface PredictScansOptions {
   readonly opened: OpenedWeights;
-  /** One scan, the files of one scan's channels, a folder of scans, or a folder with the slices of one DICOM series. */
+  /**
+   * One scan, the files of one scan's channels, a folder of scans, or a folder with the slices of one DICOM
+   * series.
+   */
   readonly input: readonly string[];
   /** A `.nii` or `.nii.gz` file for one scan, else a folder. */
   readonly out: string;
@@ -27,8 +30,10 @@ export interface ScanPrediction {
 type Scan = Pick<ScanPrediction, 'name' | 'images' | 'label'>;
 
 /**
- * Predicts scans and writes each label in its scan's own space and grid. In a folder, a scan that cannot be used does not stop the others.
- * @throws DataError when a scan cannot be read (after all the others were predicted), UsageError when an output would replace an input
+ * Predicts scans and writes each label in its scan's own space and grid. In a folder, a scan that cannot be
+ * used does not stop the others.
+ * @throws DataError when a scan cannot be read (after all the others were predicted), UsageError when an
+ *   output would replace an input
  */
 export async function predictScans({ opened, input, out, withLogits, onProgress, signal }: PredictScansOptions): Promise<ScanPrediction[]> {
   const scans = await listScans(input, out, opened.predictor.network.inChannels);
@@ -52,16 +57,18 @@ export async function predictScans({ opened, input, out, withLogits, onProgress,
       onProgress?.(name, i + 1, scans.length, error.message);
     }
   }
-  if (problems.length === 0) return written;
+  const [problem] = problems;
+  if (problem === undefined) return written;
   throw new DataError(
-    `${problems.length} of ${scans.length} scans could not be predicted, the others were; the first: ${problems[0]!.message}`,
-    problems[0]!.facts,
+    `${problems.length} of ${scans.length} scans could not be predicted, the others were; the first: ${problem.message}`,
+    problem.facts,
   );
 }
 
 async function listScans(input: readonly string[], out: string, channels: number): Promise<Scan[]> {
   const isFile = /\.nii(\.gz)?$/.test(out);
-  const [first] = input as [string];
+  const [first] = input;
+  if (first === undefined) throw new UsageError('--input names no scan: give a file or a folder', { field: '--input' });
   const folder = (await stat(first).catch(() => undefined))?.isDirectory() === true;
   if (!folder) {
     const name = caseName(first, input.length > 1);
@@ -70,7 +77,8 @@ async function listScans(input: readonly string[], out: string, channels: number
   if (input.length > 1) throw new UsageError(`--input takes one folder, or the files of one scan, but not ${input.join(', ')}`, { field: '--input' });
   if (isFile) throw new UsageError(`--out ${out} is a file, but --input ${first} is a folder: name a folder`, { field: '--out' });
   const files = (await readdir(first)).filter(isScanFile).sort();
-  if (files.length === 0) return [{ name: basename(first), images: input, label: join(out, `${basename(first)}.nii.gz`) }]; // one DICOM series
+  // One DICOM series.
+  if (files.length === 0) return [{ name: basename(first), images: input, label: join(out, `${basename(first)}.nii.gz`) }];
   const names = [...new Set(files.map((file) => caseName(file, channels > 1)))];
   return names.map((name) => {
     const images = files.filter((file) => caseName(file, channels > 1) === name).map((file) => join(first, file));

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../errors.js';
+import { DataError, errorCode } from '../errors.js';
 import { isEvaluation, wrongFieldOf } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import type { ReportCase, ReportContent, ReportEvaluation, ReportRun, SpeedResult, TableNumber } from '../report/index.js';
@@ -28,8 +28,8 @@ type RunFacts = z.infer<typeof runFacts>;
 const skipped = new Set(['predictions', 'prepared', 'checkpoints', 'node_modules']);
 
 /**
- * Everything under a folder that a report can show, in the order of paths. Files that are no result are passed over; a file called
- * `evaluation*.json` that is none is named in the notes.
+ * Everything under a folder that a report can show, in the order of paths. Files that are no result are
+ * passed over; a file called `evaluation*.json` that is none is named in the notes.
  * @throws DataError when there is no such folder, or nothing to show in it
  */
 export async function collectReport({ from, names }: ReportSources): Promise<ReportContent> {
@@ -61,9 +61,8 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
   }
   if (runs.length + evaluations.length + speed.length > 0)
     return { title: `Report of ${basename(resolve(from))}`, runs, evaluations, speed, cases, notes };
-  throw new DataError(`${from} holds nothing to report: run folders, files that "hybridmim evaluate" wrote, or measurements of speed are expected`, {
-    file: from,
-  });
+  const results = 'run folders, files that "hybridmim evaluate" wrote, or measurements of speed';
+  throw new DataError(`${from} holds nothing to report: ${results} are expected`, { file: from });
 }
 
 interface ResultFolder {
@@ -74,8 +73,9 @@ interface ResultFolder {
 
 /** A folder and those within, by path. */
 async function resultFolders(path: string): Promise<ResultFolder[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`the folder ${path} cannot be read (${cause.code}): give --from a folder with run folders`, { file: path }, { cause });
+  const entries = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
+    const reason = `the folder ${path} cannot be read (${errorCode(cause)})`;
+    throw new DataError(`${reason}: give --from a folder with run folders`, { file: path }, { cause });
   });
   const sorted = entries.toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   const inner = sorted.filter((entry) => entry.isDirectory() && !skipped.has(entry.name) && !entry.name.startsWith('.'));

@@ -10,8 +10,9 @@ const MOST_CASES = 3;
 const MOST_VOXELS = 48e6;
 
 /**
- * Draws for each dataset an axial and a coronal slice of some prepared cases, with the contours of their labels, so that a wrong window
- * or a flipped axis is seen: `<dataset>.png` in the prepared folder. The slices are those with the most labelled voxels, else the middle.
+ * Draws for each dataset an axial and a coronal slice of some prepared cases, with the contours of their
+ * labels, so that a wrong window or a flipped axis is seen: `<dataset>.png` in the prepared folder. The
+ * slices are those with the most labelled voxels, else the middle.
  * @param redraw false: only datasets that have no picture
  * @returns the pictures that were written
  */
@@ -19,7 +20,7 @@ export async function writePreparedPictures(prepared: string, index: PreparedInd
   const written: string[] = [];
   for (const [dataset, { classes, preprocessing }] of Object.entries(index.datasets)) {
     const file = join(prepared, `${dataset}.png`);
-    const shown = spread(index.cases.filter((prepared) => prepared.dataset === dataset && voxelsOf(prepared) <= MOST_VOXELS));
+    const shown = firstMiddleLast(index.cases.filter((prepared) => prepared.dataset === dataset && voxelsOf(prepared) <= MOST_VOXELS));
     if (shown.length === 0 || (!redraw && existsSync(file))) continue;
     const panels = [];
     for (const shownCase of shown) {
@@ -39,7 +40,7 @@ export async function writePreparedPictures(prepared: string, index: PreparedInd
 }
 
 /** The first, the middle and the last, or all of fewer. */
-function spread(cases: readonly PreparedCase[]): PreparedCase[] {
+function firstMiddleLast(cases: readonly PreparedCase[]): PreparedCase[] {
   const places = Array.from({ length: MOST_CASES }, (_, i) => Math.round((i * (cases.length - 1)) / (MOST_CASES - 1)));
   return cases.filter((_, i) => places.includes(i));
 }

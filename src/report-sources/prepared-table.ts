@@ -1,7 +1,10 @@
 import type { PreparedIndex } from '../dataset/index.js';
 import { markdownTable } from '../report/index.js';
 
-/** What `prepare` made, a row a dataset: cases a split, channels, spacing of the scans (mm), size on the prepared grid (voxels), intensities (HU for CT). */
+/**
+ * What `prepare` made, a row a dataset: cases a split, channels, spacing of the scans (mm), size on the
+ * prepared grid (voxels), intensities (HU for CT).
+ */
 export function preparedTable({ datasets }: Pick<PreparedIndex, 'datasets'>): string {
   const header = [
     'dataset',

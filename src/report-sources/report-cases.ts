@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type PreparedCase, type PreparedIndex, readPreparedIndex, toClassValues } from '../dataset/index.js';
+import { entryOf, itemAt } from '../at.js';
+import { type PreparedCase, type PreparedIndex, readPreparedIndex } from '../dataset/index.js';
 import { HybridMimError } from '../errors.js';
-import { predictionFiles } from '../prediction/index.js';
+import { predictionFiles, readReference } from '../prediction/index.js';
 import type { ReportCase, ReportEvaluation } from '../report/index.js';
 import { readVolume } from '../volume/index.js';
 import { windowOf } from './shown-window.js';
 
 /**
- * The evaluated cases of a run whose scan, reference and prediction are still there; why others are not goes to the notes.
+ * The evaluated cases of a run whose scan, reference and prediction are still there; why others are not goes
+ * to the notes.
  * @param prepared as the run's settings have it
  */
 export async function runCases(run: string, prepared: string | undefined, evaluation: ReportEvaluation, notes: string[]): Promise<ReportCase[]> {
@@ -26,22 +28,24 @@ export async function runCases(run: string, prepared: string | undefined, evalua
   const byId = new Map(evaluation.evaluation.cases.map((result) => [result.id, result]));
   const cases = index.cases.filter(({ id }) => byId.has(id));
   const files = predictionFiles(run, cases);
-  return cases.map((prepared) => ({
-    id: prepared.id,
-    name: evaluation.name,
-    source: evaluation.source,
-    result: byId.get(prepared.id)!,
-    classes: Object.entries(index.datasets[prepared.dataset]!.classes).map(([value, name]) => ({ name, values: [Number(value)] })),
-    window: windowOf(prepared).window,
-    load: () => caseVolumes(index, prepared, files.get(prepared.id)!),
-  }));
+  return cases.map((prepared) => {
+    const { classes } = entryOf(index.datasets, prepared.dataset);
+    return {
+      id: prepared.id,
+      name: evaluation.name,
+      source: evaluation.source,
+      result: entryOf(byId, prepared.id),
+      classes: Object.entries(classes).map(([value, name]) => ({ name, values: [Number(value)] })),
+      window: windowOf(prepared).window,
+      load: () => caseVolumes(index, prepared, entryOf(files, prepared.id)),
+    };
+  });
 }
 
-async function caseVolumes(index: PreparedIndex, { dataset, sourceImages, sourceLabel, labelMap }: PreparedCase, prediction: string) {
-  const { classes } = index.datasets[dataset]!;
+async function caseVolumes(index: PreparedIndex, prepared: PreparedCase, prediction: string) {
   return {
-    image: await readVolume(sourceImages[0]!),
-    reference: toClassValues(await readVolume(sourceLabel!), classes, labelMap, sourceLabel!),
+    image: await readVolume(itemAt(prepared.sourceImages, 0)),
+    reference: await readReference(index, prepared),
     prediction: await readVolume(prediction),
   };
 }

@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os';
+import { itemAt } from '../at.js';
 import { devices, type Precision, tensorflow } from '../engine/index.js';
 import { UsageError, WorkError } from '../errors.js';
 import { askProcess, workerEntry } from '../threads/index.js';
@@ -53,8 +54,10 @@ export interface SpeedReport {
 }
 
 /**
- * Times the pre-training step of every combination: forward, backward and update, without reading data, as the paper's Figure 5 counts.
- * @throws UsageError when no combination is possible, WorkError when a measurement fails, InterruptedError after `signal`
+ * Times the pre-training step of every combination: forward, backward and update, without reading data, as
+ * the paper's Figure 5 counts.
+ * @throws UsageError when no combination is possible, WorkError when a measurement fails, InterruptedError
+ *   after `signal`
  */
 export async function benchmarkSpeed(options: SpeedOptions): Promise<SpeedReport> {
   const { possible, skipped } = sorted(speedSettings(options));
@@ -116,7 +119,7 @@ function sorted(settings: readonly SpeedSetting[]): { possible: SpeedSetting[]; 
 function resultOf({ network, method, precision, region, crop, batch }: SpeedSetting, found: readonly MeasuredSteps[], rate: number): SpeedResult {
   const times = found.flatMap(({ stepMs }) => stepMs).toSorted((a, b) => a - b);
   const middle = times.length / 2;
-  const median = ((times[Math.ceil(middle) - 1] as number) + (times[Math.floor(middle)] as number)) / 2;
+  const median = (itemAt(times, Math.ceil(middle) - 1) + itemAt(times, Math.floor(middle))) / 2;
   const multiplyAdds = found[0]?.multiplyAdds ?? 0;
   return {
     network: network.name,
@@ -125,7 +128,7 @@ function resultOf({ network, method, precision, region, crop, batch }: SpeedSett
     region,
     crop,
     batch,
-    stepMs: { median, min: times[0] as number, max: times.at(-1) as number },
+    stepMs: { median, min: itemAt(times, 0), max: itemAt(times, times.length - 1) },
     compileMs: Math.min(...found.map(({ compileMs }) => compileMs)),
     peakBytes: Math.max(...found.map(({ peakBytes }) => peakBytes)),
     multiplyAdds,

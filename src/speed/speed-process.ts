@@ -11,7 +11,8 @@ export type SpeedQuestion =
 /** Steps, or floating-point operations a second of a matrix product, or why there are none. */
 export type SpeedAnswer = { readonly measured: Awaited<ReturnType<typeof measureSteps>> } | { readonly rate: number } | { readonly error: string };
 
-// A process of its own for every measurement, so that the largest memory is that measurement's and nothing of another one is left over.
+// A process of its own for every measurement, so that the largest memory is that measurement's and nothing of
+// another one is left over.
 process.once('message', async (question: SpeedQuestion) => {
   const answer = await answerTo(question).catch((error: unknown): SpeedAnswer => ({ error: error instanceof Error ? error.message : String(error) }));
   process.send?.(answer, () => process.exit(0));

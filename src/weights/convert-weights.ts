@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings, overridesOf, predictConfig } from '../config/index.js';
 import { type NamedArrays, savedModel, type Tensor5D, tf } from '../engine/index.js';
-import { DataError, UsageError } from '../errors.js';
+import { DataError, errorCode, UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
 import {
   AXIS_ORDER,
@@ -53,10 +53,12 @@ export interface Converted {
 }
 
 /**
- * Makes a weights file of this project of one of any origin: names of published variants become the network's, the first layers are fitted to
- * the number of channels, and what the file does not give starts at random, which the report names. What the file gives and the network does not
- * take is refused, unless `letGo` names it.
- * @throws DataError when the file does not fit, UsageError when channels are not given and the file does not tell them
+ * Makes a weights file of this project of one of any origin: names of published variants become the
+ * network's, the first layers are fitted to the number of channels, and what the file does not give starts at
+ * random, which the report names. What the file gives and the network does not take is refused, unless
+ * `letGo` names it.
+ * @throws DataError when the file does not fit, UsageError when channels are not given and the file does not
+ *   tell them
  */
 export async function importWeights({
   network: name,
@@ -102,8 +104,9 @@ export interface ExportOptions {
 }
 
 /**
- * Writes weights of this project for other programs: as MONAI's whole state dict, which takes it with `strict=True`; its encoder alone; or as
- * a TensorFlow SavedModel that maps images [1, x, y, z, channels] to logits, with a JSON file of preparation and classes. Pre-training heads are left out.
+ * Writes weights of this project for other programs: as MONAI's whole state dict, which takes it with
+ * `strict=True`; its encoder alone; or as a TensorFlow SavedModel that maps images [1, x, y, z, channels] to
+ * logits, with a JSON file of preparation and classes. Pre-training heads are left out.
  * @throws DataError when the file is another network's
  */
 export async function exportWeights({ network: name, from, to, part, set, format, size }: ExportOptions): Promise<Converted> {
@@ -156,16 +159,20 @@ function fileNetwork(
   };
 }
 
-/** What a SavedModel's own reader needs to know beside the signature; `assets.extra` is TensorFlow's folder for it. */
+/**
+ * What a SavedModel's own reader needs to know beside the signature; `assets.extra` is TensorFlow's folder
+ * for it.
+ */
 export const SAVED_MODEL_FACTS = join('assets.extra', 'hybridmim.json');
 
 /**
- * A SavedModel whose images and logits have the axes of a file, [1, x, y, z, channels], with a JSON file of what it needs to know of scans.
+ * A SavedModel whose images and logits have the axes of a file, [1, x, y, z, channels], with a JSON file of
+ * what it needs to know of scans.
  * @param facts preparation and classes, as far as the weights file says them
  */
 async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple, facts: object): Promise<void> {
-  const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]) as Tensor5D;
-  const model = savedModel((images, parameters) => turned(logitsOf(network, turned(images as Tensor5D), parameters, STILL)), values, [
+  const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]);
+  const model = savedModel((images, parameters) => turned(logitsOf(network, turned(images), parameters, STILL)), values, [
     1,
     ...size,
     network.inChannels,
@@ -178,10 +185,6 @@ async function writeSavedModel(folder: string, network: Network, values: NamedAr
     await rename(partial, folder);
   } catch (cause) {
     await rm(partial, { recursive: true, force: true });
-    throw new DataError(
-      `the folder ${folder} cannot be written (${(cause as NodeJS.ErrnoException).code}): name one that is not there yet`,
-      { file: folder },
-      { cause },
-    );
+    throw new DataError(`the folder ${folder} cannot be written (${errorCode(cause)}): name one that is not there yet`, { file: folder }, { cause });
   }
 }

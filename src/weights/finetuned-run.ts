@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { inferenceSection } from '../inference/index.js';
 import { readRunConfig } from '../training/index.js';
@@ -29,10 +30,14 @@ export function runWeights(run: string, checkpoint?: 'best' | 'last'): string {
   throw new DataError(`${run} holds no weights: ${files.join(' or ')} is expected; finish the fine-tuning first`, { file: run });
 }
 
-/** The settings of a fine-tuning run that prediction needs. Throws DataError when the folder is another kind of run. */
+/**
+ * The settings of a fine-tuning run that prediction needs. Throws DataError when the folder is another kind
+ * of run.
+ */
 export async function readFinetunedRun(run: string): Promise<FinetunedRun> {
   const parsed = runFacts.safeParse(await readRunConfig(run));
   if (parsed.success) return parsed.data;
-  const field = parsed.error.issues[0]!.path.join('.');
-  throw new DataError(`${join(run, 'config.yaml')} is no configuration of a fine-tuning run: ${field} is missing or wrong`, { file: run, field });
+  const field = itemAt(parsed.error.issues, 0).path.join('.');
+  const file = join(run, 'config.yaml');
+  throw new DataError(`${file} is no configuration of a fine-tuning run: ${field} is missing or wrong`, { file: run, field });
 }

@@ -1,5 +1,5 @@
 import { loadSettings, predictConfig } from '../config/index.js';
-import { countMultiplyAdds, type Tensor5D } from '../engine/index.js';
+import { countMultiplyAdds } from '../engine/index.js';
 import { elementCount, logitsOf, makeNetwork, type NetworkName, STILL, spatialSize, toPyTorchShape } from '../network/index.js';
 import type { Triple } from '../volume/index.js';
 
@@ -20,7 +20,10 @@ export interface Inspection {
   /** Of convolutions and matrix products, forward, for one image of `size`. */
   readonly multiplyAdds: number;
   readonly size: Triple;
-  /** Bytes that a training step of one image needs at the least: parameters, gradients and two moments, and what the encoder keeps for its gradients. */
+  /**
+   * Bytes that a training step of one image needs at the least: parameters, gradients and two moments, and
+   * what the encoder keeps for its gradients.
+   */
   readonly stepBytesAtLeast: number;
   /** In PyTorch's names and axis order. */
   readonly layers: readonly { readonly name: string; readonly shape: readonly number[]; readonly parameters: number }[];
@@ -42,7 +45,7 @@ export function inspectNetwork({ network: name, set, inChannels, outChannels, si
   }));
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   const multiplyAdds = countMultiplyAdds(
-    (images, values) => logitsOf(network, images as Tensor5D, values, STILL),
+    (images, values) => logitsOf(network, images, values, STILL),
     Object.fromEntries(network.specs.map(({ name: of, shape }) => [of, shape])),
     [1, ...spatialSize(size), inChannels],
   );

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { loadSettings, overridesOf, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState, type State } from '../engine/index.js';
@@ -27,11 +28,17 @@ export interface OpenedWeights {
 }
 
 export interface RunWeightsOptions {
-  /** Folders of fine-tuning runs; of several, such as the folds of a cross-validation, the probabilities are averaged. */
+  /**
+   * Folders of fine-tuning runs; of several, such as the folds of a cross-validation, the probabilities are
+   * averaged.
+   */
   readonly runs: readonly string[];
   /** `best` where there is one, unless said otherwise. */
   readonly checkpoint?: 'best' | 'last' | undefined;
-  /** Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's folder. */
+  /**
+   * Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's
+   * folder.
+   */
   readonly preset?: string | undefined;
   /** Overrides such as `inference.overlap=0.25`. */
   readonly set?: readonly string[];
@@ -39,13 +46,14 @@ export interface RunWeightsOptions {
 
 /**
  * The weights of fine-tuning runs; windows and precision are those of the first.
- * @throws DataError when a folder holds none, or weights that do not say what they are; UsageError for an override of the network, or for
- * runs of which one has other classes, another network or another preparation
+ * @throws DataError when a folder holds none, or weights that do not say what they are; UsageError for an
+ *   override of the network, or for runs of which one has other classes, another network or another
+ *   preparation
  */
 export async function openRunWeights({ runs, checkpoint, preset, set = [] }: RunWeightsOptions): Promise<OpenedWeights> {
   const ofNetwork = set.find((override) => override.startsWith('network.'));
   if (ofNetwork) throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, { field: '--set' });
-  const { precision, data, inference, train } = await readFinetunedRun(runs[0]!);
+  const { precision, data, inference, train } = await readFinetunedRun(itemAt(runs, 0));
   const windows = overridesOf('inference', { ...inference, window: inference.window ?? data.cropSize });
   const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows];
   const given = await presetBy(preset);
@@ -69,7 +77,7 @@ export async function openRunWeights({ runs, checkpoint, preset, set = [] }: Run
     }),
   );
   requireAgreement(described);
-  const { network, classes, preparation } = described[0]!;
+  const { network, classes, preparation } = itemAt(described, 0);
   return openPrediction(
     described.map(({ file }) => file),
     makeNetwork(network.settings, network.channels),
@@ -83,16 +91,20 @@ export interface ForeignWeightsOptions {
   /** `.safetensors` files with MONAI's names; of several the probabilities are averaged. */
   readonly files: readonly string[];
   readonly network: string;
-  /** Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's folder. */
+  /**
+   * Preparation of scans: `none`, a modality's defaults (`ct`, `mr`), or a preset file or a MONAI bundle's
+   * folder.
+   */
   readonly preset?: string | undefined;
   readonly set?: readonly string[];
 }
 
 /**
- * Weights of any origin. Channels, and of the network's settings what they tell, are read off the parameters' shapes unless `--set` says them;
- * classes and preparation come from the file where it says them, else channels are classes 1, 2, ... and a preset is needed.
- * @throws UsageError when no preset says how scans are prepared, or for files that do not agree in classes, network and preparation; DataError
- * for parameters that make no such network
+ * Weights of any origin. Channels, and of the network's settings what they tell, are read off the parameters'
+ * shapes unless `--set` says them; classes and preparation come from the file where it says them, else
+ * channels are classes 1, 2, ... and a preset is needed.
+ * @throws UsageError when no preset says how scans are prepared, or for files that do not agree in classes,
+ *   network and preparation; DataError for parameters that make no such network
  */
 export async function openForeignWeights({ files, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
   const name = networkNameOf(givenName);
@@ -104,22 +116,22 @@ export async function openForeignWeights({ files, network: givenName, preset, se
       const preparation = given?.preparation ?? fact(metadata, 'preprocessing', preprocessingSchema);
       const classes = given?.scheme ?? fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels);
       if (preparation === undefined) {
-        throw new UsageError(
-          `${file} does not say how scans are prepared for it: give --preset none (as they are), ct, mr, a preset file or the folder of a MONAI bundle`,
-          { field: '--preset' },
-        );
+        const remedy = 'give --preset none (as they are), ct, mr, a preset file or the folder of a MONAI bundle';
+        throw new UsageError(`${file} does not say how scans are prepared for it: ${remedy}`, { field: '--preset' });
       }
       if (outputChannels(classes) !== network.outChannels) {
-        throw new UsageError(
-          `${preset} names ${classes.names.length} ${classes.kind}, which are ${outputChannels(classes)} channels, but ${file} has ${network.outChannels}`,
-          { field: '--preset', found: outputChannels(classes), expected: network.outChannels },
-        );
+        const named = `${classes.names.length} ${classes.kind}, which are ${outputChannels(classes)} channels`;
+        throw new UsageError(`${preset} names ${named}, but ${file} has ${network.outChannels}`, {
+          field: '--preset',
+          found: outputChannels(classes),
+          expected: network.outChannels,
+        });
       }
       return { file, network, classes, preparation };
     }),
   );
   requireAgreement(described);
-  const { network: shapes, classes, preparation } = described[0]!;
+  const { network: shapes, classes, preparation } = itemAt(described, 0);
   const { inChannels, outChannels, ...told } = shapes;
   const ofFile = overridesOf('network', told);
   const settings = loadSettings(predictConfig, [
@@ -141,14 +153,16 @@ interface DescribedWeights {
 }
 
 /** Probabilities can only be averaged where they are of the same classes, from the same images. */
-function requireAgreement([first, ...others]: readonly DescribedWeights[]): void {
-  for (const other of others) {
+function requireAgreement(described: readonly DescribedWeights[]): void {
+  const first = itemAt(described, 0);
+  for (const other of described) {
     for (const what of ['classes', 'network', 'preparation'] as const) {
-      const [expected, found] = [first![what], other[what]];
+      const [expected, found] = [first[what], other[what]];
       if (isDeepStrictEqual(expected, found)) continue;
+      const difference = `another ${what === 'classes' ? 'set of classes' : what} than ${first.file}`;
       throw new UsageError(
-        `${other.file} has another ${what === 'classes' ? 'set of classes' : what} than ${first!.file}, so that they cannot be averaged: ` +
-          `${JSON.stringify(found)}, not ${JSON.stringify(expected)}; give runs of one task, such as the folds of a cross-validation`,
+        `${other.file} has ${difference}, so that they cannot be averaged: ${JSON.stringify(found)}, not ` +
+          `${JSON.stringify(expected)}; give runs of one task, such as the folds of a cross-validation`,
         { file: other.file, field: what, found, expected },
       );
     }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { DataError, UsageError } from '../../errors.js';
 import type { EvaluatedClass } from '../../evaluation/index.js';
-import { applyAffine, type Triple, type Volume } from '../../volume/index.js';
+import { applyAffine, mapAxes, type Volume } from '../../volume/index.js';
 import { type ContourPanel, contourRow } from './contour-rows.js';
 import { contourSvg } from './contour-svg.js';
 import type { Plane } from './slice.js';
@@ -13,7 +13,10 @@ export interface ContourFigureOptions {
   readonly title?: string;
   /** What to outline, in the order of colours; by default every label value but 0. */
   readonly classes?: readonly EvaluatedClass[];
-  /** Image values to show as black and white, HU for CT; by default the 0.5th and 99.5th percentile of each slice. */
+  /**
+   * Image values to show as black and white, HU for CT; by default the 0.5th and 99.5th percentile of each
+   * slice.
+   */
   readonly window?: readonly [number, number];
   /** Slices of a case, one above the other; by default the axial one only. */
   readonly planes?: readonly Plane[];
@@ -23,10 +26,11 @@ export interface ContourFigureOptions {
 const zoom = 2;
 
 /**
- * Writes a PNG of slices with outlines: a row a case, a column with the reference and one a method, whose mean Dice stands below.
- * Slices are those with the most labelled voxels, with their physical proportions, the patient's right at the left of the picture and
- * anterior or superior at its top.
- * @throws UsageError without a case or with an empty window; DataError when the volumes of a case do not lie on one grid
+ * Writes a PNG of slices with outlines: a row a case, a column with the reference and one a method, whose
+ * mean Dice stands below. Slices are those with the most labelled voxels, with their physical proportions,
+ * the patient's right at the left of the picture and anterior or superior at its top.
+ * @throws UsageError without a case or with an empty window; DataError when the volumes of a case do not lie
+ *   on one grid
  */
 export async function writeContourFigure(file: string, panels: readonly ContourPanel[], options: ContourFigureOptions = {}): Promise<void> {
   if (panels.length === 0) throw new UsageError('a figure of outlines needs at least one case, but there is none', { field: 'panels', found: 0 });
@@ -64,7 +68,7 @@ const toleranceVoxels = 0.05;
 
 /** mm between the corners of two grids of one size, where they lie furthest apart. */
 function cornersApart(a: Volume, b: Volume): number {
-  const corners = Array.from({ length: 8 }, (_, i) => a.size.map((n, axis) => ((i >> axis) & 1) * (n - 1)) as unknown as Triple);
+  const corners = Array.from({ length: 8 }, (_, i) => mapAxes(a.size, (n, axis) => ((i >> axis) & 1) * (n - 1)));
   return Math.max(
     ...corners.map((corner) => {
       const [p, q] = [applyAffine(a.affine, corner), applyAffine(b.affine, corner)];

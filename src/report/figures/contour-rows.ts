@@ -1,3 +1,4 @@
+import { itemAt } from '../../at.js';
 import { dice, type EvaluatedClass } from '../../evaluation/index.js';
 import { percentile, type Volume, voxelCount } from '../../volume/index.js';
 import { percent } from '../table.js';
@@ -69,10 +70,10 @@ function shownSlice({ image, reference, predictions }: ContourPanel, plane: Plan
 function fullestSlice(count: number, plane: Plane, labels: readonly Volume[], classes: readonly EvaluatedClass[]): number {
   const values = new Set(classes.flatMap((evaluated) => evaluated.values));
   const counts = labels.map((label) => countInSlices(label, plane, values));
-  const totals = Array.from({ length: count }, (_, i) => counts.reduce((sum, slices) => sum + slices[i]!, 0));
+  const totals = Array.from({ length: count }, (_, i) => counts.reduce((sum, slices) => sum + itemAt(slices, i), 0));
   const most = Math.max(...totals);
   const fullest = totals.flatMap((total, i) => (total === most ? [i] : []));
-  return fullest[Math.floor(fullest.length / 2)]!;
+  return itemAt(fullest, Math.floor(fullest.length / 2));
 }
 
 function classMasks({ width, height, values }: Slice, classes: readonly EvaluatedClass[]): PixelMask[] {
@@ -80,10 +81,14 @@ function classMasks({ width, height, values }: Slice, classes: readonly Evaluate
 }
 
 function greyOf({ values }: Slice, window: readonly [number, number] | undefined): Uint8Array {
-  const sorted = window ? undefined : values.slice().sort();
-  const [low, high] = window ?? [percentile(sorted!, 0.5), percentile(sorted!, 99.5)];
+  const [low, high] = window ?? percentiles(values);
   const scale = high > low ? 255 / (high - low) : 0;
   return Uint8Array.from(values, (value) => Math.round(Math.min(255, Math.max(0, (value - low) * scale))));
+}
+
+function percentiles(values: Float32Array): [number, number] {
+  const sorted = values.slice().sort();
+  return [percentile(sorted, 0.5), percentile(sorted, 99.5)];
 }
 
 /** Mean Dice over the classes that the reference has, of the whole volume. */

@@ -1,3 +1,4 @@
+import { itemAt } from '../../at.js';
 import type { ContourRow, ShownSlice } from './contour-rows.js';
 import { greyPng } from './grey-png.js';
 import { contourPath, type PixelMask } from './label-contour.js';
@@ -25,9 +26,14 @@ export const contourColours = [
   ...['#ff85c8', '#b5e853', '#9aa5ff', '#e0a878', '#9be7ff', '#f3f0a0', '#c0ffb5'],
 ];
 
+/** The colour of a class by its place in the order of classes; they begin again after the last. */
+export const contourColour = (i: number): string => itemAt(contourColours, i % contourColours.length);
+
 const colours = { text: '#24292f', quiet: '#6e7781', neutral: '#57606a' };
 
-/** The figure as SVG: titles of the columns, the rows of cases, and a legend of the classes that can be seen. */
+/**
+ * The figure as SVG: titles of the columns, the rows of cases, and a legend of the classes that can be seen.
+ */
 export function contourSvg({ title, methods, classNames, rows }: ContourGrid): string {
   const columns = methods.length + 1;
   const inner = columns * layout.cell + (columns - 1) * layout.gap;
@@ -95,7 +101,7 @@ function sliceCells({ image, grey, reference, predictions }: ShownSlice): Block 
 /** The outline of every class in its colour, and its area tinted. */
 function outlines(masks: readonly PixelMask[], scale: readonly [number, number], stroke: string, tint = 0): string {
   return masks
-    .map((mask, i) => ({ path: contourPath(mask, scale), colour: contourColours[i % contourColours.length]! }))
+    .map((mask, i) => ({ path: contourPath(mask, scale), colour: contourColour(i) }))
     .filter(({ path }) => path !== '')
     .map(({ path, colour }) => `<path d="${path}" fill="${colour}" fill-opacity="${tint}" fill-rule="evenodd" stroke="${colour}" ${stroke}/>`)
     .join('');
@@ -108,14 +114,17 @@ function sideMarks(width: number, height: number): string {
   return mark('R', 9) + mark('L', width - 9);
 }
 
-/** What solid and dashed lines are, and the colours of the classes that a slice shows; as many lines as it takes. */
+/**
+ * What solid and dashed lines are, and the colours of the classes that a slice shows; as many lines as it
+ * takes.
+ */
 function legend(classNames: readonly string[], rows: readonly ContourRow[], width: number): Block {
   const line = (dash: string) => `<line x1="0" x2="22" y1="-4" y2="-4" stroke="${colours.neutral}" stroke-width="1.8" ${dash}/>`;
   const items = [
     ...(hasReference(rows) ? [{ name: 'reference', symbol: line(''), symbolWidth: 22 }] : []),
     ...(rows.some(({ captions }) => captions.length > 0) ? [{ name: 'prediction', symbol: line(dashes), symbolWidth: 22 }] : []),
     ...classNames.flatMap((name, i) => {
-      const colour = contourColours[i % contourColours.length]!;
+      const colour = contourColour(i);
       return isSeen(rows, i) ? [{ name, symbol: `<rect y="-10" width="12" height="12" rx="2" fill="${colour}"/>`, symbolWidth: 12 }] : [];
     }),
   ];

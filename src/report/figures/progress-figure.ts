@@ -10,8 +10,8 @@ import { svgToPng } from './svg-to-png.js';
 const zoom = 2;
 
 /**
- * Writes the picture of a run as PNG: its losses over the steps, the learning rate and the validations. Long runs are thinned, so that
- * the time it takes hardly grows with the steps.
+ * Writes the picture of a run as PNG: its losses over the steps, the learning rate and the validations. Long
+ * runs are thinned, so that the time it takes hardly grows with the steps.
  * @param lines all metrics of the run so far in the order of steps; of no lines come empty panels
  */
 export async function writeProgressFigure(file: string, lines: readonly ProgressLine[], title: string): Promise<void> {

@@ -1,6 +1,9 @@
 import { evenlySpread, type SeriesPoint, type StepValue, seriesPoints } from './step-series.js';
 
-/** What a figure needs of a line of `metrics.jsonl`: a step with its losses, or a validation. `step` counts finished updates, from 1. */
+/**
+ * What a figure needs of a line of `metrics.jsonl`: a step with its losses, or a validation. `step` counts
+ * finished updates, from 1.
+ */
 export type ProgressLine = ProgressStep | ProgressValidation;
 
 export interface ProgressStep {
@@ -43,8 +46,9 @@ export interface ProgressPanels {
 const mostValidations = 100;
 
 /**
- * Sorts the metrics of a run into panels. A validation with a `total` measured the losses on held-out crops, and goes to the panels of
- * these; any other measured scores, even where a score has the name of a loss (`dice`).
+ * Sorts the metrics of a run into panels. A validation with a `total` measured the losses on held-out crops,
+ * and goes to the panels of these; any other measured scores, even where a score has the name of a loss
+ * (`dice`).
  */
 export function progressPanels(lines: readonly ProgressLine[]): ProgressPanels {
   const steps = lines.filter((line) => 'loss' in line);
@@ -83,7 +87,9 @@ function scoresPanel(validations: readonly ProgressValidation[]): ScoresPanel | 
 
 /** Where the value is a number; a class that no validated case has is null. */
 function valuesNamed(name: string, validations: readonly ProgressValidation[]): StepValue[] {
-  return validations.flatMap(({ step, validation: { [name]: value } }) => (Number.isFinite(value) ? [{ step, value: value as number }] : []));
+  return validations.flatMap(({ step, validation: { [name]: value } }) =>
+    typeof value === 'number' && Number.isFinite(value) ? [{ step, value }] : [],
+  );
 }
 
 /** `crossEntropy` as `cross entropy`. */

@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { itemAt } from '../../at.js';
 import type { CurvePanel, ProgressPanels, ScoresPanel } from './progress-panels.js';
 import { figureFont, textWidth } from './svg-to-png.js';
 import { axisFromZero, lossAxis, type ValueAxis } from './value-axis.js';
@@ -11,8 +12,8 @@ interface Size {
 }
 
 /**
- * Units of the figure. `width` is that of the widest plot without its axis, `axis` what labels beside a plot take, `overhang` what its
- * points may jut out.
+ * Units of the figure. `width` is that of the widest plot without its axis, `axis` what labels beside a plot
+ * take, `overhang` what its points may jut out.
  */
 const layout = { width: 1000, columns: 3, axis: 44, overhang: 4, columnGap: 36, rowGap: 26, largeHeight: 230, smallHeight: 140, legendRow: 18 };
 
@@ -29,13 +30,22 @@ export const colours = {
   learningRate: '#2b8a5a',
 };
 
-/** Of validation values; they tell apart on white, and neighbours differ in lightness too. The mean, where there is one, is dark. */
-export const scoreColours = [
+/**
+ * Of validation values. They can be told apart on white, and neighbours differ in lightness too. The mean,
+ * where there is one, is dark.
+ */
+const scoreColours = [
   ...['#1f77b4', '#ff7f0e', '#2ca02c', '#d62728', '#9467bd', '#17a2b8', '#e377c2'],
   ...['#8c6d31', '#7f7f7f', '#bcbd22', '#0b4f8a', '#f4a582', '#66c2a5', '#a50f15'],
 ];
 
-/** The Vega-Lite picture of a run: the total loss above, its terms and the learning rate in columns, validation scores below. */
+/** The colour of a class or a run by its place; the colours begin again after the last. */
+export const scoreColour = (i: number): string => itemAt(scoreColours, i % scoreColours.length);
+
+/**
+ * The Vega-Lite picture of a run: the total loss above, its terms and the learning rate in columns,
+ * validation scores below.
+ */
 export function progressSpec({ lastStep, total, terms, learningRate, scores }: ProgressPanels, title: string): TopLevelSpec {
   const { width, columns, columnGap, axis, overhang, rowGap, largeHeight, smallHeight } = layout;
   const small = { width: (width - (columns - 1) * (columnGap + axis + overhang)) / columns, height: smallHeight };
@@ -93,7 +103,7 @@ function scoresPanel({ title, names, values }: ScoresPanel, lastStep: number): P
   const size = { width: layout.width - legendWidth, height: Math.max(layout.largeHeight, layout.legendRow * names.length) };
   const domain: [number, number] | undefined = values.every(({ value }) => value >= 0 && value <= 1) ? [0, 1] : undefined;
   const classes = names.filter((name) => name !== 'mean');
-  const range = names.map((name) => (name === 'mean' ? colours.text : scoreColours[classes.indexOf(name) % scoreColours.length]!));
+  const range = names.map((name) => (name === 'mean' ? colours.text : scoreColour(classes.indexOf(name))));
   return {
     title,
     ...size,
@@ -112,7 +122,10 @@ function scoresPanel({ title, names, values }: ScoresPanel, lastStep: number): P
   };
 }
 
-/** An unseen label at the top of a plot, so that titles stand in line whether or not the axis has a label there. */
+/**
+ * An unseen label at the top of a plot, so that titles stand in line whether or not the axis has a label
+ * there.
+ */
 const topLabelRoom = {
   data: { values: [{}] },
   mark: { type: 'text' as const, text: '0', fontSize: 12, opacity: 0 },

@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { itemAt } from '../../at.js';
 import { byClasses, type ReportEvaluation, type SpeedResult } from '../page/report-content.js';
-import { colours, figureStyle, scoreColours } from './progress-spec.js';
+import { colours, figureStyle, scoreColour } from './progress-spec.js';
 
 /** A figure of a report: what draws it, and what it says in words. */
 export interface ReportFigure {
@@ -15,7 +16,10 @@ const width = 760;
 
 const base = { background: 'white', padding: 12, config: figureStyle } as const;
 
-/** Box plots of Dice over cases, every case a point, a group a class and a box an evaluation; one figure for evaluations with the same classes. */
+/**
+ * Box plots of Dice over cases, every case a point, a group a class and a box an evaluation; one figure for
+ * evaluations with the same classes.
+ */
 export function boxFigures(evaluations: readonly ReportEvaluation[]): ReportFigure[] {
   return byClasses(evaluations)
     .map((members, i) => boxFigure(members, i + 1))
@@ -30,7 +34,7 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
     ),
   );
   if (values.length === 0) return undefined;
-  const { classes } = members[0]!.evaluation;
+  const { classes } = itemAt(members, 0).evaluation;
   const perClass = Math.max(26, 16 * names.length);
   return {
     id: `dice-over-cases-${number}`,
@@ -70,7 +74,10 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
   };
 }
 
-/** Mean Dice over the share of training cases, of what was learnt from several shares; results on training cases are left out. */
+/**
+ * Mean Dice over the share of training cases, of what was learnt from several shares; results on training
+ * cases are left out.
+ */
 export function efficiencyFigure(evaluations: readonly ReportEvaluation[]): ReportFigure | undefined {
   const points = evaluations.flatMap(({ evaluation, split, fraction, network, pretrained }) => {
     const dice = evaluation.mean.dice.overClasses;
@@ -126,11 +133,11 @@ export function speedFigure(results: readonly SpeedResult[]): ReportFigure | und
       data: { values },
       layer: [
         {
-          mark: { type: 'bar', color: scoreColours[0]!, opacity: 0.75, size: 16 },
+          mark: { type: 'bar', color: scoreColour(0), opacity: 0.75, size: 16 },
           encoding: { x: { field: 'seconds', type: 'quantitative', axis: { title: 'seconds, median; line: fastest to slowest', grid: true } }, y },
         },
         {
-          mark: { type: 'rule', color: scoreColours[1]!, strokeWidth: 2 },
+          mark: { type: 'rule', color: scoreColour(1), strokeWidth: 2 },
           encoding: { x: { field: 'low', type: 'quantitative' }, x2: { field: 'high' }, y },
         },
       ],
@@ -142,7 +149,7 @@ const colourOf = (names: readonly string[]) =>
   ({
     field: 'name',
     type: 'nominal',
-    scale: { domain: [...names], range: names.map((_, i) => scoreColours[i % scoreColours.length]!) },
+    scale: { domain: [...names], range: names.map((_, i) => scoreColour(i)) },
     legend: { title: null, orient: 'bottom', columns: 1 },
   }) as const;
 

@@ -1,11 +1,12 @@
-import { closestToRas, type Triple, type Volume } from '../../volume/index.js';
+import { itemAt } from '../../at.js';
+import { AXES, closestToRas, mapAxes, type Triple, type Volume } from '../../volume/index.js';
 
 /** A plane through the patient: seen from the feet, or from the front. */
 export type Plane = 'axial' | 'coronal';
 
 /**
- * A slice as radiologists look at it: the patient's right at the left of the picture, anterior (axial) or superior (coronal) at its top.
- * `values` is row by row from the top left.
+ * A slice as radiologists look at it: the patient's right at the left of the picture, anterior (axial) or
+ * superior (coronal) at its top. `values` is row by row from the top left.
  */
 export interface Slice {
   readonly width: number;
@@ -39,29 +40,38 @@ export function sliceOf(volume: Volume, plane: Plane, index: number): Slice {
   const values = new Float32Array(width * height);
   const topLeft = first + index * steps[through] + (width - 1) * steps[0] + (height - 1) * steps[up];
   for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) values[row * width + column] = volume.data[topLeft - row * steps[up] - column * steps[0]]!;
+    for (let column = 0; column < width; column++) {
+      values[row * width + column] = itemAt(volume.data, topLeft - row * steps[up] - column * steps[0]);
+    }
   }
   return { width, height, widthMm: width * spacing[0], heightMm: height * spacing[up], values };
 }
 
-/** How many voxels of each slice of a plane have one of the values; as many numbers as the plane has slices. */
+/**
+ * How many voxels of each slice of a plane have one of the values; as many numbers as the plane has slices.
+ */
 export function countInSlices(volume: Volume, plane: Plane, values: ReadonlySet<number>): number[] {
   const { size, steps } = patientAxes(volume);
   const { through } = planeAxes[plane];
   const stride = Math.abs(steps[through]);
   const counts = new Array<number>(size[through]).fill(0);
-  for (let i = 0; i < size[0] * size[1] * size[2]; i++) if (values.has(volume.data[i]!)) counts[Math.floor(i / stride) % size[through]]!++;
+  for (let i = 0; i < size[0] * size[1] * size[2]; i++) {
+    if (!values.has(volume.data[i]!)) continue;
+    const slice = Math.floor(i / stride) % size[through];
+    counts[slice] = itemAt(counts, slice) + 1;
+  }
   return steps[through] < 0 ? counts.reverse() : counts;
 }
 
 function patientAxes(volume: Volume): PatientAxes {
   const { axes, flipped } = closestToRas(volume);
   const strides = [1, volume.size[0], volume.size[0] * volume.size[1]];
-  const along = <T>(property: (axis: number, world: number) => T) => axes.map(property) as [T, T, T];
+  const size = mapAxes(axes, (axis) => itemAt(volume.size, axis));
+  const steps = mapAxes(axes, (axis, world) => (flipped[world] ? -itemAt(strides, axis) : itemAt(strides, axis)));
   return {
-    size: along((axis) => volume.size[axis]!),
-    spacing: along((axis) => volume.spacing[axis]!),
-    steps: along((axis, world) => (flipped[world] ? -strides[axis]! : strides[axis]!)),
-    first: axes.reduce((offset, axis, world) => offset + (flipped[world] ? (volume.size[axis]! - 1) * strides[axis]! : 0), 0),
+    size,
+    spacing: mapAxes(axes, (axis) => itemAt(volume.spacing, axis)),
+    steps,
+    first: AXES.reduce<number>((offset, world) => offset + (flipped[world] ? (size[world] - 1) * -steps[world] : 0), 0),
   };
 }

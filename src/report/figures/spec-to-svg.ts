@@ -16,7 +16,10 @@ export async function specToSvg(spec: TopLevelSpec): Promise<string> {
   }
 }
 
-/** What vega leaves out of its types: how wide it takes a text to be. Without a browser it guesses, and legends and margins get too wide. */
+/**
+ * What vega leaves out of its types: how wide it takes a text to be. Without a browser it guesses, and
+ * legends and margins get too wide.
+ */
 interface TextMeasuring {
   readonly textMetrics: { width: (item: { readonly fontSize?: number; readonly fontWeight?: number | string }, text: unknown) => number };
 }

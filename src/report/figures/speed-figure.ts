@@ -24,7 +24,8 @@ const TICKS = 8;
 const colours = { float32: '#1f6fb2', bfloat16: '#2b8a5a', published: '#8c959f', text: '#24292f', quiet: '#57606a', grid: '#e8eaed' };
 
 /**
- * Writes the bars of the paper's Figure 5 as PNG: measured steps with the range of their times, and below them the published ones.
+ * Writes the bars of the paper's Figure 5 as PNG: measured steps with the range of their times, and below
+ * them the published ones.
  * @param subtitle where and how they were measured
  */
 export async function writeSpeedFigure(file: string, bars: readonly SpeedBar[], subtitle: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { itemAt } from '../../at.js';
+
 /** Neighbouring steps as one point of a curve. */
 export interface SeriesPoint {
   /** The middle of the steps that the point stands for. */
@@ -21,7 +23,10 @@ const mostPoints = 400;
 /** Of each side, the share of the points that a smoothed value takes in. */
 const smoothedShare = 0.02;
 
-/** Any number of values as at most 400 points of about equally many steps; values that are not finite are left out. */
+/**
+ * Any number of values as at most 400 points of about equally many steps; values that are not finite are left
+ * out.
+ */
 export function seriesPoints(values: readonly StepValue[]): SeriesPoint[] {
   const finite = values.filter(({ value }) => Number.isFinite(value));
   const count = Math.min(mostPoints, finite.length);
@@ -34,19 +39,20 @@ export function seriesPoints(values: readonly StepValue[]): SeriesPoint[] {
 /** At most `most` of the items, evenly spread, the last among them. */
 export function evenlySpread<T>(items: readonly T[], most: number): T[] {
   const count = Math.min(most, items.length);
-  return Array.from({ length: count }, (_, i) => items[Math.ceil(((i + 1) * items.length) / count) - 1]!);
+  return Array.from({ length: count }, (_, i) => itemAt(items, Math.ceil(((i + 1) * items.length) / count) - 1));
 }
 
 /** Mean and range of some steps; there is at least one. */
 function summary(values: readonly StepValue[]) {
   let [sum, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { value } of values) [sum, low, high] = [sum + value, Math.min(low, value), Math.max(high, value)];
-  return { step: (values[0]!.step + values.at(-1)!.step) / 2, mean: sum / values.length, low, high };
+  return { step: (itemAt(values, 0).step + itemAt(values, values.length - 1).step) / 2, mean: sum / values.length, low, high };
 }
 
 /**
- * Adds the moving mean. At the start its window shrinks evenly on both sides, so that a steep descent is not flattened; at the end, where
- * runs are flat, it only loses what is not there yet, so that the last noise does not show as a bend.
+ * Adds the moving mean. At the start its window shrinks evenly on both sides, so that a steep descent is not
+ * flattened; at the end, where runs are flat, it only loses what is not there yet, so that the last noise
+ * does not show as a bend.
  */
 function withSmooth(points: readonly Omit<SeriesPoint, 'smooth'>[]): SeriesPoint[] {
   const reach = Math.round(smoothedShare * points.length);

@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module';
 import { Resvg, type ResvgRenderOptions, renderAsync } from '@resvg/resvg-js';
 
-/** The font of every figure; it comes with the package, so that figures read the same on machines without fonts. */
+/**
+ * The font of every figure; it comes with the package, so that figures read the same on machines without
+ * fonts.
+ */
 export const figureFont = 'Roboto';
 
 /** The weights that there are. */
@@ -16,7 +19,10 @@ export async function svgToPng(svg: string, zoom: number): Promise<Buffer> {
   return image.asPng();
 }
 
-/** Width of a line of text in units of the SVG: the sum of its letters, of which kerning takes off a percent at most. */
+/**
+ * Width of a line of text in units of the SVG: the sum of its letters, of which kerning takes off a percent
+ * at most.
+ */
 export function textWidth(text: string, fontSize: number, weight: FontWeight = 400): number {
   return [...text].reduce((sum, letter) => sum + letterWidth(letter, weight) * fontSize, 0);
 }
@@ -44,7 +50,10 @@ function inkWidth(text: string, weight: FontWeight): number {
   return (new Resvg(svg, { font: fontsFor(text) }).getBBox()?.width ?? 0) / 100;
 }
 
-/** The machine's own fonts are looked through only for letters that ours, with Latin, Greek and Cyrillic, may lack: that takes time. */
+/**
+ * The machine's own fonts are looked through only for letters that ours, with Latin, Greek and Cyrillic, may
+ * lack: that takes time.
+ */
 function fontsFor(text: string): NonNullable<ResvgRenderOptions['font']> {
   const beyondOurs = /[\u0180-\u0383\u03cf-\u03ff\u0460-\u2012\u2027-\u20ab\u20ad-\u2121\u2123-\u2211\u2213-\u2263\u2266-\uffff]/.test(text);
   return { loadSystemFonts: beyondOurs, fontFiles: [...fontFiles()], defaultFontFamily: figureFont, sansSerifFamily: figureFont };

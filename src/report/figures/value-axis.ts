@@ -12,7 +12,10 @@ export interface ValueAxis {
 /** Losses that span more than this, smoothed, are drawn on a logarithmic axis. */
 const widestLinearRatio = 30;
 
-/** An axis for a curve and its held-out values. Rare spikes, beyond the 1st or 99th percentile of all points, may leave it. */
+/**
+ * An axis for a curve and its held-out values. Rare spikes, beyond the 1st or 99th percentile of all points,
+ * may leave it.
+ */
 export function lossAxis({ points, heldOut }: Pick<CurvePanel, 'points' | 'heldOut'>): ValueAxis {
   const shown = [...points.map(({ smooth }) => smooth), ...heldOut.map(({ value }) => value)];
   if (shown.length === 0) return linearAxis(0, 1);
@@ -39,7 +42,10 @@ export function axisFromZero({ points }: Pick<CurvePanel, 'points'>): ValueAxis 
   return linearAxis(0, Math.max(0, ...points.map(({ high }) => high)) || 1);
 }
 
-/** A twentieth of the range on either side, but not across zero; around a constant, a tenth of it, or of 0 up to 1. */
+/**
+ * A twentieth of the range on either side, but not across zero; around a constant, a tenth of it, or of 0 up
+ * to 1.
+ */
 function linearAxis(low: number, high: number): ValueAxis {
   const margin = (high > low ? (high - low) / 20 : Math.abs(high) / 10) || 1;
   const domain: [number, number] = [

@@ -1,5 +1,16 @@
 import { gzipSync } from 'node:zlib';
-import { composeAffines, cropBox, niftiBytes, percentile, reorientToRas, resampleToGrid, type Triple, type Volume } from '../../volume/index.js';
+import {
+  AXES,
+  composeAffines,
+  cropBox,
+  mapAxes,
+  niftiBytes,
+  percentile,
+  reorientToRas,
+  resampleToGrid,
+  type Triple,
+  type Volume,
+} from '../../volume/index.js';
 
 /** The volumes of a case as they stand in a page: gzip-compressed NIfTI, base64. */
 export interface EmbeddedCase {
@@ -28,8 +39,8 @@ const smallestSide = 32;
 const fewestCharacters = 0.5;
 
 /**
- * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes to fit, intensities as 8
- * bits. Labels keep their values, which must be below 256.
+ * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes
+ * to fit, intensities as 8 bits. Labels keep their values, which must be below 256.
  * @param window image values shown as black and white; by default the 0.5th and 99.5th percentiles
  * @param budget characters for all three; the coarsest form, 32 voxels long, may take more
  */
@@ -48,15 +59,15 @@ export function embedCase(volumes: CaseVolumes, window: readonly [number, number
 
 /** Voxels of the longest axis of a grid of cubes over the volume that has so many voxels. */
 function sideFor({ size, spacing }: Volume, voxels: number): number {
-  const [x, y, z] = size.map((n, axis) => n * spacing[axis]!) as unknown as Triple;
+  const [x, y, z] = mapAxes(size, (n, axis) => n * spacing[axis]);
   return Math.max(smallestSide, Math.floor(Math.max(x, y, z) / Math.cbrt((x * y * z) / voxels)));
 }
 
 function croppedToLabels({ image, reference, prediction }: CaseVolumes): CaseVolumes {
-  const [first, ...labels] = [firstChannel(image), reference, prediction].map(reorientToRas) as [Volume, Volume, Volume];
+  const labels = [reorientToRas(reference), reorientToRas(prediction)] as const;
   const box = labelledBox(labels);
   const crop = (volume: Volume) => cropBox(volume, box.start, box.size);
-  return { image: crop(first), reference: crop(labels[0]!), prediction: crop(labels[1]!) };
+  return { image: crop(reorientToRas(firstChannel(image))), reference: crop(labels[0]), prediction: crop(labels[1]) };
 }
 
 const firstChannel = (image: Volume): Volume => {
@@ -65,27 +76,29 @@ const firstChannel = (image: Volume): Volume => {
 };
 
 /** Everything where nothing is labelled. */
-function labelledBox(labels: readonly Volume[]): { start: Triple; size: Triple } {
-  const { size, spacing } = labels[0]!;
-  const [low, high] = [[...size], [-1, -1, -1]];
+function labelledBox(labels: readonly [Volume, Volume]): { start: Triple; size: Triple } {
+  const [{ size, spacing }] = labels;
+  const low: [number, number, number] = mapAxes(size, (n) => n);
+  const high: [number, number, number] = [-1, -1, -1];
   for (const { data } of labels) {
     for (let i = 0, z = 0; z < size[2]; z++) {
       for (let y = 0; y < size[1]; y++) {
         for (let x = 0; x < size[0]; x++, i++) {
           if (data[i] === 0) continue;
-          for (const [axis, at] of [x, y, z].entries()) {
-            if (at < low[axis]!) low[axis] = at;
-            if (at > high[axis]!) high[axis] = at;
+          const voxel: Triple = [x, y, z];
+          for (const axis of AXES) {
+            low[axis] = Math.min(low[axis], voxel[axis]);
+            high[axis] = Math.max(high[axis], voxel[axis]);
           }
         }
       }
     }
   }
-  if (high[0]! < 0) return { start: [0, 0, 0], size };
-  const margin = spacing.map((mm) => Math.ceil(marginMm / mm));
-  const start = low.map((at, axis) => Math.max(0, at - margin[axis]!));
-  const end = high.map((at, axis) => Math.min(size[axis]!, at + margin[axis]! + 1));
-  return { start: start as unknown as Triple, size: end.map((at, axis) => at - start[axis]!) as unknown as Triple };
+  if (high[0] < 0) return { start: [0, 0, 0], size };
+  const margin = mapAxes(spacing, (mm) => Math.ceil(marginMm / mm));
+  const start = mapAxes(low, (at, axis) => Math.max(0, at - margin[axis]));
+  const end = mapAxes(high, (at, axis) => Math.min(size[axis], at + margin[axis] + 1));
+  return { start, size: mapAxes(end, (at, axis) => at - start[axis]) };
 }
 
 function percentiles({ data }: Volume): [number, number] {
@@ -93,13 +106,16 @@ function percentiles({ data }: Volume): [number, number] {
   return [percentile(sorted, 0.5), percentile(sorted, 99.5)];
 }
 
-/** On a grid of at most `side` voxels along the longest axis, over the same extent; axes that are coarser already stay. */
+/**
+ * On a grid of at most `side` voxels along the longest axis, over the same extent; axes that are coarser
+ * already stay.
+ */
 function coarser({ image, reference, prediction }: CaseVolumes, side: number): CaseVolumes {
   const { size, spacing, affine } = image;
-  const step = Math.max(...size.map((n, axis) => n * spacing[axis]!)) / side;
-  const factors = spacing.map((mm) => Math.max(1, step / mm));
-  const newSize = size.map((n, axis) => Math.max(1, Math.floor(n / factors[axis]!))) as unknown as Triple;
-  const [fx, fy, fz] = factors as unknown as Triple;
+  const step = Math.max(...mapAxes(size, (n, axis) => n * spacing[axis])) / side;
+  const factors = mapAxes(spacing, (mm) => Math.max(1, step / mm));
+  const newSize = mapAxes(size, (n, axis) => Math.max(1, Math.floor(n / factors[axis])));
+  const [fx, fy, fz] = factors;
   // The centre of a coarse voxel lies in the middle of the fine ones that it stands for.
   const scaling = { rows: [fx, 0, 0, (fx - 1) / 2, 0, fy, 0, (fy - 1) / 2, 0, 0, fz, (fz - 1) / 2] };
   const grid = { size: newSize, affine: composeAffines(affine, scaling) };

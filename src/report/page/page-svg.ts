@@ -10,8 +10,8 @@ const themed: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * An SVG as it may stand inside a page among others: ids of its own, no background, the page's colours for text and lines, and a
- * description in words. Coordinates keep two decimals.
+ * An SVG as it may stand inside a page among others: ids of its own, no background, the page's colours for
+ * text and lines, and a description in words. Coordinates keep two decimals.
  * @param id letters and digits; no other SVG of the page may have it
  */
 export function pageSvg(svg: string, id: string, description: string): string {

@@ -1,3 +1,4 @@
+import { itemAt } from '../../at.js';
 import { escapeXml } from '../figures/svg-to-png.js';
 import type { PaperCell, PaperTable } from '../paper/paper-table.js';
 import { evaluationCells, millimetres, percent } from '../table.js';
@@ -19,7 +20,10 @@ interface HtmlRow {
   readonly ours?: boolean;
 }
 
-/** One of the paper's tables: published rows say so, the best three of a column are marked for the eye and in words. */
+/**
+ * One of the paper's tables: published rows say so, the best three of a column are marked for the eye and in
+ * words.
+ */
 export function paperTableHtml({ number, caption, header, rows, notes }: PaperTable): string {
   const table = sortableTable(
     `Table ${number}. ${caption}`,
@@ -40,13 +44,15 @@ export function evaluationTablesHtml(evaluations: readonly ReportEvaluation[]): 
   return byClasses(evaluations)
     .map((members) => {
       const { header, body } = evaluationCells(members);
-      const caption = `Means over cases, then over classes: ${members[0]!.evaluation.classes.join(', ')}; Dice in %, HD95 in mm`;
-      const counted = members.map(({ evaluation }) => String(evaluation.cases.length));
-      const missed = members.map(({ evaluation }) => String(Object.values(evaluation.perClass).reduce((sum, { nMissed }) => sum + nMissed, 0)));
+      const caption = `Means over cases, then over classes: ${itemAt(members, 0).evaluation.classes.join(', ')}; Dice in %, HD95 in mm`;
+      const counts = members.map(({ evaluation: { cases, perClass } }) => {
+        const missed = Object.values(perClass).reduce((sum, { nMissed }) => sum + nMissed, 0);
+        return [String(cases.length), String(missed)];
+      });
       return sortableTable(
         caption,
         [...header, 'cases', 'missed'],
-        body.map((row, i) => ({ cells: [...row, counted[i]!, missed[i]!].map((text) => ({ text })) })),
+        body.map((row, i) => ({ cells: [...row, ...itemAt(counts, i)].map((text) => ({ text })) })),
       );
     })
     .join('');
@@ -77,7 +83,9 @@ export function caseTableHtml({ name, evaluation }: ReportEvaluation, viewIds: R
   return `<details><summary>${escapeXml(`${name}: ${cases.length} ${cases.length === 1 ? 'case' : 'cases'}`)}</summary>${table}</details>`;
 }
 
-/** A table whose columns sort by buttons in their titles, in a box of its own that scrolls on narrow screens. */
+/**
+ * A table whose columns sort by buttons in their titles, in a box of its own that scrolls on narrow screens.
+ */
 function sortableTable(caption: string, header: readonly string[], rows: readonly HtmlRow[]): string {
   const head = header.map((title) => `<th scope="col" aria-sort="none"><button type="button">${escapeXml(title)}</button></th>`).join('');
   const body = rows.map(({ cells, ours }) => `<tr${ours ? ' class="ours"' : ''}>${cells.map(cellHtml).join('')}</tr>`).join('');

@@ -25,7 +25,10 @@ export interface ReportEvaluation {
   readonly name: string;
   /** Its file, which tells evaluations of one name apart. */
   readonly source: string;
-  /** Of which cases, where the file's name says so; those of the training split are kept out of the paper's tables. */
+  /**
+   * Of which cases, where the file's name says so; those of the training split are kept out of the paper's
+   * tables.
+   */
   readonly split: string | undefined;
   readonly evaluation: Evaluation;
   readonly network: string | undefined;

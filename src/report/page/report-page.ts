@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { contourColours } from '../figures/contour-svg.js';
 import { escapeXml, type FontWeight, figureFont, fontFiles } from '../figures/svg-to-png.js';
 import type { EmbeddedCase } from './embedded-case.js';
 import { pageScript } from './page-script.js';
@@ -49,9 +48,6 @@ export function reportPage(title: string, sections: readonly PageSection[], case
     '</body></html>',
   ].join('\n');
 }
-
-/** Colours of classes, the same as in the slices. */
-export const classColour = (i: number): string => contourColours[i % contourColours.length]!;
 
 /** The figures' font, in whose letters their texts were measured. */
 function fontFaces(): string {

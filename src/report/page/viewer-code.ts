@@ -4,7 +4,10 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { WorkError } from '../../errors.js';
 
-/** NiiVue as one classic script that defines `niivue`. Throws WorkError when the package is not installed whole. */
+/**
+ * NiiVue as one classic script that defines `niivue`. Throws WorkError when the package is not installed
+ * whole.
+ */
 export async function viewerCode(): Promise<string> {
   // The package does not export this file by name, so it is looked up where Node would look.
   const folders = createRequire(import.meta.url).resolve.paths('@niivue/niivue') ?? [];

@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { itemAt } from '../../at.js';
 import { HybridMimError } from '../../errors.js';
 import { requireOneGrid } from '../figures/contour-figure.js';
 import { contourRow } from '../figures/contour-rows.js';
-import { contourSvg } from '../figures/contour-svg.js';
+import { contourColour, contourSvg } from '../figures/contour-svg.js';
 import { progressPanels } from '../figures/progress-panels.js';
 import { progressSpec } from '../figures/progress-spec.js';
 import { boxFigures, efficiencyFigure, type ReportFigure, speedFigure } from '../figures/report-figures.js';
@@ -15,7 +16,7 @@ import { embedCase } from './embedded-case.js';
 import { pageSvg } from './page-svg.js';
 import { caseTableHtml, evaluationTablesHtml, paperTableHtml } from './page-tables.js';
 import { type ReportCase, type ReportContent, type ReportEvaluation, type ReportRun, worstFirst } from './report-content.js';
-import { classColour, type PageCase, type PageSection, reportPage, viewerSection } from './report-page.js';
+import { type PageCase, type PageSection, reportPage, viewerSection } from './report-page.js';
 import { viewerCode } from './viewer-code.js';
 
 export interface ReportOptions {
@@ -37,8 +38,9 @@ const drawnBudget = 3_000_000;
 const zoom = 2;
 
 /**
- * Writes a report as one HTML file that needs no network: tables, curves, box plots, the worst cases as slices, and a viewer.
- * A case whose volumes cannot be read is left out of the slices and the viewer, and named on the page.
+ * Writes a report as one HTML file that needs no network: tables, curves, box plots, the worst cases as
+ * slices, and a viewer. A case whose volumes cannot be read is left out of the slices and the viewer, and
+ * named on the page.
  */
 export async function writeReport(file: string, content: ReportContent, options: ReportOptions = {}): Promise<void> {
   const figures = [
@@ -73,15 +75,16 @@ interface Drawing extends Omit<ReportFigure, 'spec'> {
 
 function runFigure({ name, lines }: ReportRun, i: number): ReportFigure {
   const panels = progressPanels(lines);
-  const loss = panels.total.points.at(-1)?.smooth;
-  const scores = panels.scores?.names.flatMap((score) => {
-    const last = panels.scores!.values.findLast((value) => value.name === score);
+  const { total, scores } = panels;
+  const loss = total.points.at(-1)?.smooth;
+  const lastScores = scores?.names.flatMap((score) => {
+    const last = scores.values.findLast((value) => value.name === score);
     return last ? [`${score} ${last.value.toPrecision(4)}`] : [];
   });
   const facts = [
     `${panels.lastStep} steps`,
     ...(loss === undefined ? [] : [`loss at the end ${loss.toPrecision(4)}`]),
-    ...(scores ? [`last validation: ${scores.join(', ')}`] : []),
+    ...(lastScores ? [`last validation: ${lastScores.join(', ')}`] : []),
   ];
   return { id: `run-${i + 1}`, title: `Run ${name}`, text: facts.join('; '), spec: progressSpec(panels, name) };
 }
@@ -107,10 +110,11 @@ async function drawCases(
       };
       requireOneGrid(panel);
       if (slices.length < drawnCases && drawn < drawnBudget) {
-        slices.push(sliceDrawing(reportCase, panel, slices.length));
-        drawn += slices.at(-1)!.svg.length;
+        const drawing = sliceDrawing(reportCase, panel, slices.length);
+        slices.push(drawing);
+        drawn += drawing.svg.length;
       }
-      const classes = reportCase.classes.map(({ name, values }, k) => ({ name, value: values[0]!, colour: classColour(k) }));
+      const classes = reportCase.classes.map(({ name, values }, k) => ({ name, value: itemAt(values, 0), colour: contourColour(k) }));
       const place = { id: `case-${shown.length + 1}`, name: label, caseId: reportCase.id, source: reportCase.source };
       shown.push({ ...place, classes, volumes: embedCase(volumes, reportCase.window, budget) });
     } catch (error) {
@@ -125,7 +129,9 @@ async function drawCases(
 function sliceDrawing({ id, name, classes, window }: ReportCase, panel: Parameters<typeof contourRow>[0], i: number): Drawing {
   const row = contourRow(panel, { methods: [name], classes, planes: ['axial'], window });
   const svg = contourSvg({ title: undefined, methods: [name], classNames: classes.map((shown) => shown.name), rows: [row] });
-  const text = `${row.slices[0]!.note} of ${id}: the image with the outlines of the reference, and with those of ${name}; ${row.captions[0]}`;
+  const text =
+    `${itemAt(row.slices, 0).note} of ${id}: the image with the outlines of the reference, ` +
+    `and with those of ${name}; ${itemAt(row.captions, 0)}`;
   return { id: `slice-${i + 1}`, title: `${id}, ${name}`, text, svg };
 }
 

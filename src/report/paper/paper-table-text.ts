@@ -2,18 +2,24 @@ import { markdownTable } from '../table.js';
 import type { Rank } from './column-ranks.js';
 import type { PaperCell, PaperRow, PaperTable } from './paper-table.js';
 
-/** One of the paper's tables as Markdown: published rows say so, the best three of a column are bold with their rank. */
+/**
+ * One of the paper's tables as Markdown: published rows say so, the best three of a column are bold with
+ * their rank.
+ */
 export function paperTableMarkdown({ number, caption, header, rows, notes }: PaperTable): string {
   const body = rows.map((row) => [...rowLabels(row), ...row.cells.map(markdownCell)]);
   return [`**Table ${number}. ${caption}**`, markdownTable(header, body), [rankSentence, ...notes].join(' ')].join('\n\n');
 }
 
-/** The same as a LaTeX table that needs no package; a rule parts published rows from ours, and Table 4's backbones. */
+/**
+ * The same as a LaTeX table that needs no package; a rule parts published rows from ours, and Table 4's
+ * backbones.
+ */
 export function paperTableLatex({ number, caption, header, rows, notes }: PaperTable): string {
   const labelled = rows[0]?.labels.length ?? 1;
   const line = (cells: readonly string[]) => `${cells.join(' & ')} \\\\`;
   const body = rows.flatMap((row, i) => [
-    ...(i > 0 && rows[i - 1]!.published && !row.published ? ['\\hline'] : []),
+    ...(rows[i - 1]?.published && !row.published ? ['\\hline'] : []),
     line([...rowLabels(row).map(escapeLatex), ...row.cells.map(latexCell)]),
   ]);
   return [

@@ -1,3 +1,4 @@
+import { itemAt } from '../../at.js';
 import { millimetres, percent } from '../table.js';
 import { columnRanks, type Rank } from './column-ranks.js';
 import { publishedTables } from './published-tables.js';
@@ -41,9 +42,10 @@ export interface PaperTable {
 }
 
 /**
- * The paper's four tables with our results below the published rows; the best three numbers of each column are ranked, ties alike.
- * A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour, spleen, or the regions WT, TC and ET, which are those of
- * Table 3 and of the ablation in Table 4: there stands what was made for it.
+ * The paper's four tables with our results below the published rows; the best three numbers of each column
+ * are ranked, ties alike. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
+ * spleen, or the regions WT, TC and ET, which are those of Table 3 and of the ablation in Table 4: there
+ * stands what was made for it.
  */
 export function paperTables(results: readonly NamedResult[]): PaperTable[] {
   return publishedTables.map((table) => paperTable(table, results));
@@ -66,17 +68,15 @@ const tasks = new Map<string, ReadonlySet<string>>(
 function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTable {
   const { number, caption, labels, columns, published } = table;
   const ours = ourRows(table, results);
-  const texts = [...published.map((row) => row.slice(labels.length)), ...ours.map((row) => row.slice(labels.length))];
-  const ranks = columns.map(({ metric }, i) =>
-    columnRanks(
-      texts.map((row) => row[i]!),
-      metric === 'dice' ? 'higher' : 'lower',
-    ),
-  );
-  const rows = [...published, ...ours].map((row, r) => ({
+  const texts = [...published, ...ours];
+  const ranks = columns.map(({ metric }, i) => {
+    const column = texts.map((row) => itemAt(row, labels.length + i));
+    return columnRanks(column, metric === 'dice' ? 'higher' : 'lower');
+  });
+  const rows = texts.map((row, r) => ({
     published: r < published.length,
     labels: row.slice(0, labels.length),
-    cells: texts[r]!.map((text, i) => ({ text, rank: ranks[i]![r] })),
+    cells: row.slice(labels.length).map((text, i) => ({ text, rank: itemAt(ranks, i)[r] })),
   }));
   return { number, caption, header: [...labels, ...columns.map(({ title }) => title)], rows, notes: [...table.notes, ...oddAverages(table)] };
 }
@@ -110,7 +110,10 @@ function cellText({ metric, className }: TaskColumn, evaluation: TableNumbers | 
   return metric === 'dice' ? percent(value) : millimetres(value);
 }
 
-/** Rounding explains 0.01 between a printed average and the mean of the printed numbers, and a little more where classes are many. */
+/**
+ * Rounding explains 0.01 between a printed average and the mean of the printed numbers, and a little more
+ * where classes are many.
+ */
 const explained = 0.02;
 
 /** Names published averages that are not the mean of their row. */
@@ -121,9 +124,10 @@ function oddAverages({ columns, published, labels }: TaskTable): string[] {
         other.metric === metric && other.task === task && other.className !== undefined ? [Number(row[labels.length + k])] : [],
       );
       const mean = parts.reduce((sum, part) => sum + part, 0) / parts.length;
-      const printed = row[labels.length + i]!;
+      const printed = itemAt(row, labels.length + i);
       if (className !== undefined || Math.abs(mean - Number(printed)) <= explained) return [];
-      return [`${row[0]}: the published ${title} of ${printed} is not the mean of its row (${mean.toFixed(2)}); it is copied as printed.`];
+      const odd = `the published ${title} of ${printed} is not the mean of its row (${mean.toFixed(2)})`;
+      return [`${row[0]}: ${odd}; it is copied as printed.`];
     }),
   );
 }

@@ -7,8 +7,8 @@ export interface PublishedSpeed {
 }
 
 /**
- * Section 5.4 and 5.5.1. Of HybridMIM(Swin) without a partial region the text says but that it takes longer than UNetFormer.
- * HybridMIM(Swin) is 48 % below 1.42 s; HybridMIM(UNet) is 40 % below UNetFormer.
+ * Section 5.4 and 5.5.1. Of HybridMIM(Swin) without a partial region the text says but that it takes longer
+ * than UNetFormer. HybridMIM(Swin) is 48 % below 1.42 s; HybridMIM(UNet) is 40 % below UNetFormer.
  */
 export const publishedSpeeds: readonly PublishedSpeed[] = [
   { name: 'TransVW', seconds: 1.42, stated: true },

@@ -8,7 +8,10 @@ const lostSymbols =
   'The symbols of the losses are lost in the text of the paper; they are named here in the order in which it adds them: rec (partial region), num (number), ' +
   'loc (location), con (consistency), cl (contrast).';
 
-/** Tables 1 to 4 of the paper as printed, digit for digit: averages that do not follow from their row are copied, not corrected. */
+/**
+ * Tables 1 to 4 of the paper as printed, digit for digit: averages that do not follow from their row are
+ * copied, not corrected.
+ */
 export const publishedTables: readonly TaskTable[] = [
   {
     number: 1,

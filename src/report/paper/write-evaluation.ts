@@ -1,12 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { entryOf } from '../../at.js';
 import { type Evaluation, evaluationCsv, type FurtherMetric, nnunetSummary } from '../../evaluation/index.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
 
 /**
- * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases have counts of voxels, in the form of
- * nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json` beside `x.json`.
+ * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases
+ * have counts of voxels, in the form of nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json`
+ * beside `x.json`.
  * @param file ends in `.json`
  */
 export async function writeEvaluation(file: string, evaluation: Evaluation): Promise<void> {
@@ -19,13 +21,16 @@ export async function writeEvaluation(file: string, evaluation: Evaluation): Pro
   if (summary !== undefined) await writeFileAtomic(summaryFile(base), `${summary}\n`);
 }
 
-/** Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each other's. */
+/**
+ * Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each
+ * other's.
+ */
 const summaryFile = (base: string): string => (basename(base) === 'evaluation' ? join(dirname(base), 'summary.json') : `${base}.summary.json`);
 
 function evaluationMarkdown(evaluation: Evaluation): string {
   const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
   const counts = evaluation.classes.map((name) => {
-    const { dice, nMissed, nUndefined, nFalsePositiveOnEmpty } = evaluation.perClass[name]!;
+    const { dice, nMissed, nUndefined, nFalsePositiveOnEmpty } = entryOf(evaluation.perClass, name);
     return [name, String(dice.n), String(nMissed), String(nUndefined), String(nFalsePositiveOnEmpty)];
   });
   const cases = evaluation.cases.flatMap(({ id, classes }) =>
@@ -43,9 +48,9 @@ function evaluationMarkdown(evaluation: Evaluation): string {
 
 /** Means of the metrics beside Dice and HD95, where there are any. */
 function furtherTable({ classes, perClass, mean }: Evaluation): string[] {
-  const metrics = Object.keys(mean).filter((metric) => metric !== 'dice' && metric !== 'hd95') as FurtherMetric[];
+  const metrics = Object.keys(mean).filter((metric): metric is FurtherMetric => metric !== 'dice' && metric !== 'hd95');
   if (metrics.length === 0) return [];
   const number = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(4));
-  const rows = classes.map((name) => [name, ...metrics.map((metric) => number(perClass[name]![metric]?.mean))]);
+  const rows = classes.map((name) => [name, ...metrics.map((metric) => number(entryOf(perClass, name)[metric]?.mean))]);
   return [markdownTable(['class', ...metrics], [...rows, ['mean', ...metrics.map((metric) => number(mean[metric]?.overClasses))]])];
 }

@@ -4,7 +4,10 @@ import writeFileAtomic from 'write-file-atomic';
 import { type NamedResult, paperTables } from './paper-table.js';
 import { paperTableLatex, paperTableMarkdown } from './paper-table-text.js';
 
-/** Writes the paper's tables with our rows into a folder, `table-1.md` and `table-1.tex` to 4. Returns the files. */
+/**
+ * Writes the paper's tables with our rows into a folder, `table-1.md` and `table-1.tex` to 4. Returns the
+ * files.
+ */
 export async function writePaperTables(folder: string, results: readonly NamedResult[]): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const files = paperTables(results).flatMap((table) => [

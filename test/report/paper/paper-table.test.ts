@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import { type CaseResult, summarise } from '../../../src/evaluation/index.js';
 import { type NamedResult, paperTables, paperTaskOf, writePaperTables } from '../../../src/report/index.js';
 
-const fixtures = new URL('fixtures/', import.meta.url);
+const fixtures = new URL('../fixtures/', import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), 'paper-tables-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -104,7 +104,7 @@ describe('a table in the shape of the paper', () => {
     const files = await writePaperTables(folder, given);
     expect(files.map((file) => basename(file))).toHaveLength(8);
     for (const extension of ['md', 'tex']) {
-      await expect(readFileSync(join(folder, `${name}.${extension}`), 'utf8')).toMatchFileSnapshot(`fixtures/${name}.${extension}`);
+      await expect(readFileSync(join(folder, `${name}.${extension}`), 'utf8')).toMatchFileSnapshot(`../fixtures/${name}.${extension}`);
     }
   });
 

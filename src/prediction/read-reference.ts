@@ -1,0 +1,20 @@
+import { entryOf } from '../at.js';
+import { type PreparedCase, type PreparedIndex, toClassValues } from '../dataset/index.js';
+import { DataError } from '../errors.js';
+import { readVolume, type Volume } from '../volume/index.js';
+
+/**
+ * The label of a prepared case in the scan's own space, as its file has it, with the values of the dataset's
+ * classes.
+ * @throws DataError when the case has no label, or when its file cannot be read or has a value that is no
+ *   class
+ */
+export async function readReference(
+  { datasets }: Pick<PreparedIndex, 'datasets'>,
+  { id, dataset, sourceLabel, labelMap }: PreparedCase,
+): Promise<Volume> {
+  if (sourceLabel === undefined) {
+    throw new DataError(`case ${id} has no label to compare with: give it one in the dataset index`, { field: 'label' });
+  }
+  return toClassValues(await readVolume(sourceLabel), entryOf(datasets, dataset).classes, labelMap, sourceLabel);
+}
