@@ -62,6 +62,6 @@ function patientAxes(volume: Volume): PatientAxes {
     size: along((axis) => volume.size[axis]!),
     spacing: along((axis) => volume.spacing[axis]!),
     steps: along((axis, world) => (flipped[world] ? -strides[axis]! : strides[axis]!)),
-    first: axes.reduce((offset, axis, world) => offset + (flipped[world] ? (volume.size[axis]! - 1) * strides[axis]! : 0), 0),
+    first: axes.reduce<number>((offset, axis, world) => offset + (flipped[world] ? (volume.size[axis]! - 1) * strides[axis]! : 0), 0),
   };
 }
