@@ -1,4 +1,4 @@
-import { itemAt } from '../../at.js';
+import { intAt, itemAt } from '../../at.js';
 import { AXES, closestToRas, mapAxes, type Triple, type Volume } from '../../volume/index.js';
 
 /** A plane through the patient: seen from the feet, or from the front. */
@@ -39,9 +39,10 @@ export function sliceOf(volume: Volume, plane: Plane, index: number): Slice {
   const [width, height] = [size[0], size[up]];
   const values = new Float32Array(width * height);
   const topLeft = first + index * steps[through] + (width - 1) * steps[0] + (height - 1) * steps[up];
+  const [right, upward] = [steps[0], steps[up]];
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      values[row * width + column] = itemAt(volume.data, topLeft - row * steps[up] - column * steps[0]);
+      values[row * width + column] = volume.data[topLeft - row * upward - column * right]!;
     }
   }
   return { width, height, widthMm: width * spacing[0], heightMm: height * spacing[up], values };
@@ -54,13 +55,13 @@ export function countInSlices(volume: Volume, plane: Plane, values: ReadonlySet<
   const { size, steps } = patientAxes(volume);
   const { through } = planeAxes[plane];
   const stride = Math.abs(steps[through]);
-  const counts = new Array<number>(size[through]).fill(0);
+  const counts = new Int32Array(size[through]);
   for (let i = 0; i < size[0] * size[1] * size[2]; i++) {
     if (!values.has(volume.data[i]!)) continue;
     const slice = Math.floor(i / stride) % size[through];
-    counts[slice] = itemAt(counts, slice) + 1;
+    counts[slice] = intAt(counts, slice) + 1;
   }
-  return steps[through] < 0 ? counts.reverse() : counts;
+  return [...(steps[through] < 0 ? counts.reverse() : counts)];
 }
 
 function patientAxes(volume: Volume): PatientAxes {
