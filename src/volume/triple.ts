@@ -1,2 +1,18 @@
 /** Three numbers in file order `[x, y, z]`. */
 export type Triple = readonly [number, number, number];
+
+/** An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a check. */
+export type Axis = 0 | 1 | 2;
+
+/** The three axes, `[x, y, z]`. */
+export const AXES = [0, 1, 2] as const;
+
+/** What `of` makes of the value of each axis, in the order of the axes. */
+export function mapAxes<Value, Result>(values: readonly [Value, Value, Value], of: (value: Value, axis: Axis) => Result): [Result, Result, Result] {
+  return [of(values[0], 0), of(values[1], 1), of(values[2], 2)];
+}
+
+/** Whether a list holds one number an axis. */
+export function isTriple(values: readonly number[]): values is Triple {
+  return values.length === 3;
+}
