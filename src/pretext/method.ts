@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { InputSpecs, InputValues, LossTerms, Tensor, Tensor5D } from '../engine/index.js';
-import type { ParameterSpec, Parameters, SpatialSize } from '../network/index.js';
+import type { InputSpecs, InputValues, LossTerms, Tensor5D } from '../engine/index.js';
+import type { ParameterSpec, Parameters, SpatialSize, StepInputs } from '../network/index.js';
 
 /** The batch that a method is set up for. */
 export interface PretextBatch {
@@ -32,9 +32,9 @@ export interface PretextMethod {
   /** What is fed at `step` beside what the loader gives: a function of seed and step alone. */
   corruption(seed: number, step: number): InputValues;
   /** `total` and each of its terms before weighting; a task that is switched off is absent and costs nothing. */
-  losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean): LossTerms;
+  losses(inputs: StepInputs, parameters: Parameters, training: boolean): LossTerms;
   /** One pass without dropout. */
-  reconstruct(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): Reconstruction;
+  reconstruct(inputs: StepInputs, parameters: Parameters): Reconstruction;
 }
 
 /** Every head's parameters begin so; fine-tuning leaves them out. */

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { Scalar, Tensor1D, Tensor2D, Tensor5D } from '../engine/index.js';
 import { classLoss, meanSquaredError } from '../losses/index.js';
-import { linear, type Network } from '../network/index.js';
+import { linear, type Network, stepInput } from '../network/index.js';
 import { linearHead } from './head.js';
 import { type MethodSettings, type PretextBatch, type PretextMethod, pretextPrefix, voxels } from './method.js';
 import { requirePaintable, restorationInputs, restore } from './models-genesis.js';
@@ -45,14 +44,14 @@ export function transVw(network: Network, batch: PretextBatch, { words, wordWeig
     corruption: () => ({}),
     losses: (inputs, parameters, training) => {
       const { latent, prediction } = restore(network, inputs, parameters, training);
-      const reconstruction = meanSquaredError(prediction, inputs.images as Tensor5D);
-      const logits = linearHead(HEAD, latent.mean([1, 2, 3]) as Tensor2D, parameters);
-      const word = classLoss(logits, inputs.words as Tensor1D);
-      return { total: reconstruction.add(word.mul(wordWeight)) as Scalar, reconstruction, word };
+      const reconstruction = meanSquaredError(prediction, stepInput(inputs, 'images', 5));
+      const logits = linearHead(HEAD, latent.mean([1, 2, 3]), parameters);
+      const word = classLoss(logits, stepInput(inputs, 'words', 1));
+      return { total: reconstruction.add(word.mul(wordWeight)), reconstruction, word };
     },
     reconstruct: (inputs, parameters) => {
       const { prediction } = restore(network, inputs, parameters, false);
-      return { seen: inputs.corrupted as Tensor5D, prediction };
+      return { seen: stepInput(inputs, 'corrupted', 5), prediction };
     },
   };
 }
