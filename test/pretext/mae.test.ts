@@ -3,7 +3,8 @@ import { compile, createState, type Tensor1D, type Tensor5D } from '../../src/en
 import { initialiseParameters, isEncoderParameter, makeNetwork, type NetworkSettings } from '../../src/network/index.js';
 import { mae, modelsGenesis } from '../../src/pretext/index.js';
 import { pretrainingBytes } from '../../src/training/pretrain.js';
-import { maskedValues, meanOf, noise, onePass } from './one-pass.js';
+import { onePass } from './one-pass.js';
+import { maskedValues, meanOf, noise } from './plain-loops.js';
 
 const settings: NetworkSettings = { name: 'unetr', imageSize: [64, 32, 32], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 };
 const network = makeNetwork(settings, { inChannels: 2, outChannels: 2 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { NamedArrays } from '../../src/engine/index.js';
 import { isEncoderParameter, unet } from '../../src/network/index.js';
 import { modelsGenesis, type PretextMethod, simMim } from '../../src/pretext/index.js';
-import { meanOf, noise, onePass } from './one-pass.js';
+import { onePass } from './one-pass.js';
+import { meanOf, noise } from './plain-loops.js';
 
 const network = unet({ inChannels: 2, outChannels: 2, features: [4, 4, 4, 6, 8, 4], dropout: 0.1 });
 const batch = { size: 2, crop: [32, 16, 48] as const, scaledTargets: false };

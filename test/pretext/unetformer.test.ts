@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { makeNetwork, type NetworkSettings } from '../../src/network/index.js';
 import { unetFormer } from '../../src/pretext/index.js';
-import { maskedValues, meanOf, noise, onePass } from './one-pass.js';
+import { onePass } from './one-pass.js';
+import { maskedValues, meanOf, noise } from './plain-loops.js';
 
 const settings: NetworkSettings = {
   name: 'swin-unetr',
