@@ -51,7 +51,11 @@ if (flags.list) {
   process.exit(0);
 }
 const scratch = scratchCopy();
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) stop(child);
+  rmSync(scratch, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
 const began = Date.now();
@@ -136,14 +140,15 @@ function writeMutant(mutant, name) {
     writeFileSync(join(folder, file), file === mutant.file ? withLoopsGuarded(changed(mutant)) : sources.get(file));
   }
   linkTheRest('src', folder);
-  for (const test of testsOf(mutant.file)) {
+  const tests = mutant.tests ?? testsOf(mutant.file);
+  for (const test of tests) {
     const beside = readdirSync(dirname(test))
       .filter((other) => other.endsWith('.ts') && !other.endsWith('.test.ts'))
       .map((other) => join(dirname(test), other));
     mkdirSync(join(folder, dirname(test)), { recursive: true });
     for (const file of [test, ...beside]) cpSync(file, join(folder, file));
   }
-  return testsOf(mutant.file).map((test) => join(folder, test));
+  return tests.map((test) => join(folder, test));
 }
 
 function linkTheRest(path, folder) {
@@ -181,13 +186,15 @@ function rejectWhatDoesNotCompile(mutants) {
 
 /** The same tests in the same way on the sources as they are: a test that fails there would kill every mutant. */
 async function requireThatUnchangedSourcesPass(mutants) {
-  const files = [...new Set(mutants.filter(({ id }) => !done.has(id)).map(({ file }) => file))];
-  const unchanged = files.map((file) => ({ file, id: `unchanged-${hash(file)}`, start: 0, end: 0, replacement: '' }));
+  const toRun = mutants.filter(({ id }) => !done.has(id));
+  const byTests = new Map(toRun.map(({ file }) => [testsOf(file).join(), file])); // files of the same tests need them once
+  const unchanged = Array.from(byTests.values(), (file) => ({ file, id: `unchanged-${hash(file)}`, start: 0, end: 0, replacement: '' }));
   const outcomes = await runBatch(unchanged);
   for (const { file, id } of unchanged) {
     const { state, by } = outcomes.get(id);
     if (state !== 'survived') throw new Error(`the tests of ${file} fail without any change to it: ${by}`);
   }
+  process.stderr.write(`the tests pass on the sources as they are, ${Math.round((Date.now() - began) / 1000)} s\n`);
 }
 
 async function runAll(mutants) {
@@ -208,11 +215,12 @@ async function runAll(mutants) {
 }
 
 /**
- * What became of a batch. Behind it the unchanged sources are run in the same process: where they fail, a mutant left the process in a bad
+ * What became of a batch. Behind it the cheapest tests are run on the unchanged source in the same process: where they fail, a mutant left the process in a bad
  * state and may have killed those behind it, so that each is run in a process of its own.
  */
 async function trustedOutcomes(batch) {
-  const control = { file: batch.at(-1).file, id: `control-${batch[0].id}`, start: 0, end: 0, replacement: '' };
+  const { file } = batch.at(-1);
+  const control = { file, id: `control-${batch[0].id}`, start: 0, end: 0, replacement: '', tests: testsOf(file).slice(0, 1) };
   const outcomes = await runBatch([...batch, control]);
   const { state } = outcomes.get(control.id);
   outcomes.delete(control.id);
@@ -242,11 +250,12 @@ function runProcess(mutants, outcomes) {
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
+    running.add(child);
     let [at, since] = [mutants[0].id, Date.now()];
     let alarm;
     const watch = () => {
       clearTimeout(alarm);
-      alarm = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), SILENCE_MS);
+      alarm = setTimeout(() => stop(child), SILENCE_MS);
     };
     watch();
     child.on('message', ({ starts, ends, ok, by }) => {
@@ -263,6 +272,7 @@ function runProcess(mutants, outcomes) {
     });
     child.on('exit', () => {
       clearTimeout(alarm);
+      running.delete(child);
       const unfinished = mutants.filter(({ id }) => !outcomes.has(id));
       if (unfinished.length > 0) {
         const guilty = unfinished.find(({ id }) => id === at) ?? unfinished[0];
@@ -273,6 +283,15 @@ function runProcess(mutants, outcomes) {
     });
     child.send({ root: scratch, files });
   });
+}
+
+/** Ends a process and the test worker that it started. */
+function stop(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error; // it has ended by itself
+  }
 }
 
 function report(mutants) {
