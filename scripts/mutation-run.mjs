@@ -33,7 +33,7 @@ const { values: flags } = parseArgs({
 });
 
 /** Mutants of one process: enough that loading TensorFlow is soon paid for, few enough that its memory stays small. */
-const BATCH = 24;
+const BATCH = 40;
 const PROCESSES = 2;
 /** A test file takes up to 15 seconds; where a process says nothing for this long, something waits that no loop guard sees. */
 const SILENCE_MS = 120_000;

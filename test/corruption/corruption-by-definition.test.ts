@@ -106,7 +106,7 @@ describe('a flip', () => {
 });
 
 describe('local shuffling', () => {
-  const size: CropSize = [30, 20, 10];
+  const size: CropSize = [35, 29, 19]; // a tenth, rounded down: 3, 2, 1
   const original = counted(size, 2);
 
   it('fills each window with its own voxels of the original, in the order drawn, later windows over earlier ones', () => {
@@ -130,7 +130,7 @@ describe('local shuffling', () => {
       }),
     );
     expect([sameSize, channels]).toEqual([size, 2]);
-    expect(limits.slice(0, 17)).toEqual([3, 2, 1, 28, 20, 10, 3, 2, 3, 2, 1, 29, 19, 10, 4, 3, 2]);
+    expect(limits.slice(0, 17)).toEqual([3, 2, 1, 33, 29, 19, 3, 2, 3, 2, 1, 34, 28, 19, 4, 3, 2]);
   });
 
   it('draws 10,000 windows, each of three sides and a place', () => {
@@ -186,6 +186,12 @@ describe('the intensity curve', () => {
     expect(mapped([-0.5, 1.5], { ...curve, falling: true })).toEqual([1, 0]);
   });
 
+  it('is a line between 10,001 points of the parameter, the first of them included', () => {
+    const y = 3 * (1 - 1e-4) ** 2 * 1e-4 + 3 * (1 - 1e-4) * 1e-8 + 1e-12; // at the second point, where x is 1e-12
+    const [half] = mapped([0.5e-12], { first: [0, 1], second: [0, 1], falling: false });
+    expect(half).toBeCloseTo(y / 2, 9);
+  });
+
   it('keeps size and channels', () => {
     const { size, channels } = nonlinearIntensity(counted([2, 3, 4], 2), { first: [0, 0], second: [1, 1], falling: false });
     expect([size, channels]).toEqual([[2, 3, 4], 2]);
@@ -200,9 +206,9 @@ describe('the intensity curve', () => {
 describe.each([
   // Sides between a sixth and a third; and between 3/7 and 4/7 short of the whole, where a small draw leaves a large window.
   ['in-painting', drawInPaintingBoxes, [3, 4, 5], [6, 8, 10], [4, 5, 6]],
-  ['out-painting', drawOutPaintingWindows, [11, 14, 18], [8, 11, 13], [4, 4, 6]],
+  ['out-painting', drawOutPaintingWindows, [12, 15, 18], [9, 11, 14], [4, 5, 5]],
 ] as const)('the boxes of %s', (_, draw, atNone, atMost, sideLimits) => {
-  const size: CropSize = [18, 24, 30];
+  const size: CropSize = [20, 25, 31]; // no multiples: sixths, thirds and sevenths are rounded down
 
   it('have sides and a place drawn within their bounds, three voxels off every border', () => {
     const low = told([0.949, 1], [], { integer: () => 0, uniform: 1 });

@@ -141,7 +141,7 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
 
   /** For each item and sub-volume: the mean of the latent over the sub-volume's voxels, through a linear layer. */
   function projected(head: string): number[][] {
-    const latent = run.training.encoded[0]!.levels[1]!;
+    const latent = run.training.encoded[0]!.levels.at(-1)!;
     const cells = divided(crop, STRIDE);
     const rows: number[][] = [];
     for (let item = 0; item < BATCH; item++) {
@@ -238,7 +238,9 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
     const [first, second] = run.training.encoded;
     expect(second!.dropoutKey).not.toBe(first!.dropoutKey);
     expect([first!.training, second!.training]).toEqual([true, true]);
-    const views = [first, second].flatMap((pass) => averagedOverSpace(pass!.levels[1]!, BATCH, LATENT).map((feature) => layer('contrast', feature)));
+    const views = [first, second].flatMap((pass) =>
+      averagedOverSpace(pass!.levels.at(-1)!, BATCH, LATENT).map((feature) => layer('contrast', feature)),
+    );
     const losses = views.map((view, i) => {
       const partner = (i + BATCH) % views.length;
       const others = views.map((_, j) => j).filter((j) => j !== i);

@@ -130,7 +130,7 @@ describe('SimMIM by definition', () => {
 
   /** One linear layer on the latent of a cell gives all the voxels that the cell spans. */
   function predicted({ encoded }: Heard): number[] {
-    const latent = encoded[0]!.levels[1]!;
+    const latent = encoded[0]!.levels.at(-1)!;
     const [weight, bias] = [run.heads['pretext.reconstruction.weight']!.data, run.heads['pretext.reconstruction.bias']!.data];
     const cells = Array.from({ length: latent.length / LATENT }, (_, cell) => Array.from(latent.subarray(cell * LATENT, (cell + 1) * LATENT)));
     return blocksToVoxels(
@@ -450,7 +450,7 @@ describe('TransVW by definition', () => {
     bothWays((training) => {
       const heard = losses(training);
       checks(heard, training);
-      const features = averagedOverSpace(heard.encoded[0]!.levels[1]!, 2, LATENT);
+      const features = averagedOverSpace(heard.encoded[0]!.levels.at(-1)!, 2, LATENT);
       const word = meanOf(
         features.map(
           (feature, item) => -logSoftmax(linearLayer(feature, heads['pretext.word.weight']!.data, heads['pretext.word.bias']!.data))[words[item]!]!,
@@ -489,8 +489,8 @@ describe('the auto-encoder of visual words by definition', () => {
   function expectLatentAlone({ encoded, decoded }: Heard, training: boolean): void {
     expect(decoded).toHaveLength(1);
     expect(decoded[0]).toMatchObject({ training, dropoutKey: 0, before: [0, 0, 0], after: [0, 0, 0] });
-    const [fine, latent] = encoded[0]!.levels;
-    expect(decoded[0]!.levels).toEqual([new Float32Array(fine!.length), latent]);
+    const [fine, middle, latent] = encoded[0]!.levels;
+    expect(decoded[0]!.levels).toEqual([new Float32Array(fine!.length), new Float32Array(middle!.length), latent]);
   }
 
   it('restores the whole image from its latent alone, by the squared difference behind a sigmoid', () => {
@@ -515,7 +515,7 @@ describe('the auto-encoder of visual words by definition', () => {
     script.encoded.length = 0;
     const { feature } = evaluated(method.inputs, { images }, {}, (fed, parameters) => ({ feature: imageFeatures(script.network, fed, parameters) }));
     expect(script.encoded).toMatchObject([{ training: false, dropoutKey: 0 }]);
-    expect(furthest(feature, averagedOverSpace(script.encoded[0]!.levels[1]!, BATCH, LATENT).flat())).toBeLessThan(1e-6);
+    expect(furthest(feature, averagedOverSpace(script.encoded[0]!.levels.at(-1)!, BATCH, LATENT).flat())).toBeLessThan(1e-6);
   });
 });
 
@@ -550,17 +550,17 @@ describe('the methods by their names', () => {
 });
 
 it('cells are put into their places, within one as [z, y, x, channel]', () => {
-  const grid = [2, 3, 1, 2] as const; // [B, d, h, w]
+  const grid = [2, 2, 3, 4] as const; // [B, d, h, w]
   const block = 2 ** 3 * 3;
-  const cells = Array.from({ length: 12 }, (_, cell) => Array.from({ length: block }, (_, i) => cell * block + i));
+  const cells = Array.from({ length: 48 }, (_, cell) => Array.from({ length: block }, (_, i) => cell * block + i));
   tf.engine().startScope();
-  const found = cellsToVoxels(tf.tensor(cells.flat(), [12, block]) as Tensor2D, grid, 2, 3) as Tensor5D;
-  expect(found.shape).toEqual([2, 6, 2, 4, 3]);
+  const found = cellsToVoxels(tf.tensor(cells.flat(), [48, block]) as Tensor2D, grid, 2, 3) as Tensor5D;
+  expect(found.shape).toEqual([2, 4, 6, 8, 3]);
   const values = found.dataSync();
   let at = 0;
   for (let b = 0; b < 2; b++) {
-    visit([6, 2, 4], ([z, y, x]) => {
-      const cell = ((b * 3 + Math.floor(z / 2)) * 1 + Math.floor(y / 2)) * 2 + Math.floor(x / 2);
+    visit([4, 6, 8], ([z, y, x]) => {
+      const cell = ((b * 2 + Math.floor(z / 2)) * 3 + Math.floor(y / 2)) * 4 + Math.floor(x / 2);
       for (let c = 0; c < 3; c++) expect(values[at++]).toBe(cells[cell]![(((z % 2) * 2 + (y % 2)) * 2 + (x % 2)) * 3 + c]);
     });
   }

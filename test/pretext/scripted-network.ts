@@ -15,7 +15,7 @@ export interface Encoded extends Heard {
   readonly images: Float32Array;
   /** [B, D, H, W, 1] where the pass had a mask. */
   readonly masked: Float32Array | undefined;
-  /** The fine level, [B, D, H, W, 2], and the latent, [B, d, h, w, latentChannels]. */
+  /** A fine level and one below, [B, D, H, W, 2] and [B, D / 2, H / 2, W / 2, 2], and the latent, [B, d, h, w, latentChannels]. */
   readonly levels: readonly Float32Array[];
 }
 
@@ -73,16 +73,17 @@ export function scriptedNetwork({ name = 'unet', channels, latentChannels, laten
       const heard = { training, dropoutKey };
       const [batch, ...size] = images.shape.slice(0, 4) as [number, number, number, number];
       const [fine, fineLevel] = said([batch, ...size, 2], heard, 0);
-      const [latent, latentLevel] = said([batch, ...size.map((voxels) => voxels / latentStride), latentChannels], heard, 1);
-      encoded.push({ ...heard, shape: images.shape, images: valuesOf(images), masked: masked && valuesOf(masked), levels: [fine, latent] });
-      return [fineLevel, latentLevel] as Tensor5D[];
+      const [middle, middleLevel] = said([batch, ...size.map((voxels) => voxels / 2), 2], heard, 1);
+      const [latent, latentLevel] = said([batch, ...size.map((voxels) => voxels / latentStride), latentChannels], heard, 2);
+      encoded.push({ ...heard, shape: images.shape, images: valuesOf(images), masked: masked && valuesOf(masked), levels: [fine, middle, latent] });
+      return [fineLevel, middleLevel, latentLevel] as Tensor5D[];
     },
     decode: (levels, _, { training, dropoutKey }, margins) => {
       const heard = { training, dropoutKey };
       const { before, after } = margins ?? { before: [0, 0, 0], after: [0, 0, 0] };
       const [batch, ...size] = levels[0]!.shape.slice(0, 4) as [number, number, number, number];
       const region = size.map((voxels, axis) => voxels - before[axis]! - after[axis]!);
-      const [logits, result] = said([batch, ...region, channels], heard, 2);
+      const [logits, result] = said([batch, ...region, channels], heard, 3);
       decoded.push({ ...heard, levels: levels.map(valuesOf), before, after, logits });
       return result as Tensor5D;
     },
@@ -91,7 +92,7 @@ export function scriptedNetwork({ name = 'unet', channels, latentChannels, laten
         side: tokenSide,
         encodeKept: (images, { perItem, order, places }, _, { training, dropoutKey }) => {
           const heard = { training, dropoutKey };
-          const [latent, result] = said([images.shape[0] * perItem, latentChannels], heard, 3);
+          const [latent, result] = said([images.shape[0] * perItem, latentChannels], heard, 2);
           const [rows, inverse] = [Array.from(order.dataSync()), Array.from(places.dataSync())];
           kept.push({ ...heard, images: valuesOf(images), perItem, order: rows, places: inverse, latent });
           return result as Tensor2D;
