@@ -51,6 +51,7 @@ if (flags.list) {
   process.exit(0);
 }
 const scratch = scratchCopy();
+const hashes = new Map();
 const running = new Set();
 process.on('exit', () => {
   for (const child of running) stop(child);
@@ -96,15 +97,24 @@ function earlierResults() {
   return results;
 }
 
-/** Of the test files of a source file and all that lies beside them. */
+/** Of the test files of a source file and what they share, as they were when this run began. */
 function testsHash(file) {
-  const folders = new Set(testsOf(file).map(dirname));
-  const inFolders = [...folders].flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => join(folder, name)),
-  );
-  return hash(...inFolders.filter((name) => !name.endsWith('.test.ts') || testsOf(file).includes(name)).map((name) => readFileSync(name, 'utf8')));
+  if (!hashes.has(file))
+    hashes.set(
+      file,
+      hash(
+        ...testsOf(file)
+          .flatMap((test) => [test, ...besideTest(test)])
+          .map((name) => readFileSync(join(scratch, name), 'utf8')),
+      ),
+    );
+  return hashes.get(file);
+}
+
+/** What lies beside a test file and is no test file: its helpers. */
+function besideTest(test) {
+  const names = readdirSync(join(scratch, dirname(test))).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  return names.map((name) => join(dirname(test), name));
 }
 
 function record(mutant, state, by = '', ms = 0) {
@@ -142,11 +152,8 @@ function writeMutant(mutant, name) {
   linkTheRest('src', folder);
   const tests = mutant.tests ?? testsOf(mutant.file);
   for (const test of tests) {
-    const beside = readdirSync(dirname(test))
-      .filter((other) => other.endsWith('.ts') && !other.endsWith('.test.ts'))
-      .map((other) => join(dirname(test), other));
     mkdirSync(join(folder, dirname(test)), { recursive: true });
-    for (const file of [test, ...beside]) cpSync(file, join(folder, file));
+    for (const file of [test, ...besideTest(test)]) cpSync(join(scratch, file), join(folder, file));
   }
   return tests.map((test) => join(folder, test));
 }
