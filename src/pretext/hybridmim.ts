@@ -146,8 +146,14 @@ function hybridMimReconstruction(network: Network, grid: PatchGrid, inputs: Step
   return { seen, prediction: seen.add(filled) };
 }
 
-/** Total loss (paper eq. 7): the sum of the tasks by their weights. */
+/** Total loss (paper eq. 7): the sum of the tasks by their weights. Throws UsageError where contrast is the only task, and left out. */
 function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weights: TaskWeights): Scalar {
+  if (Object.keys(terms).length === 0) {
+    throw new UsageError(
+      'every weight in method.weights but contrast is 0, and held-out losses leave contrast out: set another one above 0, or train.validateEvery to 0',
+      { field: 'method.weights' },
+    );
+  }
   const weighted = Object.entries(terms).map(([task, loss]) => loss.mul<Scalar>(entryOf(weights, task)));
   return addInOrder(weighted);
 }

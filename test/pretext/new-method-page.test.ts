@@ -6,7 +6,7 @@ import { prepareDatasets } from '../../src/dataset/index.js';
 import { writePhantoms } from '../../src/phantoms/index.js';
 import { readMetrics, type StepLine } from '../../src/training/index.js';
 import { temporaryFolder, writeJson } from '../dataset/generated-data.js';
-import { meanOf } from './one-pass.js';
+import { meanOf } from './plain-loops.js';
 
 interface CodeBlock {
   readonly language: string;
