@@ -8,8 +8,16 @@ export { toClassValues } from './label-values.js';
 export { requireTrainingCasesOnly } from './leakage.js';
 export type { CropCorruption, CropProvenance } from './make-batch.js';
 export { mapInLanes } from './map-in-lanes.js';
-export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare.js';
-export type { PrepareProgress } from './prepare-cases.js';
+export {
+  type DatasetChoice,
+  mergeShards,
+  type PrepareOptions,
+  type PrepareResult,
+  prepareDatasets,
+  prepareShard,
+  type ShardResult,
+} from './prepare.js';
+export type { PrepareCasesOptions, PrepareProgress } from './prepare-cases.js';
 export { describePlan, type PreparePlan } from './prepare-plan.js';
 export {
   type DatasetSummary,

@@ -63,7 +63,7 @@ export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
  * or from scratch, and keeps the weights of the best mean Dice over whole volumes.
  * @throws UsageError for settings that do not fit together, DataError for data or weights that do not, and as `carryOut` does
  */
-export async function finetune({ settings, init, out, resume, progress, signal }: FinetuneOptions): Promise<RunResult> {
+export async function finetune({ settings, init, out, resume = false, progress = {}, signal }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);

@@ -3,9 +3,9 @@ export { type FinetuneOptions, type FinetuneSettings, finetune, foldOf } from '.
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSegmentationSteps, measureSteps } from './measure-step.js';
 export { followMetrics, type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';
-export { type PretrainSettings, pretrain, type RunOptions, runMetadata } from './pretrain.js';
+export { type DataSettings, type PretrainSettings, pretrain, type RunOptions, runMetadata, type TrainSettings } from './pretrain.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
 export { type RunStatus, readRunStatus } from './run-status.js';
 export { scheduleOf } from './schedule.js';
-export type { TransferReport } from './transfer.js';
+export type { TransferReport, TransferredPart } from './transfer.js';

@@ -60,8 +60,10 @@ export interface RunOptions<S> {
   readonly settings: S;
   /** The run folder. */
   readonly out: string;
-  readonly resume: boolean;
-  readonly progress: RunProgress;
+  /** Goes on from the last checkpoint of the folder; otherwise a folder that holds a run is refused. Default false. */
+  readonly resume?: boolean;
+  /** What the run shows; absent: nothing. */
+  readonly progress?: RunProgress;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -70,7 +72,7 @@ export interface RunOptions<S> {
  * @throws UsageError for settings that do not fit together, DataError for data that does not or for a held-out case in task-specific
  *   pre-training, and as `carryOut` does
  */
-export async function pretrain({ settings, out, resume, progress, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
+export async function pretrain({ settings, out, resume = false, progress = {}, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   if (data.mode === 'task-specific') {
     const index = await readPreparedIndex(data.prepared);
