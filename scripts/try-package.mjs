@@ -19,7 +19,7 @@ const parts = {
   'npm install': install,
   'nothing of this clone': requireNoTrace,
   'before set-up': sayNotSetUp,
-  'npx hybridmim setup': () => npx('setup'),
+  'npx hybridmim setup': setUp,
   'npx hybridmim doctor': doctor,
   'scripts of docs/library.md': runDocumentedScripts,
   'pretrain --config NAME': pretrainByName,
@@ -71,6 +71,13 @@ async function sayNotSetUp() {
   const imported = await run('node', ['--input-type=module', '--eval', "import 'hybridmim'"], { code: 1 });
   requireText(imported.stderr, /WorkError: no libtensorflow under .*: run "npx hybridmim setup"/);
   requireText((await npxFor(1, 'doctor')).stdout, /FAIL tensorflow .*no libtensorflow/);
+}
+
+/** Once with everything to do, and once with nothing left to do. */
+async function setUp() {
+  requireText((await npx('setup')).stderr, /tfjs addon: done/);
+  const { stderr } = await npx('setup');
+  require(stderr === '', `a second set-up says ${stderr}`);
 }
 
 async function doctor() {

@@ -11,6 +11,7 @@ import {
   seedValue,
 } from './sections.js';
 
+/** What a pre-training run is set by; `docs/pretrain.md` has every key. */
 export const pretrainConfig = z.strictObject({
   seed: seedValue,
   precision: precisionValue,
@@ -21,6 +22,7 @@ export const pretrainConfig = z.strictObject({
 });
 export type PretrainConfig = z.infer<typeof pretrainConfig>;
 
+/** What a fine-tuning run is set by; `docs/finetune.md` has every key. */
 export const finetuneConfig = z.strictObject({
   seed: seedValue,
   precision: precisionValue,

@@ -11,6 +11,7 @@ import { indexDatasets, type SourceDataset } from './source-case.js';
 import { withSplitFile } from './split-file.js';
 import { summariseDataset } from './summary.js';
 
+/** Which datasets, and the folder for them. */
 export interface DatasetChoice {
   /** The dataset index, see `datasets.example.json`. */
   readonly datasetsFile: string;
@@ -33,6 +34,7 @@ export interface ShardResult {
   readonly exitCode: 0 | 3;
 }
 
+/** What `prepareDatasets` has done, and the index that it wrote. */
 export interface PrepareResult extends ShardResult {
   readonly indexFile: string;
   readonly index: PreparedIndex;

@@ -39,6 +39,7 @@ const networks: { readonly [N in NetworkName]: Registered<N> } = {
   'swin-unetr': { make: swinUnetr, shapes: swinUnetrShapes, encoderShapes: swinEncoderShapes },
 };
 
+/** The networks by the names that configurations use. */
 export const networkNames: readonly NetworkName[] = Object.keys(networks) as NetworkName[];
 
 /**

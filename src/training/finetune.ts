@@ -53,6 +53,7 @@ export interface FinetuneSettings {
   readonly inference: Omit<WindowSettings, 'window'> & { readonly window?: Triple | undefined };
 }
 
+/** A fine-tuning run and the weights that it starts from. */
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
   /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */
   readonly init?: string | undefined;

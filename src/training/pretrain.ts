@@ -56,6 +56,7 @@ export interface PretrainSettings {
   readonly train: TrainSettings & { readonly validationBatches: number };
 }
 
+/** A training run: its settings, its folder, and who watches it. */
 export interface RunOptions<S> {
   readonly settings: S;
   /** The run folder. */

@@ -41,6 +41,7 @@ export interface CompiledRun {
   validate?: () => Promise<Validation>;
 }
 
+/** What a run that is complete has left. */
 export interface RunResult {
   readonly folder: string;
   readonly steps: number;
