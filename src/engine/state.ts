@@ -42,7 +42,7 @@ export interface State {
   read(names?: readonly string[]): Promise<NamedArrays>;
   /** Replaces the named values. Throws ShapeError for an unknown name or another shape. */
   write(values: NamedArrays): Promise<void>;
-  /** Frees it, and what was compiled over it; neither is to be used afterwards. */
+  /** Ends it; nothing that was compiled over it runs afterwards. */
   dispose(): void;
 }
 
