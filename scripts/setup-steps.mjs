@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -25,6 +27,8 @@ const runtimeStamp = () => path.join(runtimeFolder(), 'hybridmim-runtime.json');
 const lockFile = path.join(root, 'package-lock.json');
 const packageStamp = path.join(root, 'node_modules/.hybridmim-packages');
 const buildStamp = path.join(root, 'dist/.built');
+/** The command that goes on with set-up: in a clone, which alone has the lock file, or in an installed package. */
+const setUpAgain = existsSync(lockFile) ? 'npm run setup' : 'npx hybridmim setup';
 
 /**
  * The wheels are taken for one Python's name, since only the C library inside is used: any pip can fetch them. pip takes a platform's name as it
@@ -44,7 +48,7 @@ export function checkPlatform() {
   if (platform === 'linux-x64' || process.env.HYBRIDMIM_TENSORFLOW) return;
   throw new SetupError(
     `there is no pinned TensorFlow wheel for ${platform}: only Linux x86-64 is tested. On aarch64 and macOS (both untested) ` +
-      'install libtensorflow 2.21 yourself and run `HYBRIDMIM_TENSORFLOW=/folder/with/lib/and/include npm run setup`.',
+      `install libtensorflow 2.21 yourself and run \`HYBRIDMIM_TENSORFLOW=/folder/with/lib/and/include ${setUpAgain}\`.`,
   );
 }
 
@@ -54,9 +58,10 @@ export const packagesStep = {
   isDone: () => !existsSync(lockFile) || readIfThere(packageStamp) === lockHash(),
   run: async () => {
     // Not `npm ci`: it refuses a lock file made where a registry lacks some other platform's optional package.
-    await runCommand('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    // Development packages too, also where NODE_ENV=production would leave them out: the compiler is one, and a clone comes uncompiled.
+    await runCommand('npm', ['install', '--no-save', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
       cwd: root,
-      remedy: 'check the network and the npm registry settings, then run `npm install --ignore-scripts`',
+      remedy: 'check the network and the npm registry settings, then run `npm install --include=dev --ignore-scripts`',
     });
     writeFileSync(packageStamp, lockHash());
   },
@@ -72,6 +77,7 @@ export function runtimeStep(variant) {
       return stamp !== undefined && stamp === JSON.stringify({ source, variant }) && existsSync(path.join(runtimeFolder(), 'lib'));
     },
     run: async () => {
+      requireWritable(addonPackage());
       rmSync(runtimeFolder(), { recursive: true, force: true });
       rmSync(addonFile(), { force: true }); // it is linked to what is replaced
       if (source === 'tfjs') await downloadByTfjs();
@@ -89,11 +95,11 @@ export const addonStep = {
   run: async () => {
     if (!(await canRun('g++')) && !(await canRun('c++'))) {
       throw new SetupError(
-        'no C++ compiler was found: install one (Debian, Ubuntu: `sudo apt-get install g++ make`; Fedora: `sudo dnf install gcc-c++ make`) and run `npm run setup`.',
+        `no C++ compiler was found: install one (Debian, Ubuntu: \`sudo apt-get install g++ make\`; Fedora: \`sudo dnf install gcc-c++ make\`) and run \`${setUpAgain}\`.`,
       );
     }
     if (!(await canRun('make')))
-      throw new SetupError('`make` was not found: install it (Debian, Ubuntu: `sudo apt-get install make`) and run `npm run setup`.');
+      throw new SetupError(`\`make\` was not found: install it (Debian, Ubuntu: \`sudo apt-get install make\`) and run \`${setUpAgain}\`.`);
     const prefix = path.dirname(path.dirname(process.execPath));
     const headers = existsSync(path.join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : []; // otherwise node-gyp downloads them
     const gyp = path.join(packageFolder('node-gyp'), 'bin/node-gyp.js');
@@ -123,7 +129,7 @@ export const compileStep = {
 async function takeFromWheel(variant) {
   if (!(await canRun('python3')) || !(await canRun('python3', ['-m', 'pip', '--version']))) {
     throw new SetupError(
-      'pip for Python 3 was not found, and it fetches the TensorFlow library: install it (Debian, Ubuntu: `sudo apt-get install python3-pip`) and run `npm run setup`.',
+      `pip for Python 3 was not found, and it fetches the TensorFlow library: install it (Debian, Ubuntu: \`sudo apt-get install python3-pip\`) and run \`${setUpAgain}\`.`,
     );
   }
   requireSpace(wheelSpaceBytes[variant]);
@@ -151,7 +157,7 @@ async function downloadWheels(requirements, folder) {
     'python3',
     ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary', ':all:', ...wheelTarget, '--require-hashes', '-r', file, '-d', folder],
     {
-      remedy: 'the pinned wheel could not be downloaded whole; check the network and the pip index settings, then run `npm run setup` again',
+      remedy: `the pinned wheel could not be downloaded whole; check the network and the pip index settings, then run \`${setUpAgain}\` again`,
     },
   );
 }
@@ -183,12 +189,23 @@ function linkInstalled(source) {
   for (const part of ['lib', 'include']) symlinkSync(path.resolve(source, part), path.join(runtimeFolder(), part));
 }
 
+/** The library and the addon lie in the tfjs package, which a system-wide install leaves to its owner alone. */
+function requireWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    throw new SetupError(
+      `${folder} cannot be written, and the TensorFlow library belongs there: install hybridmim in a folder of your own, or run \`${setUpAgain}\` as the owner of that one.`,
+    );
+  }
+}
+
 function requireSpace(bytes) {
   const { bavail, bsize } = statfsSync(root);
   const free = bavail * bsize;
   if (free < bytes)
     throw new SetupError(
-      `${(free / 1e9).toFixed(1)} GB are free under ${root}, but the TensorFlow runtime needs ${bytes / 1e9} GB while it is unpacked: free some space and run \`npm run setup\`.`,
+      `${(free / 1e9).toFixed(1)} GB are free under ${root}, but the TensorFlow runtime needs ${bytes / 1e9} GB while it is unpacked: free some space and run \`${setUpAgain}\`.`,
     );
 }
 

@@ -22,7 +22,12 @@ export const experimentCommand: Command<Flags> = {
   describe: 'Run every cell of an experiment, resumable, and fill its table',
   flags: (yargs) =>
     yargs
-      .option('config', { type: 'string', demandOption: true, requiresArg: true, describe: 'YAML file; configs/experiment has some' })
+      .option('config', {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'YAML file, or the name of a shipped one, such as experiment/table1-btcv',
+      })
       .option('set', {
         type: 'string',
         array: true,
@@ -37,8 +42,8 @@ export const experimentCommand: Command<Flags> = {
       .option('dry-run', { type: 'boolean', default: false, describe: 'show the runs, with time and memory from a measured step' })
       .option('slurm', { type: 'string', requiresArg: true, describe: 'write SLURM scripts into this folder instead of running' })
       .option('json', { type: 'boolean', default: false, describe: 'print the results as JSON on standard output' })
-      .example('$0 experiment --config configs/experiment/table1-btcv.yaml --dry-run', 'what the table takes')
-      .example('$0 experiment --config configs/experiment/real-transfer.yaml', 'the same command goes on with an interrupted one'),
+      .example('$0 experiment --config experiment/table1-btcv --dry-run', 'what the table takes')
+      .example('$0 experiment --config real-transfer', 'the same command goes on with an interrupted one'),
   run: async (flags, context) => {
     const { config: file, set, jobs, only, slurm, json } = flags;
     if (!Number.isInteger(jobs) || jobs < 1) throw new UsageError(`--jobs is ${jobs}, but must be a whole number of at least 1`, { field: '--jobs' });

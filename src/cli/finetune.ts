@@ -24,7 +24,7 @@ export const finetuneCommand: Command<Flags> = {
       })
       .option('fold', { type: 'string', requiresArg: true, describe: 'one fold of a cross-validation, such as 2/5; every case validates in one' })
       .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint, bit for bit' })
-      .example('$0 finetune --config configs/finetune/btcv-unet.yaml --init runs/pretrain/checkpoints/last.safetensors', 'transfer to BTCV'),
+      .example('$0 finetune --config btcv-unet --init runs/pretrain/checkpoints/last.safetensors', 'transfer to BTCV'),
   run: async ({ config, set, out, init, fraction, fold, resume, json }, { terminal, signal, result }) => {
     const { finetuneConfig, loadConfig } = await import('../config/index.js');
     const { parseFold } = await import('../dataset/index.js');

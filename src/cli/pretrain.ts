@@ -12,7 +12,7 @@ export const pretrainCommand: Command<Flags> = {
   flags: (yargs) =>
     configFlags(yargs, 'runs/pretrain')
       .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint, bit for bit' })
-      .example('$0 pretrain --config configs/pretrain/hybridmim-unet-ct.yaml', 'the paper’s settings for CT')
+      .example('$0 pretrain --config hybridmim-unet-ct', 'the paper’s settings for CT')
       .example('$0 pretrain --config ... --set train.steps=2000 --resume', 'go on with an interrupted run'),
   run: async ({ config, set, out = 'runs/pretrain', resume, json }, { terminal, signal, result }) => {
     const { loadConfig, pretrainConfig } = await import('../config/index.js');

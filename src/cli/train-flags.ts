@@ -12,7 +12,12 @@ export interface ConfigFlags {
 /** The flags that every training command takes; `outDefault` says where a run is written without `--out`. */
 export const configFlags = (yargs: Argv, outDefault: string): Argv<ConfigFlags> =>
   yargs
-    .option('config', { type: 'string', demandOption: true, requiresArg: true, describe: 'YAML file with the settings; configs/ has one a task' })
+    .option('config', {
+      type: 'string',
+      demandOption: true,
+      requiresArg: true,
+      describe: 'YAML file with the settings, or the name of a shipped one',
+    })
     .option('set', { type: 'string', array: true, nargs: 1, default: [], describe: 'override a setting, such as train.steps=2000; may be repeated' })
     .option('out', { type: 'string', requiresArg: true, describe: `folder to write; default ${outDefault}` })
     .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' });

@@ -6,4 +6,5 @@ export { nearestName } from './nearest-name.js';
 export { overlaid, type Section } from './overlay.js';
 export { type PredictConfig, predictConfig } from './predict-config.js';
 export { type Preset, readPreset } from './preset.js';
+export { configFile, shippedConfigs } from './shipped-configs.js';
 export { loadTask, parseClasses, type TaskConfig } from './task.js';

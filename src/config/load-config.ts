@@ -1,19 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { DataError, UsageError } from '../errors.js';
 import { nearestName } from './nearest-name.js';
 import { overlaid, type Section } from './overlay.js';
+import { configFile } from './shipped-configs.js';
 
 /**
  * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
+ * @param file a YAML file, or the name of a configuration that the package ships, see `configFile`
  * @param overrides such as `train.steps=10`; values are YAML
  * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what was expected
  */
 export async function loadConfig<S extends z.ZodType>(schema: S, file: string, overrides: readonly string[] = []): Promise<z.infer<S>> {
-  const content = { ...(await readExtended(file)) };
+  const content = { ...(await readExtended(await configFile(file))) };
   for (const override of overrides) applyOverride(content, override);
   return checkConfig(schema, content, file);
 }
@@ -38,13 +40,13 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
 }
 
 /**
- * The content of a configuration, laid upon the files that its key `extends` names (one or several, relative to it; later ones upon
- * earlier ones).
+ * The content of a configuration, laid upon those that its key `extends` names (one or several, files relative to it or shipped ones; later
+ * ones upon earlier ones).
  */
 async function readExtended(file: string, within: readonly string[] = []): Promise<Section> {
   if (within.includes(file)) throw new UsageError(`${file} extends itself, by way of ${within.at(-1)}`, { file, field: 'extends' });
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`configuration ${file} cannot be read: check the path; configs/ has one for each task`, { file }, { cause });
+    throw new DataError(`configuration ${file} cannot be read: check its permissions`, { file }, { cause });
   });
   const { extends: bases, ...own } = parsed(text, file);
   if (bases === undefined) return own;
@@ -53,7 +55,7 @@ async function readExtended(file: string, within: readonly string[] = []): Promi
     throw new UsageError(`${file}: "extends" is ${JSON.stringify(bases)}, but must be a file name or a list of them`, { file, field: 'extends' });
   }
   let content: Section = {};
-  for (const name of names) content = overlaid(content, await readExtended(join(dirname(file), name), [...within, file]));
+  for (const name of names) content = overlaid(content, await readExtended(await configFile(name, dirname(file)), [...within, file]));
   return overlaid(content, own);
 }
 

@@ -1,12 +1,16 @@
 import { intAt } from '../at.js';
 
 /** The name that `wanted` begins, or else the one with the fewest edits from it, if at most half of its letters would change. */
-export function nearestName(wanted: string, names: readonly string[]): string | undefined {
-  const begun = names.find((name) => name.toLowerCase().startsWith(wanted.toLowerCase()));
-  if (begun) return begun;
-  const scored = names.map((name) => ({ name, edits: editDistance(wanted.toLowerCase(), name.toLowerCase()) }));
-  const [best] = scored.sort((a, b) => a.edits - b.edits);
-  return best && best.edits <= Math.ceil(wanted.length / 2) ? best.name : undefined;
+export const nearestName = (wanted: string, names: readonly string[]): string | undefined => nearestNames(wanted, names)[0];
+
+/** All names that are near by the same rule, the nearest first: those that `wanted` begins, then by the number of edits. */
+export function nearestNames(wanted: string, names: readonly string[]): string[] {
+  const scored = names.map((name) => {
+    const begun = name.toLowerCase().startsWith(wanted.toLowerCase());
+    return { name, edits: begun ? -1 : editDistance(wanted.toLowerCase(), name.toLowerCase()) };
+  });
+  const near = scored.filter(({ edits }) => edits <= Math.ceil(wanted.length / 2));
+  return near.sort((a, b) => a.edits - b.edits).map(({ name }) => name);
 }
 
 /** Levenshtein's distance: insertions, deletions and replacements. */

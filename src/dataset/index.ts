@@ -18,8 +18,16 @@ export {
 } from './index/prepared-index.js';
 export { type CaseSelection, selectCases } from './index/select-cases.js';
 export { toClassValues } from './prepare/label-values.js';
-export { mergeShards, type PrepareOptions, type PrepareResult, prepareDatasets, prepareShard, type ShardResult } from './prepare/prepare.js';
-export type { PrepareProgress } from './prepare/prepare-cases.js';
+export {
+  type DatasetChoice,
+  mergeShards,
+  type PrepareOptions,
+  type PrepareResult,
+  prepareDatasets,
+  prepareShard,
+  type ShardResult,
+} from './prepare/prepare.js';
+export type { PrepareCasesOptions, PrepareProgress } from './prepare/prepare-cases.js';
 export { describePlan, type PreparePlan } from './prepare/prepare-plan.js';
 export {
   type PreprocessedImage,

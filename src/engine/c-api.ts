@@ -1,9 +1,8 @@
 import './environment.js';
-import { closeSync, existsSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
+import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { WorkError } from '../errors.js';
+import { findRuntimeLibrary } from './runtime-files.js';
 
 /** An opaque pointer owned by TensorFlow. */
 export type Pointer = object & { readonly __pointer?: never };
@@ -129,15 +128,6 @@ export const tensorAddress = (tensor: Pointer): bigint => koffi.address(api.tens
 export function tensorBytes(tensor: Pointer): Uint8Array {
   const size = Number(api.tensorByteSize(tensor));
   return size === 0 ? new Uint8Array(0) : new Uint8Array(koffi.view(api.tensorData(tensor), size));
-}
-
-function findRuntimeLibrary(): string {
-  const addonPackage = path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'));
-  const folder = path.join(addonPackage, 'deps', 'lib');
-  const names = ['libtensorflow_cc.so.2', 'libtensorflow.so.2', 'libtensorflow.so', 'libtensorflow.2.dylib'];
-  const found = names.map((name) => path.join(folder, name)).find((file) => existsSync(file));
-  if (!found) throw new WorkError(`no libtensorflow under ${folder}: run "hybridmim setup"`, { file: folder });
-  return found;
 }
 
 /**

@@ -42,6 +42,7 @@ export interface State {
   read(names?: readonly string[]): Promise<NamedArrays>;
   /** Replaces the named values. Throws ShapeError for an unknown name or another shape. */
   write(values: NamedArrays): Promise<void>;
+  /** Ends it; nothing that was compiled over it runs afterwards. */
   dispose(): void;
 }
 

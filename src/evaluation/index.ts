@@ -6,12 +6,22 @@ export {
   type EvaluatedClass,
   evaluateCase,
   type FurtherMetrics,
+  type VoxelCounts,
 } from './evaluate-case.js';
-export { evaluateFolders, type FileReport, type FolderEvaluation } from './evaluate-folders.js';
+export { type EvaluatedFolders, evaluateFolders, type FileReport, type FolderEvaluation, type UnusableFile } from './evaluate-folders.js';
 export { evaluationCsv } from './evaluation-csv.js';
 export { isEvaluation, readEvaluation, wrongFieldOf } from './evaluation-file.js';
-export { dice, type FurtherMetric, hd95, type Mask, type Metric, nsdMetric } from './metrics.js';
+export { dice, type FurtherMetric, hd95, type Mask, type Metric, type NsdMetric, nsdMetric } from './metrics.js';
 export { nnunetSummary } from './nnunet-summary.js';
 export { bootstrapInterval, type Comparison, comparePaired, wilcoxon } from './paired-comparison.js';
 export { squaredDistances } from './squared-distances.js';
-export { type ClassSummary, type Evaluation, type EvaluationFacts, furtherMetricsOf, type Spread, spread, summarise } from './summarise.js';
+export {
+  type ClassSummary,
+  type Evaluation,
+  type EvaluationFacts,
+  furtherMetricsOf,
+  type Means,
+  type Spread,
+  spread,
+  summarise,
+} from './summarise.js';

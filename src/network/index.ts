@@ -15,9 +15,11 @@ export {
 export {
   convolution,
   elementCount,
+  type Initialiser,
   initialiseParameters,
   linear,
   normalisation,
+  type ParameterLayout,
   type ParameterSpec,
   parameter,
 } from './parameters.js';
@@ -34,6 +36,7 @@ export {
 export { readSafetensors, type WeightsContent, writeSafetensors } from './safetensors.js';
 export { type Channels, sizeOfFile } from './settings.js';
 export { type StepInputs, stepInput } from './step-input.js';
+export type { Merging } from './swin-transformer.js';
 export { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';

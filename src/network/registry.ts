@@ -56,6 +56,7 @@ export const networkSection = z.preprocess(
   ),
 );
 
+/** The networks by the names that configurations use. */
 export const networkNames: readonly NetworkName[] = Object.keys(networks) as NetworkName[];
 
 /**

@@ -1,3 +1,3 @@
-export { evaluateRun, predictionFiles } from './evaluate-run.js';
-export { predictScans, type ScanPrediction } from './predict-scans.js';
+export { evaluateRun, predictionFiles, type RunEvaluation } from './evaluate-run.js';
+export { type PredictScansOptions, predictScans, type ScanPrediction } from './predict-scans.js';
 export { readReference } from './read-reference.js';

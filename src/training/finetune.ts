@@ -26,6 +26,7 @@ import { segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
 import { transferredWeights } from './transfer.js';
 
+/** A fine-tuning run and the weights that it starts from. */
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
   /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */
   readonly init?: string | undefined;
@@ -36,7 +37,7 @@ export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
  * or from scratch, and keeps the weights of the best mean Dice over whole volumes.
  * @throws UsageError for settings that do not fit together, DataError for data or weights that do not, and as `carryOut` does
  */
-export async function finetune({ settings, init, out, resume, progress, signal }: FinetuneOptions): Promise<RunResult> {
+export async function finetune({ settings, init, out, resume = false, progress = {}, signal }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);

@@ -8,8 +8,16 @@ export { pretrain, runMetadata } from './pretrain.js';
 export { pretrainingTask } from './pretraining-task.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
-export { type FinetuneSettings, finetuneSettings, type PretrainSettings, pretrainSettings, type RunOptions, seedSchema } from './run-settings.js';
+export {
+  type FinetuneSettings,
+  finetuneSettings,
+  type PretrainSettings,
+  pretrainSettings,
+  type RunOptions,
+  seedSchema,
+  type TrainSettings,
+} from './run-settings.js';
 export { type RunStatus, readRunStatus } from './run-status.js';
 export { scheduleOf } from './schedule.js';
 export { segmentationTask } from './segmentation-task.js';
-export type { TransferReport } from './transfer.js';
+export type { TransferReport, TransferredPart } from './transfer.js';

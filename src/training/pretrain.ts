@@ -27,7 +27,7 @@ import { discoverWords } from './visual-words/discover-words.js';
  * @throws UsageError for settings that do not fit together, DataError for data that does not or for a held-out case in task-specific
  *   pre-training, and as `carryOut` does
  */
-export async function pretrain({ settings, out, resume, progress, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
+export async function pretrain({ settings, out, resume = false, progress = {}, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   if (data.mode === 'task-specific') {
     const index = await readPreparedIndex(data.prepared);

@@ -129,11 +129,14 @@ export type FinetuneSettings = z.output<typeof finetuneSettings>;
 /** What every training run is set by. */
 export type TrainSettings = Omit<PretrainSettings['train'], 'validationBatches'>;
 
+/** A training run: its settings, its folder, and who watches it. */
 export interface RunOptions<S> {
   readonly settings: S;
   /** The run folder. */
   readonly out: string;
-  readonly resume: boolean;
-  readonly progress: RunProgress;
+  /** Goes on from the last checkpoint of the folder; otherwise a folder that holds a run is refused. Default false. */
+  readonly resume?: boolean;
+  /** What the run shows; absent: nothing. */
+  readonly progress?: RunProgress;
   readonly signal?: AbortSignal | undefined;
 }

@@ -38,6 +38,7 @@ export interface RunPlan {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a run that is complete has left. */
 export interface RunResult {
   readonly folder: string;
   readonly steps: number;

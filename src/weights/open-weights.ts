@@ -24,6 +24,7 @@ export interface OpenedWeights {
   readonly predictor: Predictor;
   readonly scheme: LabelScheme;
   readonly preprocessing: Preprocessing | 'none';
+  /** Frees the networks. */
   close(): void;
 }
 

@@ -52,6 +52,11 @@ describe('an error is one sentence with the right exit code', () => {
       `skipped ct/x: image ${missing} does not exist: correct its path in the dataset index`,
     );
     expect(await refusal(['pretrain', '--config', 'configs/none.yaml'], 3)).toContain('configuration configs/none.yaml cannot be read');
+    expect(await refusal(['pretrain', '--config', 'hybridmim-unet-tc'], 3)).toContain('did you mean pretrain/hybridmim-unet-ct');
+    expect(await refusal(['experiment', '--config', 'table1-btcv', '--dry-run'], 2)).toContain('write experiment-tiny/table1-btcv or experiment/');
+    expect(await refusal(['pretrain', '--config', 'smoke/pretrain', '--set', `data.prepared=${folder}/none`], 3)).toMatch(
+      /index\.json does not exist/,
+    );
     expect(await refusal(['finetune', '--config', 'configs/smoke/finetune.yaml', '--set', `data.prepared=${folder}/none`], 3)).toMatch(
       /none\/index\.json does not exist: make it with "hybridmim prepare/,
     );

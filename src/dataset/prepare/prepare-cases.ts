@@ -28,6 +28,7 @@ export interface PrepareCasesOptions {
   readonly signal?: AbortSignal;
   /** Told before the first case is made. */
   readonly onPlan?: (plan: PreparePlan) => void;
+  /** After each case. */
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 

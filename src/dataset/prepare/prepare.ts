@@ -12,7 +12,7 @@ import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord 
 import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
 import { itemsOfShard, readSkippedOfShards, removeShardRecords, type Shard, shardName, writeShardRecord } from './shards.js';
 
-/** Which datasets, and where they go. */
+/** Which datasets, and the folder for them. */
 export interface DatasetChoice {
   /** The dataset index, see `datasets.example.json`. */
   readonly datasetsFile: string;
@@ -36,7 +36,7 @@ export interface ShardResult {
   readonly exitCode: 0 | 3;
 }
 
-/** What became of the cases, and the index over all of them. */
+/** What `prepareDatasets` has done, and the index that it wrote. */
 export interface PrepareResult extends ShardResult {
   readonly indexFile: string;
   readonly index: PreparedIndex;
