@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addBfloat16FilterGradient, addConvolution, filterGradientOp } from './convolution/convolution-routes.js';
 import { devices } from './devices.js';
@@ -43,17 +44,19 @@ const passOps: Readonly<Record<string, PassOp>> = {
 };
 
 export interface Bfloat16Writer {
-  /** The op's outputs, float32 to whoever takes them; undefined for an op that is to be written in float32. */
+  /**
+   * The op's outputs, float32 to whoever takes them; undefined for an op that is to be written in float32.
+   */
   add(name: string, attributes: readonly OpAttribute[], inputs: readonly GraphOutput[], count: number): GraphOutput[] | undefined;
 }
 
 /**
- * Writes the ops of a step that compute in bfloat16: convolutions and matrix products, and on a CPU the norms, activations, pooling and
- * rearrangements between two convolutions, which take half the memory and its traffic so. A norm's statistics, sums of gradients, weights
- * and losses stay float32.
+ * Writes the ops of a step that compute in bfloat16: convolutions and matrix products, and on a CPU the
+ * norms, activations, pooling and rearrangements between two convolutions, which take half the memory and its
+ * traffic so. A norm's statistics, sums of gradients, weights and losses stay float32.
  *
- * Each output comes widened to float32, and the values it was widened from are remembered: who can take those does, and a widening that
- * nobody takes is not computed.
+ * Each output comes widened to float32, and the values it was widened from are remembered: who can take those
+ * does, and a widening that nobody takes is not computed.
  */
 export function bfloat16Writer(graph: Graph): Bfloat16Writer {
   const narrow = new Map<GraphOutput, GraphOutput>();
@@ -78,11 +81,11 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
         return [widened(addOutput(graph, name, operands, inBfloat16(attributes)))];
       }
       const pass = kind === 'cpu' ? passOps[name] : undefined;
-      if (!pass?.leading.every((i) => narrow.has(inputs[i] as GraphOutput))) return undefined;
+      if (!pass?.leading.every((i) => narrow.has(itemAt(inputs, i)))) return undefined;
       const isValue = (i: number) => (pass.values === 'list' ? i < inputs.length - 1 : pass.values.includes(i));
       const operands = inputs.map((input, i) => (isValue(i) ? rounded(input) : input));
       if (name === afterOp) return [widened(addAfter(graph, operands, inBfloat16(attributes)))];
-      if (name === negativeZeroOp) return [addNegativeZero(graph, operands[0] as GraphOutput, DataTypeCode.bfloat16)];
+      if (name === negativeZeroOp) return [addNegativeZero(graph, itemAt(operands, 0), DataTypeCode.bfloat16)];
       const oper = addOp(graph, name, operands, inBfloat16(attributes));
       return Array.from({ length: count }, (_, index) => ({ oper, index })).map((output) => (isNarrow(graph, output) ? widened(output) : output));
     },
@@ -90,8 +93,9 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
 }
 
 /**
- * What must be there before an operand is converted: a copy that both a product and its gradient take would be kept in between. A convolution's
- * gradient waits for its own gradient, and the product of two matrices, which may be either, for the other one.
+ * What must be there before an operand is converted: a copy that both a product and its gradient take would
+ * be kept in between. A convolution's gradient waits for its own gradient, and the product of two matrices,
+ * which may be either, for the other one.
  */
 function earlierThan(name: string, operands: readonly GraphOutput[], i: number): GraphOutput | undefined {
   if (name.includes('Backprop')) return operands.at(-1);
@@ -99,8 +103,9 @@ function earlierThan(name: string, operands: readonly GraphOutput[], i: number):
 }
 
 /**
- * Without hardware that gains by multiplying bfloat16: the rounded operands, multiplied in float32. That is the arithmetic of bfloat16 units,
- * which accumulate in float32, without their speed. With AVX-512, which gains by smaller values between the products, the result is bfloat16 too.
+ * Without hardware that gains by multiplying bfloat16: the rounded operands, multiplied in float32. That is
+ * the arithmetic of bfloat16 units, which accumulate in float32, without their speed. With AVX-512, which
+ * gains by smaller values between the products, the result is bfloat16 too.
  */
 function addRoundedProduct(
   graph: Graph,
@@ -119,13 +124,14 @@ function addRoundedProduct(
 }
 
 /**
- * oneDNN's bfloat16 kernel for filter gradients writes beyond its memory, and gives other numbers each time, where the filter is deeper
- * than the image: the bottleneck of a small crop.
+ * oneDNN's bfloat16 kernel for filter gradients writes beyond its memory, and gives other numbers each time,
+ * where the filter is deeper than the image: the bottleneck of a small crop.
  */
 function isBeyondNativeKernels(graph: Graph, name: string, attributes: readonly OpAttribute[], inputs: readonly GraphOutput[]): boolean {
   if (name !== filterGradientOp || devices().kind !== 'cpu') return false;
-  const [, imageDepth = 0] = describeOutput(graph, inputs[0] as GraphOutput).shape;
-  const [filterDepth = 0] = describeOutput(graph, addOutput(graph, name, inputs, attributes)).shape; // pruned: nothing uses it
+  const [, imageDepth = 0] = describeOutput(graph, itemAt(inputs, 0)).shape;
+  // Pruned: nothing uses it.
+  const [filterDepth = 0] = describeOutput(graph, addOutput(graph, name, inputs, attributes)).shape;
   return filterDepth > imageDepth;
 }
 

@@ -13,7 +13,9 @@ export interface GraphOutput {
   readonly index: number;
 }
 
-/** TensorFlow's numbers for the element types that the engine uses (`tensorflow/core/framework/types.proto`). */
+/**
+ * TensorFlow's numbers for the element types that the engine uses (`tensorflow/core/framework/types.proto`).
+ */
 export const DataTypeCode = { float32: 1, int32: 3, int16: 5, int64: 9, bool: 10, bfloat16: 14 } as const;
 
 const pointer = 'void*';
@@ -24,7 +26,10 @@ type TypeSpec = Parameters<typeof koffi.alias>[1];
 
 const call = (result: TypeSpec, name: string, ...parameters: TypeSpec[]) => runtime.func(name, result, parameters);
 
-/** The functions of TensorFlow's C API that the engine calls, from the very library that the tfjs addon is linked to. */
+/**
+ * The functions of TensorFlow's C API that the engine calls, from the very library that the tfjs addon is
+ * linked to.
+ */
 export const api = {
   version: call('str', 'TF_Version'),
   newStatus: call(pointer, 'TF_NewStatus'),
@@ -38,7 +43,6 @@ export const api = {
   addInputList: call('void', 'TF_AddInputList', pointer, koffi.pointer(output), 'int'),
   addControlInput: call('void', 'TF_AddControlInput', pointer, pointer),
   finishOperation: call(pointer, 'TF_FinishOperation', pointer, pointer),
-  setDevice: call('void', 'TF_SetDevice', pointer, 'str'),
   setInt: call('void', 'TF_SetAttrInt', pointer, 'str', 'int64'),
   setIntList: call('void', 'TF_SetAttrIntList', pointer, 'str', koffi.pointer('int64'), 'int'),
   setFloat: call('void', 'TF_SetAttrFloat', pointer, 'str', 'float'),
@@ -87,7 +91,9 @@ export const api = {
   ),
 };
 
-/** Runs `body` with a fresh status; throws WorkError with TensorFlow's message when the status ends up not OK. */
+/**
+ * Runs `body` with a fresh status; throws WorkError with TensorFlow's message when the status ends up not OK.
+ */
 export function checked<T>(doing: string, body: (status: Pointer) => T): T {
   const status = api.newStatus();
   try {
@@ -102,7 +108,7 @@ export function checked<T>(doing: string, body: (status: Pointer) => T): T {
 /** Whether TensorFlow has any kernel for an op type, on any device. */
 export function hasKernel(opType: string): boolean {
   const buffer = checked(`look up kernels of ${opType}`, (status) => api.registeredKernels(opType, status));
-  const { length } = koffi.decode(buffer, bufferStruct) as { length: number | bigint };
+  const { length }: { length: number | bigint } = koffi.decode(buffer, bufferStruct);
   api.deleteBuffer(buffer);
   return Number(length) > 0;
 }
@@ -112,7 +118,7 @@ export function graphDefinition(graph: Pointer): Buffer {
   const buffer = api.newBuffer();
   try {
     checked('write the graph', (status) => api.graphToGraphDef(graph, buffer, status));
-    const { data, length } = koffi.decode(buffer, bufferStruct) as { data: unknown; length: number | bigint };
+    const { data, length }: { data: unknown; length: number | bigint } = koffi.decode(buffer, bufferStruct);
     return Buffer.from(new Uint8Array(koffi.view(data, Number(length))));
   } finally {
     api.deleteBuffer(buffer);
@@ -131,14 +137,15 @@ export function tensorBytes(tensor: Pointer): Uint8Array {
 }
 
 /**
- * Runs `load` with standard error closed to it: TensorFlow's library prints two lines about oneDNN while it loads, before it heeds
- * TF_CPP_MIN_LOG_LEVEL. A failure to load comes as an exception, not on standard error. Where there is no such libc the lines are printed.
+ * Runs `load` with standard error closed to it: TensorFlow's library prints two lines about oneDNN while it
+ * loads, before it heeds TF_CPP_MIN_LOG_LEVEL. A failure to load comes as an exception, not on standard
+ * error. Where there is no such libc the lines are printed.
  */
 function quietly<T>(load: () => T): T {
   if (process.platform !== 'linux' || Number(process.env.TF_CPP_MIN_LOG_LEVEL) < 2) return load();
   const libc = koffi.load('libc.so.6');
   const [dup, dup2] = [libc.func('dup', 'int', ['int']), libc.func('dup2', 'int', ['int', 'int'])];
-  const kept = dup(2) as number;
+  const kept: number = dup(2);
   const nowhere = openSync('/dev/null', 'w');
   dup2(nowhere, 2);
   try {

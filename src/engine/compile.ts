@@ -1,11 +1,13 @@
+import { entryOf, itemAt } from '../at.js';
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, floatViewer, typeAttribute } from './graph.js';
 import { seedOfDraws } from './random.js';
+import { ofRank } from './rank.js';
 import { type Feed, type Fetch, runSession, runSessionWith } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
 import { type StepMode, stepMode } from './step-mode.js';
-import tf, { type Scalar, type Tensor, type Variable } from './tf.js';
+import tf, { type Tensor, type Variable } from './tf.js';
 import { type Precision, type Trace, traceInto } from './trace.js';
 import { type UpdateWriter, updateWriter } from './variable-update.js';
 
@@ -18,7 +20,10 @@ export type InputSpecs = Readonly<Record<string, InputSpec>>;
 export type InputValues = Readonly<Record<string, Float32Array | Int32Array>>;
 export type OutputValues = Record<string, Float32Array | Int32Array>;
 
-/** A step in tfjs: tensors and variables in, tensors out; assigning a variable, or an op that changes it where it lies, is the update. */
+/**
+ * A step in tfjs: tensors and variables in, tensors out; assigning a variable, or an op that changes it where
+ * it lies, is the update.
+ */
 export type StepFunction = (inputs: Record<string, Tensor>, variables: Readonly<Record<string, Variable>>) => Record<string, Tensor>;
 
 export interface CompileOptions {
@@ -26,7 +31,10 @@ export interface CompileOptions {
   readonly name: string;
   readonly inputs: InputSpecs;
   readonly state: State;
-  /** Convolutions and matrix products in this type; everything else stays float32. Eager mode knows only float32. */
+  /**
+   * Convolutions and matrix products in this type; everything else stays float32. Eager mode knows only
+   * float32.
+   */
   readonly precision: Precision;
   /** By default `training`, which can be differentiated. */
   readonly mode?: StepMode;
@@ -36,20 +44,23 @@ export interface CompiledStep {
   /** Runs once, off the main thread in graph mode. `seed` (0..2^31-1) feeds the in-graph random numbers. */
   run(inputs: InputValues, seed?: number): Promise<OutputValues>;
   /**
-   * The same with what `use` makes of the one output, a float32 one, where it lies: the values are valid in `use` alone. For large outputs, and
-   * to begin the next run before they are read.
+   * The same with what `use` makes of the one output, a float32 one, where it lies: the values are valid in
+   * `use` alone. For large outputs, and to begin the next run before they are read.
    */
   runWith<T>(inputs: InputValues, output: string, use: (values: Float32Array) => T): Promise<T>;
   readonly compileMs: number;
   /** Nodes added to the graph; 0 in eager mode. */
   readonly nodes: number;
-  /** Multiplications, each with an addition, of the convolutions and matrix products of a run; 0 in eager mode. */
+  /**
+   * Multiplications, each with an addition, of the convolutions and matrix products of a run; 0 in eager
+   * mode.
+   */
   readonly multiplyAdds: number;
 }
 
 /**
- * Turns a tfjs function into one TensorFlow graph function over the state (or runs it op by op if the state is eager).
- * Several functions may be compiled over one state: they share its values.
+ * Turns a tfjs function into one TensorFlow graph function over the state (or runs it op by op if the state
+ * is eager). Several functions may be compiled over one state: they share its values.
  * @throws ShapeError or WorkError naming the place in the network where tracing failed
  */
 export function compile(step: StepFunction, options: CompileOptions): CompiledStep {
@@ -61,25 +72,23 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
   const started = performance.now();
   const { graph, session, ready } = inGraph;
   const nodesBefore = graph.nodes;
-  const placeholders = Object.fromEntries(
-    Object.entries(options.inputs).map(([name, spec]) => [name, addPlaceholder(graph, DataTypeCode[spec.dtype], spec.shape)]),
-  );
+  const fed = Object.entries(options.inputs).map(([name, { shape, dtype }]) => {
+    const code = DataTypeCode[dtype];
+    return { name, shape, dtype: code, output: addPlaceholder(graph, code, shape) };
+  });
+  const placeholders = Object.fromEntries(fed.map(({ name, output }) => [name, output]));
   const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
   const { fetches, updates, multiplyAdds } = traceStep(step, options, inGraph, placeholders, seedFeed);
   const compileMs = performance.now() - started;
-  let isReady = false; // told at once from then on: a run begins within the call, beside what its caller does next
+  // Told at once from then on: a run begins within the call, beside what its caller does next.
+  let isReady = false;
   ready.then(
     () => (isReady = true),
     () => {}, // whoever runs gets the error
   );
   const feedsOf = (values: InputValues, seed: number): Feed[] => {
     checkInputs(options, values);
-    const feeds = Object.entries(options.inputs).map(([name, spec]) => ({
-      output: placeholders[name] as GraphOutput,
-      shape: spec.shape,
-      dtype: DataTypeCode[spec.dtype],
-      values: values[name] as Float32Array | Int32Array,
-    }));
+    const feeds = fed.map(({ name, ...feed }) => ({ ...feed, values: entryOf(values, name) }));
     return [...feeds, { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) }];
   };
   const viewers = Object.fromEntries(Object.keys(fetches).map((name) => [name, floatViewer()]));
@@ -91,7 +100,7 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
       const feeds = feedsOf(values, seed);
       if (!isReady) await ready;
       const results = await runSession(session, feeds, Object.values(fetches), updates, options.name);
-      return Object.fromEntries(Object.keys(fetches).map((name, i) => [name, results[i] as Float32Array | Int32Array]));
+      return Object.fromEntries(Object.keys(fetches).map((name, i) => [name, itemAt(results, i)]));
     },
     runWith: async (values, output, use) => {
       const [fetch, floatsOf] = [fetches[output], viewers[output]];
@@ -99,12 +108,15 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
         throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
       const feeds = feedsOf(values, 0);
       if (!isReady) await ready;
-      return runSessionWith(session, feeds, [fetch], updates, options.name, ([tensor]) => use(floatsOf(tensor as Pointer)));
+      return runSessionWith(session, feeds, [fetch], updates, options.name, (tensors) => use(floatsOf(itemAt(tensors, 0))));
     },
   };
 }
 
-/** Traces the step; every variable is lent its in-graph value while the function runs and given back its own after. */
+/**
+ * Traces the step; every variable is lent its in-graph value while the function runs and given back its own
+ * after.
+ */
 function traceStep(
   step: StepFunction,
   options: CompileOptions,
@@ -126,12 +138,13 @@ function traceStep(
           updates.push(addOp(graph, op, operands, attributes, targets.map(lent.settled)));
         };
         const traced = () => updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
-        const seeded = () => seedOfDraws.within(trace.tensorFor(seedFeed) as Scalar, traced);
+        const seeded = () => seedOfDraws.within(ofRank(trace.tensorFor(seedFeed), 0), traced);
         const results = stepMode.within(options.mode ?? 'training', seeded);
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           const { dtype } = describeOutput(graph, output);
-          const isInput = Object.values(placeholders).includes(output); // TensorFlow refuses to give out what is fed in the same run
+          // TensorFlow refuses to give out what is fed in the same run.
+          const isInput = Object.values(placeholders).includes(output);
           fetches[name] = { output: isInput ? addOutput(graph, 'Identity', [output], [typeAttribute('T', dtype)]) : output, dtype };
         }
         updates.push(...lent.unwritten().map(lent.settled));
@@ -147,8 +160,8 @@ function traceStep(
 interface LentVariables {
   handle(variable: Variable): GraphOutput;
   /**
-   * The op after which what the step made of a variable lies in it: the assignment, written at the first call, or else the read, so that
-   * every use sees the value from before the step.
+   * The op after which what the step made of a variable lies in it: the assignment, written at the first
+   * call, or else the read, so that every use sees the value from before the step.
    */
   settled(variable: Variable): Pointer;
   /** Those assigned by the step of which no assignment is written yet. */
@@ -169,7 +182,7 @@ function lendVariables(trace: Trace, inGraph: GraphState, variables: Readonly<Re
   );
   for (const [variable, { lentId }] of lent) {
     variable.dataId = lentId;
-    tf.engine().incRef(variable, null as never);
+    tf.engine().incRef(variable, tf.backend());
   }
   const of = (variable: Variable) => {
     const found = lent.get(variable);
@@ -204,7 +217,7 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
     checkInputs(options, values);
     const results = tf.tidy(() => {
       const inputs = Object.fromEntries(
-        Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(values[name] as Float32Array, [...spec.shape], spec.dtype)]),
+        Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(entryOf(values, name), [...spec.shape], spec.dtype)]),
       );
       return seedOfDraws.within(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
     });

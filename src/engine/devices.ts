@@ -12,7 +12,10 @@ export interface Devices {
   readonly avx512: boolean;
 }
 
-/** `native`: the hardware's own bfloat16 products. `rounded`: operands rounded to bfloat16, multiplied in float32. */
+/**
+ * `native`: the hardware's own bfloat16 products. `rounded`: operands rounded to bfloat16, multiplied in
+ * float32.
+ */
 export type Bfloat16Support = 'native' | 'rounded';
 
 let known: Devices | undefined;
@@ -24,7 +27,7 @@ export function devices(): Devices {
 }
 
 function probe(): Devices {
-  const gpu = (nativeBackend() as { isUsingGpuDevice?: boolean }).isUsingGpuDevice === true;
+  const gpu = nativeBackend().isUsingGpuDevice === true;
   const processor = processorInfo();
   const avx512 = /\bavx512bw\b/.test(processor) && !isLimitedToAvx2();
   return {
@@ -35,7 +38,10 @@ function probe(): Devices {
   };
 }
 
-/** What Linux tells of the processor; nothing elsewhere: float32 products of rounded operands are right everywhere. */
+/**
+ * What Linux tells of the processor; nothing elsewhere: float32 products of rounded operands are right
+ * everywhere.
+ */
 function processorInfo(): string {
   try {
     return readFileSync('/proc/cpuinfo', 'utf8');
@@ -50,8 +56,9 @@ function isLimitedToAvx2(): boolean {
 }
 
 /**
- * Whether bfloat16 products are faster than float32 ones. AMD's units are twice as fast, and so are Intel's AMX. Intel's `avx512_bf16` without AMX
- * takes 1.7 times as long as float32, oneDNN's emulation with plain AVX-512 no less, and below AVX-512 TensorFlow falls back to a scalar loop.
+ * Whether bfloat16 products are faster than float32 ones. AMD's units are twice as fast, and so are Intel's
+ * AMX. Intel's `avx512_bf16` without AMX takes 1.7 times as long as float32, oneDNN's emulation with plain
+ * AVX-512 no less, and below AVX-512 TensorFlow falls back to a scalar loop.
  */
 function gainsByBfloat16(processor: string): boolean {
   return /\bamx_bf16\b/.test(processor) || (/\bavx512_bf16\b/.test(processor) && /\bAuthenticAMD\b/.test(processor));

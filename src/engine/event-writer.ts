@@ -10,7 +10,8 @@ let opened = 0;
 
 /** Opens an event file in `folder`, by TensorFlow's own summary writer. */
 export function openEventWriter(folder: string): EventWriter {
-  // One process has one writer for each spelling of a folder; a run that goes on in a process of before needs another, for another file.
+  // One process has one writer for each spelling of a folder; a run that goes on in a process of before needs
+  // another, for another file.
   const writer = tf.node.summaryFileWriter(folder + '/.'.repeat(opened++), 1000, 30_000);
   return { scalar: (name, value, step) => writer.scalar(name, value, step), flush: () => writer.flush() };
 }

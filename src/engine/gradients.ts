@@ -15,13 +15,14 @@ export function lossAndGradients<T extends LossTerms>(
   let kept: Record<string, Scalar> = {};
   const { value, grads } = tf.variableGrads(() => {
     const terms = loss();
-    kept = Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, tf.keep(term.clone())])); // else they end with the tape
+    // Kept, because they end with the tape else.
+    kept = Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, tf.keep(term.clone())]));
     return terms.total;
   }, Object.values(variables));
   value.dispose();
   const terms = Object.fromEntries(Object.entries(kept).map(([name, term]) => [name, released(term)]));
   const entries = Object.entries(variables).map(([name, variable]) => [name, grads[variable.name]] as const);
-  return { terms: terms as T, gradients: Object.fromEntries(entries.filter((entry): entry is [string, Tensor] => entry[1] != null)) };
+  return { terms: terms as T, gradients: Object.fromEntries(entries.flatMap(([name, gradient]) => (gradient == null ? [] : [[name, gradient]]))) };
 }
 
 /** A kept tensor as one that the present scope disposes of. */

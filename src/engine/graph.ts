@@ -20,12 +20,14 @@ export interface Graph {
 
 const kernelKnown = new Set<string>();
 
+/** A new graph without nodes; whoever makes it deletes its handle. */
 export function createGraph(): Graph {
   return { handle: api.newGraph(), nodes: 0 };
 }
 
 /**
- * Adds one op to the graph and returns it; it runs `after` those operations. Its node is named after the place in the network.
+ * Adds one op to the graph and returns it; it runs `after` those operations. Its node is named after the
+ * place in the network.
  * @throws ShapeError when TensorFlow's shape inference refuses the inputs; WorkError when no kernel exists.
  */
 export function addOp(
@@ -48,7 +50,8 @@ export function addOp(
   try {
     return checked(type, (status) => api.finishOperation(description, status));
   } catch (error) {
-    throw new ShapeError(`in ${place || 'the step'}: ${(error as Error).message}`, { field: place }, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ShapeError(`in ${place || 'the step'}: ${reason}`, { field: place }, { cause: error });
   }
 }
 
@@ -63,7 +66,7 @@ export function addPlaceholder(graph: Graph, dtype: number, shape: readonly numb
 }
 
 /** Adds a constant with host values. */
-export function addConstant(graph: Graph, dtype: number, shape: readonly number[], values: unknown): GraphOutput {
+export function addConstant(graph: Graph, dtype: number, shape: readonly number[], values: ArrayLike<number>): GraphOutput {
   const tensor = createTensor(shape, dtype, toHostArray(values, dtype));
   try {
     return addOutput(graph, 'Const', [], [typeAttribute('dtype', dtype), { name: 'value', tensor }]);
@@ -84,6 +87,30 @@ export function describeOutput(graph: Graph, output: GraphOutput): { shape: numb
   if (rank > 0) checked('shape', (status) => api.outputShape(graph.handle, output, shape, rank, status));
   return { shape: shape.map(Number), dtype: api.outputType(output) };
 }
+
+/** A volume's [B, D, H, W, C], or a filter's [k, k, k, in, out]. */
+export type VolumeShape = readonly [number, number, number, number, number];
+
+/** The shape of a volume or a filter. Throws ShapeError where an output has not five axes. */
+export function volumeShape(graph: Graph, output: GraphOutput): VolumeShape {
+  const { shape } = describeOutput(graph, output);
+  if (isVolumeShape(shape)) return shape;
+  throw new ShapeError(`a volume of five axes is expected, but the shape is [${shape}]`, { found: shape });
+}
+
+const isVolumeShape = (shape: readonly number[]): shape is VolumeShape => shape.length === 5;
+
+/** Images' [N, H, W, C]. */
+export type ImageShape = readonly [number, number, number, number];
+
+/** The shape of images. Throws ShapeError where an output has not four axes. */
+export function imageShape(graph: Graph, output: GraphOutput): ImageShape {
+  const { shape } = describeOutput(graph, output);
+  if (isImageShape(shape)) return shape;
+  throw new ShapeError(`images of four axes are expected, but the shape is [${shape}]`, { found: shape });
+}
+
+const isImageShape = (shape: readonly number[]): shape is ImageShape => shape.length === 4;
 
 /** A type attribute by TensorFlow's number. */
 export function typeAttribute(name: string, dtype: number): OpAttribute {
@@ -115,8 +142,9 @@ export function readTensor(tensor: Pointer, dtype: number): Float32Array | Int32
 }
 
 /**
- * Looks at float32 tensors of one size where they lie: what it returns is valid until the tensor is deleted. TensorFlow often puts a tensor where
- * the last one lay, and then the same view serves: JavaScript counts each new one as memory taken, and looks through its heap for what to free.
+ * Looks at float32 tensors of one size where they lie: what it returns is valid until the tensor is deleted.
+ * TensorFlow often puts a tensor where the last one lay, and then the same view serves: JavaScript counts
+ * each new one as memory taken, and looks through its heap for what to free.
  */
 export function floatViewer(): (tensor: Pointer) => Float32Array {
   let last: { readonly address: bigint; readonly values: Float32Array } | undefined;
@@ -130,11 +158,10 @@ export function floatViewer(): (tensor: Pointer) => Float32Array {
   };
 }
 
-function toHostArray(values: unknown, dtype: number): HostArray {
-  const numbers = values as ArrayLike<number>;
-  if (dtype === DataTypeCode.float32) return values instanceof Float32Array ? values : Float32Array.from(numbers);
-  if (dtype === DataTypeCode.int32) return values instanceof Int32Array ? values : Int32Array.from(numbers);
-  if (dtype === DataTypeCode.bool) return Uint8Array.from(numbers);
+function toHostArray(values: ArrayLike<number>, dtype: number): HostArray {
+  if (dtype === DataTypeCode.float32) return values instanceof Float32Array ? values : Float32Array.from(values);
+  if (dtype === DataTypeCode.int32) return values instanceof Int32Array ? values : Int32Array.from(values);
+  if (dtype === DataTypeCode.bool) return Uint8Array.from(values);
   throw new WorkError(`a constant of TensorFlow type ${dtype} cannot be traced`);
 }
 

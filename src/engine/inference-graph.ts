@@ -10,8 +10,8 @@ import { type Trace, traceInto } from './trace.js';
 export type ForwardFunction = (images: Tensor5D, parameters: Readonly<Record<string, Tensor>>) => Tensor;
 
 /**
- * A forward pass as a serialised TensorFlow `SavedModel` (the content of `saved_model.pb`), its parameters constants in it: tagged `serve`, with one
- * signature, `serving_default`, from `images` to `logits`.
+ * A forward pass as a serialised TensorFlow `SavedModel` (the content of `saved_model.pb`), its parameters
+ * constants in it: tagged `serve`, with one signature, `serving_default`, from `images` to `logits`.
  * @param shape of the images
  */
 export function savedModel(forward: ForwardFunction, parameters: NamedArrays, shape: readonly number[]): Buffer {
@@ -23,13 +23,15 @@ export function savedModel(forward: ForwardFunction, parameters: NamedArrays, sh
       mapEntry(2, 'logits', tensorInformation(graph, output)),
       messageField(3, 'tensorflow/serving/predict'),
     ]);
-    const information = Buffer.concat([messageField(4, 'serve'), messageField(5, api.version())]); // tags, version
+    // Tags, version.
+    const information = Buffer.concat([messageField(4, 'serve'), messageField(5, api.version())]);
     const metaGraph = Buffer.concat([
       messageField(1, information),
       messageField(2, graphDefinition(graph.handle)),
       mapEntry(5, 'serving_default', signature),
     ]);
-    return Buffer.concat([varintField(1, 1), messageField(2, metaGraph)]); // version of the schema, then the one graph
+    // Version of the schema, then the one graph.
+    return Buffer.concat([varintField(1, 1), messageField(2, metaGraph)]);
   });
 }
 

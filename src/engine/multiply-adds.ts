@@ -6,7 +6,8 @@ const product = (numbers: Shape): number => numbers.reduce((result, n) => result
 const ofMatrices = ([left = []]: readonly Shape[], output: Shape): number => (product(output) * product(left.slice(-2))) / (output.at(-2) ?? 1);
 
 const counts: Readonly<Record<string, (inputs: readonly Shape[], output: Shape) => number>> = {
-  Conv3D: ([, filter = []], output) => product(output) * product(filter.slice(0, 4)), // filter [k, k, k, in, out]
+  // The filter is [k, k, k, in, out].
+  Conv3D: ([, filter = []], output) => product(output) * product(filter.slice(0, 4)),
   Conv3DBackpropInputV2: ([, filter = [], dy = []]) => product(dy) * product(filter.slice(0, 4)),
   Conv3DBackpropFilterV2: ([, , dy = []], filter) => product(dy) * product(filter.slice(0, 4)),
   MatMul: ofMatrices,
@@ -15,8 +16,8 @@ const counts: Readonly<Record<string, (inputs: readonly Shape[], output: Shape) 
 };
 
 /**
- * Multiplications, each with an addition, of a convolution or matrix product; 0 for every other op. Products with padding are counted,
- * as papers count them.
+ * Multiplications, each with an addition, of a convolution or matrix product; 0 for every other op. Products
+ * with padding are counted, as papers count them.
  * @param inputs shapes of the op's inputs, in the engine's own layouts
  */
 export function multiplyAdds(op: string, inputs: () => readonly Shape[], output: Shape): number {

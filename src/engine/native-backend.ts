@@ -7,7 +7,7 @@ export interface TensorEntry {
   shape: number[];
   dtype: number;
   id: number;
-  values: unknown;
+  values: ArrayLike<number> | null | undefined;
   refCount: number;
 }
 
@@ -25,7 +25,7 @@ export interface OpAttribute {
 
 /** The surface between tfjs-node's kernels and TensorFlow; tracing stands in for it. */
 export interface NativeBinding {
-  createTensor(shape: number[], dtype: number, values: unknown): number;
+  createTensor(shape: number[], dtype: number, values: ArrayLike<number>): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array;
   executeOp(name: string, attributes: OpAttribute[], inputIds: number[], outputs: number): OutputMetadata[];
@@ -40,19 +40,26 @@ export interface NativeBinding {
 /** The parts of tfjs-node's backend that its own types keep private. */
 export interface NativeBackend {
   binding: NativeBinding;
+  readonly isUsingGpuDevice?: boolean;
   readonly tensorMap: { get(id: DataId): TensorEntry; set(id: DataId, entry: TensorEntry): void; has(id: DataId): boolean };
   getInputTensorIds(tensors: readonly TensorInfo[]): number[];
-  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): Tensor;
+  executeSingleOutput<T extends Tensor>(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): T;
   executeMultipleOutputs(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[], outputs: number): Tensor[];
 }
 
-/** tfjs-node's backend; its private members are declared above because tracing and the single-op kernels need them. */
+/**
+ * tfjs-node's backend; its private members are declared above because tracing and the single-op kernels need
+ * them.
+ */
 export function nativeBackend(): NativeBackend {
   return tf.backend() as unknown as NativeBackend;
 }
 
-/** Runs one TensorFlow op outside the gradient tape and returns its first output. */
-export function runOp(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): Tensor {
+/**
+ * Runs one TensorFlow op outside the gradient tape and returns its first output; `T` is what the op gives for
+ * such inputs.
+ */
+export function runOp<T extends Tensor>(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): T {
   return nativeBackend().executeSingleOutput(name, attributes, inputs);
 }
 

@@ -5,18 +5,10 @@ import { stepScope } from './step-scope.js';
 import tf, { type Scalar, type Tensor } from './tf.js';
 import { isTracing } from './trace.js';
 import { negativeZeroOp } from './trace-ops.js';
+import { withGradient } from './with-gradient.js';
 
 /** Source of every in-graph draw of a step: int32 scalar. */
 export const seedOfDraws = stepScope<Scalar>();
-
-/**
- * Uniform numbers in [0, 1), float32, drawn inside the graph from the step's seed.
- * @param key distinguishes the places that draw within one step; the same key gives the same numbers
- * @throws Error outside a compiled step, where there is no seed
- */
-export function randomUniform(shape: readonly number[], key: number): Tensor {
-  return draw('StatelessRandomUniform', 'float32', shape, key);
-}
 
 function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], key: number, earlier?: Tensor): Tensor {
   const seedTensor = seedOfDraws.current();
@@ -28,15 +20,17 @@ function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], 
 }
 
 /**
- * Which elements a dropout keeps: true with probability 1 - `rate`, to the nearest of 65,536 parts. One drawn 32-bit number decides two
- * elements, by its upper and by its lower half: drawing is what dropout costs.
+ * Which elements a dropout keeps: true with probability 1 - `rate`, to the nearest of 65,536 parts. One drawn
+ * 32-bit number decides two elements, by its upper and by its lower half: drawing is what dropout costs.
  * @param earlier the mask is not drawn before this is there, and so need not be kept until it is used
  */
 export function keepMask(shape: readonly number[], rate: number, key: number, earlier?: Tensor): Tensor {
   const count = shape.reduce((product, n) => product * n, 1);
   const drawn = draw('StatelessRandomUniformFullInt', 'int32', [Math.ceil(count / 2)], key, earlier);
-  const least = tf.scalar(Math.round(rate * 2 ** 16) * 2 ** 16 - 2 ** 31, 'int32'); // signed, and it looks at the upper half alone
-  const lowerHalf = drawn.mul(tf.scalar(2 ** 16, 'int32')); // the lower half moved up; a product that wraps is ten times as fast as the op for shifts
+  // Signed, and it looks at the upper half alone.
+  const least = tf.scalar(Math.round(rate * 2 ** 16) * 2 ** 16 - 2 ** 31, 'int32');
+  // The lower half moved up; a product that wraps is ten times as fast as the op for shifts.
+  const lowerHalf = drawn.mul(tf.scalar(2 ** 16, 'int32'));
   const kept = tf.concat([drawn.greaterEqual(least), lowerHalf.greaterEqual(least)]);
   return (count % 2 === 0 ? kept : kept.slice(0, count)).reshape([...shape]);
 }
@@ -52,13 +46,13 @@ export function dropout<T extends Tensor>(x: T, rate: number, key: number, perCh
   const keep = keepMask(drawShape, rate, key, x)
     .cast('float32')
     .div(1 - rate);
-  return x.mul(keep) as T;
+  return x.mul(keep);
 }
 
 /**
- * Dropout followed by leaky ReLU, in one op that keeps one tensor for its gradient, its output: -0 where the element was dropped,
- * elsewhere of the input's sign. (An input of -0 itself counts as dropped; no norm gives one.)
- * Unlike `dropout` it does not scale what it keeps; the norm before it can do that for nothing.
+ * Dropout followed by leaky ReLU, in one op that keeps one tensor for its gradient, its output: -0 where the
+ * element was dropped, elsewhere of the input's sign. (An input of -0 itself counts as dropped; no norm gives
+ * one.) Unlike `dropout` it does not scale what it keeps; the norm before it can do that for nothing.
  * @param rate  share of the elements that are dropped, at least 0 and below 1
  * @param alpha slope below 0, greater than 0
  */
@@ -66,18 +60,15 @@ export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: numb
   if (!(alpha > 0)) throw new Error(`dropoutLeakyRelu needs alpha > 0, got ${alpha}`);
   const keep = keepMask(x.shape, rate, key, x);
   const relu = [float32Attribute(), attribute.float('alpha', alpha)];
-  const select = (condition: Tensor, value: Tensor, other: number) => runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
-  const op = tf.customGrad((...args) => {
-    const [input, save] = args as unknown as [Tensor, (tensors: Tensor[]) => void];
-    const value = select(keep, runOp('LeakyRelu', relu, [input]), -0);
-    save([value]);
-    const gradient = bindPlace('gradient', (dy: Tensor, [saved]: Tensor[]) => {
-      const y = after(saved as Tensor, dy);
-      return select(isNegativeZero(y).logicalNot(), runOp('LeakyReluGrad', relu, [dy, y]), 0);
+  const select = (condition: Tensor, value: T, other: number): T => runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
+  return withGradient([x], () => {
+    const value = select(keep, runOp('LeakyRelu', relu, [x]), -0);
+    const gradient = bindPlace('gradient', (dy: T, [saved]: readonly [T]) => {
+      const y = after(saved, dy);
+      return [select(isNegativeZero(y).logicalNot(), runOp('LeakyReluGrad', relu, [dy, y]), 0)];
     });
-    return { value, gradFunc: gradient };
+    return { value, kept: [value] as const, gradient };
   });
-  return op(x) as T;
 }
 
 function isNegativeZero(x: Tensor): Tensor {

@@ -6,15 +6,18 @@ const OFF = 2;
 /**
  * TensorFlow's `ConfigProto`, serialised.
  *
- * One op runs at a time, on `threads` threads (0: one a core): ops side by side share the cores, so that a step takes as long, and would
- * keep more tensors at once. Graphs are rewritten without the passes that compute something else than was written: constant folding turns
- * a division by a constant into a product with its reciprocal, and arithmetic optimisation turns chains of additions into one `AddN`,
- * which adds in an order that depends on which buffer is free at that moment. Without them a graph gives the eager engine's numbers, and
- * its own again; a step of HybridMIM takes as long as with them.
+ * One op runs at a time, on `threads` threads (0: one a core): ops side by side share the cores, so that a
+ * step takes as long, and would keep more tensors at once. Graphs are rewritten without the passes that
+ * compute something else than was written: constant folding turns a division by a constant into a product
+ * with its reciprocal, and arithmetic optimisation turns chains of additions into one `AddN`, which adds in
+ * an order that depends on which buffer is free at that moment. Without them a graph gives the eager engine's
+ * numbers, and its own again; a step of HybridMIM takes as long as with them.
  */
 export function sessionConfig(threads: number): Buffer {
-  const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF)]); // constant_folding, arithmetic_optimization
+  // The fields are constant_folding and arithmetic_optimization.
+  const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF)]);
   const graphOptions = messageField(10, rewriter); // rewrite_options
-  const parallelism = [...(threads > 0 ? [varintField(2, threads)] : []), varintField(5, 1)]; // intra_op and inter_op
+  // The fields are the threads of intra_op and inter_op.
+  const parallelism = [...(threads > 0 ? [varintField(2, threads)] : []), varintField(5, 1)];
   return Buffer.concat([...parallelism, messageField(10, graphOptions)]); // graph_options
 }

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import { WorkError } from '../errors.js';
 import { api, checked, type GraphOutput, type Pointer } from './c-api.js';
 import { createTensor, type Graph, type HostArray, readTensor } from './graph.js';
@@ -41,9 +42,8 @@ export function deviceNames(): string[] {
   const session = openSession({ handle: graph, nodes: 0 }, 0);
   const devices = checked('list devices', (status) => api.listDevices(session.handle, status));
   try {
-    const full = Array.from(
-      { length: api.deviceCount(devices) },
-      (_, i) => checked('name a device', (status) => api.deviceName(devices, i, status)) as string,
+    const full = Array.from({ length: api.deviceCount(devices) }, (_, i) =>
+      checked<string>('name a device', (status) => api.deviceName(devices, i, status)),
     );
     return full.map((name) => name.replace(/^.*device:/, ''));
   } finally {
@@ -74,7 +74,7 @@ export function runSession(
   targets: readonly Pointer[],
   doing: string,
 ): Promise<(Float32Array | Int32Array)[]> {
-  const copies = (tensors: readonly Pointer[]) => tensors.map((tensor, i) => readTensor(tensor, (fetches[i] as Fetch).dtype));
+  const copies = (tensors: readonly Pointer[]) => tensors.map((tensor, i) => readTensor(tensor, itemAt(fetches, i).dtype));
   return runSessionWith(session, feeds, fetches, targets, doing, copies);
 }
 
@@ -100,7 +100,7 @@ export async function runSessionWith<T>(
   try {
     await run;
     if (api.statusCode(status) !== 0) throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
-    return use(results as Pointer[]);
+    return use(results.map(present));
   } finally {
     session.running.delete(run);
     api.deleteStatus(status);
@@ -108,7 +108,15 @@ export async function runSessionWith<T>(
   }
 }
 
-/** Begins a run. Apart from its caller, as koffi keeps the callback, and with it all that the function around it sees, until a later call: not the values fed. */
+function present(tensor: Pointer | null): Pointer {
+  if (tensor === null) throw new WorkError('TensorFlow ended a run without an error, but also without one of its outputs');
+  return tensor;
+}
+
+/**
+ * Begins a run. A function of its own, because koffi keeps the callback, and with it all that the function
+ * around it sees, until a later call: the values fed are not among that.
+ */
 function started(
   session: Session,
   fed: readonly GraphOutput[],

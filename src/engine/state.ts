@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ShapeError } from '../errors.js';
+import { itemAt } from '../at.js';
+import { ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import { addOp, addOutput, addPlaceholder, createGraph, type Graph, stringAttribute, typeAttribute } from './graph.js';
 import { nativeBackend } from './native-backend.js';
@@ -50,7 +51,8 @@ let states = 0;
 
 /**
  * Creates a state with initial values.
- * @param options.engine  `graph` keeps it in a TensorFlow session for compiled steps; `eager` in tfjs variables
+ * @param options.engine  `graph` keeps it in a TensorFlow session for compiled steps; `eager` in tfjs
+ *   variables
  * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
  */
 export function createState(initial: NamedArrays, options: { engine: 'graph' | 'eager'; threads?: number }): State {
@@ -83,13 +85,15 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
   const reads = new Map<string, GraphOutput>();
   const read = async (names = Object.keys(inGraph)) => {
     await ready;
-    const found = names.map((name) => known(inGraph, name));
-    const fetches = names.map((name, i) => {
-      if (!reads.has(name)) reads.set(name, readVariable(graph, found[i] as GraphVariable));
-      return { output: reads.get(name) as GraphOutput, dtype: DataTypeCode.float32 };
+    const found = names.map((name) => ({ name, variable: known(inGraph, name) }));
+    const fetches = found.map(({ name, variable }) => {
+      const output = reads.get(name) ?? readVariable(graph, variable);
+      reads.set(name, output);
+      return { output, dtype: DataTypeCode.float32 };
     });
     const values = await runSession(session, [], fetches, [], 'read state');
-    return Object.fromEntries(names.map((name, i) => [name, { shape: (found[i] as GraphVariable).shape, data: values[i] as Float32Array }]));
+    const array = (i: number, { shape }: GraphVariable) => ({ shape, data: floats(itemAt(values, i)) });
+    return Object.fromEntries(found.map(({ name, variable }, i) => [name, array(i, variable)]));
   };
   return {
     engine: 'graph',
@@ -108,8 +112,8 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
 }
 
 /**
- * Has Node look for what nobody holds any more: the values that the engine has now, which may be gigabytes. By itself it looks only as
- * more of its own memory is taken, which the engine's steps never do.
+ * Has Node look for what nobody holds any more: the values that the engine has now, which may be gigabytes.
+ * By itself it looks only as more of its own memory is taken, which the engine's steps never do.
  */
 async function freeHostCopies(): Promise<void> {
   await setImmediate(); // the call that took them ends first
@@ -145,6 +149,11 @@ function eagerState(initial: NamedArrays, prefix: string): State {
       for (const variable of Object.values(variables)) variable.dispose();
     },
   };
+}
+
+function floats(values: Float32Array | Int32Array): Float32Array {
+  if (values instanceof Float32Array) return values;
+  throw new WorkError('a variable of the state was read as int32, but is float32');
 }
 
 /** A node that reads the variable's present value. */

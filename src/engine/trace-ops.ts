@@ -1,8 +1,10 @@
+import { itemAt } from '../at.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addConstant, addOp, addOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
 
-// Ops that TensorFlow does not have under one name: a trace writes them as nodes that depend on the type at hand.
+// Ops that TensorFlow does not have under one name: a trace writes them as nodes that depend on the type at
+// hand.
 
 /** Its first input, made to wait for its second. */
 export const afterOp = 'After';
@@ -11,23 +13,32 @@ export const afterOp = 'After';
 export const negativeZeroOp = 'IsNegativeZero';
 
 /** `afterOp` of [value, earlier], for values of the type in `attributes`. */
-export function addAfter(graph: Graph, [value, earlier]: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
-  return { oper: addOp(graph, 'Identity', [value as GraphOutput], attributes, [(earlier as GraphOutput).oper]), index: 0 };
+export function addAfter(graph: Graph, inputs: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const [value, earlier] = [itemAt(inputs, 0), itemAt(inputs, 1)];
+  return { oper: addOp(graph, 'Identity', [value], attributes, [earlier.oper]), index: 0 };
 }
 
-/** `negativeZeroOp` of values of `type`, float32 or bfloat16: -0 is the one number of which no bit but the sign is set. */
+/**
+ * `negativeZeroOp` of values of `type`, float32 or bfloat16: -0 is the one number of which no bit but the
+ * sign is set.
+ */
 export function addNegativeZero(graph: Graph, x: GraphOutput, type: number): GraphOutput {
   const integer = type === DataTypeCode.bfloat16 ? DataTypeCode.int16 : DataTypeCode.int32;
-  const bits = addOutput(graph, 'Bitcast', [x], [typeAttribute('T', type), typeAttribute('type', integer)]); // no copy
+  // No copy.
+  const bits = addOutput(graph, 'Bitcast', [x], [typeAttribute('T', type), typeAttribute('type', integer)]);
   const sign = addConstant(graph, DataTypeCode.int32, [], Int32Array.of(type === DataTypeCode.bfloat16 ? -(2 ** 15) : -(2 ** 31)));
   return addOutput(graph, 'Equal', [bits, addCast(graph, sign, DataTypeCode.int32, integer)], [typeAttribute('T', integer)]);
 }
 
-/** TensorFlow's `EuclideanNorm` of float32 values by ops that other formats have too: converters to ONNX know no such op. */
-export function addEuclideanLength(graph: Graph, [x, axes]: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+/**
+ * TensorFlow's `EuclideanNorm` of float32 values by ops that other formats have too: converters to ONNX know
+ * no such op.
+ */
+export function addEuclideanLength(graph: Graph, inputs: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+  const [x, axes] = [itemAt(inputs, 0), itemAt(inputs, 1)];
   const type = [typeAttribute('T', DataTypeCode.float32)];
-  const squares = addOutput(graph, 'Square', [x as GraphOutput], type);
-  return addOutput(graph, 'Sqrt', [addOutput(graph, 'Sum', [squares, axes as GraphOutput], attributes)], type);
+  const squares = addOutput(graph, 'Square', [x], type);
+  return addOutput(graph, 'Sqrt', [addOutput(graph, 'Sum', [squares, axes], attributes)], type);
 }
 
 /** The values in another type, once `earlier` is there; the same output when they are of it already. */

@@ -1,4 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-node-gpu';
+import { itemAt } from '../at.js';
 import { WorkError } from '../errors.js';
 import { bfloat16Writer } from './bfloat16.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
@@ -13,7 +14,10 @@ import { addAfter, addEuclideanLength, addNegativeZero, afterOp, negativeZeroOp 
 export const precisions = ['float32', 'bfloat16'] as const;
 export type Precision = (typeof precisions)[number];
 
-/** How a trace writes ops: in a precision, by the fastest route of this machine, or `portable`: in float32, each as it is called. */
+/**
+ * How a trace writes ops: in a precision, by the fastest route of this machine, or `portable`: in float32,
+ * each as it is called.
+ */
 export type Writing = Precision | 'portable';
 
 /** A running trace: tfjs ops called inside it become nodes of the graph. */
@@ -31,11 +35,13 @@ let running = 0;
 /** Whether ops called now become nodes of a graph; false where they run at once. */
 export const isTracing = (): boolean => running > 0;
 
-// Below every id of a real tensor: tfjs-node frees only ids from 0 up, so a traced tensor that outlives its trace harms nobody.
+// Below every id of a real tensor: tfjs-node frees only ids from 0 up, so a traced tensor that outlives its
+// trace harms nobody.
 let nextId = -1_000_000;
 
 /**
- * Runs `body` with a stand-in for tfjs-node's native binding that writes each op into `graph` instead of running it.
+ * Runs `body` with a stand-in for tfjs-node's native binding that writes each op into `graph` instead of
+ * running it.
  * @throws WorkError when the body reads a value or uses a tensor that was computed outside the trace
  */
 export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace) => T): T {
@@ -61,9 +67,8 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
       return id;
     }
     if (outputs.has(entry.id)) return entry.id;
-    throw new WorkError(
-      `in ${currentPlace() || 'the step'}: a tensor of shape [${tensor.shape}] that was computed outside the compiled step is used inside it; pass it as an input or as state`,
-    );
+    const what = `a tensor of shape [${tensor.shape}] that was computed outside the compiled step is used inside it`;
+    throw new WorkError(`in ${currentPlace() || 'the step'}: ${what}; pass it as an input or as state`);
   };
   const outputById = (id: number): GraphOutput => {
     const output = outputs.get(id);
@@ -71,9 +76,8 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
     return output;
   };
   const refuseRead = () => {
-    throw new WorkError(
-      `in ${currentPlace() || 'the step'}: the value of a traced tensor was read; a compiled step runs later, so return the tensor instead`,
-    );
+    const what = 'the value of a traced tensor was read; a compiled step runs later, so return the tensor instead';
+    throw new WorkError(`in ${currentPlace() || 'the step'}: ${what}`);
   };
   const bfloat16 = writing === 'bfloat16' ? bfloat16Writer(graph) : undefined;
   const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
@@ -122,10 +126,13 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
   }
 }
 
-/** The real binding with some functions replaced; its own properties cannot be assigned, hence property definitions. */
+/**
+ * The real binding with some functions replaced; its own properties cannot be assigned, hence property
+ * definitions.
+ */
 function standInFor(real: NativeBinding, replaced: Partial<NativeBinding>): NativeBinding {
   const properties = Object.entries(replaced).map(([name, value]) => [name, { value }] as const);
-  return Object.create(real, Object.fromEntries(properties)) as NativeBinding;
+  return Object.create(real, Object.fromEntries(properties));
 }
 
 function addInFloat32(
@@ -137,7 +144,7 @@ function addInFloat32(
   isPortable: boolean,
 ): GraphOutput[] {
   if (name === afterOp) return [addAfter(graph, inputs, attributes)];
-  if (name === negativeZeroOp) return [addNegativeZero(graph, inputs[0] as GraphOutput, DataTypeCode.float32)];
+  if (name === negativeZeroOp) return [addNegativeZero(graph, itemAt(inputs, 0), DataTypeCode.float32)];
   if (isPortable && name === 'EuclideanNorm') return [addEuclideanLength(graph, inputs, attributes)];
   const convolution = isPortable ? undefined : addConvolution(graph, name, inputs, attributes);
   if (convolution) return [convolution];

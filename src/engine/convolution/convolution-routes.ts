@@ -1,6 +1,7 @@
+import { itemAt } from '../../at.js';
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
 import { devices } from '../devices.js';
-import { addOutput, describeOutput, type Graph, typeAttribute } from '../graph.js';
+import { addOutput, describeOutput, type Graph, typeAttribute, volumeShape } from '../graph.js';
 import type { OpAttribute } from '../native-backend.js';
 import { isInference } from '../step-mode.js';
 import { addCast } from '../trace-ops.js';
@@ -14,7 +15,8 @@ const { float32, bfloat16 } = DataTypeCode;
 export const filterGradientOp = 'Conv3DBackpropFilterV2';
 
 /**
- * A convolution or one of its gradients, multiplied in float32 by the fastest route of this machine's CPU; a GPU has but the op itself.
+ * A convolution or one of its gradients, multiplied in float32 by the fastest route of this machine's CPU; a
+ * GPU has but the op itself.
  * @param operands of the op, float32; volumes and filter may be bfloat16 values
  * @returns a volume of the given volume's type, a filter gradient in float32; undefined for any other op
  */
@@ -26,35 +28,39 @@ export function addConvolution(
 ): GraphOutput | undefined {
   if (name === filterGradientOp) return addFilterGradient(graph, operands, attributes);
   if (name !== 'Conv3D' && name !== 'Conv3DBackpropInputV2') return undefined;
-  const [first, filter, gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
-  const volume = name === 'Conv3D' ? first : gradient;
+  const isForward = name === 'Conv3D';
+  const [volume, filter] = [itemAt(operands, isForward ? 0 : 2), itemAt(operands, 1)];
   const { shape, dtype } = describeOutput(graph, volume);
   const size = shape.slice(1, 4); // at stride 1 that of the other volume
-  const { shape: taps } = describeOutput(graph, filter);
+  const taps = volumeShape(graph, filter);
   if (isPlain3x3x3(taps, attributes)) {
     if (gainsByWinograd(size, taps)) {
       const weights = addWide(graph, filter);
-      return name === 'Conv3D' ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
+      return isForward ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
     }
-    const [inputs, outputs] = name === 'Conv3D' ? taps.slice(3) : taps.slice(3).reverse(); // those of what is computed
-    if (gainsByFolding(size, inputs as number, outputs as number)) {
+    // Those of what is computed.
+    const [inputs, outputs] = isForward ? [taps[3], taps[4]] : [taps[4], taps[3]];
+    if (gainsByFolding(size, inputs, outputs)) {
       const [wide, weights] = [addWide(graph, volume), addWide(graph, filter)];
-      const folded = name === 'Conv3D' ? addFoldedConvolution(graph, wide, weights) : addFoldedInputGradient(graph, weights, wide);
+      const folded = isForward ? addFoldedConvolution(graph, wide, weights) : addFoldedInputGradient(graph, weights, wide);
       return addCast(graph, folded, float32, dtype);
     }
   }
   return addCast(graph, addWideOp(graph, name, operands, attributes), float32, dtype);
 }
 
-/** `Conv3DBackpropFilterV2` as `addConvolution` has it: [k, k, k, in, out] of image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]. */
+/**
+ * `Conv3DBackpropFilterV2` as `addConvolution` has it: [k, k, k, in, out] of image [B, D, H, W, in], filter
+ * size, output gradient [B, D, H, W, out].
+ */
 function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
   const direct = addWideOp(graph, filterGradientOp, operands, attributes); // pruned when nothing uses it
-  const filter = describeOutput(graph, direct).shape;
+  const filter = volumeShape(graph, direct);
   if (!isPlain3x3x3(filter, attributes)) return direct;
-  const [image, , gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
+  const [image, gradient] = [itemAt(operands, 0), itemAt(operands, 2)];
   const size = describeOutput(graph, image).shape.slice(1, 4);
   if (devices().avx512) return gainsByWinograd(size, filter) ? addWinogradFilterGradient(graph, image, gradient) : direct;
-  const [inputs, outputs] = filter.slice(3) as [number, number];
+  const [, , , inputs, outputs] = filter;
   return gainsByProducts(size, inputs, outputs) ? addFilterGradientByProducts(graph, addWide(graph, image), addWide(graph, gradient)) : direct;
 }
 
@@ -76,8 +82,9 @@ function addWide(graph: Graph, output: GraphOutput): GraphOutput {
  * @returns the filter gradient [k, k, k, in, out], float32
  */
 export function addBfloat16FilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
-  const direct = addOutput(graph, filterGradientOp, operands, ofType(attributes, bfloat16)); // pruned when nothing uses it
-  const [image, , gradient] = operands as [GraphOutput, GraphOutput, GraphOutput];
+  // Pruned when nothing uses it.
+  const direct = addOutput(graph, filterGradientOp, operands, ofType(attributes, bfloat16));
+  const [image, gradient] = [itemAt(operands, 0), itemAt(operands, 2)];
   const size = describeOutput(graph, image).shape.slice(1, 4);
   const { shape: filter } = describeOutput(graph, direct);
   const [, , , inputs = 0] = filter;
@@ -96,8 +103,8 @@ const LEAST_VOXELS_BY_PLANES = 2 ** 16;
 const LEAST_VOXELS = 10 ** 3;
 
 /**
- * Below so many channels in or out the transforms cost what the products save. Fewer will do in a volume so large that calls cost nothing, where
- * memory may be taken for it.
+ * Below so many channels in or out the transforms cost what the products save. Fewer will do in a volume so
+ * large that calls cost nothing, where memory may be taken for it.
  */
 const [LEAST_CHANNELS, LEAST_CHANNELS_OF_LARGE, LARGE] = [24, 16, 2 ** 19];
 
@@ -111,15 +118,16 @@ const LEAST_INPUTS_BY_FOLDING = 4;
 
 /** Whether the outputs of two voxels fit into a vector of 16: AVX2's of 8 are filled anyway. */
 function gainsByFolding(size: readonly number[], inputs: number, outputs: number): boolean {
-  const pairs = (size[2] as number) % 2 === 0;
+  const pairs = itemAt(size, 2) % 2 === 0;
   return devices().avx512 && pairs && voxels(size) >= LEAST_VOXELS && inputs >= LEAST_INPUTS_BY_FOLDING && outputs <= 8;
 }
 
 /** Whether a filter is 3x3x3 and of stride 1, on a CPU. */
 function isPlain3x3x3([kd, kh, kw]: readonly number[], attributes: readonly OpAttribute[]): boolean {
   const value = (name: string) => attributes.find((given) => given.name === name)?.value;
-  const strides = value('strides') as readonly number[];
-  return devices().kind === 'cpu' && kd === 3 && kh === 3 && kw === 3 && strides.every((n) => n === 1) && value('padding') === 'SAME';
+  const strides = value('strides');
+  const isStride1 = Array.isArray(strides) && strides.every((n) => n === 1);
+  return devices().kind === 'cpu' && kd === 3 && kh === 3 && kw === 3 && isStride1 && value('padding') === 'SAME';
 }
 
 const voxels = (size: readonly number[]): number => size.reduce((product, n) => product * n, 1);

@@ -1,40 +1,45 @@
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
-import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, typeAttribute } from '../graph.js';
+import { addConstant, addInt32s, addOp, addOutput, type Graph, typeAttribute, type VolumeShape, volumeShape } from '../graph.js';
 import { attribute, type OpAttribute } from '../native-backend.js';
 
-/** A convolution's filter gradient takes this route up to this many padded voxels a voxel; beyond, the padding costs more than it gains. */
+/**
+ * A convolution's filter gradient takes this route up to this many padded voxels a voxel; beyond, the padding
+ * costs more than it gains.
+ */
 const LARGEST_PADDING = 1.21; // 32^3 voxels and more
 
 /** Planes that are multiplied at a time; more cost memory, fewer repeat more of their borders. */
 const SLAB = 16;
 
 /**
- * The filter gradient of a 3x3x3 convolution as nine large matrix products, for CPUs without AVX-512, where oneDNN's own kernel
- * reaches half the rate of its forward pass.
+ * The filter gradient of a 3x3x3 convolution as nine large matrix products, for CPUs without AVX-512, where
+ * oneDNN's own kernel reaches half the rate of its forward pass.
  *
- * With image and output gradient padded to one grid and flattened to [voxels, channels], the gradient of the tap that looks `o` rows ahead is
- * `image[o : o + R]^T gradient[0 : R]`. It is computed as its transpose, from the gradient transposed once for all taps and a row range of
- * the image, which TensorFlow slices without a copy: products of two operands that lie as they are needed are a quarter faster. The three taps
- * along the fastest axis are taken at once by laying three shifted copies of the narrower operand side by side.
- * The volume goes through in slabs of planes.
+ * With image and output gradient padded to one grid and flattened to [voxels, channels], the gradient of the
+ * tap that looks `o` rows ahead is `image[o : o + R]^T gradient[0 : R]`. It is computed as its transpose,
+ * from the gradient transposed once for all taps and a row range of the image, which TensorFlow slices
+ * without a copy: products of two operands that lie as they are needed are a quarter faster. The three taps
+ * along the fastest axis are taken at once by laying three shifted copies of the narrower operand side by
+ * side. The volume goes through in slabs of planes.
  * @param image    [B, D, H, W, in]
  * @param gradient [B, D, H, W, out] of the output
  * @returns [3, 3, 3, in, out]
  */
 export function addFilterGradientByProducts(graph: Graph, image: GraphOutput, gradient: GraphOutput): GraphOutput {
-  const { shape: imageShape } = describeOutput(graph, image);
-  const shape = { image: imageShape, inputs: imageShape[4] as number, outputs: describeOutput(graph, gradient).shape[4] as number };
+  const ofImage = volumeShape(graph, image);
+  const shape = { image: ofImage, inputs: ofImage[4], outputs: volumeShape(graph, gradient)[4] };
   const filterShape = [3, 3, 3, shape.inputs, shape.outputs];
-  const [batch, depth] = imageShape as [number, number];
+  const [batch, depth] = ofImage;
   const parts: GraphOutput[] = [];
   for (let item = 0; item < batch; item++) {
     for (let from = 0; from < depth; from += SLAB) {
-      const after = parts.at(-1); // one slab at a time, so that its copies are gone before the next one's are made
+      // One slab at a time, so that its copies are gone before the next one's are made.
+      const after = parts.at(-1);
       parts.push(slabGradient(graph, image, gradient, shape, { item, from, to: Math.min(depth, from + SLAB) }, after));
     }
   }
-  const [firstPart, ...others] = parts as [GraphOutput, ...GraphOutput[]];
-  const sum = others.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [float32()]), firstPart); // `AddN` has no fixed order
+  // `AddN` has no fixed order.
+  const sum = parts.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [float32()]));
   const { inputs, outputs } = shape;
   const byTap = reshaped(graph, sum, triplesImage(shape) ? [9, outputs, 3, inputs] : [9, 3, outputs, inputs]);
   return reshaped(graph, transposed(graph, byTap, triplesImage(shape) ? [0, 2, 3, 1] : [0, 1, 3, 2]), filterShape);
@@ -48,12 +53,15 @@ export function gainsByProducts(size: readonly number[], inputs: number, outputs
 
 interface Shapes {
   /** [B, D, H, W, in] */
-  readonly image: readonly number[];
+  readonly image: VolumeShape;
   readonly inputs: number;
   readonly outputs: number;
 }
 
-/** Whether the image is the operand laid three times side by side: then products are [out, 3 * in], else [3 * out, in]. */
+/**
+ * Whether the image is the operand laid three times side by side: then products are [out, 3 * in], else [3 *
+ * out, in].
+ */
 const triplesImage = ({ inputs, outputs }: Shapes): boolean => inputs <= outputs;
 
 /** Planes of the output gradient, of one item. */
@@ -63,10 +71,13 @@ interface Slab {
   readonly to: number;
 }
 
-/** The part of the filter gradient that a slab of the output gradient gives: nine products, [9, out, 3 * in] or [9, 3 * out, in]. */
+/**
+ * The part of the filter gradient that a slab of the output gradient gives: nine products, [9, out, 3 * in]
+ * or [9, 3 * out, in].
+ */
 function slabGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput, shapes: Shapes, slab: Slab, after?: GraphOutput): GraphOutput {
   const { inputs, outputs } = shapes;
-  const [, depth, height, width] = shapes.image as [number, number, number, number];
+  const [, depth, height, width] = shapes.image;
   const planes = slab.to - slab.from;
   const [paddedHeight, paddedWidth] = [height + 2, width + 2];
   const rows = (planes + 2) * paddedHeight * paddedWidth;
@@ -86,7 +97,8 @@ function slabGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput, s
   const dy = flattened(graph, planesOf(graph, gradient, slab.item, slab.from, slab.to, shapes, outputs, after), [0, 2], [0, 2], rows, outputs);
   const isByImage = triplesImage(shapes);
   const image3 = isByImage ? sideBySide(graph, x, [0, 1, 2], rows - 2, inputs) : x;
-  // Looking ahead in the image is looking back in the gradient: tap kw pairs image row q with gradient row q - kw.
+  // Looking ahead in the image is looking back in the gradient: tap kw pairs image row q with row q - kw of
+  // the gradient.
   const gradientRows = transposed(graph, isByImage ? rowRange(graph, dy, 0, used, outputs) : zeroRowsBefore(graph, dy), [1, 0]);
   const gradient3 = isByImage ? gradientRows : onTop(graph, gradientRows, [2, 1, 0], used + 2, outputs);
   const [count, channels] = isByImage ? [used, 3 * inputs] : [used + 2, inputs];
@@ -109,7 +121,7 @@ function planesOf(
   after?: GraphOutput,
 ): GraphOutput {
   const begin = addInt32s(graph, [item, from, 0, 0, 0]);
-  const size = addInt32s(graph, [1, to - from, height as number, width as number, channels]);
+  const size = addInt32s(graph, [1, to - from, height, width, channels]);
   const attributes = [float32(), typeAttribute('Index', DataTypeCode.int32)];
   return { oper: addOp(graph, 'Slice', [x, begin, size], attributes, after ? [after.oper] : []), index: 0 };
 }
@@ -128,13 +140,18 @@ function flattened(
   return reshaped(graph, padded, [rows, channels]);
 }
 
-/** Row ranges of `count` rows from `shifts` on, joined along the channels: [count, shifts.length * channels]. */
+/**
+ * Row ranges of `count` rows from `shifts` on, joined along the channels: [count, shifts.length * channels].
+ */
 function sideBySide(graph: Graph, x: GraphOutput, shifts: readonly number[], count: number, channels: number): GraphOutput {
   const ranges = shifts.map((shift) => rowRange(graph, x, shift, count, channels));
   return joined(graph, ranges, 1);
 }
 
-/** Column ranges of `count` columns from `shifts` on of [channels, columns], one under the other: [shifts.length * channels, count]. */
+/**
+ * Column ranges of `count` columns from `shifts` on of [channels, columns], one under the other:
+ * [shifts.length * channels, count].
+ */
 function onTop(graph: Graph, x: GraphOutput, shifts: readonly number[], count: number, channels: number): GraphOutput {
   const ranges = shifts.map((shift) => range(graph, x, [0, shift], [channels, count]));
   return joined(graph, ranges, 0);

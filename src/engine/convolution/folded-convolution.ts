@@ -1,11 +1,11 @@
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
-import { addInt32s, addOutput, describeOutput, type Graph, typeAttribute } from '../graph.js';
+import { addInt32s, addOutput, describeOutput, type Graph, typeAttribute, volumeShape } from '../graph.js';
 import { attribute } from '../native-backend.js';
 import { addConcatenation, addReshape } from './planes.js';
 
-// 3x3x3 convolutions of stride 1 in float32 to so few channels that they would leave half of a vector unused: two neighbouring voxels of a row
-// are computed as one of twice the channels, by a filter that is one tap wider and goes two voxels on. It multiplies a third more often, by
-// zeros, but all of the vector.
+// 3x3x3 convolutions of stride 1 in float32 to so few channels that they would leave half of a vector unused:
+// two neighbouring voxels of a row are computed as one of twice the channels, by a filter that is one tap
+// wider and goes two voxels on. It multiplies a third more often, by zeros, but all of the vector.
 
 const { float32, int32 } = DataTypeCode;
 
@@ -17,11 +17,11 @@ const { float32, int32 } = DataTypeCode;
  */
 export function addFoldedConvolution(graph: Graph, image: GraphOutput, filter: GraphOutput): GraphOutput {
   const { shape } = describeOutput(graph, image);
-  const { shape: taps } = describeOutput(graph, filter);
+  const [, , , , outputs] = volumeShape(graph, filter);
   const both = addConcatenation(graph, [addPadded(graph, filter, [0, 1]), addPadded(graph, filter, [1, 0])], float32, 4);
   const attributes = [typeAttribute('T', float32), attribute.int('strides', [1, 1, 1, 2, 1]), attribute.string('padding', 'SAME')];
   const pairs = addOutput(graph, 'Conv3D', [image, both], attributes); // [B, D, H, W / 2, 2 * out]
-  return addReshape(graph, pairs, [...shape.slice(0, 4), taps[4] as number], float32);
+  return addReshape(graph, pairs, [...shape.slice(0, 4), outputs], float32);
 }
 
 /**

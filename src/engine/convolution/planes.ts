@@ -1,5 +1,6 @@
+import { itemAt } from '../../at.js';
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
-import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, typeAttribute } from '../graph.js';
+import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, imageShape, typeAttribute, volumeShape } from '../graph.js';
 import { attribute, type OpAttribute } from '../native-backend.js';
 import { isInference } from '../step-mode.js';
 
@@ -15,13 +16,16 @@ export interface Planes {
  * @param type of the volume: float32 or bfloat16
  */
 export function addPlanes(graph: Graph, volume: GraphOutput, { item, first, count }: Planes, type: number, after?: GraphOutput): GraphOutput {
-  const [batch, depth, ...plane] = describeOutput(graph, volume).shape as [number, number, number, number, number];
+  const [batch, depth, ...plane] = volumeShape(graph, volume);
   return addImageRange(graph, addReshape(graph, volume, [batch * depth, ...plane], type), item * depth + first, count, type, after);
 }
 
-/** `count` images of [N, H, W, C] from `first` on, once `after` is there: a range of the slowest axis, which TensorFlow slices without a copy. */
+/**
+ * `count` images of [N, H, W, C] from `first` on, once `after` is there: a range of the slowest axis, which
+ * TensorFlow slices without a copy.
+ */
 export function addImageRange(graph: Graph, images: GraphOutput, first: number, count: number, type: number, after?: GraphOutput): GraphOutput {
-  const [all, ...plane] = describeOutput(graph, images).shape as [number, number, number, number];
+  const [all, ...plane] = imageShape(graph, images);
   if (count === all && !after) return images;
   const range = [addInt32s(graph, [first, 0, 0, 0]), addInt32s(graph, [count, ...plane])];
   const attributes = [typeAttribute('T', type), typeAttribute('Index', DataTypeCode.int32)];
@@ -30,16 +34,17 @@ export function addImageRange(graph: Graph, images: GraphOutput, first: number, 
 
 /** One behind the other along the first axis; the same output where there is but one. */
 export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], type: number, axis = 0): GraphOutput {
-  if (parts.length === 1) return parts[0] as GraphOutput;
+  if (parts.length === 1) return itemAt(parts, 0);
   const attributes = [typeAttribute('T', type), attribute.int('N', parts.length), typeAttribute('Tidx', DataTypeCode.int32)];
   return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(axis))], attributes);
 }
 
 /**
- * The images of several steps as one [N, H, W, C], each written to its place as soon as it is there: a concatenation needs all of them beside the
- * whole, but takes half the time.
+ * The images of several steps as one [N, H, W, C], each written to its place as soon as it is there: a
+ * concatenation needs all of them beside the whole, but takes half the time.
  * @param images    of the whole, N
- * @param addImages adds the ops that make the images of one step, which come behind those of the steps before; `earlier` is there when they are
+ * @param addImages adds the ops that make the images of one step, which come behind those of the steps
+ *   before; `earlier` is there when they are
  */
 export function addAssembly(
   graph: Graph,
@@ -62,7 +67,7 @@ export function addAssembly(
   for (let step = 1; step < steps; step++) {
     const part = addImages(step, whole);
     whole = addUpdate(graph, whole, written, part, type);
-    written += describeOutput(graph, part).shape[0] as number;
+    written += imageShape(graph, part)[0];
   }
   return whole;
 }

@@ -1,3 +1,5 @@
+import { itemAt } from '../../at.js';
+
 /** Rows of numbers. */
 export type Matrix = readonly (readonly number[])[];
 
@@ -20,8 +22,8 @@ export interface MinimalFiltering {
 }
 
 /**
- * The points at which polynomials are multiplied, beside infinity. Of all that were tried these make the least rounding errors: 1.4 and 2.7 times
- * those of a plain sum in float32.
+ * The points at which polynomials are multiplied, beside infinity. Of all that were tried these make the
+ * least rounding errors: 1.4 and 2.7 times those of a plain sum in float32.
  */
 const pointsOf: Readonly<Record<Tile, readonly number[]>> = {
   4: [0, Math.SQRT1_2, -Math.SQRT1_2, Math.SQRT2, -Math.SQRT2],
@@ -29,9 +31,10 @@ const pointsOf: Readonly<Record<Tile, readonly number[]>> = {
 };
 
 /**
- * F(4, 3) or F(6, 3) of Winograd (1980), as Lavin & Gray (2016) use them: the outputs `y[i] = sum_j g[j] d[i + j]` of a filter of three taps as
- * `toOutput ((ofFilter g) * (ofInput d))`, with 6 products in place of 12, or 8 in place of 18. By Toom and Cook, transposed: polynomials are
- * multiplied by their values at as many points, the last of them infinity. The rows of the first two have norm 1.
+ * F(4, 3) or F(6, 3) of Winograd (1980), as Lavin & Gray (2016) use them: the outputs `y[i] = sum_j g[j] d[i
+ * + j]` of a filter of three taps as `toOutput ((ofFilter g) * (ofInput d))`, with 6 products in place of 12,
+ * or 8 in place of 18. By Toom and Cook, transposed: polynomials are multiplied by their values at as many
+ * points, the last of them infinity. The rows of the first two have norm 1.
  */
 export function minimalFiltering(tile: Tile): MinimalFiltering {
   const points = pointsOf[tile];
@@ -39,16 +42,18 @@ export function minimalFiltering(tile: Tile): MinimalFiltering {
     ...points.map((point) => Array.from({ length: count }, (_, i) => point ** i)),
     Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : 0)), // the leading coefficient
   ];
-  const filter = powers(TAPS);
   const input = [...points.map((point) => [...lagrange(points, point), 0]), polynomialOf(points)];
-  const norms = filter.map((row, p) => [norm(row), norm(input[p] as number[])] as const);
   const outputs = powers(tile); // [products, tile]
+  const rows = powers(TAPS).map((filter, p) => {
+    const ofInput = itemAt(input, p);
+    return { filter, input: ofInput, output: itemAt(outputs, p), filterNorm: norm(filter), inputNorm: norm(ofInput) };
+  });
   return {
     tile,
     products: points.length + 1,
-    ofFilter: filter.map((row, p) => row.map((value) => value / norms[p]![0])),
-    ofInput: input.map((row, p) => row.map((value) => value / norms[p]![1])),
-    toOutput: Array.from({ length: tile }, (_, i) => outputs.map((row, p) => row[i]! * norms[p]![0] * norms[p]![1])),
+    ofFilter: rows.map(({ filter, filterNorm }) => filter.map((value) => value / filterNorm)),
+    ofInput: rows.map(({ input: row, inputNorm }) => row.map((value) => value / inputNorm)),
+    toOutput: Array.from({ length: tile }, (_, i) => rows.map(({ output, filterNorm, inputNorm }) => itemAt(output, i) * filterNorm * inputNorm)),
   };
 }
 
@@ -59,7 +64,10 @@ interface Range {
 }
 
 export interface StretchMatrices {
-  /** From the inputs to the products' operands, [products * tiles, inputs]: all tiles of the first product, then all of the second. */
+  /**
+   * From the inputs to the products' operands, [products * tiles, inputs]: all tiles of the first product,
+   * then all of the second.
+   */
   readonly ofInput: Matrix;
   /** From the products to the outputs, [outputs, products * tiles]. */
   readonly toOutput: Matrix;
@@ -67,7 +75,8 @@ export interface StretchMatrices {
 }
 
 /**
- * The matrices that take all tiles of a stretch of an axis at once, for a filter whose middle tap looks at the output's own place.
+ * The matrices that take all tiles of a stretch of an axis at once, for a filter whose middle tap looks at
+ * the output's own place.
  * @param read the inputs that there are; beyond them are zeros
  */
 export function stretchMatrices(
@@ -78,16 +87,16 @@ export function stretchMatrices(
   const into = zeros(products * tiles, read.count);
   const out = zeros(written.count, products * tiles);
   for (let t = 0; t < tiles; t++) {
-    for (let p = 0; p < products; p++) {
-      const row = p * tiles + t;
-      for (const [j, value] of ofInput[p]!.entries()) {
+    for (const [p, values] of ofInput.entries()) {
+      const row = itemAt(into, p * tiles + t);
+      for (const [j, value] of values.entries()) {
         const input = written.first + tile * t + j - 1 - read.first;
-        if (input >= 0 && input < read.count) into[row]![input] = value;
+        if (input >= 0 && input < read.count) row[input] = value;
       }
-      for (const [i, values] of toOutput.entries()) {
-        const output = tile * t + i;
-        if (output < written.count) out[output]![row] = values[p]!;
-      }
+    }
+    for (const [i, values] of toOutput.slice(0, written.count - tile * t).entries()) {
+      const row = itemAt(out, tile * t + i);
+      for (const [p, value] of values.entries()) row[p * tiles + t] = value;
     }
   }
   return { ofInput: into, toOutput: out, tiles };
@@ -107,7 +116,8 @@ function polynomialOf(roots: readonly number[]): number[] {
   return polynomial;
 }
 
-export const transpose = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, column) => matrix.map((row) => row[column] as number));
+/** The matrix with rows and columns exchanged. */
+export const transpose = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, column) => matrix.map((row) => itemAt(row, column)));
 
 const norm = (row: readonly number[]): number => Math.hypot(...row);
 

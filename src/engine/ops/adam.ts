@@ -18,14 +18,16 @@ export interface AdamSettings {
 }
 
 /**
- * What a moment moves towards the present gradient: 1 - beta as TensorFlow's kernel takes it, from beta in float32. For 0.999 it is
- * 1.3e-5 less than 0.001, which is to be minded where moments are corrected for their start.
+ * What a moment moves towards the present gradient: 1 - beta as TensorFlow's kernel takes it, from beta in
+ * float32. For 0.999 it is 1.3e-5 less than 0.001, which is to be minded where moments are corrected for
+ * their start.
  */
 export const momentRate = (beta: number): number => Math.fround(1 - Math.fround(beta));
 
 /**
- * Adam's update (Kingma & Ba 2015) without corrections: m <- m + (1 - b1) (g - m); v <- v + (1 - b2) (g^2 - v);
- * p <- p - stepSize m / (sqrt(v) + epsilon). In a trace it is one op that changes all three where they lie, in one pass over memory.
+ * Adam's update (Kingma & Ba 2015) without corrections: m <- m + (1 - b1) (g - m); v <- v + (1 - b2) (g^2 -
+ * v); p <- p - stepSize m / (sqrt(v) + epsilon). In a trace it is one op that changes all three where they
+ * lie, in one pass over memory.
  */
 export function adamUpdate({ parameter, first, second }: AdamVariables, gradient: Tensor, settings: AdamSettings): void {
   const { beta1, beta2, stepSize, epsilon } = settings;
@@ -43,7 +45,7 @@ export function adamUpdate({ parameter, first, second }: AdamVariables, gradient
   }
   const m = first.add(gradient.sub(first).mul(momentRate(beta1)));
   const v = second.add(gradient.square().sub(second).mul(momentRate(beta2)));
-  first.assign(m as Variable);
-  second.assign(v as Variable);
-  parameter.assign(parameter.sub(m.mul(stepSize).div(v.sqrt().add(epsilon))) as Variable);
+  first.assign(m);
+  second.assign(v);
+  parameter.assign(parameter.sub(m.mul(stepSize).div(v.sqrt().add(epsilon))));
 }

@@ -1,27 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { permuteRows, resizeTrilinear, roll, type Tensor, type Tensor1D, type Tensor2D, type Tensor5D, tf } from '../../../src/engine/index.js';
+import { permuteRows, resizeTrilinear, type Tensor, type Tensor1D, type Tensor2D, type Tensor5D, tf } from '../../../src/engine/index.js';
 import { computed, engines, normals } from '../computed.js';
 
 describe.each(engines)('rearrangement, %s', (engine) => {
-  it('rolls every element along by its shift, round the ends', async () => {
-    const sides = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }));
-    const shifts = fc.tuple(fc.integer({ min: -6, max: 6 }), fc.integer({ min: -6, max: 6 }));
-    await fc.assert(
-      fc.asyncProperty(sides, shifts, async ([a, b, c], [shiftA, shiftC]) => {
-        const x = normals([a, b, c], 1);
-        const { y } = await computed(engine, ({ x: input }) => ({ y: roll(input as Tensor, [shiftA, shiftC], [0, 2]) }), { x });
-        const expected = new Float32Array(x.data.length);
-        const around = (place: number, length: number) => ((place % length) + length) % length;
-        for (let i = 0; i < a; i++)
-          for (let j = 0; j < b; j++)
-            for (let k = 0; k < c; k++) expected[(around(i + shiftA, a) * b + j) * c + around(k + shiftC, c)] = x.data[(i * b + j) * c + k] as number;
-        expect(y).toEqual(expected);
-      }),
-      { numRuns: 25 },
-    );
-  });
-
   it('puts rows in an order that is fed, and their gradients back in theirs', async () => {
     const x = normals([5, 3], 1);
     const weights = normals([5, 3], 2);
