@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
+import { itemAt } from '../at.js';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
@@ -43,7 +44,7 @@ export async function readRunState(run: string): Promise<RunState | undefined> {
   if (text === undefined) return undefined;
   const parsed = runState.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
-  throw new DataError(`${file} is damaged (${parsed.error.issues[0]!.path.join('.')}): begin the run again in another folder`, { file });
+  throw new DataError(`${file} is damaged (${itemAt(parsed.error.issues, 0).path.join('.')}): begin the run again in another folder`, { file });
 }
 
 /**

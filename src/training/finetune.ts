@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { entryOf, itemAt } from '../at.js';
 import {
   type Fold,
   openCropLoader,
@@ -91,7 +92,7 @@ export async function finetune({ settings, init, out, resume = false, progress =
       metadata: {
         ...runMetadata(network, settings.network),
         scheme: JSON.stringify(scheme),
-        preprocessing: JSON.stringify(loader.cases[0]!.preprocessing),
+        preprocessing: JSON.stringify(itemAt(loader.cases, 0).preprocessing),
       },
     });
   } finally {
@@ -117,9 +118,10 @@ function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSet
 /** What the outputs mean; the cases of one run must be of datasets with the same classes. */
 function taskScheme(index: PreparedIndex, cases: readonly PreparedCase[], regions?: Readonly<Record<string, readonly number[]>>): LabelScheme {
   const names = [...new Set(cases.map(({ dataset }) => dataset))];
-  const [first, ...others] = names as [string, ...string[]];
-  const { classes } = index.datasets[first]!;
-  const other = others.find((name) => JSON.stringify(index.datasets[name]!.classes) !== JSON.stringify(classes));
+  const first = itemAt(names, 0);
+  const others = names.slice(1);
+  const { classes } = entryOf(index.datasets, first);
+  const other = others.find((name) => JSON.stringify(entryOf(index.datasets, name).classes) !== JSON.stringify(classes));
   if (other !== undefined) {
     throw new UsageError(`the datasets ${first} and ${other} have different classes: choose one with data.datasets`, { field: 'data.datasets' });
   }
@@ -144,14 +146,13 @@ async function validateDice(prepared: string, cases: readonly PreparedCase[], pr
   for (const validated of cases) {
     const { image, label } = await readPreparedVolume(prepared, validated);
     const predicted = await predictLabel(predictor, image, { grid: image, scheme, images: [validated.id] });
-    for (const [i, values] of scheme.values.entries()) found[i]!.push(dice(membership(predicted, values), membership(label!, values)));
+    if (!label) throw new DataError(`the validation case ${validated.id} has no label`);
+    for (const [i, values] of scheme.values.entries()) itemAt(found, i).push(dice(membership(predicted, values), membership(label, values)));
   }
   const perClass = found.map(mean);
   const overall = mean(perClass);
-  const values = Object.fromEntries([['dice', overall], ...scheme.names.map((name, i) => [`dice ${name}`, perClass[i] ?? null])]) as Record<
-    string,
-    number | null
-  >;
+  const ofClasses = Object.fromEntries(scheme.names.map((name, i) => [`dice ${name}`, perClass[i] ?? null]));
+  const values: Record<string, number | null> = { dice: overall, ...ofClasses };
   return { values, score: overall ?? 0 };
 }
 

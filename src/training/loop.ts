@@ -1,3 +1,4 @@
+import { entryOf, itemAt } from '../at.js';
 import type { CropBatch, CropLoader } from '../dataset/index.js';
 import type { CompiledStep, InputValues } from '../engine/index.js';
 import { InterruptedError, WorkError } from '../errors.js';
@@ -84,15 +85,15 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
   const lr = learningRateAt(step, loop.schedule);
   const inputs = { ...loop.inputsOf(batch, step), learningRate: Float32Array.of(lr), ...correctionsAt(step + 1) };
   const outputs = await loop.train.run(inputs, stepSeed(loop.seed, step));
-  const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, value[0] as number]));
+  const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
   requireFinite(values, step, batch);
-  const { total, gradientNorm, ...losses } = values;
+  const { total: _, gradientNorm: __, ...losses } = values;
   return {
     step: step + 1,
-    loss: total as number,
+    loss: entryOf(values, 'total'),
     losses,
     lr,
-    gradientNorm: gradientNorm as number,
+    gradientNorm: entryOf(values, 'gradientNorm'),
     seconds: (performance.now() - started) / 1000,
     waitSeconds: batch.waitSeconds,
   };

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { entryOf } from '../at.js';
 import {
   type CropBatch,
   type CropOfWord,
@@ -128,7 +129,7 @@ async function scaledTargets(prepared: string, cases: readonly PreparedCase[]): 
   const byId = new Map(all.map((prepared) => [prepared.id, prepared]));
   return ({ provenance }) => {
     const scales = provenance.flatMap(({ caseId }) => {
-      const prepared = byId.get(caseId)!;
+      const prepared = entryOf(byId, caseId);
       return unitScales(prepared) ?? prepared.intensity.map(() => ({ scale: 1, shift: 0 }));
     });
     return { targetScale: Float32Array.from(scales, ({ scale }) => scale), targetShift: Float32Array.from(scales, ({ shift }) => shift) };

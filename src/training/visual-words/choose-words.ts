@@ -1,3 +1,4 @@
+import { floatAt, itemAt } from '../../at.js';
 import type { RandomStream } from '../../random/streams.js';
 import type { Triple } from '../../volume/index.js';
 
@@ -69,7 +70,7 @@ function choosePlace({ size }: Patient, cropSize: Triple, stream: RandomStream, 
 }
 
 const isApart = (taken: readonly { readonly id: string; readonly start: Triple }[], id: string, start: Triple): boolean =>
-  taken.every((other) => other.id !== id || Math.hypot(...start.map((voxel, axis) => voxel - other.start[axis]!)) >= APART);
+  taken.every((other) => other.id !== id || Math.hypot(...start.map((voxel, axis) => voxel - itemAt(other.start, axis))) >= APART);
 
 /** The first voxel of a crop whose place is a share of the way along each axis; a scan smaller than the crop sits in its middle. */
 function startAt(place: Triple, size: Triple, cropSize: Triple): Triple {
@@ -82,7 +83,7 @@ function startAt(place: Triple, size: Triple, cropSize: Triple): Triple {
 
 /** Up to `count` patients, the nearest by Euclidean distance of features first; equal distances in their own order. */
 function nearest({ feature }: Patient, patients: readonly Patient[], count: number): Patient[] {
-  const distance = (other: Patient) => feature.reduce((sum, value, i) => sum + (value - other.feature[i]!) ** 2, 0);
+  const distance = (other: Patient) => feature.reduce((sum, value, i) => sum + (value - floatAt(other.feature, i)) ** 2, 0);
   return patients
     .map((patient) => ({ patient, away: distance(patient) }))
     .sort((a, b) => a.away - b.away)

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
+import { byteAt, entryOf, itemAt } from '../../at.js';
 import { type CropLoader, type PreparedCase, readPreparedIndex, selectCases } from '../../dataset/index.js';
 import { compile, createState, type NamedArrays, type Precision } from '../../engine/index.js';
+import { WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, readWeights } from '../../network/index.js';
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
-import { type Triple, tripleOf } from '../../volume/index.js';
+import { type Axis, mapAxes, type Triple, tripleOf } from '../../volume/index.js';
 import type { RunProgress } from '../loop.js';
 import { pretrainingTask } from '../pretraining-task.js';
 import { carryOut } from '../run.js';
@@ -62,12 +64,12 @@ export async function discoverWords(options: WordDiscovery): Promise<readonly Vi
   if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity)))) return known.data.words;
 
   await mkdir(out, { recursive: true });
-  const channels = cases[0]!.channels;
+  const { channels } = itemAt(cases, 0);
   const network = makeNetwork(options.network, { inChannels: channels, outChannels: channels });
   const scans = await shrinkScans(prepared, [...cases, ...heldOut], config.autoEncoder.side);
   const weights = await trainAutoEncoder(options, network, cases, scans.slice(0, cases.length));
   const features = await featuresOf(network, weights, scans, config.autoEncoder.side);
-  const patients = [...cases, ...heldOut].map(({ id, size }, i): Patient => ({ id, size, feature: features[i]! }));
+  const patients = [...cases, ...heldOut].map(({ id, size }, i): Patient => ({ id, size, feature: itemAt(features, i) }));
   const isBody = bodyTest(cases, scans, config.autoEncoder.side, cropSize);
   const [own, others] = [patients.slice(0, cases.length), patients.slice(cases.length)];
   const words = chooseWords(own, others, { ...config, cropSize }, randomStream(seed, 'word'), isBody);
@@ -107,15 +109,15 @@ async function trainAutoEncoder(
 function scanLoader(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[], batchSize: number, seed: number): CropLoader {
   return {
     cases,
-    channels: cases[0]!.channels,
+    channels: itemAt(cases, 0).channels,
     batch: async (step) => {
       const chosen = Array.from({ length: batchSize }, (_, item) => {
         const visit = step * batchSize + item;
         const order = randomStream(seed, 'word', Math.floor(visit / scans.length)).shuffle(scans.map((_, i) => i));
-        return order[visit % scans.length]!;
+        return itemAt(order, visit % scans.length);
       });
-      const provenance = chosen.map((i) => ({ caseId: cases[i]!.id, start: [0, 0, 0] as const }));
-      return { images: asFloats(chosen.map((i) => scans[i]!)), provenance, waitSeconds: 0 };
+      const provenance = chosen.map((i) => ({ caseId: itemAt(cases, i).id, start: [0, 0, 0] as const }));
+      return { images: asFloats(chosen.map((i) => itemAt(scans, i))), provenance, waitSeconds: 0 };
     },
     close: async () => {},
   };
@@ -133,7 +135,11 @@ async function featuresOf(network: Network, weights: string, scans: readonly Shr
       precision: 'float32',
     });
     const features: Float32Array[] = [];
-    for (const scan of scans) features.push((await step.run({ images: asFloats([scan]) })).feature as Float32Array);
+    for (const scan of scans) {
+      const { feature } = await step.run({ images: asFloats([scan]) });
+      if (!(feature instanceof Float32Array)) throw new WorkError('the auto-encoder gave no feature of a scan');
+      features.push(feature);
+    }
     return features;
   } finally {
     state.dispose();
@@ -147,14 +153,15 @@ async function featuresOf(network: Network, weights: string, scans: readonly Shr
 function bodyTest(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[], side: number, cropSize: Triple) {
   const indexOf = new Map(cases.map(({ id }, i) => [id, i]));
   return ({ id, size }: Patient, start: Triple): boolean => {
-    const scan = scans[indexOf.get(id)!]!;
-    const cell = (voxel: number, axis: number) => Math.min(side - 1, Math.max(0, Math.floor((voxel * side) / size[axis]!)));
-    const [first, last] = [start.map(cell), start.map((voxel, axis) => cell(voxel + cropSize[axis]! - 1, axis))] as [number[], number[]];
+    const scan = itemAt(scans, entryOf(indexOf, id));
+    const cell = (voxel: number, axis: Axis) => Math.min(side - 1, Math.max(0, Math.floor((voxel * side) / size[axis])));
+    const first = mapAxes(start, cell);
+    const last = mapAxes(start, (voxel, axis) => cell(voxel + cropSize[axis] - 1, axis));
     const channels = scan.length / side ** 3;
     let [body, all] = [0, 0];
-    for (let z = first[2]!; z <= last[2]!; z++) {
-      for (let y = first[1]!; y <= last[1]!; y++) {
-        for (let x = first[0]!; x <= last[0]!; x++, all++) if (scan[((z * side + y) * side + x) * channels]! > 0) body++;
+    for (let z = first[2]; z <= last[2]; z++) {
+      for (let y = first[1]; y <= last[1]; y++) {
+        for (let x = first[0]; x <= last[0]; x++, all++) if (byteAt(scan, ((z * side + y) * side + x) * channels) > 0) body++;
       }
     }
     return body >= all / 2;
@@ -162,8 +169,8 @@ function bodyTest(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[]
 }
 
 function asFloats(scans: readonly ShrunkenScan[]): Float32Array {
-  const length = scans[0]!.length;
+  const { length } = itemAt(scans, 0);
   const floats = new Float32Array(length * scans.length);
-  for (const [i, scan] of scans.entries()) for (let at = 0; at < length; at++) floats[i * length + at] = scan[at]! / 255;
+  for (const [i, scan] of scans.entries()) scan.forEach((value, at) => (floats[i * length + at] = value / 255));
   return floats;
 }
