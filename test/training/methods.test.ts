@@ -102,34 +102,4 @@ describe('what fine-tuning takes from pre-trained weights', () => {
     for (const name of report.unused) expect(name).toMatch(/^pretext\./);
     expect(same).toEqual(expect.arrayContaining(['vit.patch_embedding.position_embeddings', 'vit.blocks.11.attn.qkv.weight', 'vit.norm.weight']));
   });
-
-  it('has its first weights repeated and scaled where the scans have more channels than those of pre-training, and the report says so', async () => {
-    const { transferredWeights } = await import('../../src/training/transfer.js');
-    const { unet } = await import('../../src/network/index.js');
-    const file = join(folder, 'models-genesis', 'checkpoints', 'last.safetensors');
-    const network = unet({ inChannels: 4, outChannels: 3, features: [8, 8, 8, 16, 16, 8], dropout: 0 });
-    const { values, report } = await transferredWeights(file, network);
-    expect(report.adapted).toEqual([{ name: 'conv_0.conv_0.conv.weight', from: 1, to: 4 }]);
-    const { arrays } = await readSafetensors(file);
-    const [one, four] = [arrays['conv_0.conv_0.conv.weight']!, values['conv_0.conv_0.conv.weight']!];
-    expect([one.shape, four.shape]).toEqual([
-      [8, 1, 3, 3, 3],
-      [3, 3, 3, 4, 8],
-    ]);
-    for (let out = 0; out < 8; out++) for (let c = 0; c < 4; c++) expect(four.data[c * 8 + out]).toBeCloseTo(one.data[out * 27]! / 4, 6);
-  });
-
-  it('is not what a file that lacks a part of the encoder holds', async () => {
-    const { transferredWeights } = await import('../../src/training/transfer.js');
-    const { unet, writeSafetensors } = await import('../../src/network/index.js');
-    const { arrays } = await readSafetensors(join(folder, 'simmim', 'checkpoints', 'last.safetensors'));
-    const { 'down_2.convs.conv_0.conv.weight': _, ...partial } = arrays;
-    const file = join(folder, 'partial.safetensors');
-    await writeSafetensors(file, partial);
-    const network = unet({ inChannels: 1, outChannels: 3, features: [8, 8, 8, 16, 16, 8], dropout: 0 });
-    await expect(transferredWeights(file, network)).rejects.toMatchObject({
-      exitCode: 3,
-      message: /lacks the parameter down_2.convs.conv_0.conv.weight/,
-    });
-  });
 });
