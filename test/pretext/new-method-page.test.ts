@@ -59,9 +59,9 @@ describe('the page on a new pre-training method', () => {
     carryOut(pretrain);
     const lines = readMetrics(join(checkout, 'runs', 'denoising'));
     const losses = lines.flatMap((line) => ('losses' in line ? [lossOf(line)] : []));
-    expect(losses).toHaveLength(60);
+    expect(losses).toHaveLength(40);
     expect(meanOf(losses.slice(-10))).toBeLessThan(0.5 * meanOf(losses.slice(0, 10)));
-    expect(lines.flatMap((line) => ('validation' in line ? [line.step] : []))).toEqual([30, 60]);
+    expect(lines.flatMap((line) => ('validation' in line ? [line.step] : []))).toEqual([20, 40]);
   });
 
   it('gives a test that passes', () => {
