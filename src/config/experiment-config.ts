@@ -29,7 +29,10 @@ const matrix = z.strictObject({
   modes: z.array(modeName).min(1).default(['generic']),
 });
 
-/** An experiment: one set of data, arms (listed, as a matrix, or both), seeds and shares of the labels; every combination is a run. */
+/**
+ * An experiment: one set of data, arms (listed, as a matrix, or both), seeds and shares of the labels; every
+ * combination is a run.
+ */
 export const experimentConfig = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9-]+$/),
@@ -37,7 +40,9 @@ export const experimentConfig = z
     paperTable: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).optional(),
     /** The dataset index itself, as `datasets.example.json` documents it, or the path of its file. */
     datasets: z.union([z.string().min(1), part]),
-    /** Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name. */
+    /**
+     * Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name.
+     */
     phantoms: z.strictObject({ count: z.int().min(1), seed: seedValue }).optional(),
     /** Training cases of each dataset, for estimates before anything is prepared. */
     trainingCases: z.record(z.string(), z.int().min(1)).default({}),
@@ -52,7 +57,10 @@ export const experimentConfig = z
     methods: z.record(z.string(), part).default({}),
     arms: z.array(arm).default([]),
     matrix: matrix.optional(),
-    /** As `pretrain`'s and `finetune`'s, without `seed` and `data.prepared`, which the experiment gives. Without `finetune` it ends after pre-training. */
+    /**
+     * As `pretrain`'s and `finetune`'s, without `seed` and `data.prepared`, which the experiment gives.
+     * Without `finetune` it ends after pre-training.
+     */
     pretrain: part,
     finetune: part.nullable().default(null),
     /** The split that is evaluated and compared. */

@@ -10,7 +10,8 @@ import { overlaid, type Section } from './overlay.js';
 /**
  * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
  * @param overrides such as `train.steps=10`; values are YAML
- * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what was expected
+ * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what
+ *   was expected
  */
 export async function loadConfig<S extends z.ZodType>(schema: S, file: string, overrides: readonly string[] = []): Promise<z.infer<S>> {
   const content = { ...(await readExtended(file)) };
@@ -38,8 +39,8 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
 }
 
 /**
- * The content of a configuration, laid upon the files that its key `extends` names (one or several, relative to it; later ones upon
- * earlier ones).
+ * The content of a configuration, laid upon the files that its key `extends` names (one or several, relative
+ * to it; later ones upon earlier ones).
  */
 async function readExtended(file: string, within: readonly string[] = []): Promise<Section> {
   if (within.includes(file)) throw new UsageError(`${file} extends itself, by way of ${within.at(-1)}`, { file, field: 'extends' });
@@ -106,7 +107,10 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
   return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
 }
 
-/** The keys that the schema knows at a path; of a section with a form for each `name`, those of the form that the content names. */
+/**
+ * The keys that the schema knows at a path; of a section with a form for each `name`, those of the form that
+ * the content names.
+ */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[], content: unknown): string[] {
   let value = content;
   let node = formOf(unwrapped(schema), value);

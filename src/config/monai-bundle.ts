@@ -20,9 +20,11 @@ const metadataFile = z.looseObject({
 const LOADING = ['LoadImaged', 'EnsureChannelFirstd', 'AddChanneld', 'EnsureTyped', 'ToTensord', 'CastToTyped'];
 
 /**
- * What a MONAI bundle's `configs/inference.json` and `configs/metadata.json` say of preparation, windows and classes, in the keys of a preset.
- * The bundle's own Python is never run: an expression (`$...`) where a value is needed is refused.
- * @throws DataError when a file is missing or damaged; UsageError naming the transform or value that has no counterpart here
+ * What a MONAI bundle's `configs/inference.json` and `configs/metadata.json` say of preparation, windows and
+ * classes, in the keys of a preset. The bundle's own Python is never run: an expression (`$...`) where a
+ * value is needed is refused.
+ * @throws DataError when a file is missing or damaged; UsageError naming the transform or value that has no
+ *   counterpart here
  */
 export async function readMonaiBundle(folder: string): Promise<Record<string, unknown>> {
   const file = join(folder, 'configs', 'inference.json');

@@ -1,6 +1,9 @@
 import { intAt } from '../at.js';
 
-/** The name that `wanted` begins, or else the one with the fewest edits from it, if at most half of its letters would change. */
+/**
+ * The name that `wanted` begins, or else the one with the fewest edits from it, if at most half of its
+ * letters would change.
+ */
 export function nearestName(wanted: string, names: readonly string[]): string | undefined {
   const begun = names.find((name) => name.toLowerCase().startsWith(wanted.toLowerCase()));
   if (begun) return begun;

@@ -21,7 +21,9 @@ export const pretrainData = z.strictObject({
   ...dataShape,
   /** The cases to learn from; no labels are read. `all` for a set that has no held-out cases. */
   split: z.enum(['training', 'all']).default('training'),
-  /** `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused. */
+  /**
+   * `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused.
+   */
   mode: z.enum(['generic', 'task-specific']).default('generic'),
 });
 
@@ -32,12 +34,20 @@ export const finetuneData = z
     foregroundRatio: share.default(0.5),
     /** Share of the training cases that is used, drawn by the seed. */
     fraction: z.number().gt(0).max(1).default(1),
-    /** Cross-validation: how many parts the training and validation cases are drawn into, and which of them, from 1, validates. */
+    /**
+     * Cross-validation: how many parts the training and validation cases are drawn into, and which of them,
+     * from 1, validates.
+     */
     folds: z.int().min(2).optional(),
     fold: z.int().min(1).optional(),
-    /** Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which each voxel has one. */
+    /**
+     * Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which
+     * each voxel has one.
+     */
     regions: z.record(z.string(), z.array(z.int().min(1)).min(1)).optional(),
-    /** Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others. */
+    /**
+     * Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others.
+     */
     validateOn: z.enum(['validation', 'training']).default('validation'),
   })
   .refine(({ fold, folds }) => (fold === undefined) === (folds === undefined) && (fold ?? 1) <= (folds ?? 1), {
@@ -104,7 +114,10 @@ export const inferenceSection = z.strictObject({
   blend: z.enum(['gaussian', 'constant']).default('gaussian'),
   /** Windows that go through the network at once. On CPU one alone is as fast and takes least memory. */
   windowBatch: z.int().min(1).default(1),
-  /** Axes of the prepared scan (x: left to right) along which windows are mirrored as well, in all combinations, and their logits averaged. */
+  /**
+   * Axes of the prepared scan (x: left to right) along which windows are mirrored as well, in all
+   * combinations, and their logits averaged.
+   */
   mirror: z
     .array(z.enum(['x', 'y', 'z']))
     .refine((axes) => new Set(axes).size === axes.length, 'an axis of inference.mirror is named twice')

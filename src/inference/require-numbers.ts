@@ -2,7 +2,8 @@ import { WorkError } from '../errors.js';
 import type { LogitSlab } from './logit-slab.js';
 
 /**
- * Refuses logits that are not numbers: every comparison with them is false, so that they would become a label of background alone.
+ * Refuses logits that are not numbers: every comparison with them is false, so that they would become a label
+ * of background alone.
  * @throws WorkError naming the scan
  */
 export function requireNumbers({ channels }: LogitSlab, images: readonly string[]): void {

@@ -4,10 +4,12 @@ import { entryOf } from '../at.js';
 /**
  * Kernels of sums of slices, as WebAssembly text. Addresses and steps are in bytes, all values float32.
  *
- * `add`: `rows` rows of `count` voxels, each of `channels` values times the voxel's weight, are added to sums. Voxels follow each other in the
- * sums; in the values they lie `step` apart, either way. `sumsRow` and `valuesRow` lead from row to row, weights follow each other throughout.
+ * `add`: `rows` rows of `count` voxels, each of `channels` values times the voxel's weight, are added to
+ * sums. Voxels follow each other in the sums; in the values they lie `step` apart, either way. `sumsRow` and
+ * `valuesRow` lead from row to row, weights follow each other throughout.
  *
- * `finish`: the `channels` sums of each of `count` voxels divided by its weight, each channel into a plane of its own, `plane` apart.
+ * `finish`: the `channels` sums of each of `count` voxels divided by its weight, each channel into a plane of
+ * its own, `plane` apart.
  */
 const text = `(module
   (import "slices" "memory" (memory 1))

@@ -2,13 +2,18 @@ import { type Scalar, type Tensor2D, type Tensor3D, tf } from '../engine/index.j
 import { detached } from './detach.js';
 import { numberLoss } from './number-loss.js';
 
-/** `soft` lets both terms teach; `hard` thresholds, as the equation reads, and its second term has no gradient. */
+/**
+ * `soft` lets both terms teach; `hard` thresholds, as the equation reads, and its second term has no
+ * gradient.
+ */
 export type ConsistencyKind = 'soft' | 'hard';
 
 /**
- * Consistency loss (paper eq. 5): `CE(number logits, count from locations) + MSE(count from locations, number)`.
- * soft: count = sum of the location probabilities, number = expected number under the softmax, and the cross-entropy's target is the
- * count rounded, without gradient. hard: count = locations with probability above 1/2, number = the most probable one.
+ * Consistency loss (paper eq. 5):
+ * `CE(number logits, count from locations) + MSE(count from locations, number)`.
+ * soft: count = sum of the location probabilities, number = expected number under the softmax, and the
+ * cross-entropy's target is the count rounded, without gradient. hard: count = locations with probability
+ * above 1/2, number = the most probable one.
  * @param numberLogits   [B, S, n + 1]
  * @param locationLogits [B, S, n]
  * @returns scalar, mean over sub-volumes and batch
@@ -23,7 +28,8 @@ export function consistencyLoss(numberLogits: Tensor3D, locationLogits: Tensor3D
 
 function expectedNumber(numberLogits: Tensor3D): Tensor2D {
   const classes = numberLogits.shape[2];
-  // As exp(log softmax), because TensorFlow computes softmax itself by other kernels in a graph than outside one.
+  // As exp(log softmax), because TensorFlow computes softmax itself by other kernels in a graph than outside
+  // one.
   return tf.logSoftmax(numberLogits).exp().mul(tf.range(0, classes)).sum(-1);
 }
 

@@ -6,8 +6,9 @@ import { sameShape } from './same-shape.js';
 export type ReconstructionDistance = 'l2' | 'l1';
 
 /**
- * Partial reconstruction loss (paper eq. 1): mean distance between prediction and image over the masked voxels of the
- * target region, over all their channels and the whole batch. Visible voxels do not count. 0 if nothing is masked there.
+ * Partial reconstruction loss (paper eq. 1): mean distance between prediction and image over the masked
+ * voxels of the target region, over all their channels and the whole batch. Visible voxels do not count. 0 if
+ * nothing is masked there.
  * @param prediction [B, D, H, W, C] of the target region
  * @param images     [B, D, H, W, C] the unmasked image, same region
  * @param voxelMask  [B, D, H, W, 1] 1 where the input was masked, else 0

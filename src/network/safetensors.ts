@@ -41,13 +41,19 @@ export interface WeightsContent {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as given. */
+/**
+ * Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as
+ * given.
+ */
 export async function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const entries = Object.entries(arrays).map(([name, { shape, data }]) => ({ name, shape, values: () => data }));
   await writeArrays(file, entries, metadata);
 }
 
-/** As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is renamed when it is complete. */
+/**
+ * As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is
+ * renamed when it is complete.
+ */
 export async function writeArrays(file: string, arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const partial = `${file}.${randomUUID()}.partial`;
   const handle = await open(partial, 'w');
@@ -83,7 +89,8 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
 }
 
 /**
- * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked before it is used.
+ * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked
+ * before it is used.
  * @throws DataError naming the file and what is wrong with it
  */
 export async function readSafetensors(file: string): Promise<WeightsContent> {

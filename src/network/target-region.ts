@@ -6,10 +6,11 @@ import type { Margins } from './network.js';
 const sides = ['before', 'after'] as const;
 
 /**
- * A level of the decoder cropped towards the target region as far as whole cells of it allow: from the margins to whole multiples of
- * `stride`, less what a coarser level before it was cropped by already.
+ * A level of the decoder cropped towards the target region as far as whole cells of it allow: from the
+ * margins to whole multiples of `stride`, less what a coarser level before it was cropped by already.
  * @param level  [B, D, H, W, C], one cell of which spans `stride` voxels
- * @param already stride of the coarser level that `level` was computed from, cropped by this function before; absent: nothing was cropped
+ * @param already stride of the coarser level that `level` was computed from, cropped by this function
+ *   before; absent: nothing was cropped
  * @throws ShapeError when a margin is negative or no multiple of the finest stride, or when nothing is left
  */
 export function cropTowards(level: Tensor5D, stride: number, margins: Margins | undefined, already?: number): Tensor5D {

@@ -24,7 +24,10 @@ import { lengthOf } from './weight-shapes.js';
 /** The settings of UNETR; the defaults are MONAI's. */
 export const unetrSettings = z.strictObject({
   name: z.literal('unetr'),
-  /** Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16. */
+  /**
+   * Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token;
+   * multiples of 16.
+   */
   imageSize: z.tuple([count, count, count]).readonly().default([96, 96, 96]),
   /** Channels of the finest level of the decoder. */
   featureSize: count.default(16),
@@ -40,7 +43,9 @@ export const unetrSettings = z.strictObject({
 
 export type UnetrConfig = NetworkConfig<typeof unetrSettings>;
 
-/** Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10. */
+/**
+ * Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10.
+ */
 const TAKEN = [3, 6, 9] as const;
 
 /** Encoders of those states, with how many further doublings each has, and its width in feature sizes. */
@@ -75,7 +80,10 @@ export function unetr(config: UnetrConfig): Network {
   };
 }
 
-/** Parameters in the order of MONAI's state dict; 92,784,046 at its defaults with 1 channel in and 14 out, which are MONAI's less the unused norms. */
+/**
+ * Parameters in the order of MONAI's state dict; 92,784,046 at its defaults with 1 channel in and 14 out,
+ * which are MONAI's less the unused norms.
+ */
 function unetrParameters(config: UnetrConfig): ParameterSpec[] {
   const { inChannels, outChannels, featureSize, hiddenSize } = config;
   return [
@@ -94,7 +102,10 @@ function unetrParameters(config: UnetrConfig): ParameterSpec[] {
   ];
 }
 
-/** Channels and settings that the shapes of a weights file tell; the image size only where it is a cube. Throws DataError for another network's file. */
+/**
+ * Channels and settings that the shapes of a weights file tell; the image size only where it is a cube.
+ * Throws DataError for another network's file.
+ */
 export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> & Pick<UnetrConfig, 'inChannels' | 'outChannels'> {
   const of = (axis: number, name: string) => lengthOf(arrays, name, axis, 'unetr', file);
   return {
@@ -118,7 +129,10 @@ export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<U
   };
 }
 
-/** The images, hidden states after blocks 4, 7 and 10, and the normed last state, which is the latent; states are [B, D/16, H/16, W/16, hiddenSize]. */
+/**
+ * The images, hidden states after blocks 4, 7 and 10, and the normed last state, which is the latent; states
+ * are [B, D/16, H/16, W/16, hiddenSize].
+ */
 function encode(images: Tensor5D, parameters: Parameters, config: UnetrConfig, pass: Pass): Tensor5D[] {
   requireSize(images, config);
   return [images, ...visionTransformer('vit', images, parameters, transformerOf(config), pass, TAKEN)];
@@ -147,7 +161,10 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
   }
 }
 
-/** Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target region is computed. */
+/**
+ * Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target
+ * region is computed.
+ */
 function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
   requireMultiples(margins, TOKEN_SIDE);
   const [images, states] = [itemAt(levels, 0), levels.slice(1)];

@@ -10,7 +10,8 @@ import { isNeverComputed, knownNames } from './weight-names.js';
 /**
  * Writes parameters as `.safetensors` under PyTorch's names and in its axis order, so that
  * `model.load_state_dict(safetensors.torch.load_file(file))` takes them as they are.
- * @param constants what MONAI's state dict has beside them; without it, it takes the file with `strict=False` only
+ * @param constants what MONAI's state dict has beside them; without it, it takes the file with
+ *   `strict=False` only
  */
 export async function writeWeights(
   file: string,
@@ -39,27 +40,44 @@ export interface LoadReport {
 }
 
 export interface LoadOptions {
-  /** Parameters whose names begin so are left out of the file and stay fresh: a last layer that is replaced. */
+  /**
+   * Parameters whose names begin so are left out of the file and stay fresh: a last layer that is replaced.
+   */
   readonly replace?: string;
-  /** Parameters that a file may lack all together, which then stay fresh: the decoder, where a method teaches the encoder alone. */
+  /**
+   * Parameters that a file may lack all together, which then stay fresh: the decoder, where a method teaches
+   * the encoder alone.
+   */
   readonly optional?: (name: string) => boolean;
-  /** Names in the file that may be there without a place in the network, by their beginning: pre-training heads. */
+  /**
+   * Names in the file that may be there without a place in the network, by their beginning: pre-training
+   * heads.
+   */
   readonly ignore?: string;
-  /** What MONAI's state dict has beside the parameters: a file may hold it, and must then hold these values. */
+  /**
+   * What MONAI's state dict has beside the parameters: a file may hold it, and must then hold these values.
+   */
   readonly constants?: readonly Constant[];
-  /** Only parameters whose names begin so are loaded, all others of the network stay fresh: an encoder by itself. */
+  /**
+   * Only parameters whose names begin so are loaded, all others of the network stay fresh: an encoder by
+   * itself.
+   */
   readonly only?: readonly string[];
-  /** Beginnings of names, as the file has them, that are let go: heads of another method, or parts that this network lacks. */
+  /**
+   * Beginnings of names, as the file has them, that are let go: heads of another method, or parts that this
+   * network lacks.
+   */
   readonly letGo?: readonly string[];
   /** Weights that are fitted to another number of image channels than the file has. */
   readonly firstLayers?: readonly string[];
 }
 
 /**
- * Reads the parameters of `specs` from a `.safetensors` file with PyTorch's names (or those of published variants, see `knownNames`) and axis
- * order into the engine's.
+ * Reads the parameters of `specs` from a `.safetensors` file with PyTorch's names (or those of published
+ * variants, see `knownNames`) and axis order into the engine's.
  * @returns what was loaded, and how; a parameter that stays fresh is absent
- * @throws DataError when the file is damaged, lacks a parameter, has one of another shape, or has one that the network lacks
+ * @throws DataError when the file is damaged, lacks a parameter, has one of another shape, or has one that
+ *   the network lacks
  */
 export async function readWeights(
   file: string,
@@ -115,8 +133,9 @@ export function takeWeights(
 }
 
 /**
- * How the spatial axes of a file lie. Convolutions and positions of an earlier version are turned round; a SwinUNETR of it cannot be: where a
- * window shrinks to its features, which tokens share a bias depends on the order in which they are counted.
+ * How the spatial axes of a file lie. Convolutions and positions of an earlier version are turned round; a
+ * SwinUNETR of it cannot be: where a window shrinks to its features, which tokens share a bias depends on the
+ * order in which they are counted.
  */
 function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly ParameterSpec[], file: string): FileAxes {
   const order = axisOrderOf(metadata);
@@ -140,7 +159,10 @@ function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly P
   return order;
 }
 
-/** What a file gives and the network does not take is refused, all of it by name or by the beginning that it shares. */
+/**
+ * What a file gives and the network does not take is refused, all of it by name or by the beginning that it
+ * shares.
+ */
 function strayError(file: string, strays: readonly string[]): DataError {
   const first = itemAt(strays, 0);
   const beginnings = [
@@ -170,8 +192,9 @@ function checkConstant({ name, shape, values, ignored }: Constant, array: NamedA
 }
 
 /**
- * The weights of a first layer, [out, channels, ...] in PyTorch's order, for another number of image channels: the file's channels over and
- * over, scaled so that as many equal channels give what the file's gave (1 to 4: each a quarter).
+ * The weights of a first layer, [out, channels, ...] in PyTorch's order, for another number of image
+ * channels: the file's channels over and over, scaled so that as many equal channels give what the file's
+ * gave (1 to 4: each a quarter).
  * @returns undefined where the channels are the network's already, or the shape differs in more than them
  */
 function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): { array: NamedArray; from: number; to: number } | undefined {
@@ -231,8 +254,9 @@ function fromPyTorch(data: Float32Array, shape: readonly number[], layout: Param
 type FileAxes = 'xyz' | 'zyx';
 
 /**
- * Which axis of our array each axis of a file's is. `split` is our shape, in which rows of positions lie on their grid.
- * Convolutions are [z, y, x, in, out] here and [out, in, x, y, z] there, transposed ones [z, y, x, out, in] and [in, out, x, y, z].
+ * Which axis of our array each axis of a file's is. `split` is our shape, in which rows of positions lie on
+ * their grid. Convolutions are [z, y, x, in, out] here and [out, in, x, y, z] there, transposed ones
+ * [z, y, x, out, in] and [in, out, x, y, z].
  */
 function axesThere(
   shape: readonly number[],

@@ -59,9 +59,10 @@ const FIRST_PASS = 0;
 const SECOND_PASS = 1;
 
 /**
- * HybridMIM (paper section 3): two-level masking, partial reconstruction, number, location and consistency of masked
- * patches per sub-volume, and contrast between two dropout views of one masked crop.
- * @throws UsageError when sizes do not divide, or contrast is asked of a batch or network that has none to offer
+ * HybridMIM (paper section 3): two-level masking, partial reconstruction, number, location and consistency of
+ * masked patches per sub-volume, and contrast between two dropout views of one masked crop.
+ * @throws UsageError when sizes do not divide, or contrast is asked of a batch or network that has none to
+ *   offer
  */
 export function hybridMim(network: Network, batch: PretextBatch, config: HybridMimConfig): PretextMethod {
   const grid = patchGrid(batch.crop, config, network.marginStride);
@@ -85,7 +86,9 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
   };
 }
 
-/** The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim]. */
+/**
+ * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim].
+ */
 export function hybridMimHeads(latentChannels: number, n: number, { weights, contrastDim }: HybridMimConfig): ParameterSpec[] {
   return [
     ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, latentChannels, n + 1) : []),
@@ -134,7 +137,10 @@ function hybridMimLosses(
   return { total: weightedTotal(terms, weights), ...terms };
 }
 
-/** Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the region, as it saw them. */
+/**
+ * Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the
+ * region, as it saw them.
+ */
 function hybridMimReconstruction(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters): Reconstruction {
   const mask = voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch); // [B, D, H, W, 1]
   const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
@@ -152,7 +158,10 @@ function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weight
   return addInOrder(weighted);
 }
 
-/** The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume: [B * S, C]. */
+/**
+ * The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume:
+ * [B * S, C].
+ */
 function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
   const channels = latent.shape[4];
   const cells = latent.shape[1] / grid.subVolumes[0];
@@ -168,7 +177,9 @@ function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
   return repeated.reshape([-1, channels]);
 }
 
-/** Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim] */
+/**
+ * Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim]
+ */
 function projection(latent: Tensor5D, parameters: Parameters): Tensor2D {
   return linearHead('contrast', latent.mean([1, 2, 3]), parameters);
 }

@@ -24,8 +24,8 @@ export const modelsGenesisSettings = z.strictObject({
 });
 
 /**
- * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the network restores all of it,
- * with a sigmoid output, by the mean squared error over the whole crop.
+ * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the
+ * network restores all of it, with a sigmoid output, by the mean squared error over the whole crop.
  * @throws UsageError when the crop is too small to paint in
  */
 export function modelsGenesis(network: Network, batch: PretextBatch): PretextMethod {

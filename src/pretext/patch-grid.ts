@@ -14,7 +14,10 @@ export interface PatchSizes {
   readonly region: number;
 }
 
-/** How a crop divides. Patches lie in raster order (z, y, x) of the crop; sub-volumes likewise, and the patches within one too. */
+/**
+ * How a crop divides. Patches lie in raster order (z, y, x) of the crop; sub-volumes likewise, and the
+ * patches within one too.
+ */
 export interface PatchGrid {
   readonly patch: number;
   /** Patches along the crop's axes. */
@@ -30,8 +33,8 @@ export interface PatchGrid {
 }
 
 /**
- * The grid of a crop. The target region lies at the crop's centre in voxels where half the spare voxels are a whole number of
- * `marginStride` (UNet: 16 voxels), else on the nearest position before it.
+ * The grid of a crop. The target region lies at the crop's centre in voxels where half the spare voxels are a
+ * whole number of `marginStride` (UNet: 16 voxels), else on the nearest position before it.
  * @param crop [depth, height, width] voxels
  * @throws UsageError naming the setting when the sizes do not divide
  */
@@ -101,7 +104,9 @@ export function randomPatchMask(grid: PatchGrid, ratio: number, stream: RandomSt
   return { mask, locations, counts };
 }
 
-/** Masks of a batch: item `i` of `step` draws from a stream of its own, so that a resumed run draws the same. */
+/**
+ * Masks of a batch: item `i` of `step` draws from a stream of its own, so that a resumed run draws the same.
+ */
 export interface MaskedBatch {
   /** [B, Pd, Ph, Pw] */
   readonly patchMask: Float32Array;
@@ -127,7 +132,10 @@ export function maskBatch(grid: PatchGrid, ratio: number, batch: number, seed: n
   return { patchMask, locations, counts };
 }
 
-/** Values of patches in the crop's raster order, [patches], to [S, n]: grouped by true cubes of `side` patches. */
+/**
+ * Values of patches in the crop's raster order, [patches], to [S, n]: grouped by true cubes of `side`
+ * patches.
+ */
 export function groupBySubVolume(patchValues: Float32Array, grid: PatchGrid): Float32Array {
   const grouped = new Float32Array(patchValues.length);
   forEachPatch(grid, (raster, inGroups) => {
