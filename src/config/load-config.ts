@@ -68,7 +68,7 @@ function parsed(text: string, file: string): Record<string, unknown> {
     throw new UsageError(`${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`, { file }, { cause });
   }
   if (isRecord(content)) return content;
-  throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys and values is expected`, {
+  throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys ` + `and values is expected`, {
     file,
   });
 }

@@ -47,7 +47,7 @@ export const presetSchema = z
   })
   .refine(({ intensity, windowHu }) => intensity !== 'ct-window' || windowHu !== undefined, {
     path: ['windowHu'],
-    message: 'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, such as [-175, 250]',
+    message: 'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, ' + 'such as [-175, 250]',
   })
   .refine(({ classes, regions }) => classes === undefined || regions === undefined, {
     path: ['regions'],

@@ -27,7 +27,7 @@ function averageClasses(members: readonly (readonly Float32Array[])[]): void {
     let member = 0;
     for (const logits of members) logSums[member++] = logSumOfChannels(logits, i);
     for (const { into, ofMembers } of channels) {
-      for (let m = 0; m < ofMembers.length; m++) values[m] = floatAt(ofMembers[m]!, i) - doubleAt(logSums, m); // by index: see above
+      for (let m = 0; m < ofMembers.length; m++) values[m] = floatAt(ofMembers[m]!, i) - doubleAt(logSums, m);
       into[i] = logMeanExponential(values);
     }
   }

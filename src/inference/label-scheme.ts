@@ -35,9 +35,12 @@ export function labelScheme(classes: Readonly<Record<string, string>>, regions?:
   const scheme: LabelScheme = { kind: 'regions', names: Object.keys(regions), values: Object.values(regions) };
   scheme.names.forEach((name, i) => {
     if (ownValue(scheme, i) !== undefined) return;
-    throw new UsageError(`data.regions.${name} has no label value that the regions after it lack: order regions from the largest to the smallest`, {
-      field: `data.regions.${name}`,
-    });
+    throw new UsageError(
+      `data.regions.${name} has no label value that the regions after it lack: order regions from ` + `the largest to the smallest`,
+      {
+        field: `data.regions.${name}`,
+      },
+    );
   });
   return scheme;
 }

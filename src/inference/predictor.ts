@@ -85,7 +85,7 @@ export function imageSizeOf({ imageSize }: Network): Triple | undefined {
 export function requireImageSize(network: Network, size: Triple, field: 'inference.window' | 'data.cropSize'): void {
   const expected = imageSizeOf(network);
   if (expected === undefined || expected.join() === size.join()) return;
-  throw new UsageError(`${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: set ${field} to that`, {
+  throw new UsageError(`${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: ` + `set ${field} to that`, {
     field,
     found: size,
     expected,

@@ -9,7 +9,8 @@ import type { LogitSlab } from './logit-slab.js';
 export function requireNumbers({ channels }: LogitSlab, images: readonly string[]): void {
   if (channels.every((values) => values.every(Number.isFinite))) return;
   throw new WorkError(
-    `the network's output for ${images.join(', ')} is not finite: its weights are damaged or their training diverged; predict with another checkpoint`,
+    `the network's output for ${images.join(', ')} is not finite: its weights are damaged or ` +
+      `their training diverged; predict with another checkpoint`,
     { field: 'weights', expected: 'finite numbers' },
   );
 }

@@ -61,7 +61,8 @@ export async function* slidingWindowSlabs(
 ): AsyncGenerator<LogitSlab, void, undefined> {
   const { window, overlap, windowBatch, blend, mirror, outChannels, kind, onWindow, signal } = options;
   const size = mapAxes(volume.size, (n, axis) => Math.max(n, window[axis]));
-  const padding = mapAxes(size, (n, axis) => Math.floor((n - volume.size[axis]) / 2)); // zeros before the volume
+  // Zeros before the volume.
+  const padding = mapAxes(size, (n, axis) => Math.floor((n - volume.size[axis]) / 2));
   const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
   const into = size.join() === volume.size.join() ? options.into : undefined;
@@ -81,7 +82,8 @@ export async function* slidingWindowSlabs(
   let done = 0;
   const running = new Map<number, Promise<void>>(); // runs that were begun, and not awaited yet
   let ended = false;
-  let waiting: { readonly run: Run; readonly logits: Float32Array } | undefined; // behind slices that were not taken yet
+  // Behind slices that were not taken yet.
+  let waiting: { readonly run: Run; readonly logits: Float32Array } | undefined;
 
   const start = (i: number): void => {
     const run = runs[i];
@@ -192,7 +194,8 @@ function imagesOf(volume: Volume, batch: readonly Pass[], window: Triple, paddin
 /** A volume's planar channels as [D, H, W, C], mirrored; its own values where that is how they lie. */
 function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): Float32Array {
   if (channels === 1 && !mirroring.includes(true) && data instanceof Float32Array) return data;
-  const values = data instanceof Float32Array ? data : Float32Array.from(data); // one kind of array, so that the loop is fast
+  // One kind of array, so that the loop is fast.
+  const values = data instanceof Float32Array ? data : Float32Array.from(data);
   const image = new Float32Array(data.length);
   const { first, steps } = mirroredSteps(size, mirroring);
   let from = 0;

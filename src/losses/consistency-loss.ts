@@ -19,8 +19,9 @@ export type ConsistencyKind = 'soft' | 'hard';
  * @returns scalar, mean over sub-volumes and batch
  */
 export function consistencyLoss(numberLogits: Tensor3D, locationLogits: Tensor3D, kind: ConsistencyKind = 'soft'): Scalar {
-  const count = kind === 'soft' ? tf.sigmoid(locationLogits).sum(-1) : detached(locationLogits, thresholdedCount); // [B, S]
-  const number = kind === 'soft' ? expectedNumber(numberLogits) : detached(numberLogits, mostProbableNumber); // [B, S]
+  // [B, S] both
+  const count = kind === 'soft' ? tf.sigmoid(locationLogits).sum(-1) : detached(locationLogits, thresholdedCount);
+  const number = kind === 'soft' ? expectedNumber(numberLogits) : detached(numberLogits, mostProbableNumber);
   const roundedCount = detached(count, (exact) => exact.round()).cast<Tensor2D>('int32');
   const crossEntropy = numberLoss(numberLogits, roundedCount);
   return crossEntropy.add(count.sub(number).square().mean());

@@ -21,7 +21,8 @@ export function reconstructionLoss(prediction: Tensor5D, images: Tensor5D, voxel
     throw new ShapeError(`reconstruction loss: the mask [${voxelMask.shape}] must be [${images.shape.slice(0, 4)},1]`);
   }
   const maskedDifference = prediction.sub(images).mul(voxelMask);
-  const error = distance === 'l2' ? maskedDifference.square() : maskedDifference.abs(); // a 0/1 mask is its own square
+  // A 0/1 mask is its own square.
+  const error = distance === 'l2' ? maskedDifference.square() : maskedDifference.abs();
   const maskedValues = voxelMask.sum().mul(channels).maximum(1);
   return error.sum().div(maskedValues);
 }

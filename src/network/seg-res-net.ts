@@ -201,7 +201,7 @@ function checkConfig(config: SegResNetConfig): void {
   requireMultiple('initFilters', initFilters, 'network.normGroups', normGroups);
   if (blocksUp.length !== blocksDown.length - 1) {
     throw new UsageError(
-      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ${blocksDown.length} of network.blocksDown`,
+      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ` + `${blocksDown.length} of network.blocksDown`,
       {
         field: 'network.blocksUp',
         found: blocksUp,

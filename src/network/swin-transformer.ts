@@ -122,7 +122,8 @@ function merged(name: string, x: Tensor5D, parameters: Parameters, merging: Merg
   const [batch, depth, height, width, channels] = x.shape;
   const half = [depth / 2, height / 2, width / 2] as const;
   const split = x.reshape([batch, half[0], 2, half[1], 2, half[2], 2, channels]);
-  const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]); // the eight in raster order
+  // The eight in raster order.
+  const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]);
   const order = OFFSETS[merging].map(([ix, iy, iz]) => 4 * Number(iz) + 2 * Number(iy) + Number(ix));
   const ordered = tf.concat<Tensor2D>(
     order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),

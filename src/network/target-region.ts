@@ -22,7 +22,8 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
   const size = mapAxes([depth, height, width], (n, axis) => n - before[axis] - after[axis]);
   if (size.some((n) => n < 1) || [...before, ...after].some((n) => n < 0)) {
     throw new ShapeError(
-      `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] leave nothing of [${fileShape(level.shape)}] (batch, x, y, z, channels), whose cells are ${stride} voxels`,
+      `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] leave nothing of ` +
+        `[${fileShape(level.shape)}] (batch, x, y, z, channels), whose cells are ${stride} voxels`,
     );
   }
   return tf.slice(level, [0, ...before, 0], [batch, ...size, channels]);
@@ -32,7 +33,8 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
 export function requireMultiples(margins: Margins | undefined, stride: number): void {
   if (!margins || [...margins.before, ...margins.after].every((voxels) => voxels >= 0 && voxels % stride === 0)) return;
   throw new ShapeError(
-    `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] (x, y, z) of the target region must be multiples of ${stride} voxels`,
+    `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] (x, y, z) of the ` +
+      `target region must be multiples of ${stride} voxels`,
   );
 }
 

@@ -209,7 +209,7 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
   if ([...before, ...after].every((voxels) => voxels === 0)) return level;
   if ([...before, ...after].some((voxels) => voxels < 0 || voxels % LATENT_STRIDE !== 0)) {
     throw new ShapeError(
-      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region must be multiples of ${LATENT_STRIDE} voxels`,
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region ` + `must be multiples of ${LATENT_STRIDE} voxels`,
     );
   }
   const [batch, depth, height, width, channels] = level.shape;
@@ -217,7 +217,8 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
   const size = mapAxes([depth, height, width], (n, axis) => n - begin[axis] - after[axis] / 2 ** k);
   if (size.some((n) => n < 1)) {
     throw new ShapeError(
-      `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, which is [${fileShape(level.shape)}] (batch, x, y, z, channels)`,
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, ` +
+        `which is [${fileShape(level.shape)}] (batch, x, y, z, channels)`,
     );
   }
   return tf.slice(level, [0, ...begin, 0], [batch, ...size, channels]);
@@ -227,7 +228,7 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
   const [, depth, height, width, channels] = images.shape;
   if (channels !== inChannels) {
     throw new ShapeError(
-      `unet takes ${inChannels} channels, but the input has ${channels}: [${fileShape(images.shape)}] (batch, x, y, z, channels)`,
+      `unet takes ${inChannels} channels, but the input has ${channels}: ` + `[${fileShape(images.shape)}] (batch, x, y, z, channels)`,
       {
         field: 'network.inChannels',
         found: channels,
@@ -236,9 +237,12 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
     );
   }
   if (Math.min(depth, height, width) < LATENT_STRIDE) {
-    throw new ShapeError(`unet needs at least ${LATENT_STRIDE} voxels a side, but the input is [${fileSize([depth, height, width])}] (x, y, z)`, {
-      found: fileSize([depth, height, width]),
-    });
+    throw new ShapeError(
+      `unet needs at least ${LATENT_STRIDE} voxels a side, but the input is ` + `[${fileSize([depth, height, width])}] (x, y, z)`,
+      {
+        found: fileSize([depth, height, width]),
+      },
+    );
   }
 }
 

@@ -151,7 +151,7 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
   const size = fileSize([depth, height, width]);
   if (size.join() !== expected.join()) {
     throw new ShapeError(
-      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set network.imageSize to the crop's size`,
+      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set ` + `network.imageSize to the crop's size`,
       {
         field: 'network.imageSize',
         found: size,

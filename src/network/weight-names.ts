@@ -32,7 +32,7 @@ function matchedNames(names: readonly string[], isKnown: (name: string) => boole
   for (const [name, target] of found) {
     const other = sources.get(target);
     if (other !== undefined) {
-      throw new DataError(`${file} holds both ${other} and ${name}, which are the same parameter ${target} of this network: keep one of them`, {
+      throw new DataError(`${file} holds both ${other} and ${name}, which are the same parameter ${target} of this ` + `network: keep one of them`, {
         file,
         field: name,
       });

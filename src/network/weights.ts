@@ -141,7 +141,7 @@ function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly P
   const order = axisOrderOf(metadata);
   if (typeof order === 'object') {
     throw new DataError(
-      `${file} says that its axes are "${order.unknown}", but this version knows "${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
+      `${file} says that its axes are "${order.unknown}", but this version knows ` + `"${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
       {
         file,
         field: 'axisOrder',
@@ -152,7 +152,9 @@ function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly P
   }
   if (order === 'zyx' && wanted.some(({ layout }) => layout === 'relativePositions')) {
     throw new DataError(
-      `${file} was written by hybridmim before 0.2, whose SwinUNETR took the axes of a scan in reverse; its attention cannot be converted exactly: train it again with this version, or use it with the version that wrote it`,
+      `${file} was written by hybridmim before 0.2, whose SwinUNETR took the axes of a scan in ` +
+        `reverse; its attention cannot be converted exactly: train it again with this version, or use ` +
+        `it with the version that wrote it`,
       { file, field: 'axisOrder', found: order, expected: AXIS_ORDER.axisOrder },
     );
   }
@@ -175,9 +177,11 @@ function strayError(file: string, strays: readonly string[]): DataError {
       ),
     ),
   ];
+  const more = strays.length > 1 ? ` and ${strays.length - 1} more` : '';
   return new DataError(
-    `${file} holds a parameter ${first}${strays.length > 1 ? ` and ${strays.length - 1} more` : ''}, which this network lacks: the file is for another ` +
-      `network or other settings; if they are heads that you do not need, "weights import" leaves them out with --let-go ${beginnings.join(' ')}`,
+    `${file} holds a parameter ${first}${more}, which this network lacks: the file is for another network ` +
+      `or other settings; if they are heads that you do not need, "weights import" leaves them out with ` +
+      `--let-go ${beginnings.join(' ')}`,
     { file, field: first, found: strays },
   );
 }
@@ -221,7 +225,8 @@ function loaded(array: NamedArray | undefined, { name, layout, shape }: Paramete
   const expected = toPyTorchShape(shape, layout);
   if (array.shape.join() !== expected.join()) {
     throw new DataError(
-      `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: set the network's settings and channels as the file was made with`,
+      `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: ` +
+        `set the network's settings and channels as the file was made with`,
       { file, field: name, found: array.shape, expected },
     );
   }

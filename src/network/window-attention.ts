@@ -91,7 +91,8 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
  */
 export function windowAttention(name: string, x: Tensor5D, parameters: Parameters, heads: number, windows: Windows): Tensor5D {
   const channels = x.shape[4];
-  const rows = permuteRows(x.reshape([-1, channels]), windows.sources, windows.places); // [B * windows * tokens, C]
+  // [B * windows * tokens, C]
+  const rows = permuteRows(x.reshape([-1, channels]), windows.sources, windows.places);
   const qkv = namedLinear(`${name}.qkv`, rows, parameters);
   const table = parameter(parameters, `${name}.relative_position_bias_table`, 2);
   const attended = attention(qkv, { heads, tokens: windows.tokens, parts: windows.parts }, positionBias(table, windows));
@@ -108,7 +109,8 @@ export function windowAttention(name: string, x: Tensor5D, parameters: Parameter
 function positionBias(table: Tensor2D, { window, side }: Windows): Tensor3D {
   const full = window.reduce((a, b) => a * b, 1);
   const index = relativePositions(window);
-  const counted = cellsOf(side).map((cell) => rasterIndex(cell, side)); // the place in MONAI's order of each token of ours
+  // The place in MONAI's order of each token of ours.
+  const counted = cellsOf(side).map((cell) => rasterIndex(cell, side));
   const tokens = counted.length;
   const taken = Int32Array.from({ length: tokens * tokens }, (_, pair) => {
     const [i, j] = [itemAt(counted, Math.floor(pair / tokens)), itemAt(counted, pair % tokens)];

@@ -107,7 +107,8 @@ function hybridMimLosses(
 ): LossTerms {
   const { weights } = config;
   const images = stepInput(inputs, 'images', 5);
-  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch)); // [B, D, H, W, 1]
+  // [B, D, H, W, 1]
+  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   const maskedImages = inPlace('mask', () => images.mul<Tensor5D>(tf.scalar(1).sub(mask)));
   const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, masked: mask });
   const latent = latentOf(levels);
@@ -118,7 +119,8 @@ function hybridMimLosses(
     const target = cropToRegion(reconstructionTarget(images, inputs), grid.margins);
     terms.reconstruction = reconstructionLoss(prediction, target, cropToRegion(mask, grid.margins), config.reconstruction);
   }
-  const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined; // [B * S, C]
+  // [B * S, C]
+  const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined;
   const locations = stepInput(inputs, 'locations', 3);
   const [batch, subVolumes, n] = locations.shape;
   const logits: Record<string, Tensor3D> = {}; // of the heads that some task needs
@@ -194,13 +196,14 @@ function checkContrast({ dropout }: Network, batch: number, { weights }: HybridM
   if (weights.contrast === 0) return;
   if (batch < 2) {
     throw new UsageError(
-      `train.batchSize is ${batch}, but the contrastive loss needs at least 2: a batch of 1 has no negatives; raise it or set method.weights.contrast to 0`,
+      `train.batchSize is ${batch}, but the contrastive loss needs at least 2: a batch of 1 has no ` +
+        `negatives; raise it or set method.weights.contrast to 0`,
       { field: 'train.batchSize', found: batch, expected: 2 },
     );
   }
   if (dropout === 0) {
     throw new UsageError(
-      'network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise it or set method.weights.contrast to 0',
+      `network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise ' + 'it or set method.weights.contrast to 0`,
       { field: 'network.dropout', found: 0 },
     );
   }
@@ -209,7 +212,8 @@ function checkContrast({ dropout }: Network, batch: number, { weights }: HybridM
 function checkLatent({ name, latentStride }: Network, { subVolume }: HybridMimConfig): void {
   if (subVolume % latentStride === 0 || latentStride % subVolume === 0) return;
   throw new UsageError(
-    `method.subVolume ${subVolume} is neither a multiple nor a part of ${latentStride} voxels, which one cell of the latent of ${name} spans: use ${2 * latentStride}`,
+    `method.subVolume ${subVolume} is neither a multiple nor a part of ${latentStride} voxels, ` +
+      `which one cell of the latent of ${name} spans: use ${2 * latentStride}`,
     { field: 'method.subVolume', found: subVolume },
   );
 }

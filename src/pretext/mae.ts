@@ -152,7 +152,8 @@ function visibleTokens(grid: PatchGrid, count: number, maskRatio: number): numbe
   const masked = maskedPatches(grid, maskRatio);
   if (masked > 0 && masked < count) return count - masked;
   throw new UsageError(
-    `method.maskRatio ${maskRatio} masks ${masked} of the ${count} tokens of a crop, but some must be masked and some visible: change it or enlarge data.cropSize`,
+    `method.maskRatio ${maskRatio} masks ${masked} of the ${count} tokens of a crop, but some ` +
+      `must be masked and some visible: change it or enlarge data.cropSize`,
     { field: 'method.maskRatio', found: maskRatio },
   );
 }

@@ -43,7 +43,7 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   requireDivides('method.region', region, 'method.subVolume', subVolume);
   for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.subVolume', subVolume);
   if (region > Math.min(...crop)) {
-    throw new UsageError(`method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at most ${Math.min(...crop)}`, {
+    throw new UsageError(`method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at ` + `most ${Math.min(...crop)}`, {
       field: 'method.region',
       found: region,
     });
@@ -54,7 +54,8 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   const uneven = after.find((voxels) => voxels % marginStride !== 0);
   if (uneven !== undefined) {
     throw new UsageError(
-      `method.region ${region} leaves ${uneven} voxels of the crop [${fileSize(crop)}] beyond it, but this network can leave out whole multiples of ${marginStride} only`,
+      `method.region ${region} leaves ${uneven} voxels of the crop [${fileSize(crop)}] beyond it, ` +
+        `but this network can leave out whole multiples of ${marginStride} only`,
       { field: 'method.region', found: region },
     );
   }
@@ -175,7 +176,8 @@ export function voxelMask(patchMask: Tensor4D, patch: number): Tensor5D {
   let [before, mask] = [batch, patchMask.reshape([batch, -1])];
   for (const n of patches) {
     const after = mask.size / (before * n);
-    mask = mask.reshape([before, n, 1, after]).tile([1, 1, patch, 1]); // each slice `patch` times along this axis
+    // Each slice `patch` times along this axis.
+    mask = mask.reshape([before, n, 1, after]).tile([1, 1, patch, 1]);
     before *= n * patch;
   }
   return mask.reshape([batch, ...patches.map((n) => n * patch), 1]);

@@ -71,7 +71,8 @@ function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters:
   const token = parameter(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
   const seen = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(token)));
   const latent = latentOf(network.encode(seen, parameters, { training, dropoutKey: 0 }));
-  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters); // [B * d * h * w, s^3 * C]
+  // [B * d * h * w, s^3 * C]
+  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters);
   return { seen, mask, prediction: inPlace('cells to voxels', () => cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels)) };
 }
 
@@ -79,7 +80,7 @@ function requireWholeCells({ name, latentStride }: Network, { crop }: PretextBat
   const side = crop.find((voxels) => voxels % latentStride !== 0);
   if (side === undefined) return;
   throw new UsageError(
-    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ${latentStride}: make it a multiple`,
+    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ` + `${latentStride}: make it a multiple`,
     {
       field: 'data.cropSize',
       found: side,
