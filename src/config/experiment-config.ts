@@ -29,7 +29,10 @@ const matrix = z.strictObject({
   modes: z.array(modeName).min(1).default(['generic']),
 });
 
-/** An experiment: one set of data, arms (listed, as a matrix, or both), seeds and shares of the labels; every combination is a run. */
+/**
+ * An experiment: one set of data, arms (listed, as a matrix, or both), seeds and shares of the labels; every
+ * combination is a run.
+ */
 export const experimentConfig = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9-]+$/),
@@ -52,7 +55,10 @@ export const experimentConfig = z
     methods: z.record(z.string(), part).default({}),
     arms: z.array(arm).default([]),
     matrix: matrix.optional(),
-    /** As `pretrain`'s and `finetune`'s, without `seed` and `data.prepared`, which the experiment gives. Without `finetune` it ends after pre-training. */
+    /**
+     * As `pretrain`'s and `finetune`'s, without `seed` and `data.prepared`, which the experiment gives.
+     * Without `finetune` it ends after pre-training.
+     */
     pretrain: part,
     finetune: part.nullable().default(null),
     /** The split that is evaluated and compared. */

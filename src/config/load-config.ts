@@ -12,7 +12,8 @@ import { configFile } from './shipped-configs.js';
  * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
  * @param file a YAML file, or the name of a configuration that the package ships, see `configFile`
  * @param overrides such as `train.steps=10`; values are YAML
- * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what was expected
+ * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what
+ *   was expected
  */
 export async function loadConfig<S extends z.ZodType>(schema: S, file: string, overrides: readonly string[] = []): Promise<z.infer<S>> {
   const content = { ...(await readExtended(await configFile(file))) };
@@ -69,7 +70,7 @@ function parsed(text: string, file: string): Record<string, unknown> {
     throw new UsageError(`${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`, { file }, { cause });
   }
   if (isRecord(content)) return content;
-  throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys and values is expected`, {
+  throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys ` + `and values is expected`, {
     file,
   });
 }
@@ -108,7 +109,10 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
   return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
 }
 
-/** The keys that the schema knows at a path; of a section with a form for each `name`, those of the form that the content names. */
+/**
+ * The keys that the schema knows at a path; of a section with a form for each `name`, those of the form that
+ * the content names.
+ */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[], content: unknown): string[] {
   let value = content;
   let node = formOf(unwrapped(schema), value);

@@ -20,9 +20,11 @@ const metadataFile = z.looseObject({
 const LOADING = ['LoadImaged', 'EnsureChannelFirstd', 'AddChanneld', 'EnsureTyped', 'ToTensord', 'CastToTyped'];
 
 /**
- * What a MONAI bundle's `configs/inference.json` and `configs/metadata.json` say of preparation, windows and classes, in the keys of a preset.
- * The bundle's own Python is never run: an expression (`$...`) where a value is needed is refused.
- * @throws DataError when a file is missing or damaged; UsageError naming the transform or value that has no counterpart here
+ * What a MONAI bundle's `configs/inference.json` and `configs/metadata.json` say of preparation, windows and
+ * classes, in the keys of a preset. The bundle's own Python is never run: an expression (`$...`) where a
+ * value is needed is refused.
+ * @throws DataError when a file is missing or damaged; UsageError naming the transform or value that has no
+ *   counterpart here
  */
 export async function readMonaiBundle(folder: string): Promise<Record<string, unknown>> {
   const file = join(folder, 'configs', 'inference.json');
@@ -42,7 +44,7 @@ export async function readMonaiBundle(folder: string): Promise<Record<string, un
 async function readJson(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(
-      `${file} cannot be read: a MONAI bundle has it; for other folders write a preset file (docs/predict.md)`,
+      `${file} cannot be read: a MONAI bundle has it; for other folders write a preset file ` + `(docs/predict.md)`,
       { file },
       { cause },
     );
@@ -72,7 +74,8 @@ function resolver(config: Readonly<Record<string, unknown>>, file: string): Valu
       const parsed = schema.safeParse(found);
       if (parsed.success) return parsed.data;
       throw new UsageError(
-        `${file}: ${field} is ${JSON.stringify(found) ?? 'missing'}, which cannot be taken without running the bundle's own code: write a preset file (docs/predict.md)`,
+        `${file}: ${field} is ${JSON.stringify(found) ?? 'missing'}, which cannot be taken without ` +
+          `running the bundle's own code: write a preset file (docs/predict.md)`,
         { file, field, found },
       );
     },
@@ -85,7 +88,7 @@ function preparation(steps: readonly Component[], values: Values, file: string):
     const name = step._target_.slice(step._target_.lastIndexOf('.') + 1);
     const read = <S extends z.ZodType>(key: string, schema: S) => values.read(step[key], schema, `${name}.${key}`);
     const refuse = (what: string): never => {
-      throw new UsageError(`${file}: the transform ${name} ${what} has no counterpart here: write a preset file (docs/predict.md)`, {
+      throw new UsageError(`${file}: the transform ${name} ${what} has no counterpart here: write a preset file ` + `(docs/predict.md)`, {
         file,
         field: name,
       });
@@ -111,7 +114,7 @@ function preparation(steps: readonly Component[], values: Values, file: string):
 
 function windows(inferer: Component, values: Values, file: string): Record<string, unknown> {
   if (!/(^|\.)SlidingWindowInferer$/.test(inferer._target_))
-    throw new UsageError(`${file}: the inferer ${inferer._target_} has no counterpart here: write a preset file (docs/predict.md)`, {
+    throw new UsageError(`${file}: the inferer ${inferer._target_} has no counterpart here: write a preset file ` + `(docs/predict.md)`, {
       file,
       field: 'inferer',
     });
@@ -128,7 +131,8 @@ function classes(metadata: z.infer<typeof metadataFile>, steps: readonly Compone
   const isSoftmax = (activation && values.read(activation.softmax ?? false, z.boolean(), 'Activationsd.softmax')) ?? false;
   if (!isSoftmax)
     throw new UsageError(
-      `${file}: the outputs are no softmax, and a bundle does not say which label values its regions stand for: write a preset file with "regions" (docs/predict.md)`,
+      `${file}: the outputs are no softmax, and a bundle does not say which label values its ` +
+        `regions stand for: write a preset file with "regions" (docs/predict.md)`,
       { file, field: 'postprocessing' },
     );
   const names = metadata.network_data_format?.outputs.pred.channel_def;

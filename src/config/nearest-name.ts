@@ -15,7 +15,8 @@ export function nearestNames(wanted: string, names: readonly string[]): string[]
 
 /** Levenshtein's distance: insertions, deletions and replacements. */
 function editDistance(a: string, b: string): number {
-  let row = Int32Array.from({ length: b.length + 1 }, (_, j) => j); // edits from a's beginning to each beginning of b
+  // Edits from a's beginning to each beginning of b.
+  let row = Int32Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = new Int32Array(row.length);
     next[0] = i;

@@ -10,8 +10,8 @@ const voxels = z.int().min(1);
 const labelValue = z.int().min(1).max(65_535);
 
 /**
- * How weights of another origin want their scans, and what their outputs mean: a JSON file that `predict --preset` names. Everything has the
- * value that changes nothing unless the file says otherwise.
+ * How weights of another origin want their scans, and what their outputs mean: a JSON file that
+ * `predict --preset` names. Everything has the value that changes nothing unless the file says otherwise.
  */
 export const presetSchema = z
   .strictObject({
@@ -24,9 +24,15 @@ export const presetSchema = z
     windowHu: z.tuple([z.number(), z.number()]).optional(),
     /** In the scan's own intensities; the box around voxels above it is kept. */
     foregroundThreshold: z.number().nullable().default(null),
-    /** Names by label value. Channel 0 is background, the channels after it are the values from the least to the greatest. */
+    /**
+     * Names by label value. Channel 0 is background, the channels after it are the values from the least to
+     * the greatest.
+     */
     classes: z.record(z.string().regex(/^[1-9][0-9]*$/, 'a label value'), z.string().min(1)).optional(),
-    /** Instead of classes, one sigmoid channel each: label values by name, from the largest region to the smallest. */
+    /**
+     * Instead of classes, one sigmoid channel each: label values by name, from the largest region to the
+     * smallest.
+     */
     regions: z.record(z.string().min(1), z.array(labelValue).min(1)).optional(),
     /** Sliding window, as `--set inference.` says it. */
     inference: z
@@ -41,7 +47,7 @@ export const presetSchema = z
   })
   .refine(({ intensity, windowHu }) => intensity !== 'ct-window' || windowHu !== undefined, {
     path: ['windowHu'],
-    message: 'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, such as [-175, 250]',
+    message: 'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, ' + 'such as [-175, 250]',
   })
   .refine(({ classes, regions }) => classes === undefined || regions === undefined, {
     path: ['regions'],
@@ -51,7 +57,8 @@ export type Preset = z.infer<typeof presetSchema>;
 
 /**
  * The preset that a JSON file, or the folder of a MONAI bundle, says.
- * @throws DataError when it cannot be read; UsageError naming the file and the key that is wrong, or what of a bundle has no counterpart here
+ * @throws DataError when it cannot be read; UsageError naming the file and the key that is wrong, or what
+ *   of a bundle has no counterpart here
  */
 export async function readPreset(path: string): Promise<Preset> {
   const found = await stat(path).catch((cause: unknown) => {

@@ -27,7 +27,8 @@ export async function loadTask(name: string): Promise<TaskConfig> {
   if (names.includes(name)) return loadConfig(taskConfig, join(folder, `${name}.yaml`));
   const nearest = nearestName(name, names);
   throw new UsageError(
-    `there is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ''} The tasks are ${names.join(', ')}; for any other give --classes 1=liver,2=tumour`,
+    `there is no task "${name}"${nearest ? `; did you mean "${nearest}"?` : ''} The tasks are ` +
+      `${names.join(', ')}; for any other give --classes 1=liver,2=tumour`,
     { field: '--task', found: name, expected: names },
   );
 }

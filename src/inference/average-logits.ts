@@ -5,8 +5,9 @@ import type { LabelScheme } from './label-scheme.js';
 export type OutputKind = LabelScheme['kind'];
 
 /**
- * The mean of several networks' probabilities, written over the first one's logits as the logits of that mean: the mean of equal logits is
- * themselves (of classes: less a number that all share), also after they are brought to another grid.
+ * The mean of several networks' probabilities, written over the first one's logits as the logits of that
+ * mean: the mean of equal logits is themselves (of classes: less a number that all share), also after they
+ * are brought to another grid.
  * @param members of each network its channels, equally long
  */
 export function averageLogits(kind: OutputKind, members: readonly (readonly Float32Array[])[]): void {
@@ -26,7 +27,7 @@ function averageClasses(members: readonly (readonly Float32Array[])[]): void {
     let member = 0;
     for (const logits of members) logSums[member++] = logSumOfChannels(logits, i);
     for (const { into, ofMembers } of channels) {
-      for (let m = 0; m < ofMembers.length; m++) values[m] = floatAt(ofMembers[m]!, i) - doubleAt(logSums, m); // by index: see above
+      for (let m = 0; m < ofMembers.length; m++) values[m] = floatAt(ofMembers[m]!, i) - doubleAt(logSums, m);
       into[i] = logMeanExponential(values);
     }
   }

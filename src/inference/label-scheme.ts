@@ -2,8 +2,9 @@ import { itemAt } from '../at.js';
 import { UsageError, WorkError } from '../errors.js';
 
 /**
- * What the output channels of a segmentation network mean. `classes`: softmax, channel 0 is background and channel i the label
- * values[i - 1][0]. `regions`: sigmoid, channel i is the union of values[i], and regions may overlap (BraTS).
+ * What the output channels of a segmentation network mean. `classes`: softmax, channel 0 is background and
+ * channel i the label values[i - 1][0]. `regions`: sigmoid, channel i is the union of values[i], and regions
+ * may overlap (BraTS).
  */
 export interface LabelScheme {
   readonly kind: 'classes' | 'regions';
@@ -15,7 +16,8 @@ export interface LabelScheme {
  * The scheme of a dataset's classes, or of regions over them.
  * @param classes names by label value
  * @param regions label values by region name, from the largest region to the smallest; absent: the classes
- * @throws UsageError when a region has a value that is no class, or no value that sets it apart from those within it
+ * @throws UsageError when a region has a value that is no class, or no value that sets it apart from those
+ *   within it
  */
 export function labelScheme(classes: Readonly<Record<string, string>>, regions?: Readonly<Record<string, readonly number[]>>): LabelScheme {
   const values = Object.keys(classes).map(Number);
@@ -33,9 +35,12 @@ export function labelScheme(classes: Readonly<Record<string, string>>, regions?:
   const scheme: LabelScheme = { kind: 'regions', names: Object.keys(regions), values: Object.values(regions) };
   scheme.names.forEach((name, i) => {
     if (ownValue(scheme, i) !== undefined) return;
-    throw new UsageError(`data.regions.${name} has no label value that the regions after it lack: order regions from the largest to the smallest`, {
-      field: `data.regions.${name}`,
-    });
+    throw new UsageError(
+      `data.regions.${name} has no label value that the regions after it lack: order regions from ` + `the largest to the smallest`,
+      {
+        field: `data.regions.${name}`,
+      },
+    );
   });
   return scheme;
 }
@@ -43,7 +48,10 @@ export function labelScheme(classes: Readonly<Record<string, string>>, regions?:
 /** Channels that a network needs for the scheme. */
 export const outputChannels = ({ kind, names }: LabelScheme): number => (kind === 'classes' ? names.length + 1 : names.length);
 
-/** Label value to write where `channel` decides: a class's value, or the value that sets a region apart from those after it. */
+/**
+ * Label value to write where `channel` decides: a class's value, or the value that sets a region apart from
+ * those after it.
+ */
 export function channelValue(scheme: LabelScheme, channel: number): number {
   if (scheme.kind === 'classes') return channel === 0 ? 0 : itemAt(itemAt(scheme.values, channel - 1), 0);
   const own = ownValue(scheme, channel);

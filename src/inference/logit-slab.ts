@@ -2,8 +2,9 @@ import { itemAt } from '../at.js';
 import { type Grid, type SlicesOfVolume, type Volume, voxelCount } from '../volume/index.js';
 
 /**
- * Finished slices of a volume's logits, of its own width and height. Every slab but the first begins with the last slice of the one before,
- * so that values between any two slices can be found. It is only valid until the next slab is asked for.
+ * Finished slices of a volume's logits, of its own width and height. Every slab but the first begins with the
+ * last slice of the one before, so that values between any two slices can be found. It is only valid until
+ * the next slab is asked for.
  */
 export type LogitSlab = SlicesOfVolume;
 

@@ -25,10 +25,11 @@ export interface CasePrediction {
 }
 
 /**
- * Segments a scan: prepared as the training cases were, windows over the whole volume, and back to the scan's own grid. Logits are held
- * slices by slices, unless they are asked for.
- * @throws DataError when the scan cannot be read, holds NaN or infinity, has channel files that do not share one grid, or other
- * channels than the network takes; WorkError when the network's output is not finite
+ * Segments a scan: prepared as the training cases were, windows over the whole volume, and back to the scan's
+ * own grid. Logits are held slices by slices, unless they are asked for.
+ * @throws DataError when the scan cannot be read, holds NaN or infinity, has channel files that do not
+ *   share one grid, or other channels than the network takes; WorkError when the network's output is not
+ *   finite
  */
 export async function predictCase(predictor: Predictor, options: PredictCaseOptions): Promise<CasePrediction> {
   const { images, scheme, watch } = options;

@@ -8,7 +8,10 @@ import { slidingWindowSlabs, type Watch, type WindowNetwork, type WindowSettings
 
 export interface PredictorOptions extends WindowSettings {
   readonly network: Network;
-  /** Each holds the network's parameters, of a training run its own; a training run's own state serves, with its present values. */
+  /**
+   * Each holds the network's parameters, of a training run its own; a training run's own state serves, with
+   * its present values.
+   */
   readonly states: readonly State[];
   /** What the network's logits are; matters where there are several states. */
   readonly kind: OutputKind;
@@ -25,7 +28,8 @@ export interface Predictor {
 
 /**
  * Compiles the network for windows over one state, or over several whose probabilities are averaged.
- * @throws UsageError when the network takes images of another size than the window's, ShapeError when the window does not fit it otherwise
+ * @throws UsageError when the network takes images of another size than the window's, ShapeError when the
+ *   window does not fit it otherwise
  */
 export function openPredictor({ network, states, precision, ...settings }: PredictorOptions): Predictor {
   requireImageSize(network, settings.window, 'inference.window');
@@ -81,7 +85,7 @@ export function imageSizeOf({ imageSize }: Network): Triple | undefined {
 export function requireImageSize(network: Network, size: Triple, field: 'inference.window' | 'data.cropSize'): void {
   const expected = imageSizeOf(network);
   if (expected === undefined || expected.join() === size.join()) return;
-  throw new UsageError(`${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: set ${field} to that`, {
+  throw new UsageError(`${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: ` + `set ${field} to that`, {
     field,
     found: size,
     expected,

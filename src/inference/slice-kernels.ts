@@ -4,10 +4,12 @@ import { entryOf } from '../at.js';
 /**
  * Kernels of sums of slices, as WebAssembly text. Addresses and steps are in bytes, all values float32.
  *
- * `add`: `rows` rows of `count` voxels, each of `channels` values times the voxel's weight, are added to sums. Voxels follow each other in the
- * sums; in the values they lie `step` apart, either way. `sumsRow` and `valuesRow` lead from row to row, weights follow each other throughout.
+ * `add`: `rows` rows of `count` voxels, each of `channels` values times the voxel's weight, are added to
+ * sums. Voxels follow each other in the sums; in the values they lie `step` apart, either way. `sumsRow` and
+ * `valuesRow` lead from row to row, weights follow each other throughout.
  *
- * `finish`: the `channels` sums of each of `count` voxels divided by its weight, each channel into a plane of its own, `plane` apart.
+ * `finish`: the `channels` sums of each of `count` voxels divided by its weight, each channel into a plane of
+ * its own, `plane` apart.
  */
 const text = `(module
   (import "slices" "memory" (memory 1))
@@ -15,7 +17,8 @@ const text = `(module
   (func (export "add")
     (param $sums i32) (param $sumsRow i32) (param $values i32) (param $valuesRow i32) (param $step i32)
     (param $weights i32) (param $rows i32) (param $count i32) (param $channels i32)
-    (local $into i32) (local $from i32) (local $left i32) (local $x i32) (local $voxel i32) (local $weight v128)
+    (local $into i32) (local $from i32) (local $left i32) (local $x i32) (local $voxel i32)
+    (local $weight v128)
     (loop $row
       (local.set $into (local.get $sums))
       (local.set $voxel (local.get $values))
@@ -28,7 +31,9 @@ const text = `(module
           (loop $four
             (br_if $fewer (i32.lt_u (local.get $left) (i32.const 4)))
             (v128.store (local.get $into)
-              (f32x4.add (v128.load (local.get $into)) (f32x4.mul (local.get $weight) (v128.load (local.get $from)))))
+              (f32x4.add
+                (v128.load (local.get $into))
+                (f32x4.mul (local.get $weight) (v128.load (local.get $from)))))
             (local.set $into (i32.add (local.get $into) (i32.const 16)))
             (local.set $from (i32.add (local.get $from) (i32.const 16)))
             (local.set $left (i32.sub (local.get $left) (i32.const 4)))
@@ -37,7 +42,9 @@ const text = `(module
           (loop $one
             (br_if $none (i32.eqz (local.get $left)))
             (f32.store (local.get $into)
-              (f32.add (f32.load (local.get $into)) (f32.mul (f32x4.extract_lane 0 (local.get $weight)) (f32.load (local.get $from)))))
+              (f32.add
+                (f32.load (local.get $into))
+                (f32.mul (f32x4.extract_lane 0 (local.get $weight)) (f32.load (local.get $from)))))
             (local.set $into (i32.add (local.get $into) (i32.const 4)))
             (local.set $from (i32.add (local.get $from) (i32.const 4)))
             (local.set $left (i32.sub (local.get $left) (i32.const 1)))
@@ -50,8 +57,10 @@ const text = `(module
       (br_if $row (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
 
   (func (export "finish")
-    (param $sums i32) (param $weights i32) (param $planes i32) (param $plane i32) (param $count i32) (param $channels i32)
-    (local $from i32) (local $into i32) (local $weight i32) (local $x i32) (local $left i32) (local $quotient v128)
+    (param $sums i32) (param $weights i32) (param $planes i32) (param $plane i32)
+    (param $count i32) (param $channels i32)
+    (local $from i32) (local $into i32) (local $weight i32) (local $x i32) (local $left i32)
+    (local $quotient v128)
     (local.set $left (local.get $channels))
     (block $none
       (loop $channel
@@ -63,11 +72,16 @@ const text = `(module
         (if (i32.ge_u (local.get $left) (i32.const 4))
           (then
             (loop $voxel
-              (local.set $quotient (f32x4.div (v128.load (local.get $from)) (v128.load32_splat (local.get $weight))))
+              (local.set $quotient
+                (f32x4.div (v128.load (local.get $from)) (v128.load32_splat (local.get $weight))))
               (v128.store32_lane 0 (local.get $into) (local.get $quotient))
               (v128.store32_lane 1 (i32.add (local.get $into) (local.get $plane)) (local.get $quotient))
-              (v128.store32_lane 2 (i32.add (local.get $into) (i32.shl (local.get $plane) (i32.const 1))) (local.get $quotient))
-              (v128.store32_lane 3 (i32.add (local.get $into) (i32.mul (local.get $plane) (i32.const 3))) (local.get $quotient))
+              (v128.store32_lane 2
+                (i32.add (local.get $into) (i32.shl (local.get $plane) (i32.const 1)))
+                (local.get $quotient))
+              (v128.store32_lane 3
+                (i32.add (local.get $into) (i32.mul (local.get $plane) (i32.const 3)))
+                (local.get $quotient))
               (local.set $from (i32.add (local.get $from) (i32.shl (local.get $channels) (i32.const 2))))
               (local.set $into (i32.add (local.get $into) (i32.const 4)))
               (local.set $weight (i32.add (local.get $weight) (i32.const 4)))
@@ -77,7 +91,8 @@ const text = `(module
             (local.set $left (i32.sub (local.get $left) (i32.const 4))))
           (else
             (loop $voxel
-              (f32.store (local.get $into) (f32.div (f32.load (local.get $from)) (f32.load (local.get $weight))))
+              (f32.store (local.get $into)
+                (f32.div (f32.load (local.get $from)) (f32.load (local.get $weight))))
               (local.set $from (i32.add (local.get $from) (i32.shl (local.get $channels) (i32.const 2))))
               (local.set $into (i32.add (local.get $into) (i32.const 4)))
               (local.set $weight (i32.add (local.get $weight) (i32.const 4)))

@@ -1,15 +1,18 @@
 import { itemAt } from '../at.js';
 import { type SliceKernels, sliceKernels } from './slice-kernels.js';
 
-// Every voxel of a volume is added to some eight times, for each class. JavaScript adds one number at a time, WebAssembly four, with the same
-// rounding: to float32 after each product and each sum.
+// Every voxel of a volume is added to some eight times, for each class. JavaScript adds one number at a time,
+// WebAssembly four, with the same rounding: to float32 after each product and each sum.
 
 /** Slices of float32 sums, [H, W, C] each, and what is added to them. */
 export interface SliceSums {
   clear(slice: number): void;
   /** Adds a window's plane of values times weights, its first voxel to [x, y] of the slice. */
   add(slice: number, at: readonly [number, number], plane: WeighedPlane): void;
-  /** Divides a slice's sums by weights, one a voxel, and puts each channel into its own plane, from element `at` on. */
+  /**
+   * Divides a slice's sums by weights, one a voxel, and puts each channel into its own plane, from element
+   * `at` on.
+   */
   finish(slice: number, weights: Float32Array, planes: readonly Float32Array[], at: number): void;
   /** A slice's sums where they lie. */
   values(slice: number): Float32Array;
@@ -21,7 +24,9 @@ export interface SliceSums {
 export interface WeighedPlane {
   /** The channels of a voxel together. */
   readonly values: Float32Array;
-  /** Where the values of the window's first voxel are, and the steps to the next one along x and y, in voxels. */
+  /**
+   * Where the values of the window's first voxel are, and the steps to the next one along x and y, in voxels.
+   */
   readonly first: number;
   readonly steps: readonly [number, number];
   /** Of the window's voxels, x fastest. */
@@ -35,7 +40,10 @@ export interface SliceSumsOptions {
   /** Voxels [x, y] of a window, none of them more than the slice's. */
   readonly window: readonly [number, number];
   readonly channels: number;
-  /** Of one memory, which holds one slice at least: WebAssembly's addresses have 32 bits, and steps between them a sign. */
+  /**
+   * Of one memory, which holds one slice at least: WebAssembly's addresses have 32 bits, and steps between
+   * them a sign.
+   */
   readonly mostBytes?: number;
 }
 
@@ -48,7 +56,10 @@ interface Kernels extends SliceKernels {
   readonly memory: WebAssembly.Memory;
 }
 
-/** Memories that were used before and are not in use, the smaller first. What is not taken by the next volume, as between trainings, is let go. */
+/**
+ * Memories that were used before and are not in use, the smaller first. What is not taken by the next volume,
+ * as between trainings, is let go.
+ */
 let spare: readonly Kernels[] = [];
 let forgetting: NodeJS.Timeout | undefined;
 const SPARE_MS = 10_000;

@@ -15,7 +15,10 @@ export interface WindowSettings {
   readonly windowBatch: number;
   /** `constant`: windows are not weighed; else by a Gaussian around each one's centre. */
   readonly blend?: 'gaussian' | 'constant' | undefined;
-  /** Every window is also predicted mirrored along all combinations of these axes, and the logits are averaged. */
+  /**
+   * Every window is also predicted mirrored along all combinations of these axes, and the logits are
+   * averaged.
+   */
   readonly mirror: MirrorAxes;
 }
 
@@ -30,21 +33,26 @@ export interface WindowOptions extends WindowSettings, Watch {
   readonly outChannels: number;
   /** What the logits are; matters where several networks are averaged. */
   readonly kind: OutputKind;
-  /** Channels of the whole volume, to give the logits in: slabs lie in them where nothing is padded, and one network predicts. */
+  /**
+   * Channels of the whole volume, to give the logits in: slabs lie in them where nothing is padded, and one
+   * network predicts.
+   */
   readonly into?: readonly Float32Array[] | undefined;
 }
 
 /**
- * Hands the logits of some windows, [B, D, H, W, C] in, [B, D, H, W, K] out for any B up to `windowBatch`, to `use`, in which alone they are
- * valid; resolves after that. `use` may begin the next run, and so must not be called before this returns.
+ * Hands the logits of some windows, [B, D, H, W, C] in, [B, D, H, W, K] out for any B up to `windowBatch`, to
+ * `use`, in which alone they are valid; resolves after that. `use` may begin the next run, and so must not be
+ * called before this returns.
  */
 export type WindowNetwork = (images: Float32Array, use: (logits: Float32Array) => void) => Promise<void>;
 
 /**
- * Logits of a whole volume from overlapping windows, weighed by a Gaussian around each window's centre; the last window of an axis is
- * shifted inside, small volumes are padded with zeros. Agrees with MONAI's `sliding_window_inference(mode="gaussian")`. Given slices by
- * slices, as soon as no later window reaches them: what is held is as deep as a window. The next windows go through the networks while the
- * last ones are added. Of several networks the mean of their probabilities is given, each from its own windows' logits.
+ * Logits of a whole volume from overlapping windows, weighed by a Gaussian around each window's centre; the
+ * last window of an axis is shifted inside, small volumes are padded with zeros. Agrees with MONAI's
+ * `sliding_window_inference(mode="gaussian")`. Given slices by slices, as soon as no later window reaches
+ * them: what is held is as deep as a window. The next windows go through the networks while the last ones are
+ * added. Of several networks the mean of their probabilities is given, each from its own windows' logits.
  */
 export async function* slidingWindowSlabs(
   volume: Volume,
@@ -53,7 +61,8 @@ export async function* slidingWindowSlabs(
 ): AsyncGenerator<LogitSlab, void, undefined> {
   const { window, overlap, windowBatch, blend, mirror, outChannels, kind, onWindow, signal } = options;
   const size = mapAxes(volume.size, (n, axis) => Math.max(n, window[axis]));
-  const padding = mapAxes(size, (n, axis) => Math.floor((n - volume.size[axis]) / 2)); // zeros before the volume
+  // Zeros before the volume.
+  const padding = mapAxes(size, (n, axis) => Math.floor((n - volume.size[axis]) / 2));
   const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
   const into = size.join() === volume.size.join() ? options.into : undefined;
@@ -73,7 +82,8 @@ export async function* slidingWindowSlabs(
   let done = 0;
   const running = new Map<number, Promise<void>>(); // runs that were begun, and not awaited yet
   let ended = false;
-  let waiting: { readonly run: Run; readonly logits: Float32Array } | undefined; // behind slices that were not taken yet
+  // Behind slices that were not taken yet.
+  let waiting: { readonly run: Run; readonly logits: Float32Array } | undefined;
 
   const start = (i: number): void => {
     const run = runs[i];
@@ -184,7 +194,8 @@ function imagesOf(volume: Volume, batch: readonly Pass[], window: Triple, paddin
 /** A volume's planar channels as [D, H, W, C], mirrored; its own values where that is how they lie. */
 function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): Float32Array {
   if (channels === 1 && !mirroring.includes(true) && data instanceof Float32Array) return data;
-  const values = data instanceof Float32Array ? data : Float32Array.from(data); // one kind of array, so that the loop is fast
+  // One kind of array, so that the loop is fast.
+  const values = data instanceof Float32Array ? data : Float32Array.from(data);
   const image = new Float32Array(data.length);
   const { first, steps } = mirroredSteps(size, mirroring);
   let from = 0;

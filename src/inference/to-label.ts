@@ -12,9 +12,9 @@ export interface LabelInProgress {
 }
 
 /**
- * The label volume that logits decide, on another grid: each channel is brought there linearly, then classes take the largest and regions
- * those above 0 (probability 1/2), the last of them winning. Beyond the logits' own grid everything is background. What is held of the
- * logits are slabs, never the whole.
+ * The label volume that logits decide, on another grid: each channel is brought there linearly, then classes
+ * take the largest and regions those above 0 (probability 1/2), the last of them winning. Beyond the logits'
+ * own grid everything is background. What is held of the logits are slabs, never the whole.
  * @param from the grid of the logits, the prepared one
  * @param grid the scan's own
  */

@@ -21,11 +21,16 @@ export interface WindowSumsOptions {
 
 /** Weighed sums of windows' logits, of as many slices as a window is deep. */
 export interface WindowSums {
-  /** Adds the logits of one network, [D, H, W, K] as they come out, for a window at `at` that was mirrored. */
+  /**
+   * Adds the logits of one network, [D, H, W, K] as they come out, for a window at `at` that was mirrored.
+   */
   add(network: number, logits: Float32Array, at: Triple, mirroring: Mirroring): void;
   /** Counts a window's weights, once for all networks. */
   count(at: Triple): void;
-  /** The slices before `end` that were not given yet, finished, a few at a time; windows at `end` and beyond may be added when all were taken. */
+  /**
+   * The slices before `end` that were not given yet, finished, a few at a time; windows at `end` and beyond
+   * may be added when all were taken.
+   */
   finish(end: number): Generator<LogitSlab, void, undefined>;
   /** Bytes held, whatever the volume's depth. */
   readonly bytes: number;
@@ -37,8 +42,9 @@ export interface WindowSums {
 const SLAB = 8;
 
 /**
- * Windows must be added in the order of their first slices, and slices finished before a window that begins behind them is added. Sums lie
- * as networks give logits, the channels of a voxel together: every voxel is added to some eight times, and brought to planes once.
+ * Windows must be added in the order of their first slices, and slices finished before a window that begins
+ * behind them is added. Sums lie as networks give logits, the channels of a voxel together: every voxel is
+ * added to some eight times, and brought to planes once.
  */
 export async function openWindowSums({ size, window, outChannels, importance, networks, kind, into }: WindowSumsOptions): Promise<WindowSums> {
   const [nx, ny, nz] = size;

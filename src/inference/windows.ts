@@ -20,8 +20,9 @@ function axisStarts(length: number, window: number, overlap: number): number[] {
 }
 
 /**
- * Weights of a window's voxels, x fastest: a Gaussian of sigma an eighth of the side around the centre (n - 1) / 2, and at least
- * 1e-3 (or the least of them, if that is more), so that no voxel is divided by next to nothing.
+ * Weights of a window's voxels, x fastest: a Gaussian of sigma an eighth of the side around the centre
+ * (n - 1) / 2, and at least 1e-3 (or the least of them, if that is more), so that no voxel is divided by next
+ * to nothing.
  */
 export function gaussianImportance(window: Triple): Float32Array {
   const [gx, gy, gz] = mapAxes(window, gaussian);
@@ -46,7 +47,10 @@ export function mirrorings(axes: MirrorAxes): Mirroring[] {
   return choices('z').flatMap((z) => choices('y').flatMap((y) => choices('x').map((x): Mirroring => [x, y, z])));
 }
 
-/** Where the voxels of a mirrored window lie: the first one's index, and the steps along x, y and z; one array element a voxel. */
+/**
+ * Where the voxels of a mirrored window lie: the first one's index, and the steps along x, y and z; one array
+ * element a voxel.
+ */
 export function mirroredSteps([nx, ny, nz]: Triple, [x, y, z]: Mirroring): { readonly first: number; readonly steps: Triple } {
   const first = (x ? nx - 1 : 0) + nx * ((y ? ny - 1 : 0) + ny * (z ? nz - 1 : 0));
   return { first, steps: [x ? -1 : 1, y ? -nx : nx, z ? -nx * ny : nx * ny] };

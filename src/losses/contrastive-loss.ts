@@ -6,8 +6,8 @@ import { sameShape } from './same-shape.js';
 const SELF = -1e9;
 
 /**
- * Contrastive loss (paper eq. 6; NT-Xent, Chen et al. 2020): of the 2B - 1 other features, each must find the one that came
- * from the same masked crop under another dropout.
+ * Contrastive loss (paper eq. 6; NT-Xent, Chen et al. 2020): of the 2B - 1 other features, each must find the
+ * one that came from the same masked crop under another dropout.
  * @param first       [B, F] projected latents of the first pass; brought to unit length here
  * @param second      [B, F] of the second pass
  * @param temperature above 0; the paper's 0.5

@@ -7,7 +7,8 @@ import { sameShape } from './same-shape.js';
 const SMOOTH = 1e-5;
 
 /**
- * Soft Dice loss (Milletari et al. 2016), background included: mean over items and classes of 1 - 2|PT| / (|P| + |T|).
+ * Soft Dice loss (Milletari et al. 2016), background included: mean over items and classes of
+ * 1 - 2|PT| / (|P| + |T|).
  * @param probabilities [B, D, H, W, C]
  * @param targets       [B, D, H, W, C] 0 or 1
  * @returns scalar in 0..1
@@ -30,7 +31,8 @@ export interface DiceCrossEntropy {
 }
 
 /**
- * Dice + cross-entropy for classes of which each voxel has one (organs); MONAI's `DiceCELoss(to_onehot_y, softmax)`.
+ * Dice + cross-entropy for classes of which each voxel has one (organs); MONAI's
+ * `DiceCELoss(to_onehot_y, softmax)`.
  * @param logits [B, D, H, W, C]
  * @param labels [B, D, H, W] int32 in 0..C-1, 0 is background
  * @throws ShapeError when the shapes do not fit
@@ -59,7 +61,8 @@ export interface DiceBinaryCrossEntropy {
 }
 
 /**
- * Dice + binary cross-entropy for regions that may overlap (BraTS); MONAI's `DiceLoss(sigmoid)` and the mean `BCEWithLogitsLoss`.
+ * Dice + binary cross-entropy for regions that may overlap (BraTS); MONAI's `DiceLoss(sigmoid)` and the mean
+ * `BCEWithLogitsLoss`.
  * @param logits  [B, D, H, W, C]
  * @param regions [B, D, H, W, C] 0 or 1
  * @throws ShapeError when the shapes differ

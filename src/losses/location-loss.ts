@@ -13,7 +13,10 @@ export function locationLoss(logits: Tensor3D, locations: Tensor3D): Scalar {
   return binaryCrossEntropy(logits, locations);
 }
 
-/** Mean binary cross-entropy with logits: -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x, finite for every x. */
+/**
+ * Mean binary cross-entropy with logits: -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x, finite for
+ * every x.
+ */
 export function binaryCrossEntropy(logits: Tensor, targets: Tensor): Scalar {
   return tf.softplus(logits).sub(logits.mul(targets)).mean();
 }

@@ -1,12 +1,14 @@
 import type { InOrder } from '../axes.js';
 
 /**
- * The one convention of axes. Everything outside the engine says [x, y, z], in the order of the axes of a NIfTI file: settings, messages,
- * weight files and exported models. MONAI, which reads a file as [x, y, z], means the same by its first, second and third axis.
+ * The one convention of axes. Everything outside the engine says [x, y, z], in the order of the axes of a
+ * NIfTI file: settings, messages, weight files and exported models. MONAI, which reads a file as [x, y, z],
+ * means the same by its first, second and third axis.
  *
- * The engine holds images as [B, D, H, W, C] with D = z, H = y and W = x, because a file has x fastest in memory: no voxel is moved on the way
- * in or out. So each weight with spatial axes is turned round where it enters or leaves a file (`weights.ts`), and each order of tokens that a
- * weight refers to is counted as MONAI counts it, x slowest (`rasterIndex`).
+ * The engine holds images as [B, D, H, W, C] with D = z, H = y and W = x, because a file has x fastest in
+ * memory: no voxel is moved on the way in or out. So each weight with spatial axes is turned round where it
+ * enters or leaves a file (`weights.ts`), and each order of tokens that a weight refers to is counted as
+ * MONAI counts it, x slowest (`rasterIndex`).
  */
 
 /** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor: [z, y, x]. */
@@ -15,7 +17,10 @@ export type SpatialSize = readonly [depth: number, height: number, width: number
 /** Voxels along the axes of a file, as users give and read them. */
 export type FileSize = readonly [x: number, y: number, z: number] & InOrder<'xyz'>;
 
-/** An axis of a `SpatialSize`: 0 for depth, 1 for height, 2 for width. What has one value an axis is indexed by it without a check. */
+/**
+ * An axis of a `SpatialSize`: 0 for depth, 1 for height, 2 for width. What has one value an axis is indexed
+ * by it without a check.
+ */
 export type SpatialAxis = 0 | 1 | 2;
 
 /** What `of` makes of the value of each axis, in the order of the axes; of [D, H, W] or of [x, y, z]. */
@@ -46,8 +51,9 @@ export const rasterIndex = ([d, h, w]: SpatialSize, [depth, height]: SpatialSize
 export const AXIS_ORDER = { axisOrder: 'xyz' } as const;
 
 /**
- * How the axes of a weights file lie. `zyx`: written by a version of this project before 0.2, which took MONAI's first axis for z; those files
- * name their producer and say nothing of axes. A file that says nothing at all is MONAI's, or that of another program that means the same.
+ * How the axes of a weights file lie. `zyx`: written by a version of this project before 0.2, which took
+ * MONAI's first axis for z; those files name their producer and say nothing of axes. A file that says nothing
+ * at all is MONAI's, or that of another program that means the same.
  */
 export function axisOrderOf(metadata: Readonly<Record<string, string>>): 'xyz' | 'zyx' | { readonly unknown: string } {
   const { axisOrder, producer } = metadata;

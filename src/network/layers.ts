@@ -20,7 +20,10 @@ const SPATIAL_AXES = [1, 2, 3] as const;
 /** Of the leaky ReLU below 0. */
 const SLOPE = 0.1;
 
-/** Whether the convolution of so many channels is computed again for its norm's gradient, in a hundredth of the step, rather than kept until then. */
+/**
+ * Whether the convolution of so many channels is computed again for its norm's gradient, in a hundredth of
+ * the step, rather than kept until then.
+ */
 export const isComputedAgain = (channels: number): boolean => channels <= 4;
 
 /** Dropout of a layer: rate and the key of its draws; rate 0 outside training. */
@@ -62,8 +65,9 @@ function itemOf(x: Tensor5D, item: number): Tensor5D {
 }
 
 /**
- * A bias that instance norm follows shifts a channel by a constant, which the norm subtracts again: output and gradient are those of
- * no bias. It is kept as a parameter for interchange with MONAI, gets a gradient of exactly 0, and costs no pass over the features.
+ * A bias that instance norm follows shifts a channel by a constant, which the norm subtracts again: output
+ * and gradient are those of no bias. It is kept as a parameter for interchange with MONAI, gets a gradient of
+ * exactly 0, and costs no pass over the features.
  */
 function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
   // What tfjs gives the function are `x` and `bias` themselves.
@@ -89,7 +93,10 @@ export function doublingDeconvolution(name: string, x: Tensor5D, parameters: Par
   return inPlace('upsample', () => convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2).add(parameter(parameters, `${name}.bias`, 1)));
 }
 
-/** `x` with its last plane repeated on each axis where `like` is one longer, as MONAI's `UpCat` pads after an odd pooling. */
+/**
+ * `x` with its last plane repeated on each axis where `like` is one longer, as MONAI's `UpCat` pads after an
+ * odd pooling.
+ */
 export function repeatLastPlane(x: Tensor5D, like: Tensor5D): Tensor5D {
   return SPATIAL_AXES.reduce((padded, axis) => {
     const length = padded.shape[axis];

@@ -10,20 +10,31 @@ export type Parameters = Readonly<Record<string, Tensor>>;
 export interface Pass {
   /** Dropout is active only while training. */
   readonly training: boolean;
-  /** Two passes of one step with the same key drop the same elements; with different keys, independent ones. 0..2^12. */
+  /**
+   * Two passes of one step with the same key drop the same elements; with different keys, independent ones.
+   * 0..2^12.
+   */
   readonly dropoutKey: number;
-  /** [B, D, H, W, 1] 1 where the input is masked; a network of tokens then zeroes every token that lies wholly in it. */
+  /**
+   * [B, D, H, W, 1] 1 where the input is masked; a network of tokens then zeroes every token that lies wholly
+   * in it.
+   */
   readonly masked?: Tensor5D;
 }
 
-/** An array that MONAI's state dict holds beside the parameters: nothing learns it, but `load_state_dict(strict=True)` asks for it. */
+/**
+ * An array that MONAI's state dict holds beside the parameters: nothing learns it, but
+ * `load_state_dict(strict=True)` asks for it.
+ */
 export interface Constant {
   readonly name: string;
   readonly dtype: 'F32' | 'I64';
   readonly shape: readonly number[];
   /** Why it is no parameter, for reports. */
   readonly why: string;
-  /** Its values; of an I64, whole numbers. A file whose values differ is of other settings, unless `ignored`. */
+  /**
+   * Its values; of an I64, whole numbers. A file whose values differ is of other settings, unless `ignored`.
+   */
   values(): Float32Array;
   /** Whether nothing here depends on its values. */
   readonly ignored: boolean;
@@ -75,7 +86,10 @@ export interface Network {
   readonly encoder: readonly string[];
   /** Weights whose inputs are the channels of the image. */
   readonly firstLayers: readonly string[];
-  /** Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step needs. */
+  /**
+   * Bytes that a training pass of a batch keeps of the encoder for its gradients: the least that a step
+   * needs.
+   */
   encoderBytes(batch: number, size: SpatialSize): number;
   /** Absent where a convolution or an attention window needs the neighbours of a token. */
   readonly tokens?: TokenEncoder;

@@ -4,8 +4,8 @@ import { randomStream } from '../random/streams.js';
 import type { SpatialSize } from './axis-order.js';
 
 /**
- * Where a parameter's axes lie, here and in PyTorch. `positions` has a row for each cell of a grid. `vector` and `relativePositions`, the table of
- * an attention window, are the same in both.
+ * Where a parameter's axes lie, here and in PyTorch. `positions` has a row for each cell of a grid. `vector`
+ * and `relativePositions`, the table of an attention window, are the same in both.
  */
 export type ParameterLayout =
   | 'convolution'
@@ -15,26 +15,38 @@ export type ParameterLayout =
   | 'relativePositions'
   | { readonly positions: SpatialSize };
 
-/** How a parameter starts: uniform in [-bound, bound), normal of a standard deviation, or one value everywhere. */
+/**
+ * How a parameter starts: uniform in [-bound, bound), normal of a standard deviation, or one value
+ * everywhere.
+ */
 export type Initialiser = { readonly uniform: number } | { readonly normal: number } | { readonly constant: number };
 
 /** One parameter: its name in PyTorch's state dict, its shape in the engine's layout, its start. */
 export interface ParameterSpec {
   readonly name: string;
   readonly layout: ParameterLayout;
-  /** convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n]; positions [1, D * H * W, n]; relativePositions: as in PyTorch. */
+  /**
+   * convolution [k, k, k, in, out]; transposedConvolution [k, k, k, out, in]; linear [in, out]; vector [n];
+   * positions [1, D * H * W, n]; relativePositions: as in PyTorch.
+   */
   readonly shape: readonly number[];
   readonly init: Initialiser;
 }
 
-/** Weight and bias (unless it has none) of a convolution of side `k`, initialised as PyTorch's `Conv3d`: uniform, bound 1 / sqrt(fan in). */
+/**
+ * Weight and bias (unless it has none) of a convolution of side `k`, initialised as PyTorch's `Conv3d`:
+ * uniform, bound 1 / sqrt(fan in).
+ */
 export function convolution(name: string, k: number, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(inputs * k ** 3) };
   const weight: ParameterSpec = { name: `${name}.weight`, layout: 'convolution', shape: [k, k, k, inputs, outputs], init };
   return hasBias ? [weight, { name: `${name}.bias`, layout: 'vector', shape: [outputs], init }] : [weight];
 }
 
-/** Weight and bias (unless it has none) of a transposed convolution. PyTorch's `ConvTranspose3d` takes its *outputs* for the fan in. */
+/**
+ * Weight and bias (unless it has none) of a transposed convolution. PyTorch's `ConvTranspose3d` takes its
+ * *outputs* for the fan in.
+ */
 export function transposedConvolution(name: string, k: number, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(outputs * k ** 3) };
   const weight: ParameterSpec = { name: `${name}.weight`, layout: 'transposedConvolution', shape: [k, k, k, outputs, inputs], init };

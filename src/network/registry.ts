@@ -18,7 +18,10 @@ interface Registered<S extends z.ZodObject> {
   readonly encoderShapes?: (arrays: NamedArrays, file: string) => Partial<NetworkConfig<S>>;
 }
 
-/** A registered network whose settings are checked once more where they come in, so that one table can hold networks of any settings. */
+/**
+ * A registered network whose settings are checked once more where they come in, so that one table can hold
+ * networks of any settings.
+ */
 function registered<S extends z.ZodObject>({ settings: schema, make, shapes, encoderShapes }: Registered<S>) {
   return {
     settings: schema,
@@ -68,8 +71,8 @@ export function makeNetwork(settings: NetworkSettings, channels: Channels): Netw
 }
 
 /**
- * Channels of the named network whose parameters a file holds, in PyTorch's names (or those of published variants) and axis order, and those of
- * its settings that the shapes tell.
+ * Channels of the named network whose parameters a file holds, in PyTorch's names (or those of published
+ * variants) and axis order, and those of its settings that the shapes tell.
  * @throws DataError when the parameters are another network's
  */
 export function networkShapes(name: NetworkName, arrays: NamedArrays, file: string): Channels & Readonly<Record<string, unknown>> {

@@ -12,7 +12,7 @@ export function requireImages(network: string, images: Tensor5D, channels: numbe
   const [, depth, height, width, found] = images.shape;
   if (found !== channels) {
     throw new ShapeError(
-      `${network} takes ${channels} channels, but the input has ${found}: [${fileShape(images.shape)}] (batch, x, y, z, channels)`,
+      `${network} takes ${channels} channels, but the input has ${found}: ` + `[${fileShape(images.shape)}] (batch, x, y, z, channels)`,
       {
         field: 'network.inChannels',
         found,
@@ -24,7 +24,7 @@ export function requireImages(network: string, images: Tensor5D, channels: numbe
   if (size.every((n) => n >= stride && n % stride === 0)) return;
   const nearest = size.map((n) => Math.max(1, Math.round(n / stride)) * stride);
   throw new ShapeError(
-    `${network} needs sides that are multiples of ${stride} voxels, but the input is [${size}] (x, y, z); the nearest is [${nearest}]`,
+    `${network} needs sides that are multiples of ${stride} voxels, but the input is [${size}] ` + `(x, y, z); the nearest is [${nearest}]`,
     {
       found: size,
       expected: nearest,

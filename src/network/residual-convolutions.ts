@@ -15,8 +15,9 @@ export function residualConvolutionsParameters(name: string, inputs: number, out
 }
 
 /**
- * Two 3x3x3 convolutions with instance norm (without weights) and leaky ReLU, and a way around them, with a 1x1x1 convolution and norm of
- * its own where the channels change: MONAI's `UnetResBlock`, of which UNETR and SwinUNETR are built.
+ * Two 3x3x3 convolutions with instance norm (without weights) and leaky ReLU, and a way around them, with a
+ * 1x1x1 convolution and norm of its own where the channels change: MONAI's `UnetResBlock`, of which UNETR and
+ * SwinUNETR are built.
  * @param x [B, D, H, W, in]
  * @param training false sums large norms exactly, see `instanceNorm`
  * @returns [B, D, H, W, out]
@@ -36,8 +37,9 @@ export function residualConvolutions(name: string, x: Tensor5D, parameters: Para
 }
 
 /**
- * Instance norm of a 1x1x1 convolution of one image of one channel: each of its channels is a multiple of the image, and so has that multiple of
- * its mean and of its deviation. One pass over the outputs instead of four.
+ * Instance norm of a 1x1x1 convolution of one image of one channel: each of its channels is a multiple of the
+ * image, and so has that multiple of its mean and of its deviation. One pass over the outputs instead of
+ * four.
  * @param x      [1, D, H, W, 1]
  * @param weight [1, 1, 1, 1, out]
  */
@@ -56,7 +58,8 @@ export function doublingBlockParameters(name: string, inputs: number, outputs: n
 }
 
 /**
- * Transposed convolution of stride 2, the skip's features joined after it, residual convolutions: MONAI's `UnetrUpBlock`.
+ * Transposed convolution of stride 2, the skip's features joined after it, residual convolutions: MONAI's
+ * `UnetrUpBlock`.
  * @param x    [B, D, H, W, in]
  * @param skip [B, 2D, 2H, 2W, out], or smaller where `crop` makes the up-sampled features so
  * @param crop what to leave out of the up-sampled features

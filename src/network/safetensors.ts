@@ -23,7 +23,8 @@ const decoders: Readonly<Record<string, { bytes: number; decode(view: DataView, 
   F64: { bytes: 8, decode: (view, at) => view.getFloat64(at, true) },
   F16: { bytes: 2, decode: (view, at) => halfToNumber(view.getUint16(at, true)) },
   BF16: { bytes: 2, decode: (view, at) => bfloat16ToNumber(view.getUint16(at, true)) },
-  I64: { bytes: 8, decode: (view, at) => Number(view.getBigInt64(at, true)) }, // PyTorch's indices and counters
+  // PyTorch's indices and counters.
+  I64: { bytes: 8, decode: (view, at) => Number(view.getBigInt64(at, true)) },
 };
 
 /** An array of a file to write; its values are asked for when it is its turn. */
@@ -41,13 +42,19 @@ export interface WeightsContent {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as given. */
+/**
+ * Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as
+ * given.
+ */
 export async function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const entries = Object.entries(arrays).map(([name, { shape, data }]) => ({ name, shape, values: () => data }));
   await writeArrays(file, entries, metadata);
 }
 
-/** As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is renamed when it is complete. */
+/**
+ * As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is
+ * renamed when it is complete.
+ */
 export async function writeArrays(file: string, arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const partial = `${file}.${randomUUID()}.partial`;
   const handle = await open(partial, 'w');
@@ -76,14 +83,16 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
   });
   const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
   const unpadded = Buffer.from(json, 'utf8');
-  const header = Buffer.concat([unpadded, Buffer.alloc(-unpadded.length & 7, ' ')]); // the format's own padding, so that the data is aligned
+  // The format's own padding, so that the data is aligned.
+  const header = Buffer.concat([unpadded, Buffer.alloc(-unpadded.length & 7, ' ')]);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
   return Buffer.concat([length, header]);
 }
 
 /**
- * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked before it is used.
+ * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked
+ * before it is used.
  * @throws DataError naming the file and what is wrong with it
  */
 export async function readSafetensors(file: string): Promise<WeightsContent> {
@@ -123,7 +132,8 @@ export async function readSafetensors(file: string): Promise<WeightsContent> {
 }
 
 function decoded(bytes: Buffer, { bytes: width, decode }: (typeof decoders)[string], isFloat32: boolean): Float32Array {
-  if (isFloat32) return new Float32Array(Uint8Array.from(bytes).buffer); // a copy, so that it is aligned and the file's bytes can go
+  // A copy, so that it is aligned and the file's bytes can go.
+  if (isFloat32) return new Float32Array(Uint8Array.from(bytes).buffer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Float32Array.from({ length: bytes.length / width }, (_, i) => decode(view, i * width));
 }

@@ -39,7 +39,10 @@ export const segResNetSettings = z.strictObject({
 
 export type SegResNetConfig = NetworkConfig<typeof segResNetSettings>;
 
-/** SegResNet (Myronenko 2018, without its variational branch) in the layout of MONAI 1.6.1's `SegResNet`, as a network of this project. */
+/**
+ * SegResNet (Myronenko 2018, without its variational branch) in the layout of MONAI 1.6.1's `SegResNet`, as a
+ * network of this project.
+ */
 export function segResNet(config: SegResNetConfig): Network {
   checkConfig(config);
   const { inChannels, outChannels, initFilters, blocksDown } = config;
@@ -82,7 +85,10 @@ function segResNetParameters({ inChannels, outChannels, initFilters, blocksDown,
   ];
 }
 
-/** Channels and settings that the shapes of a weights file tell, in PyTorch's names and axis order. Throws DataError for another network's file. */
+/**
+ * Channels and settings that the shapes of a weights file tell, in PyTorch's names and axis order. Throws
+ * DataError for another network's file.
+ */
 export function segResNetShapes(
   arrays: NamedArrays,
   file: string,
@@ -115,8 +121,9 @@ function encode(images: Tensor5D, parameters: Parameters, config: SegResNetConfi
 }
 
 /**
- * From the coarsest level up: 1x1x1 convolution, trilinear up-sampling, the level's features added, residual blocks; then group norm, ReLU
- * and a 1x1x1 convolution. With margins only the target region is computed, in the way of the UNet.
+ * From the coarsest level up: 1x1x1 convolution, trilinear up-sampling, the level's features added, residual
+ * blocks; then group norm, ReLU and a 1x1x1 convolution. With margins only the target region is computed, in
+ * the way of the UNet.
  */
 function decode(
   levels: readonly Tensor5D[],
@@ -138,7 +145,10 @@ function decode(
   return inPlace('conv_final', () => pointConvolution('conv_final.2.conv', normedRelu('conv_final.0', top, parameters, normGroups), parameters));
 }
 
-/** Levels of the decoder from coarse to fine: index among them, blocks, and the level of the encoder whose features are added. */
+/**
+ * Levels of the decoder from coarse to fine: index among them, blocks, and the level of the encoder whose
+ * features are added.
+ */
 const upLevels = (blocksUp: readonly number[]) => blocksUp.map((count, index) => ({ index, count, level: blocksUp.length - 1 - index }));
 
 function residualBlockParameters(name: string, channels: number): ParameterSpec[] {
@@ -169,7 +179,9 @@ function normedRelu(name: string, x: Tensor5D, parameters: Parameters, groups: n
   return relu(groupNorm(x, scale, shift, groups));
 }
 
-/** Float32 bytes of the encoder's features that gradients need: two norms' inputs and two activations a block. */
+/**
+ * Float32 bytes of the encoder's features that gradients need: two norms' inputs and two activations a block.
+ */
 function encoderBytes({ initFilters, blocksDown }: SegResNetConfig, batch: number, size: SpatialSize): number {
   const values = blocksDown.map(
     (count, level) => 4 * count * initFilters * 2 ** level * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1),
@@ -189,7 +201,7 @@ function checkConfig(config: SegResNetConfig): void {
   requireMultiple('initFilters', initFilters, 'network.normGroups', normGroups);
   if (blocksUp.length !== blocksDown.length - 1) {
     throw new UsageError(
-      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ${blocksDown.length} of network.blocksDown`,
+      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ` + `${blocksDown.length} of network.blocksDown`,
       {
         field: 'network.blocksUp',
         found: blocksUp,

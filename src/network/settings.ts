@@ -16,5 +16,8 @@ export interface Channels {
   readonly outChannels: number;
 }
 
-/** A network's settings as its maker takes them: those of its schema, without the name that chose it, and the channels. */
+/**
+ * A network's settings as its maker takes them: those of its schema, without the name that chose it, and the
+ * channels.
+ */
 export type NetworkConfig<S extends z.ZodObject> = Readonly<Omit<z.output<S>, 'name'>> & Channels;

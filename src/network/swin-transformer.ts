@@ -54,7 +54,8 @@ export function swinTransformerConstants(name: string, config: SwinTransformerCo
 }
 
 /**
- * Swin transformer (Liu et al. 2021) over cubes of 2 voxels, in the three-dimensional form of Tang et al. 2022.
+ * Swin transformer (Liu et al. 2021) over cubes of 2 voxels, in the three-dimensional form of Tang et al.
+ * 2022.
  * @param images [B, D, H, W, inChannels], sides multiples of 32
  * @returns the tokens after the embedding and after each of the four stages, layer-normed without weights:
  *   stage k [B, D / 2^(k + 1), ..., featureSize * 2^k]
@@ -100,7 +101,10 @@ function swinBlock(
   return y.add(transformed.reshape(y.shape));
 }
 
-/** Which eight tokens are merged, by the name of MONAI's `downsample`; before 1.5 its `merging` took two of them twice and two never. */
+/**
+ * Which eight tokens are merged, by the name of MONAI's `downsample`; before 1.5 its `merging` took two of
+ * them twice and two never.
+ */
 export type Merging = 'merging' | 'merging-before-1.5' | 'mergingv2';
 
 /** Offsets along x, y and z of the eight tokens that are merged, in their order. */
@@ -110,12 +114,16 @@ const OFFSETS: Readonly<Record<Merging, readonly string[]>> = {
   mergingv2: ['000', '001', '010', '011', '100', '101', '110', '111'],
 };
 
-/** Each 2x2x2 tokens side by side, normed and reduced to twice the width: [B, D, H, W, C] to [B, D/2, H/2, W/2, 2C]. */
+/**
+ * Each 2x2x2 tokens side by side, normed and reduced to twice the width: [B, D, H, W, C] to
+ * [B, D/2, H/2, W/2, 2C].
+ */
 function merged(name: string, x: Tensor5D, parameters: Parameters, merging: Merging): Tensor5D {
   const [batch, depth, height, width, channels] = x.shape;
   const half = [depth / 2, height / 2, width / 2] as const;
   const split = x.reshape([batch, half[0], 2, half[1], 2, half[2], 2, channels]);
-  const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]); // the eight in raster order
+  // The eight in raster order.
+  const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]);
   const order = OFFSETS[merging].map(([ix, iy, iz]) => 4 * Number(iz) + 2 * Number(iy) + Number(ix));
   const ordered = tf.concat<Tensor2D>(
     order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),

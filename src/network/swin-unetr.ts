@@ -27,7 +27,10 @@ export const swinUnetrSettings = z.strictObject({
   window: sizeOfFile.default([7, 7, 7]),
   /** 2: MONAI's `use_v2`, residual convolutions at the head of each stage. */
   version: z.union([z.literal(1), z.literal(2)]).default(1),
-  /** Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its releases before 1.5. */
+  /**
+   * Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its
+   * releases before 1.5.
+   */
   merging: z.enum(['merging', 'merging-before-1.5', 'mergingv2']).default('merging'),
   /** Share of elements dropped in the transformer while training. */
   dropout: dropoutRate.default(0),
@@ -38,7 +41,10 @@ export type SwinUnetrConfig = NetworkConfig<typeof swinUnetrSettings>;
 /** One token of the deepest stage spans 32 voxels. */
 const LATENT_STRIDE = 32;
 
-/** The target region may lie on any cell of the second deepest level, from which on everything is cropped to it. */
+/**
+ * The target region may lie on any cell of the second deepest level, from which on everything is cropped to
+ * it.
+ */
 const MARGIN_STRIDE = 16;
 
 /** Encoders of the skips and of the latent: of which level, and its width in feature sizes. */
@@ -49,7 +55,10 @@ const encoders = [
   { name: 'encoder4', width: 4 },
 ] as const;
 
-/** SwinUNETR (Hatamizadeh et al. 2022; version 2: He et al. 2023) in the layout of MONAI 1.6.1's `SwinUNETR`, as a network of this project. */
+/**
+ * SwinUNETR (Hatamizadeh et al. 2022; version 2: He et al. 2023) in the layout of MONAI 1.6.1's `SwinUNETR`,
+ * as a network of this project.
+ */
 export function swinUnetr(config: SwinUnetrConfig): Network {
   checkConfig(config);
   const { inChannels, outChannels, featureSize } = config;
@@ -73,7 +82,9 @@ export function swinUnetr(config: SwinUnetrConfig): Network {
   };
 }
 
-/** Parameters in the order of MONAI's state dict; 62,187,296 at feature size 48 with 1 channel in and 14 out. */
+/**
+ * Parameters in the order of MONAI's state dict; 62,187,296 at feature size 48 with 1 channel in and 14 out.
+ */
 function swinUnetrParameters(config: SwinUnetrConfig): ParameterSpec[] {
   const { inChannels, outChannels, featureSize } = config;
   return [
@@ -88,7 +99,10 @@ function swinUnetrParameters(config: SwinUnetrConfig): ParameterSpec[] {
   ];
 }
 
-/** Channels and settings that the shapes of a weights file tell; the window only where it is a cube. Throws DataError for another network's file. */
+/**
+ * Channels and settings that the shapes of a weights file tell; the window only where it is a cube. Throws
+ * DataError for another network's file.
+ */
 export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrConfig> & Pick<SwinUnetrConfig, 'inChannels' | 'outChannels'> {
   return {
     inChannels: lengthOf(arrays, 'swinViT.patch_embed.proj.weight', 1, 'swin-unetr', file),
@@ -116,7 +130,10 @@ export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<Sw
 /** A value of each of the four stages, which count from 1. */
 const ofEachStage = (of: (stage: number) => number): [number, number, number, number] => [of(1), of(2), of(3), of(4)];
 
-/** The images, then the tokens of every stage from fine to coarse: levels of stride 1, 2, 4, 8, 16 and 32; the last is the latent. */
+/**
+ * The images, then the tokens of every stage from fine to coarse: levels of stride 1, 2, 4, 8, 16 and 32; the
+ * last is the latent.
+ */
 function encode(images: Tensor5D, parameters: Parameters, config: SwinUnetrConfig, pass: Pass): Tensor5D[] {
   requireImages('swin-unetr', images, config.inChannels, LATENT_STRIDE);
   return [images, ...swinTransformer('swinViT', images, parameters, transformerOf(config), pass)];
@@ -125,8 +142,9 @@ function encode(images: Tensor5D, parameters: Parameters, config: SwinUnetrConfi
 /**
  * The decoder: residual convolutions of every level (of the fourth as it is), joined from coarse to fine.
  *
- * With margins only the target region is computed: every level is cropped as far as whole cells of it allow before anything else, and
- * what is left over once it is up-sampled. With margins of 16 voxels the latent, whose cells span 32, stays whole, and all else is cropped.
+ * With margins only the target region is computed: every level is cropped as far as whole cells of it allow
+ * before anything else, and what is left over once it is up-sampled. With margins of 16 voxels the latent,
+ * whose cells span 32, stays whole, and all else is cropped.
  */
 function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
   requireMultiples(margins, MARGIN_STRIDE);
@@ -145,7 +163,10 @@ function transformerOf({ window, ...config }: SwinUnetrConfig): SwinTransformerC
   return { ...config, window: spatialSize(window) };
 }
 
-/** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block, and four of version 2's convolutions. */
+/**
+ * Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block, and four of
+ * version 2's convolutions.
+ */
 function encoderBytes({ featureSize, depths, version }: SwinUnetrConfig, batch: number, size: SpatialSize): number {
   const values = depths.map(
     (depth, k) =>

@@ -6,10 +6,11 @@ import type { Margins } from './network.js';
 const sides = ['before', 'after'] as const;
 
 /**
- * A level of the decoder cropped towards the target region as far as whole cells of it allow: from the margins to whole multiples of
- * `stride`, less what a coarser level before it was cropped by already.
+ * A level of the decoder cropped towards the target region as far as whole cells of it allow: from the
+ * margins to whole multiples of `stride`, less what a coarser level before it was cropped by already.
  * @param level  [B, D, H, W, C], one cell of which spans `stride` voxels
- * @param already stride of the coarser level that `level` was computed from, cropped by this function before; absent: nothing was cropped
+ * @param already stride of the coarser level that `level` was computed from, cropped by this function
+ *   before; absent: nothing was cropped
  * @throws ShapeError when a margin is negative or no multiple of the finest stride, or when nothing is left
  */
 export function cropTowards(level: Tensor5D, stride: number, margins: Margins | undefined, already?: number): Tensor5D {
@@ -21,7 +22,8 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
   const size = mapAxes([depth, height, width], (n, axis) => n - before[axis] - after[axis]);
   if (size.some((n) => n < 1) || [...before, ...after].some((n) => n < 0)) {
     throw new ShapeError(
-      `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] leave nothing of [${fileShape(level.shape)}] (batch, x, y, z, channels), whose cells are ${stride} voxels`,
+      `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] leave nothing of ` +
+        `[${fileShape(level.shape)}] (batch, x, y, z, channels), whose cells are ${stride} voxels`,
     );
   }
   return tf.slice(level, [0, ...before, 0], [batch, ...size, channels]);
@@ -31,7 +33,8 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
 export function requireMultiples(margins: Margins | undefined, stride: number): void {
   if (!margins || [...margins.before, ...margins.after].every((voxels) => voxels >= 0 && voxels % stride === 0)) return;
   throw new ShapeError(
-    `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] (x, y, z) of the target region must be multiples of ${stride} voxels`,
+    `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] (x, y, z) of the ` +
+      `target region must be multiples of ${stride} voxels`,
   );
 }
 

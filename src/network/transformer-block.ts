@@ -23,7 +23,10 @@ export interface BlockOptions {
   readonly index: number;
 }
 
-/** Pre-norm block of a transformer (Dosovitskiy et al. 2020): attention, then a perceptron, each added to its input. [B * tokens, C] to the same. */
+/**
+ * Pre-norm block of a transformer (Dosovitskiy et al. 2020): attention, then a perceptron, each added to its
+ * input. [B * tokens, C] to the same.
+ */
 export function transformerBlock(
   name: string,
   x: Tensor2D,

@@ -61,7 +61,8 @@ export function unet(config: UNetConfig): Network {
 }
 
 /**
- * Parameters in the order of MONAI's state dict; 5,749,410 at features 32,32,64,128,256,32 with 1 channel in and 2 out.
+ * Parameters in the order of MONAI's state dict; 5,749,410 at features 32,32,64,128,256,32 with 1 channel in
+ * and 2 out.
  * @throws UsageError for a width, channel count or dropout rate that makes no network
  */
 export function unetParameters(config: UNetConfig): ParameterSpec[] {
@@ -79,7 +80,8 @@ export function unetParameters(config: UNetConfig): ParameterSpec[] {
 }
 
 /**
- * Channels and widths of a UNet whose parameters a file holds, in PyTorch's names and axis order: convolutions are [out, in, D, H, W].
+ * Channels and widths of a UNet whose parameters a file holds, in PyTorch's names and axis order:
+ * convolutions are [out, in, D, H, W].
  * @throws DataError naming the file and the parameter that is missing
  */
 export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 'dropout'> {
@@ -121,7 +123,10 @@ export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNe
   return [first, ...coarser];
 }
 
-/** Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, if it is kept, and that after norm and activation. */
+/**
+ * Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, if it is
+ * kept, and that after norm and activation.
+ */
 export function unetEncoderBytes({ inChannels, features }: Pick<UNetConfig, 'inChannels' | 'features'>, batch: number, size: SpatialSize): number {
   const valuesOf = (channels: number, level: number) => channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1);
   const values = features.slice(0, 5).map(valuesOf);
@@ -137,9 +142,10 @@ export interface UNetDecodeOptions extends Pass {
 /**
  * The decoder: transposed convolution, concatenation [skip, up], two convolutions a level, then `final_conv`.
  *
- * With a margin only the target region is computed (paper 3.2): the latent is cropped by margin / 16 and level k by margin / 2^k
- * before anything else runs. Convolutions then see zeros beyond the region's border, and instance norm the region's own
- * statistics, so that the result is close to, but not, the crop of a full decode.
+ * With a margin only the target region is computed (paper 3.2): the latent is cropped by margin / 16 and
+ * level k by margin / 2^k before anything else runs. Convolutions then see zeros beyond the region's border,
+ * and instance norm the region's own statistics, so that the result is close to, but not, the crop of a full
+ * decode.
  * @param levels what `unetEncode` returned
  * @returns logits [B, D', H', W', outChannels], D' = D less the margins
  * @throws ShapeError when a margin is no multiple of 16 or leaves nothing
@@ -203,7 +209,7 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
   if ([...before, ...after].every((voxels) => voxels === 0)) return level;
   if ([...before, ...after].some((voxels) => voxels < 0 || voxels % LATENT_STRIDE !== 0)) {
     throw new ShapeError(
-      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region must be multiples of ${LATENT_STRIDE} voxels`,
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region ` + `must be multiples of ${LATENT_STRIDE} voxels`,
     );
   }
   const [batch, depth, height, width, channels] = level.shape;
@@ -211,7 +217,8 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
   const size = mapAxes([depth, height, width], (n, axis) => n - begin[axis] - after[axis] / 2 ** k);
   if (size.some((n) => n < 1)) {
     throw new ShapeError(
-      `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, which is [${fileShape(level.shape)}] (batch, x, y, z, channels)`,
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, ` +
+        `which is [${fileShape(level.shape)}] (batch, x, y, z, channels)`,
     );
   }
   return tf.slice(level, [0, ...begin, 0], [batch, ...size, channels]);
@@ -221,7 +228,7 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
   const [, depth, height, width, channels] = images.shape;
   if (channels !== inChannels) {
     throw new ShapeError(
-      `unet takes ${inChannels} channels, but the input has ${channels}: [${fileShape(images.shape)}] (batch, x, y, z, channels)`,
+      `unet takes ${inChannels} channels, but the input has ${channels}: ` + `[${fileShape(images.shape)}] (batch, x, y, z, channels)`,
       {
         field: 'network.inChannels',
         found: channels,
@@ -230,9 +237,12 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
     );
   }
   if (Math.min(depth, height, width) < LATENT_STRIDE) {
-    throw new ShapeError(`unet needs at least ${LATENT_STRIDE} voxels a side, but the input is [${fileSize([depth, height, width])}] (x, y, z)`, {
-      found: fileSize([depth, height, width]),
-    });
+    throw new ShapeError(
+      `unet needs at least ${LATENT_STRIDE} voxels a side, but the input is ` + `[${fileSize([depth, height, width])}] (x, y, z)`,
+      {
+        found: fileSize([depth, height, width]),
+      },
+    );
   }
 }
 

@@ -40,7 +40,9 @@ export const unetrSettings = z.strictObject({
 
 export type UnetrConfig = NetworkConfig<typeof unetrSettings>;
 
-/** Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10. */
+/**
+ * Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10.
+ */
 const TAKEN = [3, 6, 9] as const;
 
 /** Encoders of those states, with how many further doublings each has, and its width in feature sizes. */
@@ -75,7 +77,10 @@ export function unetr(config: UnetrConfig): Network {
   };
 }
 
-/** Parameters in the order of MONAI's state dict; 92,784,046 at its defaults with 1 channel in and 14 out, which are MONAI's less the unused norms. */
+/**
+ * Parameters in the order of MONAI's state dict; 92,784,046 at its defaults with 1 channel in and 14 out,
+ * which are MONAI's less the unused norms.
+ */
 function unetrParameters(config: UnetrConfig): ParameterSpec[] {
   const { inChannels, outChannels, featureSize, hiddenSize } = config;
   return [
@@ -94,7 +99,10 @@ function unetrParameters(config: UnetrConfig): ParameterSpec[] {
   ];
 }
 
-/** Channels and settings that the shapes of a weights file tell; the image size only where it is a cube. Throws DataError for another network's file. */
+/**
+ * Channels and settings that the shapes of a weights file tell; the image size only where it is a cube.
+ * Throws DataError for another network's file.
+ */
 export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> & Pick<UnetrConfig, 'inChannels' | 'outChannels'> {
   const of = (axis: number, name: string) => lengthOf(arrays, name, axis, 'unetr', file);
   return {
@@ -118,7 +126,10 @@ export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<U
   };
 }
 
-/** The images, hidden states after blocks 4, 7 and 10, and the normed last state, which is the latent; states are [B, D/16, H/16, W/16, hiddenSize]. */
+/**
+ * The images, hidden states after blocks 4, 7 and 10, and the normed last state, which is the latent; states
+ * are [B, D/16, H/16, W/16, hiddenSize].
+ */
 function encode(images: Tensor5D, parameters: Parameters, config: UnetrConfig, pass: Pass): Tensor5D[] {
   requireSize(images, config);
   return [images, ...visionTransformer('vit', images, parameters, transformerOf(config), pass, TAKEN)];
@@ -137,7 +148,7 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
   const size = fileSize([depth, height, width]);
   if (size.join() !== expected.join()) {
     throw new ShapeError(
-      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set network.imageSize to the crop's size`,
+      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set ` + `network.imageSize to the crop's size`,
       {
         field: 'network.imageSize',
         found: size,
@@ -147,7 +158,10 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
   }
 }
 
-/** Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target region is computed. */
+/**
+ * Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target
+ * region is computed.
+ */
 function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
   requireMultiples(margins, TOKEN_SIDE);
   const [images, states] = [itemAt(levels, 0), levels.slice(1)];

@@ -55,7 +55,8 @@ export function visionTransformerConstants(name: string, { hiddenSize }: VisionT
 /**
  * Vision transformer (Dosovitskiy et al. 2020) over cubes of 16 voxels.
  * @param images [B, D, H, W, C], D = 16 grid[0]
- * @returns the hidden states asked for (0: after the first block), and last the normed output: each [B, grid..., hiddenSize]
+ * @returns the hidden states asked for (0: after the first block), and last the normed output: each
+ *   [B, grid..., hiddenSize]
  */
 export function visionTransformer(
   name: string,
@@ -72,7 +73,8 @@ export function visionTransformer(
 }
 
 /**
- * The same transformer over some of the tokens alone, each with the position embedding of its own place: no other token is computed with.
+ * The same transformer over some of the tokens alone, each with the position embedding of its own place: no
+ * other token is computed with.
  * @returns the normed output of the tokens that are kept, item by item: [B * kept.perItem, hiddenSize]
  */
 export function visionTransformerOfSome(

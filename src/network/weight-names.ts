@@ -15,9 +15,10 @@ const BACKBONE_NAMES = /^(encoder|swinViT|swin_vit|vit)\./;
 export const isNeverComputed = (name: string): boolean => /(^|\.)(norm_)?cross_attn\./.test(name);
 
 /**
- * The names of a weights file as the network has them. Published weights differ in prefixes (`module.`, `backbone.`, `encoder.`, `swin_vit.`,
- * or none where the network has `swinViT.`), in the names of a perceptron's layers (`mlp.fc1` for `mlp.linear1`), and in a stage that is nested
- * once more (`layers1.0.0.` for `layers1.0.`).
+ * The names of a weights file as the network has them. Published weights differ in prefixes (`module.`,
+ * `backbone.`, `encoder.`, `swin_vit.`, or none where the network has `swinViT.`), in the names of a
+ * perceptron's layers (`mlp.fc1` for `mlp.linear1`), and in a stage that is nested once more (`layers1.0.0.`
+ * for `layers1.0.`).
  * @returns the network's name by the file's; a name that fits nothing is its own
  * @throws DataError when two names of the file fit one of the network
  */
@@ -31,7 +32,7 @@ function matchedNames(names: readonly string[], isKnown: (name: string) => boole
   for (const [name, target] of found) {
     const other = sources.get(target);
     if (other !== undefined) {
-      throw new DataError(`${file} holds both ${other} and ${name}, which are the same parameter ${target} of this network: keep one of them`, {
+      throw new DataError(`${file} holds both ${other} and ${name}, which are the same parameter ${target} of this ` + `network: keep one of them`, {
         file,
         field: name,
       });
@@ -51,8 +52,8 @@ function candidates(name: string): string[] {
 }
 
 /**
- * A file's arrays under the network's names, as far as they have its pattern: numbers of blocks and stages may be any, so that settings can be
- * read off them afterwards.
+ * A file's arrays under the network's names, as far as they have its pattern: numbers of blocks and stages
+ * may be any, so that settings can be read off them afterwards.
  * @param pattern names of the network at any settings
  * @throws DataError when two names of the file fit one of the network
  */

@@ -10,7 +10,8 @@ import { isNeverComputed, knownNames } from './weight-names.js';
 /**
  * Writes parameters as `.safetensors` under PyTorch's names and in its axis order, so that
  * `model.load_state_dict(safetensors.torch.load_file(file))` takes them as they are.
- * @param constants what MONAI's state dict has beside them; without it, it takes the file with `strict=False` only
+ * @param constants what MONAI's state dict has beside them; without it, it takes the file with
+ *   `strict=False` only
  */
 export async function writeWeights(
   file: string,
@@ -39,27 +40,44 @@ export interface LoadReport {
 }
 
 export interface LoadOptions {
-  /** Parameters whose names begin so are left out of the file and stay fresh: a last layer that is replaced. */
+  /**
+   * Parameters whose names begin so are left out of the file and stay fresh: a last layer that is replaced.
+   */
   readonly replace?: string;
-  /** Parameters that a file may lack all together, which then stay fresh: the decoder, where a method teaches the encoder alone. */
+  /**
+   * Parameters that a file may lack all together, which then stay fresh: the decoder, where a method teaches
+   * the encoder alone.
+   */
   readonly optional?: (name: string) => boolean;
-  /** Names in the file that may be there without a place in the network, by their beginning: pre-training heads. */
+  /**
+   * Names in the file that may be there without a place in the network, by their beginning: pre-training
+   * heads.
+   */
   readonly ignore?: string;
-  /** What MONAI's state dict has beside the parameters: a file may hold it, and must then hold these values. */
+  /**
+   * What MONAI's state dict has beside the parameters: a file may hold it, and must then hold these values.
+   */
   readonly constants?: readonly Constant[];
-  /** Only parameters whose names begin so are loaded, all others of the network stay fresh: an encoder by itself. */
+  /**
+   * Only parameters whose names begin so are loaded, all others of the network stay fresh: an encoder by
+   * itself.
+   */
   readonly only?: readonly string[];
-  /** Beginnings of names, as the file has them, that are let go: heads of another method, or parts that this network lacks. */
+  /**
+   * Beginnings of names, as the file has them, that are let go: heads of another method, or parts that this
+   * network lacks.
+   */
   readonly letGo?: readonly string[];
   /** Weights that are fitted to another number of image channels than the file has. */
   readonly firstLayers?: readonly string[];
 }
 
 /**
- * Reads the parameters of `specs` from a `.safetensors` file with PyTorch's names (or those of published variants, see `knownNames`) and axis
- * order into the engine's.
+ * Reads the parameters of `specs` from a `.safetensors` file with PyTorch's names (or those of published
+ * variants, see `knownNames`) and axis order into the engine's.
  * @returns what was loaded, and how; a parameter that stays fresh is absent
- * @throws DataError when the file is damaged, lacks a parameter, has one of another shape, or has one that the network lacks
+ * @throws DataError when the file is damaged, lacks a parameter, has one of another shape, or has one that
+ *   the network lacks
  */
 export async function readWeights(
   file: string,
@@ -115,14 +133,15 @@ export function takeWeights(
 }
 
 /**
- * How the spatial axes of a file lie. Convolutions and positions of an earlier version are turned round; a SwinUNETR of it cannot be: where a
- * window shrinks to its features, which tokens share a bias depends on the order in which they are counted.
+ * How the spatial axes of a file lie. Convolutions and positions of an earlier version are turned round; a
+ * SwinUNETR of it cannot be: where a window shrinks to its features, which tokens share a bias depends on the
+ * order in which they are counted.
  */
 function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly ParameterSpec[], file: string): FileAxes {
   const order = axisOrderOf(metadata);
   if (typeof order === 'object') {
     throw new DataError(
-      `${file} says that its axes are "${order.unknown}", but this version knows "${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
+      `${file} says that its axes are "${order.unknown}", but this version knows ` + `"${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
       {
         file,
         field: 'axisOrder',
@@ -133,14 +152,19 @@ function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly P
   }
   if (order === 'zyx' && wanted.some(({ layout }) => layout === 'relativePositions')) {
     throw new DataError(
-      `${file} was written by hybridmim before 0.2, whose SwinUNETR took the axes of a scan in reverse; its attention cannot be converted exactly: train it again with this version, or use it with the version that wrote it`,
+      `${file} was written by hybridmim before 0.2, whose SwinUNETR took the axes of a scan in ` +
+        `reverse; its attention cannot be converted exactly: train it again with this version, or use ` +
+        `it with the version that wrote it`,
       { file, field: 'axisOrder', found: order, expected: AXIS_ORDER.axisOrder },
     );
   }
   return order;
 }
 
-/** What a file gives and the network does not take is refused, all of it by name or by the beginning that it shares. */
+/**
+ * What a file gives and the network does not take is refused, all of it by name or by the beginning that it
+ * shares.
+ */
 function strayError(file: string, strays: readonly string[]): DataError {
   const first = itemAt(strays, 0);
   const beginnings = [
@@ -153,9 +177,11 @@ function strayError(file: string, strays: readonly string[]): DataError {
       ),
     ),
   ];
+  const more = strays.length > 1 ? ` and ${strays.length - 1} more` : '';
   return new DataError(
-    `${file} holds a parameter ${first}${strays.length > 1 ? ` and ${strays.length - 1} more` : ''}, which this network lacks: the file is for another ` +
-      `network or other settings; if they are heads that you do not need, "weights import" leaves them out with --let-go ${beginnings.join(' ')}`,
+    `${file} holds a parameter ${first}${more}, which this network lacks: the file is for another network ` +
+      `or other settings; if they are heads that you do not need, "weights import" leaves them out with ` +
+      `--let-go ${beginnings.join(' ')}`,
     { file, field: first, found: strays },
   );
 }
@@ -170,8 +196,9 @@ function checkConstant({ name, shape, values, ignored }: Constant, array: NamedA
 }
 
 /**
- * The weights of a first layer, [out, channels, ...] in PyTorch's order, for another number of image channels: the file's channels over and
- * over, scaled so that as many equal channels give what the file's gave (1 to 4: each a quarter).
+ * The weights of a first layer, [out, channels, ...] in PyTorch's order, for another number of image
+ * channels: the file's channels over and over, scaled so that as many equal channels give what the file's
+ * gave (1 to 4: each a quarter).
  * @returns undefined where the channels are the network's already, or the shape differs in more than them
  */
 function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): { array: NamedArray; from: number; to: number } | undefined {
@@ -198,7 +225,8 @@ function loaded(array: NamedArray | undefined, { name, layout, shape }: Paramete
   const expected = toPyTorchShape(shape, layout);
   if (array.shape.join() !== expected.join()) {
     throw new DataError(
-      `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: set the network's settings and channels as the file was made with`,
+      `${file}: parameter ${name} has shape [${array.shape}], but the network's is [${expected}]: ` +
+        `set the network's settings and channels as the file was made with`,
       { file, field: name, found: array.shape, expected },
     );
   }
@@ -231,8 +259,9 @@ function fromPyTorch(data: Float32Array, shape: readonly number[], layout: Param
 type FileAxes = 'xyz' | 'zyx';
 
 /**
- * Which axis of our array each axis of a file's is. `split` is our shape, in which rows of positions lie on their grid.
- * Convolutions are [z, y, x, in, out] here and [out, in, x, y, z] there, transposed ones [z, y, x, out, in] and [in, out, x, y, z].
+ * Which axis of our array each axis of a file's is. `split` is our shape, in which rows of positions lie on
+ * their grid. Convolutions are [z, y, x, in, out] here and [out, in, x, y, z] there, transposed ones
+ * [z, y, x, out, in] and [in, out, x, y, z].
  */
 function axesThere(
   shape: readonly number[],

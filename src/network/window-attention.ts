@@ -28,7 +28,9 @@ export function windowAttentionConstant(name: string, window: SpatialSize): Cons
   };
 }
 
-/** How the windows of one stage lie, for one size of features: shared by all its blocks with the same shift. */
+/**
+ * How the windows of one stage lie, for one size of features: shared by all its blocks with the same shift.
+ */
 export interface Windows {
   /** As set, before it shrinks: the bias table is for this one. */
   readonly window: SpatialSize;
@@ -45,8 +47,9 @@ export interface Windows {
 }
 
 /**
- * Windows over features of a size. A window that is not smaller than the features shrinks to them and is not shifted on that axis; features
- * that are no whole number of windows are continued by zeros; a shift rolls them towards the low side by half a window.
+ * Windows over features of a size. A window that is not smaller than the features shrinks to them and is not
+ * shifted on that axis; features that are no whole number of windows are continued by zeros; a shift rolls
+ * them towards the low side by half a window.
  */
 export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize, isShifted: boolean): Windows {
   const axes = mapAxes(size, (length, axis) => {
@@ -88,20 +91,26 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
  */
 export function windowAttention(name: string, x: Tensor5D, parameters: Parameters, heads: number, windows: Windows): Tensor5D {
   const channels = x.shape[4];
-  const rows = permuteRows(x.reshape([-1, channels]), windows.sources, windows.places); // [B * windows * tokens, C]
+  // [B * windows * tokens, C]
+  const rows = permuteRows(x.reshape([-1, channels]), windows.sources, windows.places);
   const qkv = namedLinear(`${name}.qkv`, rows, parameters);
   const table = parameter(parameters, `${name}.relative_position_bias_table`, 2);
   const attended = attention(qkv, { heads, tokens: windows.tokens, parts: windows.parts }, positionBias(table, windows));
-  // A linear layer treats each row by itself, so it comes after the rows are back, where those beyond the features are gone.
+  // A linear layer treats each row by itself, so it comes after the rows are back, where those beyond the
+  // features are gone.
   const back = permuteRows(attended, windows.places, windows.sources);
   return namedLinear(`${name}.proj`, back, parameters).reshape(x.shape);
 }
 
-/** The bias of each pair of tokens: [heads, tokens, tokens]. A window that shrank takes the first tokens of the full one's index, as MONAI does. */
+/**
+ * The bias of each pair of tokens: [heads, tokens, tokens]. A window that shrank takes the first tokens of
+ * the full one's index, as MONAI does.
+ */
 function positionBias(table: Tensor2D, { window, side }: Windows): Tensor3D {
   const full = window.reduce((a, b) => a * b, 1);
   const index = relativePositions(window);
-  const counted = cellsOf(side).map((cell) => rasterIndex(cell, side)); // the place in MONAI's order of each token of ours
+  // The place in MONAI's order of each token of ours.
+  const counted = cellsOf(side).map((cell) => rasterIndex(cell, side));
   const tokens = counted.length;
   const taken = Int32Array.from({ length: tokens * tokens }, (_, pair) => {
     const [i, j] = [itemAt(counted, Math.floor(pair / tokens)), itemAt(counted, pair % tokens)];
@@ -111,8 +120,8 @@ function positionBias(table: Tensor2D, { window, side }: Windows): Tensor3D {
 }
 
 /**
- * MONAI's row of the table for each pair of a window's tokens, by how far they are apart on each axis, both counted as MONAI counts them:
- * [tokens * tokens].
+ * MONAI's row of the table for each pair of a window's tokens, by how far they are apart on each axis, both
+ * counted as MONAI counts them: [tokens * tokens].
  */
 function relativePositions(window: SpatialSize): Int32Array {
   const steps = mapAxes(window, (side) => 2 * side - 1);

@@ -4,8 +4,9 @@ import { latentOf, type Network, type Parameters, STILL, type StepInputs, stepIn
 import type { PretextBatch, PretextMethod } from './method.js';
 
 /**
- * The auto-encoder of TransVW's visual words (Haghighi et al. 2021): the network restores the whole image from its latent alone. Its skip
- * connections carry zeros, for with them the image would pass by the latent, whose mean is the feature of a patient.
+ * The auto-encoder of TransVW's visual words (Haghighi et al. 2021): the network restores the whole image
+ * from its latent alone. Its skip connections carry zeros, for with them the image would pass by the latent,
+ * whose mean is the feature of a patient.
  */
 export function autoEncoder(network: Network, batch: PretextBatch): PretextMethod {
   return {

@@ -11,7 +11,9 @@ type Cells = readonly [batch: number, d: number, h: number, w: number, ...furthe
  * @returns [B, d * s, h * s, w * s, C]
  */
 export function cellsToVoxels(cells: Tensor2D, [batch, d, h, w]: Cells, s: number, channels: number): Tensor5D {
-  const rows = cells.reshape([batch * d * h, w, s * s, s * channels]).transpose([0, 2, 1, 3]); // [B d h, (sz sy), w, (sx C)]
-  const planes = rows.reshape([batch * d, h, s, s * w * s * channels]).transpose([0, 2, 1, 3]); // [B d, sz, h, (sy W C)]
+  // [B d h, (sz sy), w, (sx C)]
+  const rows = cells.reshape([batch * d * h, w, s * s, s * channels]).transpose([0, 2, 1, 3]);
+  // [B d, sz, h, (sy W C)]
+  const planes = rows.reshape([batch * d, h, s, s * w * s * channels]).transpose([0, 2, 1, 3]);
   return planes.reshape([batch, d * s, h * s, w * s, channels]);
 }

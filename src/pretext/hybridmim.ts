@@ -59,9 +59,10 @@ const FIRST_PASS = 0;
 const SECOND_PASS = 1;
 
 /**
- * HybridMIM (paper section 3): two-level masking, partial reconstruction, number, location and consistency of masked
- * patches per sub-volume, and contrast between two dropout views of one masked crop.
- * @throws UsageError when sizes do not divide, or contrast is asked of a batch or network that has none to offer
+ * HybridMIM (paper section 3): two-level masking, partial reconstruction, number, location and consistency of
+ * masked patches per sub-volume, and contrast between two dropout views of one masked crop.
+ * @throws UsageError when sizes do not divide, or contrast is asked of a batch or network that has none to
+ *   offer
  */
 export function hybridMim(network: Network, batch: PretextBatch, config: HybridMimConfig): PretextMethod {
   const grid = patchGrid(batch.crop, config, network.marginStride);
@@ -85,7 +86,9 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
   };
 }
 
-/** The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim]. */
+/**
+ * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim].
+ */
 export function hybridMimHeads(latentChannels: number, n: number, { weights, contrastDim }: HybridMimConfig): ParameterSpec[] {
   return [
     ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, latentChannels, n + 1) : []),
@@ -104,7 +107,8 @@ function hybridMimLosses(
 ): LossTerms {
   const { weights } = config;
   const images = stepInput(inputs, 'images', 5);
-  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch)); // [B, D, H, W, 1]
+  // [B, D, H, W, 1]
+  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   const maskedImages = inPlace('mask', () => images.mul<Tensor5D>(tf.scalar(1).sub(mask)));
   const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, masked: mask });
   const latent = latentOf(levels);
@@ -115,7 +119,8 @@ function hybridMimLosses(
     const target = cropToRegion(reconstructionTarget(images, inputs), grid.margins);
     terms.reconstruction = reconstructionLoss(prediction, target, cropToRegion(mask, grid.margins), config.reconstruction);
   }
-  const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined; // [B * S, C]
+  // [B * S, C]
+  const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined;
   const locations = stepInput(inputs, 'locations', 3);
   const [batch, subVolumes, n] = locations.shape;
   const logits: Record<string, Tensor3D> = {}; // of the heads that some task needs
@@ -134,7 +139,10 @@ function hybridMimLosses(
   return { total: weightedTotal(terms, weights), ...terms };
 }
 
-/** Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the region, as it saw them. */
+/**
+ * Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the
+ * region, as it saw them.
+ */
 function hybridMimReconstruction(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters): Reconstruction {
   const mask = voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch); // [B, D, H, W, 1]
   const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
@@ -158,7 +166,10 @@ function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weight
   return addInOrder(weighted);
 }
 
-/** The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume: [B * S, C]. */
+/**
+ * The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume:
+ * [B * S, C].
+ */
 function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
   const channels = latent.shape[4];
   const cells = latent.shape[1] / grid.subVolumes[0];
@@ -174,7 +185,9 @@ function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
   return repeated.reshape([-1, channels]);
 }
 
-/** Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim] */
+/**
+ * Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim]
+ */
 function projection(latent: Tensor5D, parameters: Parameters): Tensor2D {
   return linearHead('contrast', latent.mean([1, 2, 3]), parameters);
 }
@@ -189,13 +202,14 @@ function checkContrast({ dropout }: Network, batch: number, { weights }: HybridM
   if (weights.contrast === 0) return;
   if (batch < 2) {
     throw new UsageError(
-      `train.batchSize is ${batch}, but the contrastive loss needs at least 2: a batch of 1 has no negatives; raise it or set method.weights.contrast to 0`,
+      `train.batchSize is ${batch}, but the contrastive loss needs at least 2: a batch of 1 has no ` +
+        `negatives; raise it or set method.weights.contrast to 0`,
       { field: 'train.batchSize', found: batch, expected: 2 },
     );
   }
   if (dropout === 0) {
     throw new UsageError(
-      'network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise it or set method.weights.contrast to 0',
+      `network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise ' + 'it or set method.weights.contrast to 0`,
       { field: 'network.dropout', found: 0 },
     );
   }
@@ -204,7 +218,8 @@ function checkContrast({ dropout }: Network, batch: number, { weights }: HybridM
 function checkLatent({ name, latentStride }: Network, { subVolume }: HybridMimConfig): void {
   if (subVolume % latentStride === 0 || latentStride % subVolume === 0) return;
   throw new UsageError(
-    `method.subVolume ${subVolume} is neither a multiple nor a part of ${latentStride} voxels, which one cell of the latent of ${name} spans: use ${2 * latentStride}`,
+    `method.subVolume ${subVolume} is neither a multiple nor a part of ${latentStride} voxels, ` +
+      `which one cell of the latent of ${name} spans: use ${2 * latentStride}`,
     { field: 'method.subVolume', found: subVolume },
   );
 }

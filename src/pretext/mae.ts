@@ -44,9 +44,11 @@ const HEAD = 'reconstruction';
 const blockName = (i: number): string => `${pretextPrefix}decoder_blocks.${i}`;
 
 /**
- * Masked auto-encoder (He et al. 2022) in three dimensions: only visible tokens go through the encoder; a light transformer takes them, a
- * learned token for each masked one, and positions, and predicts the voxels of every token; mean squared error over the masked ones.
- * @throws UsageError on another network than unetr, when tokens do not divide the crop, or when none would be masked or visible
+ * Masked auto-encoder (He et al. 2022) in three dimensions: only visible tokens go through the encoder; a
+ * light transformer takes them, a learned token for each masked one, and positions, and predicts the voxels
+ * of every token; mean squared error over the masked ones.
+ * @throws UsageError on another network than unetr, when tokens do not divide the crop, or when none would
+ *   be masked or visible
  */
 export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder }: MaeConfig): PretextMethod {
   const tokens = tokenEncoder(network);
@@ -101,7 +103,10 @@ function decoderParameters(network: Network, patches: SpatialSize, tokenVoxels: 
   ];
 }
 
-/** The mask with the rows of all tokens in an order that has the visible ones of every item first, and its inverse. */
+/**
+ * The mask with the rows of all tokens in an order that has the visible ones of every item first, and its
+ * inverse.
+ */
 function visibleFirst(patchMask: Float32Array): InputValues {
   const all = Array.from(patchMask.keys());
   const order = Int32Array.from([...all.filter((row) => patchMask[row] === 0), ...all.filter((row) => patchMask[row] === 1)]);
@@ -149,7 +154,8 @@ function visibleTokens(grid: PatchGrid, count: number, maskRatio: number): numbe
   const masked = maskedPatches(grid, maskRatio);
   if (masked > 0 && masked < count) return count - masked;
   throw new UsageError(
-    `method.maskRatio ${maskRatio} masks ${masked} of the ${count} tokens of a crop, but some must be masked and some visible: change it or enlarge data.cropSize`,
+    `method.maskRatio ${maskRatio} masks ${masked} of the ${count} tokens of a crop, but some ` +
+      `must be masked and some visible: change it or enlarge data.cropSize`,
     { field: 'method.maskRatio', found: maskRatio },
   );
 }

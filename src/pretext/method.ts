@@ -7,7 +7,10 @@ export interface PretextBatch {
   readonly size: number;
   /** [depth, height, width] voxels. */
   readonly crop: SpatialSize;
-  /** Targets are `clip(image * scale + shift, 0, 1)` per item and channel, 0 where the image is 0 (MR background); else the image itself. */
+  /**
+   * Targets are `clip(image * scale + shift, 0, 1)` per item and channel, 0 where the image is 0
+   * (MR background); else the image itself.
+   */
   readonly scaledTargets: boolean;
 }
 
@@ -23,7 +26,10 @@ export interface PretextMethod {
   readonly name: string;
   /** Parameters of its heads; their names begin with `pretext.`. */
   readonly heads: readonly ParameterSpec[];
-  /** Inputs of a step. `images` [B, D, H, W, C] is one of them, `corrupted` another where the loader's workers corrupt. */
+  /**
+   * Inputs of a step. `images` [B, D, H, W, C] is one of them, `corrupted` another where the loader's workers
+   * corrupt.
+   */
   readonly inputs: InputSpecs;
   /** The decoder is neither used nor kept: fine-tuning begins with a new one. */
   readonly encoderOnly?: boolean;
@@ -31,7 +37,9 @@ export interface PretextMethod {
   readonly encodedShare?: number;
   /** What is fed at `step` beside what the loader gives: a function of seed and step alone. */
   corruption(seed: number, step: number): InputValues;
-  /** `total` and each of its terms before weighting; a task that is switched off is absent and costs nothing. */
+  /**
+   * `total` and each of its terms before weighting; a task that is switched off is absent and costs nothing.
+   */
   losses(inputs: StepInputs, parameters: Parameters, training: boolean): LossTerms;
   /** One pass without dropout. */
   reconstruct(inputs: StepInputs, parameters: Parameters): Reconstruction;

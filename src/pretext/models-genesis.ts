@@ -24,8 +24,8 @@ export const modelsGenesisSettings = z.strictObject({
 });
 
 /**
- * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the network restores all of it,
- * with a sigmoid output, by the mean squared error over the whole crop.
+ * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the
+ * network restores all of it, with a sigmoid output, by the mean squared error over the whole crop.
  * @throws UsageError when the crop is too small to paint in
  */
 export function modelsGenesis(network: Network, batch: PretextBatch): PretextMethod {
@@ -65,7 +65,7 @@ export function restore(network: Network, inputs: StepInputs, parameters: Parame
 export function requirePaintable({ crop }: PretextBatch): void {
   const side = Math.min(...crop);
   if (side >= SMALLEST_SIDE) return;
-  throw new UsageError(`data.cropSize has a side of ${side} voxels, but the corruptions of this method need at least ${SMALLEST_SIDE}`, {
+  throw new UsageError(`data.cropSize has a side of ${side} voxels, but the corruptions of this method need at least ` + `${SMALLEST_SIDE}`, {
     field: 'data.cropSize',
     found: side,
     expected: SMALLEST_SIDE,

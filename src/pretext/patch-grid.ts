@@ -14,7 +14,10 @@ export interface PatchSizes {
   readonly region: number;
 }
 
-/** How a crop divides. Patches lie in raster order (z, y, x) of the crop; sub-volumes likewise, and the patches within one too. */
+/**
+ * How a crop divides. Patches lie in raster order (z, y, x) of the crop; sub-volumes likewise, and the
+ * patches within one too.
+ */
 export interface PatchGrid {
   readonly patch: number;
   /** Patches along the crop's axes. */
@@ -30,8 +33,8 @@ export interface PatchGrid {
 }
 
 /**
- * The grid of a crop. The target region lies at the crop's centre in voxels where half the spare voxels are a whole number of
- * `marginStride` (UNet: 16 voxels), else on the nearest position before it.
+ * The grid of a crop. The target region lies at the crop's centre in voxels where half the spare voxels are a
+ * whole number of `marginStride` (UNet: 16 voxels), else on the nearest position before it.
  * @param crop [depth, height, width] voxels
  * @throws UsageError naming the setting when the sizes do not divide
  */
@@ -40,7 +43,7 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   requireDivides('method.region', region, 'method.subVolume', subVolume);
   for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.subVolume', subVolume);
   if (region > Math.min(...crop)) {
-    throw new UsageError(`method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at most ${Math.min(...crop)}`, {
+    throw new UsageError(`method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at ` + `most ${Math.min(...crop)}`, {
       field: 'method.region',
       found: region,
     });
@@ -51,7 +54,8 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   const uneven = after.find((voxels) => voxels % marginStride !== 0);
   if (uneven !== undefined) {
     throw new UsageError(
-      `method.region ${region} leaves ${uneven} voxels of the crop [${fileSize(crop)}] beyond it, but this network can leave out whole multiples of ${marginStride} only`,
+      `method.region ${region} leaves ${uneven} voxels of the crop [${fileSize(crop)}] beyond it, ` +
+        `but this network can leave out whole multiples of ${marginStride} only`,
       { field: 'method.region', found: region },
     );
   }
@@ -101,7 +105,9 @@ export function randomPatchMask(grid: PatchGrid, ratio: number, stream: RandomSt
   return { mask, locations, counts };
 }
 
-/** Masks of a batch: item `i` of `step` draws from a stream of its own, so that a resumed run draws the same. */
+/**
+ * Masks of a batch: item `i` of `step` draws from a stream of its own, so that a resumed run draws the same.
+ */
 export interface MaskedBatch {
   /** [B, Pd, Ph, Pw] */
   readonly patchMask: Float32Array;
@@ -127,7 +133,10 @@ export function maskBatch(grid: PatchGrid, ratio: number, batch: number, seed: n
   return { patchMask, locations, counts };
 }
 
-/** Values of patches in the crop's raster order, [patches], to [S, n]: grouped by true cubes of `side` patches. */
+/**
+ * Values of patches in the crop's raster order, [patches], to [S, n]: grouped by true cubes of `side`
+ * patches.
+ */
 export function groupBySubVolume(patchValues: Float32Array, grid: PatchGrid): Float32Array {
   const grouped = new Float32Array(patchValues.length);
   forEachPatch(grid, (raster, inGroups) => {
@@ -167,7 +176,8 @@ export function voxelMask(patchMask: Tensor4D, patch: number): Tensor5D {
   let [before, mask] = [batch, patchMask.reshape([batch, -1])];
   for (const n of patches) {
     const after = mask.size / (before * n);
-    mask = mask.reshape([before, n, 1, after]).tile([1, 1, patch, 1]); // each slice `patch` times along this axis
+    // Each slice `patch` times along this axis.
+    mask = mask.reshape([before, n, 1, after]).tile([1, 1, patch, 1]);
     before *= n * patch;
   }
   return mask.reshape([batch, ...patches.map((n) => n * patch), 1]);

@@ -13,13 +13,18 @@ import { unetFormer, unetFormerSettings } from './unetformer.js';
 interface RegisteredMethod<S extends z.ZodObject> {
   readonly settings: S;
   make(network: Network, batch: PretextBatch, settings: z.output<S>): PretextMethod;
-  /** What the loader does to every crop; absent: the method corrupts within the step, by a mask that is fed. */
+  /**
+   * What the loader does to every crop; absent: the method corrupts within the step, by a mask that is fed.
+   */
   voxelCorruption?(settings: z.output<S>): CorruptionRecipe;
   /** The smallest batch that it takes; absent: 1. */
   leastBatch?(settings: z.output<S>): number;
 }
 
-/** A registered method whose settings are checked once more where they come in, so that one table can hold methods of any settings. */
+/**
+ * A registered method whose settings are checked once more where they come in, so that one table can hold
+ * methods of any settings.
+ */
 function registered<S extends z.ZodObject>({ settings: schema, make, voxelCorruption, leastBatch }: RegisteredMethod<S>) {
   return {
     settings: schema,
@@ -29,7 +34,10 @@ function registered<S extends z.ZodObject>({ settings: schema, make, voxelCorrup
   };
 }
 
-/** The methods by the name that configurations use. A new one is a file beside this one and a line here (docs/new-method.md). */
+/**
+ * The methods by the name that configurations use. A new one is a file beside this one and a line here
+ * (docs/new-method.md).
+ */
 const methods = {
   hybridmim: registered({ settings: hybridMimSettings, make: hybridMim, leastBatch: leastHybridMimBatch }),
   'models-genesis': registered({ settings: modelsGenesisSettings, make: modelsGenesis, voxelCorruption: (recipe) => recipe }),
@@ -52,12 +60,18 @@ export const methodSection = z.discriminatedUnion(
   Object.values(methods).map(({ settings }) => settings) as unknown as readonly [Schemas['hybridmim'], ...Schemas[keyof Schemas][]],
 );
 
-/** The method that a configuration names. Throws UsageError when its settings, network and batch do not fit together. */
+/**
+ * The method that a configuration names. Throws UsageError when its settings, network and batch do not fit
+ * together.
+ */
 export function pretextMethod(network: Network, batch: PretextBatch, config: MethodConfig): PretextMethod {
   return methods[config.name].make(network, batch, config);
 }
 
-/** What the loader does to every crop for a method; undefined: the method corrupts within the step, by a mask that is fed. */
+/**
+ * What the loader does to every crop for a method; undefined: the method corrupts within the step, by a mask
+ * that is fed.
+ */
 export function voxelCorruption(config: MethodConfig): CorruptionRecipe | undefined {
   return methods[config.name].voxelCorruption(config);
 }

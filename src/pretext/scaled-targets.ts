@@ -7,7 +7,10 @@ export function scaledTargetInputs({ size, scaledTargets }: PretextBatch, channe
   return { targetScale: { shape: [size, channels], dtype: 'float32' }, targetShift: { shape: [size, channels], dtype: 'float32' } };
 }
 
-/** What the network reconstructs: the images, or, where scales are fed, their values on the scale [0, 1] with background left at 0. */
+/**
+ * What the network reconstructs: the images, or, where scales are fed, their values on the scale [0, 1] with
+ * background left at 0.
+ */
 export function reconstructionTarget(images: Tensor5D, { targetScale, targetShift }: Readonly<Record<string, Tensor>>): Tensor5D {
   if (!targetScale || !targetShift) return images;
   const perChannel = [images.shape[0], 1, 1, 1, images.shape[4]];

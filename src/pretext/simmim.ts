@@ -24,9 +24,10 @@ const TOKEN = `${pretextPrefix}mask_token`;
 const HEAD = 'reconstruction';
 
 /**
- * SimMIM (Xie et al. 2022) in three dimensions: masked patches are replaced by a learned token, and one linear layer on the encoder's
- * last level predicts the voxels that each of its cells spans; mean absolute error over the masked voxels. A convolutional encoder has no
- * tokens, so that the mask token is a value a channel, put into the voxels.
+ * SimMIM (Xie et al. 2022) in three dimensions: masked patches are replaced by a learned token, and one
+ * linear layer on the encoder's last level predicts the voxels that each of its cells spans; mean absolute
+ * error over the masked voxels. A convolutional encoder has no tokens, so that the mask token is a value a
+ * channel, put into the voxels.
  * @throws UsageError when patches do not divide the crop or the crop does not divide into cells
  */
 export function simMim(network: Network, batch: PretextBatch, { patch, maskRatio }: SimMimConfig): PretextMethod {
@@ -60,14 +61,18 @@ function maskToken(channels: number): ParameterSpec {
   return { name: TOKEN, layout: 'vector', shape: [channels], init: { constant: 0 } };
 }
 
-/** One pass over the masked crops: what the encoder saw, the mask of voxels [B, D, H, W, 1], and the prediction, as the images. */
+/**
+ * One pass over the masked crops: what the encoder saw, the mask of voxels [B, D, H, W, 1], and the
+ * prediction, as the images.
+ */
 function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters, training: boolean) {
   const images = stepInput(inputs, 'images', 5);
   const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   const token = parameter(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
   const seen = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(token)));
   const latent = latentOf(network.encode(seen, parameters, { training, dropoutKey: 0 }));
-  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters); // [B * d * h * w, s^3 * C]
+  // [B * d * h * w, s^3 * C]
+  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters);
   return { seen, mask, prediction: inPlace('cells to voxels', () => cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels)) };
 }
 
@@ -75,7 +80,7 @@ function requireWholeCells({ name, latentStride }: Network, { crop }: PretextBat
   const side = crop.find((voxels) => voxels % latentStride !== 0);
   if (side === undefined) return;
   throw new UsageError(
-    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ${latentStride}: make it a multiple`,
+    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ` + `${latentStride}: make it a multiple`,
     {
       field: 'data.cropSize',
       found: side,

@@ -31,8 +31,9 @@ export type TransVwConfig = MethodSettings<typeof transVwSettings>;
 const HEAD = 'word';
 
 /**
- * TransVW (Haghighi et al. 2021): crops of visual words, corrupted by one of four ways in the loader's workers, are restored (mean squared
- * error over the whole crop, sigmoid output) and their word is told from the latent (cross-entropy).
+ * TransVW (Haghighi et al. 2021): crops of visual words, corrupted by one of four ways in the loader's
+ * workers, are restored (mean squared error over the whole crop, sigmoid output) and their word is told from
+ * the latent (cross-entropy).
  * @throws UsageError when the crop is too small to paint in
  */
 export function transVw(network: Network, batch: PretextBatch, { words, wordWeight }: TransVwConfig): PretextMethod {

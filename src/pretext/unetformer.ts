@@ -19,9 +19,10 @@ export const unetFormerSettings = z.strictObject({
 export type UNetFormerConfig = MethodSettings<typeof unetFormerSettings>;
 
 /**
- * UNetFormer (Hatamizadeh et al. 2022): a Swin encoder sees a crop some of whose volumetric tokens are masked, and a convolutional decoder
- * that takes skips of every resolution reconstructs the whole crop; mean absolute error over the masked voxels. Its pre-training code was
- * never released: size, ratio and distance are our reading. Encoder and decoder are both kept.
+ * UNetFormer (Hatamizadeh et al. 2022): a Swin encoder sees a crop some of whose volumetric tokens are
+ * masked, and a convolutional decoder that takes skips of every resolution reconstructs the whole crop; mean
+ * absolute error over the masked voxels. Its pre-training code was never released: size, ratio and distance
+ * are our reading. Encoder and decoder are both kept.
  * @throws UsageError on another network than swin-unetr, and when tokens do not divide the crop
  */
 export function unetFormer(network: Network, batch: PretextBatch, { patch, maskRatio }: UNetFormerConfig): PretextMethod {
@@ -48,7 +49,10 @@ export function unetFormer(network: Network, batch: PretextBatch, { patch, maskR
   };
 }
 
-/** One pass over the masked crops: what the network saw, the mask of voxels [B, D, H, W, 1], and the prediction of every voxel. */
+/**
+ * One pass over the masked crops: what the network saw, the mask of voxels [B, D, H, W, 1], and the
+ * prediction of every voxel.
+ */
 function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters, training: boolean) {
   const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   // The finest skip is of the voxels themselves, so that they are masked as well as the tokens.

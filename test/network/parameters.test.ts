@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { elementCount, initialiseParameters, toPyTorch, unet } from '../../src/network/index.js';
+import { tf } from '../../src/engine/index.js';
+import { ShapeError } from '../../src/errors.js';
+import { elementCount, initialiseParameters, parameter, stepInput, toPyTorch, unet } from '../../src/network/index.js';
 import { referenceFile } from './unet-parity.js';
 
 const width = z.int();
@@ -67,5 +69,21 @@ describe('starting values', () => {
     expect(values['down_1.convs.conv_0.conv.weight']?.data).not.toEqual(values['down_1.convs.conv_1.conv.weight']?.data);
     const wider = initialiseParameters(unet({ ...config, features: [8, 8, 8, 16, 32, 8] }).specs, 7);
     expect(wider['final_conv.weight']).toEqual(values['final_conv.weight']);
+  });
+});
+
+describe('parameters and inputs of a step', () => {
+  const fed = { images: tf.zeros([1, 2, 3, 4, 1]), words: tf.zeros([2]) };
+
+  it('are given where they have as many axes as the reader says', () => {
+    expect(stepInput(fed, 'images', 5)).toBe(fed.images);
+    expect(parameter(fed, 'words', 1)).toBe(fed.words);
+  });
+
+  it('are refused by name where they are missing or have other axes', () => {
+    expect(() => stepInput(fed, 'corrupted', 5)).toThrow('the step needs an input named corrupted, which it was not fed');
+    expect(() => stepInput(fed, 'images', 4)).toThrow(ShapeError);
+    expect(() => stepInput(fed, 'images', 4)).toThrow(/images of a step must have 4 axes, but has shape \[1,2,3,4,1\]/);
+    expect(() => parameter(fed, 'words', 2)).toThrow(/words must have 2 axes, but has shape \[2\]/);
   });
 });
