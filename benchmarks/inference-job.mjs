@@ -1,8 +1,8 @@
 // Sliding-window prediction of one volume, timed. node benchmarks/inference-job.mjs '{"network": {...}, "size": 160, "window": 96, ...}' prints one line of JSON.
-import { checkConfig, networkSection } from '../dist/config/index.js';
+import { checkConfig } from '../dist/config/index.js';
 import { createState } from '../dist/engine/index.js';
 import { openPredictor } from '../dist/inference/index.js';
-import { initialiseParameters, makeNetwork } from '../dist/network/index.js';
+import { initialiseParameters, makeNetwork, networkSection } from '../dist/network/index.js';
 import { residentPeak } from '../dist/training/resident-peak.js';
 
 const { network: settings, size, window, outChannels, windowBatch, precision, repeats, threads } = JSON.parse(process.argv[2]);

@@ -17,7 +17,7 @@ import { pretextMethod, voxelCorruption } from '../dist/pretext/index.js';
 import { greyPng } from '../dist/report/figures/grey-png.js';
 import { escapeXml, figureFont, svgToPng } from '../dist/report/figures/svg-to-png.js';
 import { pretrain, readMetrics } from '../dist/training/index.js';
-import { taughtParameters } from '../dist/training/pretrain.js';
+import { trainableParameters } from '../dist/training/pretraining-task.js';
 
 const isReal = process.env.HYBRIDMIM_REAL_DATA !== undefined;
 const [folder = 'runs/methods', only] = process.argv.slice(2);
@@ -216,7 +216,7 @@ async function montage(all) {
     const y = top + row * (cell + gap);
     const side = settings.data.cropSize[0];
     const { network, method } = methodOf(settings);
-    const { values } = await readWeights(last, taughtParameters(network, method));
+    const { values } = await readWeights(last, trainableParameters(network, method));
     const state = createState(values, { engine: 'graph' });
     const see = (inputs, variables) => {
       const { seen, prediction } = method.reconstruct(inputs, variables);

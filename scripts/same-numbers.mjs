@@ -5,7 +5,7 @@
 // records in JSON what tells time, place, memory or version is left out first. Exits with 1 and names what differs.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { globSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -48,7 +48,7 @@ function made(checkout, out) {
     hybridmim('pretrain', '--config', `configs/pretrain/${config}.yaml`, '--out', join(out, name), ...flags);
   }
   const scan = join(out, 'table1-btcv', 'phantoms', 'phantom-03.nii.gz');
-  for (const file of globSync('table1-btcv/**/config.yaml', { cwd: out }).toSorted()) {
+  for (const file of filesOf(out).filter((name) => name.startsWith('table1-btcv') && name.endsWith('config.yaml'))) {
     const run = join(out, file, '..');
     if (!readFileSync(join(run, 'config.yaml'), 'utf8').includes('inference:')) continue;
     hybridmim('predict', '--run', run, '--input', scan, '--output', join(out, 'predicted', `${file.replaceAll('/', '_')}.nii.gz`), '--save-logits');

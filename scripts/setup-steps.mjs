@@ -106,13 +106,13 @@ export const addonStep = {
   },
 };
 
-/** Compiles the TypeScript sources; an installed package comes compiled. */
+/** Compiles the TypeScript sources and writes the JSON Schemas, as `npm run build` does; an installed package comes with both. */
 export const compileStep = {
   name: 'compile TypeScript',
   isDone: () =>
     !existsSync(path.join(root, 'src')) || (existsSync(buildStamp) && newestChange(path.join(root, 'src')) <= statSync(buildStamp).mtimeMs),
   run: async () => {
-    await runCommand(process.execPath, [path.join(packageFolder('typescript'), 'bin/tsc'), '-p', 'tsconfig.build.json'], {
+    await runCommand('npm', ['run', '--silent', 'build'], {
       cwd: root,
       remedy: 'the sources do not compile; run `npm run typecheck` to see where',
     });

@@ -34,6 +34,20 @@ export function intAt(values: Int32Array, index: number): number {
   return value;
 }
 
+/** The value at `index`. Throws WorkError beyond the array. */
+export function uint16At(values: Uint16Array, index: number): number {
+  const value = values[index];
+  if (value === undefined) throw beyond(index, values.length);
+  return value;
+}
+
+/** The value at `index`. Throws WorkError beyond the array. */
+export function uint32At(values: Uint32Array, index: number): number {
+  const value = values[index];
+  if (value === undefined) throw beyond(index, values.length);
+  return value;
+}
+
 /** The item at `index` of a list, or of numbers of any kind where speed does not matter. Throws WorkError beyond it. */
 export function itemAt<T>(items: { readonly length: number; readonly [index: number]: T }, index: number): T {
   const item = items[index];

@@ -1,32 +1,6 @@
-import { z } from 'zod';
-import {
-  finetuneData,
-  finetuneTrain,
-  inferenceSection,
-  methodSection,
-  networkSection,
-  precisionValue,
-  pretrainData,
-  pretrainTrain,
-  seedValue,
-} from './sections.js';
-
-export const pretrainConfig = z.strictObject({
-  seed: seedValue,
-  precision: precisionValue,
-  data: pretrainData,
-  network: networkSection.prefault({}),
-  method: methodSection,
-  train: pretrainTrain,
-});
-export type PretrainConfig = z.infer<typeof pretrainConfig>;
-
-export const finetuneConfig = z.strictObject({
-  seed: seedValue,
-  precision: precisionValue,
-  data: finetuneData,
-  network: networkSection.prefault({}),
-  train: finetuneTrain,
-  inference: inferenceSection.prefault({}),
-});
-export type FinetuneConfig = z.infer<typeof finetuneConfig>;
+export {
+  type FinetuneSettings as FinetuneConfig,
+  finetuneSettings as finetuneConfig,
+  type PretrainSettings as PretrainConfig,
+  pretrainSettings as pretrainConfig,
+} from '../training/index.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { seedValue } from './sections.js';
+import { seedSchema } from '../training/index.js';
 
 /** Part of a `pretrain` or `finetune` section, laid over the experiment's own. */
 const part = z.record(z.string(), z.unknown());
@@ -38,12 +38,12 @@ export const experimentConfig = z
     /** The dataset index itself, as `datasets.example.json` documents it, or the path of its file. */
     datasets: z.union([z.string().min(1), part]),
     /** Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name. */
-    phantoms: z.strictObject({ count: z.int().min(1), seed: seedValue }).optional(),
+    phantoms: z.strictObject({ count: z.int().min(1), seed: seedSchema }).optional(),
     /** Training cases of each dataset, for estimates before anything is prepared. */
     trainingCases: z.record(z.string(), z.int().min(1)).default({}),
     /** Of the scans of each dataset, for the same; absent: 1. */
     channels: z.record(z.string(), z.int().min(1)).default({}),
-    seeds: z.array(seedValue).min(1),
+    seeds: z.array(seedSchema).min(1),
     /** Shares of the training cases that fine-tuning uses. */
     fractions: z.array(z.number().gt(0).max(1)).min(1).default([1]),
     /** Parts of the `network` section by the name that arms and the matrix use. */

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { DataError, UsageError } from '../errors.js';
 import { nearestName } from './nearest-name.js';
 import { overlaid, type Section } from './overlay.js';
@@ -32,7 +33,8 @@ export const overridesOf = (section: string, settings: Readonly<Record<string, u
 export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, source: string): z.infer<S> {
   const { success, data, error } = schema.safeParse(content);
   if (success) return data;
-  throw new UsageError(`${source}: ${sentence(error.issues[0]!, schema, content)}`, { file: source, field: error.issues[0]!.path.join('.') });
+  const issue = itemAt(error.issues, 0);
+  throw new UsageError(`${source}: ${sentence(issue, schema, content)}`, { file: source, field: issue.path.join('.') });
 }
 
 /**
@@ -61,7 +63,8 @@ function parsed(text: string, file: string): Record<string, unknown> {
     content = parse(text);
   } catch (cause) {
     const line = cause instanceof YAMLParseError ? cause.linePos?.[0].line : undefined;
-    throw new UsageError(`${file}${line ? ` line ${line}` : ''} is not valid YAML: ${(cause as Error).message.split('\n')[0]}`, { file }, { cause });
+    const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
+    throw new UsageError(`${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`, { file }, { cause });
   }
   if (isRecord(content)) return content;
   throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys and values is expected`, {
@@ -72,12 +75,13 @@ function parsed(text: string, file: string): Record<string, unknown> {
 function applyOverride(content: Record<string, unknown>, override: string): void {
   const at = override.indexOf('=');
   if (at < 1) throw new UsageError(`--set ${override} has no "=": write it as --set train.steps=10`, { field: '--set', found: override });
-  const keys = override.slice(0, at).split('.');
-  const last = keys.pop() as string;
+  const path = override.slice(0, at);
+  const dot = path.lastIndexOf('.');
+  const [groups, last] = dot < 0 ? [[], path] : [path.slice(0, dot).split('.'), path.slice(dot + 1)];
   let section = content;
-  for (const key of keys) {
+  for (const key of groups) {
     const next = section[key] ?? {};
-    if (!isRecord(next)) throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: override.slice(0, at) });
+    if (!isRecord(next)) throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: path });
     section[key] = next;
     section = next;
   }
@@ -87,15 +91,15 @@ function applyOverride(content: Record<string, unknown>, override: string): void
 function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown): string {
   const path = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0]!;
+    const key = itemAt(issue.keys, 0);
     const full = [...issue.path, key].join('.');
     const nearest = nearestName(key, keysAt(schema, issue.path, content));
     return `there is no key "${full}"${nearest ? `; did you mean "${[...issue.path, nearest].join('.')}"?` : ''}`;
   }
   const found = issue.path.reduce<unknown>((value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined), content);
   if (issue.code === 'custom') return issue.message;
-  if (issue.code === 'invalid_union' && 'options' in issue) {
-    const names = issue.options!.filter((name) => name !== undefined);
+  if (issue.code === 'invalid_union' && 'options' in issue && issue.options) {
+    const names = issue.options.filter((name) => name !== undefined);
     return `"${path}" is ${JSON.stringify(found)}, but must be one of ${names.join(', ')}`;
   }
   if (found === undefined) return `"${path}" is missing: ${issue.message.replace(/^Invalid input: /, '')}`;
@@ -108,24 +112,32 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[], content: unknow
   let node = formOf(unwrapped(schema), value);
   for (const key of path) {
     value = isRecord(value) ? Reflect.get(value, key) : undefined;
-    node = formOf(unwrapped((node as { shape?: Record<PropertyKey, unknown> }).shape?.[key]), value);
+    node = formOf(unwrapped(partOf(partOf(node, 'shape'), key)), value);
   }
-  return Object.keys((node as { shape?: object } | undefined)?.shape ?? {});
+  const shape = partOf(node, 'shape');
+  return isRecord(shape) ? Object.keys(shape) : [];
 }
 
 /** A schema without the defaults around it and what is done to its input. */
 function unwrapped(schema: unknown): unknown {
-  let node = schema as { def?: { innerType?: unknown; out?: unknown } } | undefined;
-  while (node?.def?.innerType ?? node?.def?.out) node = (node!.def!.innerType ?? node!.def!.out) as typeof node;
-  return node;
+  const def = partOf(schema, 'def');
+  const inner = partOf(def, 'innerType') ?? partOf(def, 'out');
+  return inner ? unwrapped(inner) : schema;
 }
 
 /** Of a union of forms told apart by their `name`, the one of this value, or the first. */
 function formOf(schema: unknown, value: unknown): unknown {
-  const { options } = ((schema as { def?: unknown } | undefined)?.def ?? {}) as { options?: readonly { shape: { name: z.ZodType } }[] };
-  if (!options) return schema;
+  const options = partOf(partOf(schema, 'def'), 'options');
+  if (!Array.isArray(options)) return schema;
   const name = isRecord(value) ? value.name : undefined;
-  return options.find(({ shape }) => shape.name.safeParse(name).success) ?? options[0];
+  const takesName = (form: unknown) => {
+    const ofName = partOf(partOf(form, 'shape'), 'name');
+    return ofName instanceof z.ZodType && ofName.safeParse(name).success;
+  };
+  return options.find(takesName) ?? options[0];
 }
+
+/** What a part of a schema has under a key; undefined where it has nothing. */
+const partOf = (value: unknown, key: PropertyKey): unknown => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined);
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

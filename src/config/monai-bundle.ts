@@ -82,7 +82,7 @@ function resolver(config: Readonly<Record<string, unknown>>, file: string): Valu
 function preparation(steps: readonly Component[], values: Values, file: string): Record<string, unknown> {
   const preset: Record<string, unknown> = {};
   for (const step of steps) {
-    const name = step._target_.split('.').at(-1)!;
+    const name = step._target_.slice(step._target_.lastIndexOf('.') + 1);
     const read = <S extends z.ZodType>(key: string, schema: S) => values.read(step[key], schema, `${name}.${key}`);
     const refuse = (what: string): never => {
       throw new UsageError(`${file}: the transform ${name} ${what} has no counterpart here: write a preset file (docs/predict.md)`, {

@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { inferenceSection, networkSection, precisionValue } from './sections.js';
+import { precisions } from '../engine/index.js';
+import { inferenceSection } from '../inference/index.js';
+import { networkSection } from '../network/index.js';
 
 /** Settings of prediction with weights that no run folder describes; all come from `--set`. */
 export const predictConfig = z.strictObject({
-  precision: precisionValue,
+  precision: z.enum(precisions).default('float32'),
   network: networkSection.prefault({}),
   inference: inferenceSection.prefault({}),
   /** Threads of one op; 0: one a core. */

@@ -37,13 +37,13 @@ export async function loadTask(name: string): Promise<TaskConfig> {
  * @throws UsageError for anything else, and for a value or a name that stands twice
  */
 export function parseClasses(text: string): TaskConfig {
-  const pairs = text.split(',').map((pair) => /^\s*([1-9][0-9]*)\s*=\s*(.+?)\s*$/.exec(pair));
-  if (pairs.some((pair) => pair === null)) {
+  const classes = text.split(',').map((pair) => {
+    const { value, name } = /^\s*(?<value>[1-9][0-9]*)\s*=\s*(?<name>.+?)\s*$/.exec(pair)?.groups ?? {};
+    if (value !== undefined && name !== undefined) return { value, name };
     throw new UsageError(`--classes is "${text}", but must be label values and names such as 1=liver,2=tumour`, { field: '--classes', found: text });
-  }
-  const classes = pairs.map((pair) => [pair![1]!, pair![2]!] as const);
-  for (const [i, what] of ['value', 'name'].entries()) {
-    const listed = classes.map((pair) => pair[i]!);
+  });
+  for (const what of ['value', 'name'] as const) {
+    const listed = classes.map((pair) => pair[what]);
     const twice = listed.find((entry, place) => listed.indexOf(entry) < place);
     if (twice === undefined) continue;
     throw new UsageError(`--classes is "${text}", but has the ${what} ${twice} twice: give each class one value and one name`, {
@@ -51,5 +51,5 @@ export function parseClasses(text: string): TaskConfig {
       found: text,
     });
   }
-  return { classes: Object.fromEntries(classes) };
+  return { classes: Object.fromEntries(classes.map(({ value, name }) => [value, name])) };
 }

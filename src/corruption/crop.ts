@@ -16,22 +16,28 @@ export interface Box {
   readonly sides: CropSize;
 }
 
+/** 0: x, 1: y, 2: z. */
+export type Axis = 0 | 1 | 2;
+
 /** Voxels that the boxes of in- and out-painting stay away from the crop's border. */
 const EDGE = 3;
 
-/** The smallest side that every corruption can be drawn in: out-painting's largest window and the edges on both sides just fit. */
+/**
+ * The smallest side that every corruption can be drawn in:
+ * out-painting's largest window and the edges on both sides just fit.
+ */
 export const SMALLEST_SIDE = 14;
 
 /** A whole number uniform in [low, high], both included. */
 export const between = (stream: RandomStream, low: number, high: number): number => low + stream.integer(high - low + 1);
 
 /** A value an axis. */
-export const perAxis = (of: (axis: number) => number): CropSize => [of(0), of(1), of(2)];
+export const perAxis = (of: (axis: Axis) => number): CropSize => [of(0), of(1), of(2)];
 
 /** A box whose sides `sideOf` draws, uniformly placed at least three voxels off the crop's border. */
 export function paintingBox(stream: RandomStream, size: CropSize, sideOf: (voxels: number) => number): Box {
-  const sides = perAxis((axis) => sideOf(size[axis]!));
-  return { sides, start: perAxis((axis) => between(stream, EDGE, size[axis]! - sides[axis]! - EDGE)) };
+  const sides = perAxis((axis) => sideOf(size[axis]));
+  return { sides, start: perAxis((axis) => between(stream, EDGE, size[axis] - sides[axis] - EDGE)) };
 }
 
 /** Visits the positions of a box's voxels in one channel of a crop, x fastest. */

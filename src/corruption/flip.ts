@@ -5,8 +5,8 @@ import { type Crop, channelLength } from './crop.js';
 const MOST_FLIPS = 3;
 
 /**
- * Models Genesis's flips: with `probability` one axis, drawn evenly, is reversed, and again, up to three times. Image and target flip
- * together, so that this is augmentation rather than something to restore.
+ * Models Genesis's flips: with `probability` one axis, drawn evenly, is reversed, and again, up to three
+ * times. Image and target flip together, so that this is augmentation rather than something to restore.
  */
 export function randomFlips(crop: Crop, probability: number, stream: RandomStream): Crop {
   let flipped = crop;
@@ -21,9 +21,11 @@ function flip({ data, size, channels }: Crop, axis: number): Crop {
   let to = 0;
   for (let c = 0; c < channels; c++) {
     for (let z = 0; z < nz; z++) {
-      for (let y = 0; y < ny; y++) {
-        const row = c * plane + ((axis === 2 ? nz - 1 - z : z) * ny + (axis === 1 ? ny - 1 - y : y)) * nx;
-        for (let x = 0; x < nx; x++) reversed[to++] = data[row + (axis === 0 ? nx - 1 - x : x)]!;
+      for (let y = 0; y < ny; y++, to += nx) {
+        const from = c * plane + ((axis === 2 ? nz - 1 - z : z) * ny + (axis === 1 ? ny - 1 - y : y)) * nx;
+        const row = reversed.subarray(to, to + nx);
+        row.set(data.subarray(from, from + nx));
+        if (axis === 0) row.reverse();
       }
     }
   }

@@ -5,7 +5,9 @@ const MOST_BOXES = 5;
 /** Of one more box being drawn, up to the most. */
 const ANOTHER = 0.95;
 
-/** Up to five boxes of sides between a sixth and a third of the crop's, at least three voxels off its border. */
+/**
+ * Up to five boxes of sides between a sixth and a third of the crop's, at least three voxels off its border.
+ */
 export function drawInPaintingBoxes(stream: RandomStream, size: CropSize): Box[] {
   const boxes: Box[] = [];
   const side = (voxels: number) => between(stream, Math.floor(voxels / 6), Math.floor(voxels / 3));
@@ -13,7 +15,10 @@ export function drawInPaintingBoxes(stream: RandomStream, size: CropSize): Box[]
   return boxes;
 }
 
-/** In-painting of Models Genesis (Zhou et al. 2019): boxes of uniform noise in [0, 1), the same in all channels. */
+/**
+ * In-painting of Models Genesis (Zhou et al. 2019): boxes
+ * of uniform noise in [0, 1), the same in all channels.
+ */
 export function inPainting({ data, size, channels }: Crop, stream: RandomStream): Crop {
   const painted = data.slice();
   const plane = channelLength(size);

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { RandomStream } from '../random/streams.js';
 import type { Crop } from './crop.js';
 import { randomFlips } from './flip.js';
@@ -21,16 +22,21 @@ export interface ModelsGenesisRecipe {
   readonly inPaint: number;
 }
 
-/** TransVW's: one of shuffling, non-linear intensity, in-painting and out-painting, each as likely as the others. */
+/**
+ * TransVW's: one of shuffling, non-linear intensity,
+ * in-painting and out-painting, each as likely as the others.
+ */
 export interface TransVwRecipe {
   readonly name: 'transvw';
 }
 
+/** How crops are corrupted. */
 export type CorruptionRecipe = ModelsGenesisRecipe | TransVwRecipe;
 
 /** What was done to a crop. */
 export type CorruptionStep = 'shuffle' | 'nonlinear' | 'in-paint' | 'out-paint';
 
+/** A crop before and after, and what was done to it. */
 export interface CorruptedCrop {
   /** The target: the crop, flipped where the recipe flips. */
   readonly image: Crop;
@@ -49,7 +55,7 @@ export function corrupt(crop: Crop, recipe: CorruptionRecipe, stream: RandomStre
 
 /** Which corruptions a crop gets, in their order. */
 export function drawSteps(recipe: CorruptionRecipe, stream: RandomStream): CorruptionStep[] {
-  if (recipe.name === 'transvw') return [kinds[stream.integer(kinds.length)]!];
+  if (recipe.name === 'transvw') return [itemAt(kinds, stream.integer(kinds.length))];
   const { shuffle, nonlinear, paint, inPaint } = recipe;
   const [shuffles, bends, paints, inside] = [shuffle, nonlinear, paint, inPaint].map((probability) => stream.uniform() < probability);
   const drawn: Readonly<Record<CorruptionStep, boolean | undefined>> = {

@@ -6,7 +6,7 @@ export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWor
 export type { CropRequest } from './crops/crop-plan.js';
 export type { CropCorruption, CropProvenance } from './crops/make-batch.js';
 export { toUnit, unitScales } from './crops/unit-intensity.js';
-export { type DatasetFile, type LabelMap, readDatasetFile } from './index/dataset-file.js';
+export { type DatasetFile, datasetFileSchema, type LabelMap, readDatasetFile } from './index/dataset-file.js';
 export { type Fold, parseFold, withFold } from './index/folds.js';
 export {
   type DatasetSummary,

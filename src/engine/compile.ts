@@ -1,12 +1,12 @@
 import { entryOf, itemAt } from '../at.js';
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
-import { sparesTime } from './convolution/planes.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, floatViewer, typeAttribute } from './graph.js';
 import { seedOfDraws } from './random.js';
 import { ofRank } from './rank.js';
 import { type Feed, type Fetch, runSession, runSessionWith } from './session.js';
 import { type GraphState, readVariable, type State } from './state.js';
+import { type StepMode, stepMode } from './step-mode.js';
 import tf, { type Tensor, type Variable } from './tf.js';
 import { type Precision, type Trace, traceInto } from './trace.js';
 import { type UpdateWriter, updateWriter } from './variable-update.js';
@@ -36,8 +36,8 @@ export interface CompileOptions {
    * float32.
    */
   readonly precision: Precision;
-  /** `time` takes more memory for less time, where nothing is kept for a gradient; by default `memory`. */
-  readonly spares?: 'time' | 'memory';
+  /** By default `training`, which can be differentiated. */
+  readonly mode?: StepMode;
 }
 
 export interface CompiledStep {
@@ -139,7 +139,7 @@ function traceStep(
         };
         const traced = () => updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
         const seeded = () => seedOfDraws.within(ofRank(trace.tensorFor(seedFeed), 0), traced);
-        const results = sparesTime.within(options.spares === 'time', seeded);
+        const results = stepMode.within(options.mode ?? 'training', seeded);
         for (const [name, tensor] of Object.entries(results)) {
           const output = trace.outputOf(tensor);
           const { dtype } = describeOutput(graph, output);

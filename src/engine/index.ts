@@ -24,6 +24,7 @@ export { ofRank } from './rank.js';
 export { deviceNames } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';
+export type { StepMode } from './step-mode.js';
 export type { Rank, Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Variable } from './tf.js';
 export { default as tf } from './tf.js';
-export type { Precision } from './trace.js';
+export { type Precision, precisions } from './trace.js';

@@ -11,7 +11,8 @@ import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
 import { addAfter, addEuclideanLength, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
 
-export type Precision = 'float32' | 'bfloat16';
+export const precisions = ['float32', 'bfloat16'] as const;
+export type Precision = (typeof precisions)[number];
 
 /**
  * How a trace writes ops: in a precision, by the fastest route of this machine, or `portable`: in float32,

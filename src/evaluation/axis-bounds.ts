@@ -1,8 +1,9 @@
 import type { Triple } from '../volume/index.js';
 
 /**
- * A first bound on the distance in mm from each voxel of `at` to the nearest of `seeds`: to the nearest on the three lines along the axes through
- * it, infinite when none of them meets a seed. One sweep over both lists each way.
+ * A first bound on the distance in mm from each voxel of `at` to the nearest of `seeds`: to the nearest on
+ * the three lines along the axes through it, infinite when none of them meets a seed. One sweep over both
+ * lists each way.
  * @param seeds indices, x fastest, rising; `at` likewise
  * @param spacing mm along [x, y, z]
  */

@@ -3,13 +3,18 @@ import type { Volume } from '../volume/index.js';
 import { diceOf, type FurtherMetric, overlapMetrics, surfaceMetrics } from './metrics.js';
 import { type Overlap, overlaps } from './overlap.js';
 
-/** A class as the label values that make it up: one for an organ, several for a region (BraTS: WT = 1, 2, 4). */
+/**
+ * A class as the label values that make it up: one for an organ, several for a region (BraTS: WT = 1, 2, 4).
+ */
 export interface EvaluatedClass {
   readonly name: string;
   readonly values: readonly number[];
 }
 
-/** `missed`: nothing predicted of what is there; `false-positive`: something predicted of what is not; `absent`: neither. */
+/**
+ * `missed`: nothing predicted of what is there; `false-positive`: something predicted of what is not;
+ * `absent`: neither.
+ */
 export type ClassStatus = 'ok' | 'missed' | 'false-positive' | 'absent';
 
 /** The metrics of a class in a case, further ones where they were asked for. */
@@ -48,7 +53,8 @@ export interface FurtherMetrics {
 export const defaultFurtherMetrics: FurtherMetrics = { nsdToleranceMm: [1, 2] };
 
 /**
- * Dice and HD95 of each class in the label's own space, and with `further` the other metrics and the counts of voxels that they come from.
+ * Dice and HD95 of each class in the label's own space, and with `further` the other metrics and the counts
+ * of voxels that they come from.
  * @throws DataError when the two volumes do not share one grid
  */
 export function evaluateCase(

@@ -22,8 +22,10 @@ export interface EvaluatedFiles {
 }
 
 /**
- * Reads a prediction and its label, whatever their types of number and orientations, and evaluates one against the other.
- * @throws DataError when a file is damaged, holds a value that is no class, or the grids differ and may not be resampled
+ * Reads a prediction and its label, whatever their types of number and orientations, and evaluates one
+ * against the other.
+ * @throws DataError when a file is damaged, holds a value that is no class, or the grids differ and may not
+ * be resampled
  */
 export async function evaluateFiles({ id, prediction, reference, classes, labelMap, further, resample }: EvaluateFilesTask): Promise<EvaluatedFiles> {
   const names = Object.fromEntries(classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])));

@@ -55,10 +55,12 @@ export interface EvaluatedFolders {
 }
 
 /**
- * Evaluates the predictions in a folder against the labels of the same names (`.nii` or `.nii.gz`) in another, in order of name, in worker
- * threads. Unless `incomplete`, both folders must hold the same cases: a case left out would make the means look better than they are.
- * @throws DataError when a folder is missing or empty, nothing can be evaluated, or, unless `incomplete`, a file has no partner or two, the
- * volumes of a pair do not share one space, or one holds a value that is no class; UsageError when two classes have one name
+ * Evaluates the predictions in a folder against the labels of the same names (`.nii` or `.nii.gz`) in
+ * another, in order of name, in worker threads. Unless `incomplete`, both folders must hold the same cases: a
+ * case left out would make the means look better than they are.
+ * @throws DataError when a folder is missing or empty, nothing can be evaluated, or, unless `incomplete`, a
+ * file has no partner or two, the volumes of a pair do not share one space, or one holds a value that is no
+ * class; UsageError when two classes have one name
  */
 export async function evaluateFolders(options: FolderEvaluation): Promise<EvaluatedFolders> {
   const { predictions, labels, classes, incomplete = false } = options;
@@ -93,7 +95,10 @@ interface Checked {
   readonly unusable: readonly UnusableFile[];
 }
 
-/** Compares the headers of all pairs before the first is evaluated: that takes a moment, and what it finds would end the evaluation later. */
+/**
+ * Compares the headers of all pairs before the first is evaluated: that takes a moment, and what it finds
+ * would end the evaluation later.
+ */
 async function checkGrids(pairs: readonly FilePair[], { resample = false, incomplete = false }: FolderEvaluation): Promise<Checked> {
   const usable: FilePair[] = [];
   const [misaligned, unusable]: [UnusableFile[], UnusableFile[]] = [[], []];

@@ -6,7 +6,9 @@ export type EvaluateFilesOutcome =
   | ({ readonly kind: 'evaluated' } & EvaluatedFiles)
   | { readonly kind: 'unusable'; readonly message: string; readonly facts: ErrorFacts };
 
-/** Worker thread of `evaluateFolders`: one case a task. Anything but bad data is thrown and ends the command. */
+/**
+ * Worker thread of `evaluateFolders`: one case a task. Anything but bad data is thrown and ends the command.
+ */
 export default async function evaluateInWorker(task: EvaluateFilesTask): Promise<EvaluateFilesOutcome> {
   try {
     return { kind: 'evaluated', ...(await evaluateFiles(task)) };

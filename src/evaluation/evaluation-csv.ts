@@ -1,7 +1,10 @@
 import type { Metric } from './metrics.js';
 import { type Evaluation, furtherMetricsOf } from './summarise.js';
 
-/** The cases as tidy CSV (RFC 4180): a line a case, class and metric; the value is empty where it is undefined. */
+/**
+ * The cases as tidy CSV (RFC 4180): a line a case, class and metric; the value is empty where it is
+ * undefined.
+ */
 export function evaluationCsv({ cases }: Evaluation): string {
   const lines = cases.flatMap(({ id, classes }) =>
     Object.entries(classes).flatMap(([name, result]) => {

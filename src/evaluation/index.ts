@@ -9,6 +9,7 @@ export {
 } from './evaluate-case.js';
 export { evaluateFolders, type FileReport, type FolderEvaluation } from './evaluate-folders.js';
 export { evaluationCsv } from './evaluation-csv.js';
+export { isEvaluation, readEvaluation, wrongFieldOf } from './evaluation-file.js';
 export { dice, type FurtherMetric, hd95, type Mask, type Metric, nsdMetric } from './metrics.js';
 export { nnunetSummary } from './nnunet-summary.js';
 export { bootstrapInterval, type Comparison, comparePaired, wilcoxon } from './paired-comparison.js';

@@ -7,8 +7,10 @@ export interface Envelope {
 export const emptyEnvelope = (length: number): Envelope => ({ sites: new Int32Array(length), bounds: new Float64Array(length) });
 
 /**
- * The lower envelope of the parabolas `values[i] + scale (k - positions[i])^2` over k (Felzenszwalb & Huttenlocher 2012), in linear time.
- * @param positions rising; of them, and of `values`, those from `from` (of which there must be one) up to `to` count
+ * The lower envelope of the parabolas `values[i] + scale (k - positions[i])^2` over k (Felzenszwalb &
+ * Huttenlocher 2012), in linear time.
+ * @param positions rising; of them, and of `values`, those from `from` (of which there must be one) up to
+ * `to` count
  * @returns the number of the envelope's last parabola
  */
 export function lowerEnvelope(

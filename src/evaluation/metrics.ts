@@ -33,8 +33,9 @@ type Counts = Pick<Overlap, 'predicted' | 'present' | 'both'>;
 export const diceOf = ({ predicted, present, both }: Counts): number | null => (present === 0 ? null : (2 * both) / (predicted + present));
 
 /**
- * Metrics of counts of voxels: sensitivity `|P n G| / |G|`, null when the reference is empty; precision `|P n G| / |P|`, null when nothing is
- * predicted; volume difference `|P| - |G|` in ml, and as a share of `|G|`, which is null when the reference is empty.
+ * Metrics of counts of voxels: sensitivity `|P n G| / |G|`, null when the reference is empty; precision `|P n
+ * G| / |P|`, null when nothing is predicted; volume difference `|P| - |G|` in ml, and as a share of `|G|`,
+ * which is null when the reference is empty.
  * @param spacing mm along [x, y, z]
  */
 export function overlapMetrics({ predicted, present, both }: Counts, spacing: Triple) {
@@ -48,8 +49,8 @@ export function overlapMetrics({ predicted, present, both }: Counts, spacing: Tr
 }
 
 /**
- * 95th percentile Hausdorff distance in mm: the larger of the two directed 95th percentiles (linear interpolation) of the distances
- * between surfaces; MONAI's definition. null when either mask is empty.
+ * 95th percentile Hausdorff distance in mm: the larger of the two directed 95th percentiles (linear
+ * interpolation) of the distances between surfaces; MONAI's definition. null when either mask is empty.
  * @param spacing mm along [x, y, z]
  */
 export function hd95(prediction: Mask, reference: Mask, spacing: Triple): number | null {
@@ -58,8 +59,8 @@ export function hd95(prediction: Mask, reference: Mask, spacing: Triple): number
 }
 
 /**
- * HD95 and average surface distance in mm, null when either side is empty, and the normalised surface Dice at each tolerance: 0 when nothing is
- * predicted of what is there, null when the reference is empty.
+ * HD95 and average surface distance in mm, null when either side is empty, and the normalised surface Dice at
+ * each tolerance: 0 when nothing is predicted of what is there, null when the reference is empty.
  * @param size voxels of the volume
  * @param spacing mm along [x, y, z]
  */

@@ -9,7 +9,10 @@ export interface Needed {
   readonly all: boolean;
   readonly ny: number;
   readonly blocks: number;
-  /** By block + blocks * (x + nx * number of the seeded slice): 0 when it is not needed, else 1 + voxels along y, at most 65,535. */
+  /**
+   * By block + blocks * (x + nx * number of the seeded slice): 0 when it is not needed, else 1 + voxels along
+   * y, at most 65,535.
+   */
   readonly reach: Uint16Array;
   readonly windows: Windows;
 }
@@ -31,7 +34,8 @@ export function everywhere([nx, ny]: Triple, slices: number): Needed {
 }
 
 /**
- * The blocks that hold a voxel of a column of `at` within its bound of it; undefined when marking them would cost as much as computing everywhere.
+ * The blocks that hold a voxel of a column of `at` within its bound of it; undefined when marking them would
+ * cost as much as computing everywhere.
  * @param slices numbers of those with seeds, rising
  * @param at indices, x fastest
  * @param bounds mm, of the distance of each to the nearest seed
@@ -69,7 +73,9 @@ function noBlocks(ny: number, lines: number, all: boolean): Needed {
   return { all, ny, blocks, reach: new Uint16Array(blocks * lines), windows };
 }
 
-/** The needed stretches of a line x + nx * slice, those that share seeds made one; valid until the next call. */
+/**
+ * The needed stretches of a line x + nx * slice, those that share seeds made one; valid until the next call.
+ */
 export function windowsOf({ ny, blocks, reach, windows }: Needed, line: number): Windows {
   let last = -1;
   for (let block = 0; block < blocks; block++) {

@@ -5,8 +5,9 @@ const measures = ['Dice', 'IoU', 'FP', 'TP', 'FN', 'TN', 'n_pred', 'n_ref'] as c
 type Measures = Readonly<Record<(typeof measures)[number], number>>;
 
 /**
- * The evaluation as nnU-Net 2 writes its `summary.json`, by its definitions: Dice and IoU are 0, not undefined, where something is predicted that is
- * not there, and undefined only where both sides are empty. Undefined numbers are the bare word NaN, as Python's JSON has it.
+ * The evaluation as nnU-Net 2 writes its `summary.json`, by its definitions: Dice and IoU are 0, not
+ * undefined, where something is predicted that is not there, and undefined only where both sides are empty.
+ * Undefined numbers are the bare word NaN, as Python's JSON has it.
  * @returns undefined when the evaluation lacks counts of voxels, files or the classes' values
  */
 export function nnunetSummary({ cases, classes, classValues }: Evaluation): string | undefined {

@@ -51,7 +51,10 @@ function regionsByValue<T>(regions: readonly (readonly number[])[], found: reado
   return Array.from({ length: largest + 1 }, (_, value) => found.filter((_, i) => value !== 0 && regions[i]!.includes(value)));
 }
 
-/** Finds, from a voxel on and before `end`, the first where the pair of values is another; four voxels at a time where labels are bytes. */
+/**
+ * Finds, from a voxel on and before `end`, the first where the pair of values is another; four voxels at a
+ * time where labels are bytes.
+ */
 function runEnder(prediction: VoxelArray, reference: VoxelArray): (from: number, end: number, predicted: number, present: number) => number {
   const [fourPredicted, fourPresent] = [byFour(prediction), byFour(reference)];
   return (from, end, predicted, present) => {

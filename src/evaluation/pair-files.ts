@@ -18,9 +18,11 @@ export interface Pairing {
 }
 
 /**
- * Pairs the predictions in a folder with the labels of the same names (`.nii` or `.nii.gz`) in another, in order of name.
+ * Pairs the predictions in a folder with the labels of the same names (`.nii` or `.nii.gz`) in another, in
+ * order of name.
  * @param incomplete whether files without a partner may be left out
- * @throws DataError when a folder is missing or holds no volume, two files of one have one name, or, unless `incomplete`, one has no partner
+ * @throws DataError when a folder is missing or holds no volume, two files of one have one name, or, unless
+ * `incomplete`, one has no partner
  */
 export async function pairFiles(predictions: string, labels: string, incomplete: boolean): Promise<Pairing> {
   const [predicted, present] = [await volumesIn(predictions, 'predictions'), await volumesIn(labels, 'labels')];
@@ -34,7 +36,10 @@ export async function pairFiles(predictions: string, labels: string, incomplete:
   return { missing, extra, pairs: paired.map(([id, prediction]) => ({ id, prediction, reference: present.get(id)! })) };
 }
 
-/** Volumes of a folder by name without ending, in order of name; hidden files and logits that `predict` wrote are none. */
+/**
+ * Volumes of a folder by name without ending, in order of name; hidden files and logits that `predict` wrote
+ * are none.
+ */
 async function volumesIn(folder: string, what: string): Promise<Map<string, string>> {
   const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError(`the folder of ${what}, ${folder}, cannot be read (${cause.code}): check the path`, { file: folder }, { cause });

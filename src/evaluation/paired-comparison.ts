@@ -40,12 +40,16 @@ export function bootstrapInterval(values: readonly number[], random: WholeNumber
   return [percentile(means, 0.025), percentile(means, 0.975)];
 }
 
-/** Pairs up to which the distribution of the rank sum is counted out: 2^50 assignments of signs still fit a double exactly. */
+/**
+ * Pairs up to which the distribution of the rank sum is counted out: 2^50 assignments of signs still fit a
+ * double exactly.
+ */
 const MOST_EXACT = 50;
 
 /**
- * Two-sided p of the Wilcoxon signed-rank test (1945): differences of 0 are left out, ties share their mean rank. Up to 50 differences the
- * distribution is exact, ties included; beyond, normal with the variance corrected for ties. 1 where every difference is 0.
+ * Two-sided p of the Wilcoxon signed-rank test (1945): differences of 0 are left out, ties share their mean
+ * rank. Up to 50 differences the distribution is exact, ties included; beyond, normal with the variance
+ * corrected for ties. 1 where every difference is 0.
  */
 export function wilcoxon(differences: readonly number[]): number {
   const nonZero = differences.filter((difference) => difference !== 0);

@@ -1,8 +1,21 @@
 import { gridDifference } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import { applyAffine, closestToRas, composeAffines, type Grid, invertAffine, resampleToGrid, type Triple, type Volume } from '../volume/index.js';
+import {
+  AXES,
+  applyAffine,
+  closestToRas,
+  composeAffines,
+  type Grid,
+  invertAffine,
+  resampleToGrid,
+  type Triple,
+  type Volume,
+} from '../volume/index.js';
 
-/** How a prediction came onto its label's grid: it lay there, its axes were permuted or flipped, or its nearest voxels were taken. */
+/**
+ * How a prediction came onto its label's grid: it lay there, its axes were permuted or flipped, or its
+ * nearest voxels were taken.
+ */
 export type Placement = 'same-grid' | 'reoriented' | 'resampled';
 
 interface Pair<T extends Grid> {
@@ -36,13 +49,17 @@ export function placePrediction(pair: Pair<Volume>, resample: boolean): { readon
 /** How far from a whole voxel one of another orientation may lie, as for grids of the same. */
 const toleranceVoxels = 0.05;
 
-/** Whether two grids have the same voxels in another order: each corner of one is a corner of the other, with as many voxels between. */
+/**
+ * Whether two grids have the same voxels in another order: each corner of one is a corner of the other, with
+ * as many voxels between.
+ */
 function sameVoxels(reference: Grid, prediction: Grid): boolean {
   const toPrediction = composeAffines(invertAffine(prediction.affine), reference.affine);
   const corners = cornersOf(reference.size).map((corner) => applyAffine(toPrediction, corner));
   const isEnd = (at: number, axis: number) => [0, prediction.size[axis]! - 1].some((end) => Math.abs(at - end) <= toleranceVoxels);
   const different = (of: readonly Triple[]) => new Set(of.map((corner) => corner.map(Math.round).join())).size;
-  // Corners on corners could still be another number of voxels between them, so a step must be a step as well.
+  // Corners on corners could still be another number of voxels between them, so a step must be a step as
+  // well.
   const steps = toPrediction.rows.filter((_, i) => i % 4 !== 3);
   return (
     steps.every((step) => [-1, 0, 1].some((whole) => Math.abs(step - whole) <= toleranceVoxels)) &&
@@ -57,7 +74,7 @@ const cornersOf = ([nx, ny, nz]: Triple): Triple[] =>
 
 function describeGrid(grid: Grid): string {
   const { axes, flipped } = closestToRas(grid);
-  const letters = [0, 1, 2].map((axis) => {
+  const letters = AXES.map((axis) => {
     const world = axes.indexOf(axis);
     return (flipped[world] ? 'LPI' : 'RAS')[world];
   });

@@ -1,4 +1,7 @@
-/** The runs of a region: stretches of neighbouring voxels inside along x, as triples [row, first x, last x], rising; a row is y + ny * z. */
+/**
+ * The runs of a region: stretches of neighbouring voxels inside along x, as triples [row, first x, last x],
+ * rising; a row is y + ny * z.
+ */
 export class Runs {
   private triples = new Int32Array(3 * 256);
   private filled = 0;

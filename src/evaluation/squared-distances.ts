@@ -4,10 +4,12 @@ import { emptyEnvelope, lowerEnvelope } from './lower-envelope.js';
 import { everywhere, type Needed, neededBlocks, windowsOf } from './needed-blocks.js';
 
 /**
- * Squared distance in mm^2 from each voxel of `at` to the nearest of `seeds`, exact, in time linear in the voxels of the box: distances in
- * voxels along x by two scans, then one lower envelope of parabolas a line along y and along z (Felzenszwalb & Huttenlocher 2012; Meijster et
- * al. 2000). Between the two the nearest seed is kept as whole numbers of voxels along x and y, so that nothing is rounded on the way and a voxel
- * costs four bytes. Where `at` lies near the seeds, as surfaces mostly do, only what lies between them is computed.
+ * Squared distance in mm^2 from each voxel of `at` to the nearest of `seeds`, exact, in time linear in the
+ * voxels of the box: distances in voxels along x by two scans, then one lower envelope of parabolas a line
+ * along y and along z (Felzenszwalb & Huttenlocher 2012; Meijster et al. 2000). Between the two the nearest
+ * seed is kept as whole numbers of voxels along x and y, so that nothing is rounded on the way and a voxel
+ * costs four bytes. Where `at` lies near the seeds, as surfaces mostly do, only what lies between them is
+ * computed.
  * @param size voxels of the box along [x, y, z], each below 65,535
  * @param seeds indices of at least one voxel, x fastest, rising
  * @param at indices of voxels, rising
@@ -43,8 +45,9 @@ function seededSlices([nx, ny, nz]: Triple, seeds: Int32Array): Int32Array {
 }
 
 /**
- * Writes into `nearest`, at y + ny * (x + nx * number of the seeded slice) where it is needed: voxels along y (high 16 bits) and along x (low 16 bits)
- * to the nearest seed of that slice; `nx` along x where none is in reach.
+ * Writes into `nearest`, at y + ny * (x + nx * number of the seeded slice) where it is needed: voxels along y
+ * (high 16 bits) and along x (low 16 bits) to the nearest seed of that slice; `nx` along x where none is in
+ * reach.
  */
 function nearestInSlices(
   [nx, ny]: Triple,
@@ -94,7 +97,10 @@ function nearestInSlices(
       }
     }
   }
-  /** Writes voxels along x to the nearest seed of a row that has some; returns the position of the next row's first seed. */
+  /**
+   * Writes voxels along x to the nearest seed of a row that has some; returns the position of the next row's
+   * first seed.
+   */
   function offsetsInRow(nx: number, seeds: Int32Array, first: number, start: number, offsets: Uint16Array): number {
     const row = start % offsets.length;
     let next = first;
@@ -163,7 +169,10 @@ function fromAllSlices(
   return distances;
 }
 
-/** The least over the seeded slices within each voxel's bound, nearest slices first, until none can be nearer than what was found. */
+/**
+ * The least over the seeded slices within each voxel's bound, nearest slices first, until none can be nearer
+ * than what was found.
+ */
 function fromNearSlices(
   [nx, ny, nz]: Triple,
   slices: Int32Array,

@@ -20,7 +20,10 @@ export type ClassSummary = Readonly<Partial<Record<FurtherMetric, Spread>>> & {
   readonly nFalsePositiveOnEmpty: number;
 };
 
-/** `overClasses`: per class over cases, then over classes. `overCases`: per case over classes, then over cases. */
+/**
+ * `overClasses`: per class over cases, then over classes. `overCases`: per case over classes, then over
+ * cases.
+ */
 export interface Means {
   readonly overClasses: number | null;
   readonly overCases: number | null;
@@ -47,8 +50,8 @@ export interface Evaluation extends Partial<EvaluationFacts> {
 }
 
 /**
- * The summary of an evaluation; undefined numbers are null and left out of means, and what was left out is counted. Metrics beside Dice and HD95
- * are summed up where the cases have them.
+ * The summary of an evaluation; undefined numbers are null and left out of means, and what was left out is
+ * counted. Metrics beside Dice and HD95 are summed up where the cases have them.
  */
 export function summarise(task: string, classes: readonly string[], cases: readonly CaseResult[], facts?: EvaluationFacts): Evaluation {
   const perClass = Object.fromEntries(classes.map((name) => [name, summariseClass(cases.map((result) => result.classes[name]!))]));

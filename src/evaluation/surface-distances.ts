@@ -39,7 +39,10 @@ export function averageSurfaceDistance({ toReference, toPrediction }: SurfaceDis
 /** Spacings come from headers in float32, so that three voxels of "0.7" mm lie a little beyond 2.1 mm. */
 const headerRounding = 1 + 1e-6;
 
-/** Share of the surface voxels of both sides that lie within a tolerance of the other side (Nikolov et al. 2018, counting voxels as MONAI does). */
+/**
+ * Share of the surface voxels of both sides that lie within a tolerance of the other side (Nikolov et al.
+ * 2018, counting voxels as MONAI does).
+ */
 export function normalisedSurfaceDice({ toReference, toPrediction }: SurfaceDistances, toleranceMm: number): number {
   const within = (distances: Float64Array) => countUpTo(distances, toleranceMm * headerRounding);
   return (within(toReference) + within(toPrediction)) / (toReference.length + toPrediction.length);

@@ -2,8 +2,8 @@ import type { Box } from './box.js';
 import type { Runs } from './runs.js';
 
 /**
- * A region's surface: voxels inside with one of six neighbours outside; what lies beyond the volume is outside. Found from the ends of runs, in
- * time that depends on the runs and the surface, not on the volume.
+ * A region's surface: voxels inside with one of six neighbours outside; what lies beyond the volume is
+ * outside. Found from the ends of runs, in time that depends on the runs and the surface, not on the volume.
  * @param box holds the whole region
  * @param rows of a plane of the volume: its ny
  * @returns indices in the box, x fastest, rising

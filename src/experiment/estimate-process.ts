@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { HybridMimError } from '../errors.js';
 import { labelScheme } from '../inference/index.js';
-import { type MeasuredStep, measureFinetuningStep, measurePretrainingStep } from '../training/index.js';
+import { estimateStep, type MeasuredStep, smallestFinetuning, smallestPretraining } from '../training/index.js';
 import type { Cell } from './cells.js';
 
 /** What a process that measures one step is asked. */
@@ -22,8 +22,9 @@ process.once('message', async (question: StepQuestion) => {
 
 async function answerTo({ cell, channels, classes }: StepQuestion): Promise<StepAnswer> {
   try {
-    if (cell.kind === 'pretrain') return await measurePretrainingStep(cell.settings, channels);
-    return await measureFinetuningStep(cell.settings, channels, labelScheme(classes, cell.settings.data.regions));
+    if (cell.kind === 'pretrain') return await estimateStep(smallestPretraining(cell.settings, channels), cell.settings);
+    const scheme = labelScheme(classes, cell.settings.data.regions);
+    return await estimateStep(smallestFinetuning(cell.settings, channels, scheme), cell.settings);
   } catch (error) {
     if (error instanceof HybridMimError) return { refused: error.message };
     throw error;

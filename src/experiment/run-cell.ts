@@ -5,12 +5,10 @@ import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
-import { DataError } from '../errors.js';
-import type { Evaluation } from '../evaluation/index.js';
+import { type Evaluation, isEvaluation, readEvaluation } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
 import { type TableNumber, writeEvaluation } from '../report/index.js';
-import { isEvaluation } from '../report-sources/index.js';
 import { finetune, pretrain, type RunProgress, readMetrics, type StepLine } from '../training/index.js';
 import type { Cell, FinetuneCell, PretrainCell } from './cells.js';
 
@@ -159,11 +157,7 @@ async function evaluateOnce(
   { onNote, signal }: CellOptions,
 ): Promise<Evaluation> {
   const file = join(run, `evaluation-${split}.json`);
-  if (existsSync(file)) {
-    const stored = jsonOrUndefined(await readFile(file, 'utf8'));
-    if (isEvaluation(stored)) return stored;
-    throw new DataError(`${file} is no evaluation: delete it, and the cases are evaluated again`, { file });
-  }
+  if (existsSync(file)) return readEvaluation(file);
   onNote?.(`evaluating ${title} on the ${split} cases`);
   const evaluation = await evaluateRun({ run, split, task: title, signal });
   await writeEvaluation(file, evaluation);

@@ -1,4 +1,5 @@
 export type { OutputKind } from './average-logits.js';
+export { inferenceSection } from './inference-settings.js';
 export { channelValue, type LabelScheme, labelScheme, outputChannels } from './label-scheme.js';
 export { asSlab, collectLogits, type LogitSlab } from './logit-slab.js';
 export { type CasePrediction, type PredictCaseOptions, predictCase, predictLabel } from './predict-case.js';

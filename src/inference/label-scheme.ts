@@ -1,4 +1,5 @@
-import { UsageError } from '../errors.js';
+import { itemAt } from '../at.js';
+import { UsageError, WorkError } from '../errors.js';
 
 /**
  * What the output channels of a segmentation network mean. `classes`: softmax, channel 0 is background and channel i the label
@@ -44,10 +45,12 @@ export const outputChannels = ({ kind, names }: LabelScheme): number => (kind ==
 
 /** Label value to write where `channel` decides: a class's value, or the value that sets a region apart from those after it. */
 export function channelValue(scheme: LabelScheme, channel: number): number {
-  if (scheme.kind === 'classes') return channel === 0 ? 0 : scheme.values[channel - 1]![0]!;
-  return ownValue(scheme, channel)!;
+  if (scheme.kind === 'classes') return channel === 0 ? 0 : itemAt(itemAt(scheme.values, channel - 1), 0);
+  const own = ownValue(scheme, channel);
+  if (own !== undefined) return own;
+  throw new WorkError(`the region of channel ${channel} has no label value that the regions after it lack`, { found: scheme.values });
 }
 
 function ownValue({ values }: LabelScheme, region: number): number | undefined {
-  return values[region]!.find((value) => !values.slice(region + 1).some((later) => later.includes(value)));
+  return itemAt(values, region).find((value) => !values.slice(region + 1).some((later) => later.includes(value)));
 }

@@ -1,6 +1,6 @@
 import { type CompiledStep, compile, type Precision, type State } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import { fileSize, type Network, spatialSize } from '../network/index.js';
+import { fileSize, logitsOf, type Network, STILL, spatialSize, stepInput } from '../network/index.js';
 import type { Triple, Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
 import { collectLogits, type LogitSlab } from './logit-slab.js';
@@ -54,13 +54,13 @@ function windowNetwork(network: Network, state: State, precision: Precision, { w
   const stepFor = (batch: number): CompiledStep => {
     const known = compiled.get(batch);
     if (known) return known;
-    const step = compile(
-      ({ images }, parameters) => {
-        const pass = { training: false, dropoutKey: 0 };
-        return { logits: network.decode(network.encode(images as never, parameters, pass), parameters, pass) };
-      },
-      { name: 'inference', inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } }, state, precision, spares: 'time' },
-    );
+    const step = compile((inputs, parameters) => ({ logits: logitsOf(network, stepInput(inputs, 'images', 5), parameters, STILL) }), {
+      name: 'inference',
+      inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } },
+      state,
+      precision,
+      mode: 'inference',
+    });
     compiled.set(batch, step);
     return step;
   };

@@ -1,4 +1,5 @@
 import wabt from 'wabt';
+import { entryOf } from '../at.js';
 
 /**
  * Kernels of sums of slices, as WebAssembly text. Addresses and steps are in bytes, all values float32.
@@ -108,7 +109,7 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 export async function sliceKernels(memory: WebAssembly.Memory): Promise<SliceKernels> {
   compiled ??= compileText();
   const { exports } = await WebAssembly.instantiate(await compiled, { slices: { memory } });
-  return { add: exports.add!, finish: exports.finish! };
+  return { add: entryOf(exports, 'add'), finish: entryOf(exports, 'finish') };
 }
 
 async function compileText(): Promise<WebAssembly.Module> {

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import { type SliceKernels, sliceKernels } from './slice-kernels.js';
 
 // Every voxel of a volume is added to some eight times, for each class. JavaScript adds one number at a time, WebAssembly four, with the same
@@ -80,8 +81,7 @@ interface Part {
 /** Sums in as many memories as they need, none of them cleared yet. */
 export async function openSliceSums({ slices, size, window, channels, mostBytes = MOST_BYTES }: SliceSumsOptions): Promise<SliceSums> {
   const [voxels, ofWindow] = [size[0] * size[1], window[0] * window[1]];
-  const lengths = [ofWindow * channels, voxels, voxels * channels]; // values, weights, finished
-  const shared = lengths.reduce((sum, n) => sum + n, 0);
+  const shared = ofWindow * channels + voxels + voxels * channels; // values, weights, finished
   const each = Math.max(1, Math.min(slices, Math.floor((mostBytes / FLOAT - shared) / (voxels * channels))));
   const openPart = async (count: number): Promise<Part> => {
     const kernels = await takeMemory(FLOAT * (shared + count * voxels * channels));
@@ -91,12 +91,12 @@ export async function openSliceSums({ slices, size, window, channels, mostBytes 
       taken += FLOAT * length;
       return values;
     };
-    const [values, weights, finished] = lengths.map(take) as [Float32Array, Float32Array, Float32Array];
+    const [values, weights, finished] = [take(ofWindow * channels), take(voxels), take(voxels * channels)];
     return { kernels, values, weights, finished, sums: Array.from({ length: count }, () => take(voxels * channels)) };
   };
   const parts = await Promise.all(Array.from({ length: Math.ceil(slices / each) }, (_, i) => openPart(Math.min(each, slices - i * each))));
-  const partOf = (slice: number) => parts[Math.floor(slice / each)] as Part;
-  const sumsOf = (slice: number) => partOf(slice).sums[slice % each] as Float32Array;
+  const partOf = (slice: number) => itemAt(parts, Math.floor(slice / each));
+  const sumsOf = (slice: number) => itemAt(partOf(slice).sums, slice % each);
   const voxel = FLOAT * channels;
   return {
     bytes: FLOAT * (parts.length * shared + slices * voxels * channels),

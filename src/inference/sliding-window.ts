@@ -1,4 +1,5 @@
-import { cropBox, type Grid, type Triple, type Volume } from '../volume/index.js';
+import { floatAt, itemAt } from '../at.js';
+import { cropBox, type Grid, mapAxes, type Triple, type Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
 import type { LogitSlab } from './logit-slab.js';
 import { openWindowSums } from './window-sums.js';
@@ -51,8 +52,8 @@ export async function* slidingWindowSlabs(
   networks: readonly WindowNetwork[],
 ): AsyncGenerator<LogitSlab, void, undefined> {
   const { window, overlap, windowBatch, blend, mirror, outChannels, kind, onWindow, signal } = options;
-  const size = volume.size.map((n, axis) => Math.max(n, window[axis]!)) as unknown as Triple;
-  const padding = size.map((n, axis) => Math.floor((n - volume.size[axis]!) / 2)) as unknown as Triple; // zeros before the volume
+  const size = mapAxes(volume.size, (n, axis) => Math.max(n, window[axis]));
+  const padding = mapAxes(size, (n, axis) => Math.floor((n - volume.size[axis]) / 2)); // zeros before the volume
   const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
   const into = size.join() === volume.size.join() ? options.into : undefined;
@@ -80,7 +81,7 @@ export async function* slidingWindowSlabs(
     const { batch, network } = run;
     const finished = network(imagesFor(batch), (logits) => {
       if (ended || signal?.aborted) return;
-      if (batch[0]!.at[2] > row) {
+      if (firstSlice(batch) > row) {
         waiting = { run, logits: logits.slice() };
         return;
       }
@@ -112,8 +113,8 @@ export async function* slidingWindowSlabs(
     for (const [i, run] of runs.entries()) {
       signal?.throwIfAborted();
       start(i);
-      const [{ at }] = run.batch as [Pass];
-      if (at[2] > row) yield* finish(at[2]);
+      const begin = firstSlice(run.batch);
+      if (begin > row) yield* finish(begin);
       await running.get(i);
       running.delete(i);
       if (waiting?.run !== run) continue;
@@ -142,13 +143,16 @@ interface Pass {
   readonly mirroring: Mirroring;
 }
 
+/** The slice that all windows of a batch begin in. */
+const firstSlice = (batch: readonly Pass[]): number => itemAt(batch, 0).at[2];
+
 /** Windows that begin in the same slice, `windowBatch` at most, each in all its mirrorings. */
 function batchesOf(starts: readonly Triple[], ways: readonly Mirroring[], windowBatch: number): Pass[][] {
   const batches: Pass[][] = [];
   for (const at of starts) {
     for (const mirroring of ways) {
       const last = batches.at(-1);
-      if (last && last.length < windowBatch && last[0]!.at[2] === at[2]) last.push({ at, mirroring });
+      if (last && last.length < windowBatch && firstSlice(last) === at[2]) last.push({ at, mirroring });
       else batches.push([{ at, mirroring }]);
     }
   }
@@ -167,10 +171,10 @@ function lastOf<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
 /** Windows as [B, D, H, W, C]. */
 function imagesOf(volume: Volume, batch: readonly Pass[], window: Triple, padding: Triple): Float32Array {
   const each = batch.map(({ at, mirroring }) => {
-    const start = at.map((n, axis) => n - padding[axis]!) as unknown as Triple;
+    const start = mapAxes(at, (n, axis) => n - padding[axis]);
     return channelsLast(cropBox(volume, start, window), mirroring);
   });
-  const [first] = each as [Float32Array];
+  const first = itemAt(each, 0);
   if (each.length === 1) return first;
   const images = new Float32Array(each.length * first.length);
   for (const [k, image] of each.entries()) images.set(image, k * first.length);
@@ -180,6 +184,7 @@ function imagesOf(volume: Volume, batch: readonly Pass[], window: Triple, paddin
 /** A volume's planar channels as [D, H, W, C], mirrored; its own values where that is how they lie. */
 function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): Float32Array {
   if (channels === 1 && !mirroring.includes(true) && data instanceof Float32Array) return data;
+  const values = data instanceof Float32Array ? data : Float32Array.from(data); // one kind of array, so that the loop is fast
   const image = new Float32Array(data.length);
   const { first, steps } = mirroredSteps(size, mirroring);
   let from = 0;
@@ -187,7 +192,7 @@ function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): F
     for (let z = 0; z < size[2]; z++) {
       for (let y = 0; y < size[1]; y++) {
         let target = (first + steps[1] * y + steps[2] * z) * channels + c;
-        for (let x = 0; x < size[0]; x++, target += steps[0] * channels) image[target] = data[from++]!;
+        for (let x = 0; x < size[0]; x++, target += steps[0] * channels) image[target] = floatAt(values, from++);
       }
     }
   }

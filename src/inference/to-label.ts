@@ -1,5 +1,6 @@
-import { composeAffines, type Grid, invertAffine, linearResampler, resampleToGrid, type Volume, voxelCount } from '../volume/index.js';
-import { channelValue, type LabelScheme } from './label-scheme.js';
+import { doubleAt, floatAt, itemAt } from '../at.js';
+import { type Axis, composeAffines, type Grid, invertAffine, linearResampler, resampleToGrid, type Volume, voxelCount } from '../volume/index.js';
+import { channelValue, type LabelScheme, outputChannels } from './label-scheme.js';
 import { asSlab, type LogitSlab } from './logit-slab.js';
 
 /** A label volume in the making. */
@@ -21,30 +22,28 @@ export function openLabel(from: Grid, grid: Grid, scheme: LabelScheme): LabelInP
   const voxels = voxelCount(grid);
   const slice = grid.size[0] * grid.size[1];
   const label = new (largestValue(scheme) > 255 ? Uint16Array : Uint8Array)(voxels);
-  const channelValues: number[] = [];
-  const labelOf = (channel: number): number => {
-    channelValues[channel] ??= channelValue(scheme, channel);
-    return channelValues[channel]!;
-  };
+  const channelValues = Array.from({ length: outputChannels(scheme) }, (_, channel) => channelValue(scheme, channel));
   const wins = (channel: number, logit: number, best: number) => (scheme.kind === 'regions' ? logit > 0 : channel === 0 || logit > best);
   let best = new Float32Array(0); // of the slices at hand
   const add = linearResampler(from, grid, {
     slices: (channel, first, values) => {
       if (channel === 0) best = best.length === values.length ? best.fill(0) : new Float32Array(values.length);
-      const value = labelOf(channel);
+      const value = itemAt(channelValues, channel);
       const decided = label.subarray(first * slice);
       for (let i = 0; i < values.length; i++) {
-        if (!wins(channel, values[i]!, best[i]!)) continue;
-        best[i] = values[i]!;
+        const logit = values[i]!; // a check costs a tenth of the time here
+        if (!wins(channel, logit, best[i]!)) continue;
+        best[i] = logit;
         decided[i] = value;
       }
     },
     voxel: (voxel, values) => {
       let most = 0;
       for (let c = 0; c < values.length; c++) {
-        if (!wins(c, values[c]!, most)) continue;
-        most = values[c]!;
-        label[voxel] = labelOf(c);
+        const logit = floatAt(values, c);
+        if (!wins(c, logit, most)) continue;
+        most = logit;
+        label[voxel] = itemAt(channelValues, c);
       }
     },
   });
@@ -69,16 +68,16 @@ export const logitsOnGrid = (logits: Volume, grid: Grid): Volume => resampleToGr
 
 /** Zeroes the voxels of `grid` whose centres lie outside the voxels of `inner`. */
 function clearOutside(label: Uint8Array | Uint16Array, grid: Grid, inner: Grid): void {
-  const { rows } = composeAffines(invertAffine(inner.affine), grid.affine);
+  const rows = Float64Array.from(composeAffines(invertAffine(inner.affine), grid.affine).rows);
   const [nx, ny, nz] = grid.size;
   const slack = 1e-3; // voxels: affines are stored with rounding
-  const inside = (axis: number, at: number) => at >= -0.5 - slack && at <= inner.size[axis]! - 0.5 + slack;
+  const inside = (axis: Axis, at: number) => at >= -0.5 - slack && at <= inner.size[axis] - 0.5 + slack;
   let i = 0;
   for (let z = 0; z < nz; z++) {
     for (let y = 0; y < ny; y++) {
       for (let x = 0; x < nx; x++, i++) {
         if (label[i] === 0) continue;
-        const at = (row: number) => rows[row]! * x + rows[row + 1]! * y + rows[row + 2]! * z + rows[row + 3]!;
+        const at = (row: number) => doubleAt(rows, row) * x + doubleAt(rows, row + 1) * y + doubleAt(rows, row + 2) * z + doubleAt(rows, row + 3);
         if (!inside(0, at(0)) || !inside(1, at(4)) || !inside(2, at(8))) label[i] = 0;
       }
     }

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { Triple } from '../volume/index.js';
 import { averageLogits, type OutputKind } from './average-logits.js';
 import type { LogitSlab } from './logit-slab.js';
@@ -66,12 +67,13 @@ export async function openWindowSums({ size, window, outChannels, importance, ne
     },
     add: (network, logits, at, mirroring) => {
       reach(at[2] + wz);
+      const ofNetwork = itemAt(sums, network);
       const { first, steps } = mirroredSteps(window, mirroring);
       for (let z = 0; z < wz; z++) {
         const from = first + steps[2] * z;
         const of = Math.floor(from / (wx * wy));
         const values = plane(logits, of, outChannels);
-        sums[network]!.add((at[2] + z) % held, [at[0], at[1]], {
+        ofNetwork.add((at[2] + z) % held, [at[0], at[1]], {
           values,
           first: from - of * wx * wy,
           steps: [steps[0], steps[1]],
@@ -88,13 +90,13 @@ export async function openWindowSums({ size, window, outChannels, importance, ne
     *finish(end) {
       while (given < end) {
         const kept = Math.min(given, 1);
-        if (!whole) for (const channel of planes[0]!) channel.copyWithin(0, (inPlanes - kept) * slice, inPlanes * slice);
+        if (!whole) for (const channel of itemAt(planes, 0)) channel.copyWithin(0, (inPlanes - kept) * slice, inPlanes * slice);
         const depth = Math.min(SLAB, end - given);
         const begin = whole ? given - kept : 0; // slice of the planes that the slab begins with
         for (const [network, channels] of planes.entries()) {
           for (let z = 0; z < depth; z++) {
             const from = (given + z) % held;
-            sums[network]!.finish(from, weights.values(from), channels, (begin + kept + z) * slice);
+            itemAt(sums, network).finish(from, weights.values(from), channels, (begin + kept + z) * slice);
           }
         }
         inPlanes = kept + depth;
@@ -103,7 +105,7 @@ export async function openWindowSums({ size, window, outChannels, importance, ne
         if (networks > 1) averageLogits(kind, parts(kept));
         const first = given - kept;
         given += depth;
-        yield { first, depth: inPlanes, channels: parts(0)[0]! };
+        yield { first, depth: inPlanes, channels: itemAt(parts(0), 0) };
       }
     },
   };

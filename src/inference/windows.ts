@@ -1,4 +1,5 @@
-import type { Triple } from '../volume/index.js';
+import { doubleAt } from '../at.js';
+import { mapAxes, type Triple } from '../volume/index.js';
 
 /** Axes of a volume along which a window is mirrored. */
 export type MirrorAxes = readonly ('x' | 'y' | 'z')[];
@@ -8,7 +9,7 @@ export type Mirroring = readonly [x: boolean, y: boolean, z: boolean];
 
 /** First voxels of the windows that cover a volume at least as large as one, x fastest, z slowest. */
 export function windowStarts(size: Triple, window: Triple, overlap: number): Triple[] {
-  const [xs, ys, zs] = [0, 1, 2].map((axis) => axisStarts(size[axis]!, window[axis]!, overlap)) as [number[], number[], number[]];
+  const [xs, ys, zs] = mapAxes(size, (length, axis) => axisStarts(length, window[axis], overlap));
   return zs.flatMap((z) => ys.flatMap((y) => xs.map((x): Triple => [x, y, z])));
 }
 
@@ -23,13 +24,11 @@ function axisStarts(length: number, window: number, overlap: number): number[] {
  * 1e-3 (or the least of them, if that is more), so that no voxel is divided by next to nothing.
  */
 export function gaussianImportance(window: Triple): Float32Array {
-  const [gx, gy, gz] = window.map(gaussian) as [Float64Array, Float64Array, Float64Array];
-  const least = Math.max(1e-3, gx[0]! * gy[0]! * gz[0]!);
+  const [gx, gy, gz] = mapAxes(window, gaussian);
+  const least = Math.max(1e-3, doubleAt(gx, 0) * doubleAt(gy, 0) * doubleAt(gz, 0));
   const weights = new Float32Array(window[0] * window[1] * window[2]);
   let i = 0;
-  for (let z = 0; z < window[2]; z++) {
-    for (let y = 0; y < window[1]; y++) for (let x = 0; x < window[0]; x++) weights[i++] = Math.max(least, gx[x]! * gy[y]! * gz[z]!);
-  }
+  for (const alongZ of gz) for (const alongY of gy) for (const alongX of gx) weights[i++] = Math.max(least, alongX * alongY * alongZ);
   return weights;
 }
 

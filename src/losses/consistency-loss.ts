@@ -16,7 +16,7 @@ export type ConsistencyKind = 'soft' | 'hard';
 export function consistencyLoss(numberLogits: Tensor3D, locationLogits: Tensor3D, kind: ConsistencyKind = 'soft'): Scalar {
   const count = kind === 'soft' ? tf.sigmoid(locationLogits).sum(-1) : detached(locationLogits, thresholdedCount); // [B, S]
   const number = kind === 'soft' ? expectedNumber(numberLogits) : detached(numberLogits, mostProbableNumber); // [B, S]
-  const roundedCount = detached(count, (exact) => exact.round()).cast('int32') as Tensor2D;
+  const roundedCount = detached(count, (exact) => exact.round()).cast<Tensor2D>('int32');
   const crossEntropy = numberLoss(numberLogits, roundedCount);
   return crossEntropy.add(count.sub(number).square().mean());
 }

@@ -2,7 +2,7 @@ import { type Scalar, type Tensor2D, tf } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { sameShape } from './same-shape.js';
 
-/** Added to an item's likeness with itself, so that it never counts as its own negative. */
+/** Added to an item's similarity with itself, so that it never counts as its own negative. */
 const SELF = -1e9;
 
 /**
@@ -19,8 +19,8 @@ export function contrastiveLoss(first: Tensor2D, second: Tensor2D, temperature: 
   const batch = first.shape[0];
   if (batch < 2) throw new ShapeError('contrastive loss: a batch of 1 has no negatives; use a batch of 2 or more');
   const features = unitLength(tf.concat([first, second], 0)); // [2B, F]
-  const likeness = tf.matMul(features, features, false, true).div(temperature); // [2B, 2B]
-  const others = likeness.add(tf.eye(2 * batch).mul(SELF));
+  const similarity = tf.matMul(features, features, false, true).div(temperature); // [2B, 2B]
+  const others = similarity.add(tf.eye(2 * batch).mul(SELF));
   return tf
     .logSoftmax(others)
     .mul(partners(batch))

@@ -10,6 +10,8 @@ const SMOOTH = 1e-5;
  * Soft Dice loss (Milletari et al. 2016), background included: mean over items and classes of 1 - 2|PT| / (|P| + |T|).
  * @param probabilities [B, D, H, W, C]
  * @param targets       [B, D, H, W, C] 0 or 1
+ * @returns scalar in 0..1
+ * @throws ShapeError when the shapes differ
  */
 export function diceLoss(probabilities: Tensor5D, targets: Tensor5D): Scalar {
   sameShape('Dice loss', probabilities, targets);
@@ -20,6 +22,7 @@ export function diceLoss(probabilities: Tensor5D, targets: Tensor5D): Scalar {
   return tf.scalar(1).sub(dice.mean());
 }
 
+/** Dice + cross-entropy, and its terms. */
 export interface DiceCrossEntropy {
   readonly total: Scalar;
   readonly dice: Scalar;
@@ -35,18 +38,20 @@ export interface DiceCrossEntropy {
 export function diceCrossEntropyLoss(logits: Tensor5D, labels: Tensor4D): DiceCrossEntropy {
   const [batch, depth, height, width, classes] = logits.shape;
   if (labels.shape.join() !== [batch, depth, height, width].join()) {
-    throw new ShapeError(`Dice + cross-entropy: labels [${labels.shape}] must be [${logits.shape.slice(0, 4)}], as the logits`);
+    const expected = logits.shape.slice(0, 4);
+    throw new ShapeError(`Dice + cross-entropy: labels [${labels.shape}] must be [${expected}], as the logits`);
   }
-  const targets = tf.oneHot(labels, classes).cast('float32') as Tensor5D; // [B, D, H, W, C]
+  const targets = tf.oneHot(labels, classes).cast<Tensor5D>('float32'); // [B, D, H, W, C]
   const logProbabilities = tf.logSoftmax(logits);
   const dice = diceLoss(logProbabilities.exp(), targets);
   const crossEntropy = logProbabilities
     .mul(targets)
     .sum()
-    .div(-batch * depth * height * width) as Scalar;
+    .div<Scalar>(-batch * depth * height * width);
   return { total: dice.add(crossEntropy), dice, crossEntropy };
 }
 
+/** Dice + binary cross-entropy, and its terms. */
 export interface DiceBinaryCrossEntropy {
   readonly total: Scalar;
   readonly dice: Scalar;

@@ -11,7 +11,8 @@ import { ShapeError } from '../errors.js';
 export function numberLoss(logits: Tensor3D, counts: Tensor2D): Scalar {
   const [batch, subVolumes, classes] = logits.shape;
   if (counts.shape.join() !== [batch, subVolumes].join()) {
-    throw new ShapeError(`number loss: counts [${counts.shape}] must be [${batch},${subVolumes}], as the logits [${logits.shape}]`);
+    const expected = [batch, subVolumes];
+    throw new ShapeError(`number loss: counts [${counts.shape}] must be [${expected}], as the logits [${logits.shape}]`);
   }
   const target = tf.oneHot(counts, classes).cast('float32');
   return tf

@@ -22,5 +22,5 @@ export function reconstructionLoss(prediction: Tensor5D, images: Tensor5D, voxel
   const maskedDifference = prediction.sub(images).mul(voxelMask);
   const error = distance === 'l2' ? maskedDifference.square() : maskedDifference.abs(); // a 0/1 mask is its own square
   const maskedValues = voxelMask.sum().mul(channels).maximum(1);
-  return error.sum().div(maskedValues) as Scalar;
+  return error.sum().div(maskedValues);
 }

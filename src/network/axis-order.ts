@@ -1,3 +1,5 @@
+import type { InOrder } from '../axes.js';
+
 /**
  * The one convention of axes. Everything outside the engine says [x, y, z], in the order of the axes of a NIfTI file: settings, messages,
  * weight files and exported models. MONAI, which reads a file as [x, y, z], means the same by its first, second and third axis.
@@ -8,10 +10,21 @@
  */
 
 /** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor: [z, y, x]. */
-export type SpatialSize = readonly [depth: number, height: number, width: number];
+export type SpatialSize = readonly [depth: number, height: number, width: number] & InOrder<'zyx'>;
 
 /** Voxels along the axes of a file, as users give and read them. */
-export type FileSize = readonly [x: number, y: number, z: number];
+export type FileSize = readonly [x: number, y: number, z: number] & InOrder<'xyz'>;
+
+/** An axis of a `SpatialSize`: 0 for depth, 1 for height, 2 for width. What has one value an axis is indexed by it without a check. */
+export type SpatialAxis = 0 | 1 | 2;
+
+/** What `of` makes of the value of each axis, in the order of the axes; of [D, H, W] or of [x, y, z]. */
+export function mapAxes<Value, Result>(
+  values: readonly [Value, Value, Value],
+  of: (value: Value, axis: SpatialAxis) => Result,
+): [Result, Result, Result] {
+  return [of(values[0], 0), of(values[1], 1), of(values[2], 2)];
+}
 
 /** [x, y, z] as the engine's [D, H, W]. */
 export const spatialSize = ([x, y, z]: FileSize): SpatialSize => [z, y, x];

@@ -1,26 +1,39 @@
-export { AXIS_ORDER, type FileSize, fileSize, type SpatialSize, spatialSize } from './axis-order.js';
+export { AXIS_ORDER, type FileSize, fileSize, mapAxes, type SpatialAxis, type SpatialSize, spatialSize } from './axis-order.js';
 export {
   type Constant,
   isEncoderParameter,
   type KeptTokens,
+  latentOf,
+  logitsOf,
   type Margins,
   type Network,
   type Parameters,
   type Pass,
+  STILL,
   type TokenEncoder,
 } from './network.js';
-export { convolution, elementCount, initialiseParameters, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
 export {
-  type Channels,
+  convolution,
+  elementCount,
+  initialiseParameters,
+  linear,
+  normalisation,
+  type ParameterSpec,
+  parameter,
+} from './parameters.js';
+export {
   makeNetwork,
   type NetworkName,
   type NetworkSettings,
   networkEncoderShapes,
   networkNameOf,
   networkNames,
+  networkSection,
   networkShapes,
 } from './registry.js';
 export { readSafetensors, type WeightsContent, writeSafetensors } from './safetensors.js';
+export { type Channels, sizeOfFile } from './settings.js';
+export { type StepInputs, stepInput } from './step-input.js';
 export { transformerBlock, transformerBlockParameters } from './transformer-block.js';
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';

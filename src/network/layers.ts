@@ -14,6 +14,9 @@ import {
 import type { Parameters } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
 
+/** Of a `[B, D, H, W, C]` tensor. */
+const SPATIAL_AXES = [1, 2, 3] as const;
+
 /** Of the leaky ReLU below 0. */
 const SLOPE = 0.1;
 
@@ -39,23 +42,23 @@ export function normalisedConvolutionParameters(name: string, inputs: number, ou
  */
 export function normalisedConvolution(name: string, x: Tensor5D, parameters: Parameters, drop: LayerDropout): Tensor5D {
   return inPlace(name.slice(name.lastIndexOf('.') + 1), () => {
-    const weight = parameter<Tensor5D>(parameters, `${name}.conv.weight`, 5);
-    const bias = parameter<Tensor1D>(parameters, `${name}.conv.bias`, 1);
-    const scale = parameter<Tensor1D>(parameters, `${name}.adn.N.weight`, 1);
-    const shift = parameter<Tensor1D>(parameters, `${name}.adn.N.bias`, 1);
+    const weight = parameter(parameters, `${name}.conv.weight`, 5);
+    const bias = parameter(parameters, `${name}.conv.bias`, 1);
+    const scale = parameter(parameters, `${name}.adn.N.weight`, 1);
+    const shift = parameter(parameters, `${name}.adn.N.bias`, 1);
     const convolved = withCancelledBias(conv3d(x, weight), bias);
     const again = (item: number, earlier: Tensor) => conv3d(after(itemOf(x, item), earlier), weight);
     const recompute = isComputedAgain(x.shape[4]) ? { again } : {};
     if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true, ...recompute }), SLOPE);
     const kept = 1 - drop.rate; // what is kept is scaled up by the norm's own scale and shift
-    const normalised = instanceNorm(convolved, scale.div(kept) as Tensor1D, shift.div(kept) as Tensor1D, recompute);
+    const normalised = instanceNorm(convolved, scale.div(kept), shift.div(kept), recompute);
     return dropoutLeakyRelu(normalised, drop.rate, drop.key, SLOPE);
   });
 }
 
 function itemOf(x: Tensor5D, item: number): Tensor5D {
   const [batch, ...size] = x.shape;
-  return batch === 1 ? x : (tf.slice(x, [item, 0, 0, 0, 0], [1, ...size]) as Tensor5D);
+  return batch === 1 ? x : tf.slice(x, [item, 0, 0, 0, 0], [1, ...size]);
 }
 
 /**
@@ -63,11 +66,9 @@ function itemOf(x: Tensor5D, item: number): Tensor5D {
  * no bias. It is kept as a parameter for interchange with MONAI, gets a gradient of exactly 0, and costs no pass over the features.
  */
 function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
-  const op = tf.customGrad((...args) => {
-    const [input] = args as unknown as [Tensor5D];
-    return { value: input.clone(), gradFunc: (dy) => [dy as Tensor5D, tf.zeros(bias.shape)] };
-  });
-  return op(x, bias) as Tensor5D;
+  // What tfjs gives the function are `x` and `bias` themselves.
+  const op = tf.customGrad<Tensor5D>(() => ({ value: x.clone(), gradFunc: (dy) => [dy, tf.zeros(bias.shape)] }));
+  return op(x, bias);
 }
 
 /**
@@ -76,9 +77,7 @@ function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
  * @returns [B, D, H, W, out]
  */
 export function pointConvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return inPlace(name, () =>
-    conv3d(x, parameter<Tensor5D>(parameters, `${name}.weight`, 5)).add(parameter<Tensor1D>(parameters, `${name}.bias`, 1)),
-  ) as Tensor5D;
+  return inPlace(name, () => conv3d(x, parameter(parameters, `${name}.weight`, 5)).add(parameter(parameters, `${name}.bias`, 1)));
 }
 
 /**
@@ -87,18 +86,16 @@ export function pointConvolution(name: string, x: Tensor5D, parameters: Paramete
  * @returns [B, 2D, 2H, 2W, out]
  */
 export function doublingDeconvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return inPlace('upsample', () =>
-    convTranspose3d(x, parameter<Tensor5D>(parameters, `${name}.weight`, 5), 2).add(parameter<Tensor1D>(parameters, `${name}.bias`, 1)),
-  ) as Tensor5D;
+  return inPlace('upsample', () => convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2).add(parameter(parameters, `${name}.bias`, 1)));
 }
 
 /** `x` with its last plane repeated on each axis where `like` is one longer, as MONAI's `UpCat` pads after an odd pooling. */
 export function repeatLastPlane(x: Tensor5D, like: Tensor5D): Tensor5D {
-  return [1, 2, 3].reduce<Tensor5D>((padded, axis) => {
-    const length = padded.shape[axis] as number;
+  return SPATIAL_AXES.reduce((padded, axis) => {
+    const length = padded.shape[axis];
     if (length === like.shape[axis]) return padded;
     const begin = padded.shape.map((_, i) => (i === axis ? length - 1 : 0));
     const size = padded.shape.map((n, i) => (i === axis ? 1 : n));
-    return tf.concat([padded, tf.slice(padded, begin, size)], axis) as Tensor5D;
+    return tf.concat([padded, tf.slice(padded, begin, size)], axis);
   }, x);
 }

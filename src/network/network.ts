@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { Tensor, Tensor1D, Tensor2D, Tensor5D } from '../engine/index.js';
 import type { SpatialSize } from './axis-order.js';
 import type { ParameterSpec } from './parameters.js';
@@ -86,3 +87,14 @@ export interface Network {
 
 /** Whether a parameter is one of the encoder's. */
 export const isEncoderParameter = ({ encoder }: Network, name: string): boolean => encoder.some((prefix) => name.startsWith(`${prefix}.`));
+
+/** The network's output for images: [B, D', H', W', outChannels], D' = D less both margins. */
+export function logitsOf(network: Network, images: Tensor5D, parameters: Parameters, pass: Pass, margins?: Margins): Tensor5D {
+  return network.decode(network.encode(images, parameters, pass), parameters, pass, margins);
+}
+
+/** The latent, the last of an encoder's levels. Throws WorkError where there are none. */
+export const latentOf = (levels: readonly Tensor5D[]): Tensor5D => itemAt(levels, levels.length - 1);
+
+/** A pass that drops nothing: for prediction and validation. */
+export const STILL: Pass = { training: false, dropoutKey: 0 };

@@ -1,4 +1,4 @@
-import type { NamedArray, NamedArrays, Tensor } from '../engine/index.js';
+import type { NamedArray, NamedArrays, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { randomStream } from '../random/streams.js';
 import type { SpatialSize } from './axis-order.js';
@@ -73,14 +73,24 @@ function initialise({ name, shape, init }: ParameterSpec, seed: number): NamedAr
   return { shape, data };
 }
 
-/** The named parameter. Throws ShapeError when it is missing or has another rank than `rank`. */
-export function parameter<T extends Tensor>(parameters: Readonly<Record<string, Tensor>>, name: string, rank: number): T {
+/** tfjs's types of a tensor by its number of axes. */
+export interface TensorsByAxes {
+  readonly 1: Tensor1D;
+  readonly 2: Tensor2D;
+  readonly 3: Tensor3D;
+  readonly 4: Tensor4D;
+  readonly 5: Tensor5D;
+}
+
+/** Whether a tensor has so many axes. */
+export const hasAxes = <N extends keyof TensorsByAxes>(x: Tensor, axes: N): x is TensorsByAxes[N] => x.rank === axes;
+
+/** The named parameter. Throws ShapeError when it is missing or has another number of axes. */
+export function parameter<N extends keyof TensorsByAxes>(parameters: Readonly<Record<string, Tensor>>, name: string, axes: N): TensorsByAxes[N] {
   const found = parameters[name];
   if (!found) throw new ShapeError(`the network needs a parameter named ${name}, which the state lacks`, { field: name });
-  if (found.rank !== rank) {
-    throw new ShapeError(`parameter ${name} must have ${rank} axes, but has shape [${found.shape}]`, { field: name });
-  }
-  return found as T;
+  if (hasAxes(found, axes)) return found;
+  throw new ShapeError(`parameter ${name} must have ${axes} axes, but has shape [${found.shape}]`, { field: name });
 }
 
 /** Number of elements of an array of this shape. */

@@ -1,43 +1,60 @@
+import { z } from 'zod';
 import type { NamedArrays } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import type { Network } from './network.js';
-import { type SegResNetSettings, segResNet, segResNetShapes } from './seg-res-net.js';
-import { type SwinUnetrSettings, swinEncoderShapes, swinUnetr, swinUnetrShapes } from './swin-unetr.js';
-import { type UNetConfig, unet, unetWidths } from './unet.js';
-import { type UnetrSettings, unetr, unetrEncoderShapes, unetrShapes } from './unetr.js';
+import { segResNet, segResNetSettings, segResNetShapes } from './seg-res-net.js';
+import type { Channels, NetworkConfig } from './settings.js';
+import { swinEncoderShapes, swinUnetr, swinUnetrSettings, swinUnetrShapes } from './swin-unetr.js';
+import { unet, unetSettings, unetWidths } from './unet.js';
+import { unetr, unetrEncoderShapes, unetrSettings, unetrShapes } from './unetr.js';
 import { withKnownNames } from './weight-names.js';
 
-/** The settings of each network by the name that configurations use. */
-export interface SettingsByName {
-  readonly unet: Pick<UNetConfig, 'features' | 'dropout'>;
-  readonly 'seg-res-net': SegResNetSettings;
-  readonly unetr: UnetrSettings;
-  readonly 'swin-unetr': SwinUnetrSettings;
+interface Registered<S extends z.ZodObject> {
+  readonly settings: S;
+  readonly make: (config: NetworkConfig<S>) => Network;
+  /** Channels, and those settings that the shapes of a weights file tell. */
+  readonly shapes: (arrays: NamedArrays, file: string) => Partial<NetworkConfig<S>> & Channels;
+  /** Settings that the shapes of the encoder alone tell. */
+  readonly encoderShapes?: (arrays: NamedArrays, file: string) => Partial<NetworkConfig<S>>;
 }
-export type NetworkName = keyof SettingsByName;
+
+/** A registered network whose settings are checked once more where they come in, so that one table can hold networks of any settings. */
+function registered<S extends z.ZodObject>({ settings: schema, make, shapes, encoderShapes }: Registered<S>) {
+  return {
+    settings: schema,
+    make: (settings: unknown, channels: Channels) => make({ ...schema.parse(settings), ...channels }),
+    shapes,
+    encoderShapes: encoderShapes ?? (() => ({})),
+  };
+}
+
+/** The networks by the name that configurations use. */
+const networks = {
+  unet: registered({ settings: unetSettings, make: unet, shapes: unetWidths }),
+  'seg-res-net': registered({ settings: segResNetSettings, make: segResNet, shapes: segResNetShapes }),
+  unetr: registered({ settings: unetrSettings, make: unetr, shapes: unetrShapes, encoderShapes: unetrEncoderShapes }),
+  'swin-unetr': registered({
+    settings: swinUnetrSettings,
+    make: swinUnetr,
+    shapes: swinUnetrShapes,
+    encoderShapes: swinEncoderShapes,
+  }),
+};
+
+export type NetworkName = keyof typeof networks;
+type Schemas = { readonly [N in NetworkName]: (typeof networks)[N]['settings'] };
 
 /** One network and its settings, as the section `network` of a configuration says. */
-export type NetworkSettings = { [N in NetworkName]: { readonly name: N } & SettingsByName[N] }[NetworkName];
+export type NetworkSettings = z.output<Schemas[NetworkName]>;
 
-export interface Channels {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
-
-interface Registered<N extends NetworkName> {
-  readonly make: (config: SettingsByName[N] & Channels) => Network;
-  /** Channels, and those settings that the shapes of a weights file tell. */
-  readonly shapes: (arrays: NamedArrays, file: string) => Partial<SettingsByName[N]> & Channels;
-  /** Settings that the shapes of the encoder alone tell. */
-  readonly encoderShapes: (arrays: NamedArrays, file: string) => Partial<SettingsByName[N]>;
-}
-
-const networks: { readonly [N in NetworkName]: Registered<N> } = {
-  unet: { make: unet, shapes: unetWidths, encoderShapes: () => ({}) },
-  'seg-res-net': { make: segResNet, shapes: segResNetShapes, encoderShapes: () => ({}) },
-  unetr: { make: unetr, shapes: unetrShapes, encoderShapes: unetrEncoderShapes },
-  'swin-unetr': { make: swinUnetr, shapes: swinUnetrShapes, encoderShapes: swinEncoderShapes },
-};
+/** A network and its settings, chosen by `name`, which is `unet` unless said otherwise. */
+export const networkSection = z.preprocess(
+  (section) => (typeof section === 'object' && section !== null && !('name' in section) ? { name: 'unet', ...section } : section),
+  z.discriminatedUnion(
+    'name',
+    Object.values(networks).map(({ settings }) => settings) as unknown as readonly [Schemas['unet'], ...Schemas[NetworkName][]],
+  ),
+);
 
 export const networkNames: readonly NetworkName[] = Object.keys(networks) as NetworkName[];
 
@@ -45,9 +62,8 @@ export const networkNames: readonly NetworkName[] = Object.keys(networks) as Net
  * The network of some settings.
  * @throws UsageError for settings that make no network
  */
-export function makeNetwork({ name, ...settings }: NetworkSettings, { inChannels, outChannels }: Channels): Network {
-  const { make } = networks[name] as Registered<NetworkName>;
-  return make({ ...settings, inChannels, outChannels } as never);
+export function makeNetwork(settings: NetworkSettings, channels: Channels): Network {
+  return networks[settings.name].make(settings, channels);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { conv3d, convTranspose3d, inPlace, instanceNorm, leakyRelu, residualSum, type Tensor1D, type Tensor5D, tf } from '../engine/index.js';
+import { conv3d, convTranspose3d, inPlace, instanceNorm, leakyRelu, residualSum, type Tensor5D, tf } from '../engine/index.js';
 import type { Parameters } from './network.js';
 import { convolution, type ParameterSpec, parameter, transposedConvolution } from './parameters.js';
 
@@ -23,11 +23,11 @@ export function residualConvolutionsParameters(name: string, inputs: number, out
  */
 export function residualConvolutions(name: string, x: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
   return inPlace(name, () => {
-    const weight = (i: number) => parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5);
+    const weight = (i: number) => parameter(parameters, `${name}.conv${i}.conv.weight`, 5);
     const normed = (i: number, y: Tensor5D) => {
       const convolved = conv3d(y, weight(i));
       const channels = convolved.shape[4];
-      return instanceNorm(convolved, tf.ones([channels]) as Tensor1D, tf.zeros([channels]) as Tensor1D, { exact: !training });
+      return instanceNorm(convolved, tf.ones([channels]), tf.zeros([channels]), { exact: !training });
     };
     const convolved = normed(2, leakyRelu(normed(1, x), SLOPE));
     const around = () => (!training && x.shape[0] === 1 && x.shape[4] === 1 ? normedMultiples(x, weight(3)) : normed(3, x));
@@ -42,7 +42,7 @@ export function residualConvolutions(name: string, x: Tensor5D, parameters: Para
  * @param weight [1, 1, 1, 1, out]
  */
 function normedMultiples(x: Tensor5D, weight: Tensor5D, epsilon = 1e-5): Tensor5D {
-  const centred = x.sub(x.mean()) as Tensor5D;
+  const centred = x.sub<Tensor5D>(x.mean());
   const variance = weight.square().mul(centred.square().mean());
   return conv3d(centred, weight.mul(variance.add(epsilon).rsqrt()));
 }
@@ -71,10 +71,10 @@ export function doublingBlock(
   crop: (up: Tensor5D) => Tensor5D = (up) => up,
 ): Tensor5D {
   const up = inPlace(`${name}.transp_conv`, () => crop(doubling(`${name}.transp_conv.conv`, x, parameters)));
-  return residualConvolutions(`${name}.conv_block`, tf.concat([up, skip], 4) as Tensor5D, parameters, training);
+  return residualConvolutions(`${name}.conv_block`, tf.concat([up, skip], 4), parameters, training);
 }
 
 /** Transposed convolution of side and stride 2 without bias: [B, D, H, W, in] to [B, 2D, 2H, 2W, out]. */
 export function doubling(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return convTranspose3d(x, parameter<Tensor5D>(parameters, `${name}.weight`, 5), 2);
+  return convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2);
 }

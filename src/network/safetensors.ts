@@ -137,8 +137,8 @@ async function readAll(file: string): Promise<Buffer> {
       await handle.close();
     }
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new DataError(`weights ${file} cannot be read (${code}): check the path`, { file }, { cause });
+    const why = cause instanceof Error && 'code' in cause ? cause.code : cause;
+    throw new DataError(`weights ${file} cannot be read (${why}): check the path`, { file }, { cause });
   }
 }
 

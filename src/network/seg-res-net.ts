@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { itemAt } from '../at.js';
 import {
   conv3d,
   dropout,
@@ -8,35 +10,34 @@ import {
   relu,
   residualSum,
   resizeTrilinear,
-  type Tensor1D,
   type Tensor5D,
 } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import type { SpatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import type { Margins, Network, Parameters, Pass } from './network.js';
+import { latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
+import { count, dropoutRate, type NetworkConfig } from './settings.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
 
-export interface SegResNetSettings {
-  /** Channels of the first level; each further level has twice as many. MONAI's default: 8. */
-  readonly initFilters: number;
-  /** Residual blocks of each level of the encoder. MONAI's: 1, 2, 2, 4. */
-  readonly blocksDown: readonly number[];
-  /** Residual blocks of each level of the decoder, one fewer than of the encoder. MONAI's: 1, 1, 1. */
-  readonly blocksUp: readonly number[];
-  /** Groups of the group norms. MONAI's: 8. */
-  readonly normGroups: number;
+/** The settings of SegResNet; the defaults are MONAI's. */
+export const segResNetSettings = z.strictObject({
+  name: z.literal('seg-res-net'),
+  /** Channels of the first level; each further level has twice as many. */
+  initFilters: count.default(8),
+  /** Residual blocks of each level of the encoder. */
+  blocksDown: z.array(count).min(2).readonly().default([1, 2, 2, 4]),
+  /** Residual blocks of each level of the decoder, one fewer than of the encoder. */
+  blocksUp: z.array(count).min(1).readonly().default([1, 1, 1]),
+  /** Groups of the group norms. */
+  normGroups: count.default(8),
   /** Share of elements dropped after the first convolution while training. */
-  readonly dropout: number;
-}
+  dropout: dropoutRate.default(0),
+});
 
-export interface SegResNetConfig extends SegResNetSettings {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
+export type SegResNetConfig = NetworkConfig<typeof segResNetSettings>;
 
 /** SegResNet (Myronenko 2018, without its variational branch) in the layout of MONAI 1.6.1's `SegResNet`, as a network of this project. */
 export function segResNet(config: SegResNetConfig): Network {
@@ -101,12 +102,12 @@ export function segResNetShapes(
 function encode(images: Tensor5D, parameters: Parameters, config: SegResNetConfig, { training, dropoutKey }: Pass): Tensor5D[] {
   const { blocksDown, normGroups } = config;
   requireImages('seg-res-net', images, config.inChannels, 2 ** (blocksDown.length - 1));
-  const first = inPlace('convInit', () => conv3d(images, parameter<Tensor5D>(parameters, 'convInit.conv.weight', 5)));
+  const first = inPlace('convInit', () => conv3d(images, parameter(parameters, 'convInit.conv.weight', 5)));
   let x = training ? dropout(first, config.dropout, dropoutKey * 64) : first;
   return blocksDown.map((count, level) => {
     const name = `down_layers.${level}`;
     x = inPlace(name, () => {
-      const halved = level === 0 ? x : halvingConv3d(x, parameter<Tensor5D>(parameters, `${name}.0.conv.weight`, 5));
+      const halved = level === 0 ? x : halvingConv3d(x, parameter(parameters, `${name}.0.conv.weight`, 5));
       return residualBlocks(name, 1, count, halved, parameters, normGroups);
     });
     return x;
@@ -125,15 +126,15 @@ function decode(
 ): Tensor5D {
   requireMultiples(margins, 2 ** (blocksDown.length - 1));
   const cropped = levels.map((level, k) => inPlace('target region', () => cropTowards(level, 2 ** k, margins)));
-  const latent = cropped.at(-1) as Tensor5D;
   const top = upLevels(blocksUp).reduce((x, { index, count, level }) => {
-    const skip = cropped[level] as Tensor5D;
+    const skip = itemAt(cropped, level);
     const up = inPlace(`up_samples.${index}`, () => {
-      const narrowed = conv3d(x, parameter<Tensor5D>(parameters, `up_samples.${index}.0.conv.weight`, 5));
-      return resizeTrilinear(narrowed, skip.shape.slice(1, 4) as [number, number, number]);
+      const narrowed = conv3d(x, parameter(parameters, `up_samples.${index}.0.conv.weight`, 5));
+      const [, depth, height, width] = skip.shape;
+      return resizeTrilinear(narrowed, [depth, height, width]);
     });
     return inPlace(`up_layers.${index}`, () => residualBlocks(`up_layers.${index}`, 0, count, residualSum(up, skip), parameters, normGroups));
-  }, latent);
+  }, latentOf(cropped));
   return inPlace('conv_final', () => pointConvolution('conv_final.2.conv', normedRelu('conv_final.0', top, parameters, normGroups), parameters));
 }
 
@@ -157,13 +158,14 @@ function residualBlocks(name: string, first: number, count: number, x: Tensor5D,
 function residualBlock(name: string, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {
   const convolved = [1, 2].reduce((y, i) => {
     const activated = normedRelu(`${name}.norm${i}`, y, parameters, groups);
-    return conv3d(activated, parameter<Tensor5D>(parameters, `${name}.conv${i}.conv.weight`, 5));
+    return conv3d(activated, parameter(parameters, `${name}.conv${i}.conv.weight`, 5));
   }, x);
   return residualSum(convolved, x);
 }
 
 function normedRelu(name: string, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {
-  const [scale, shift] = ['weight', 'bias'].map((part) => parameter<Tensor1D>(parameters, `${name}.${part}`, 1)) as [Tensor1D, Tensor1D];
+  const scale = parameter(parameters, `${name}.weight`, 1);
+  const shift = parameter(parameters, `${name}.bias`, 1);
   return relu(groupNorm(x, scale, shift, groups));
 }
 

@@ -1,4 +1,5 @@
-import { conv3d, dropout, inPlace, layerNorm, type Tensor, type Tensor1D, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import { itemAt } from '../at.js';
+import { conv3d, dropout, inPlace, layerNorm, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import type { SpatialSize } from './axis-order.js';
 import type { Constant, Parameters, Pass } from './network.js';
 import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
@@ -60,16 +61,17 @@ export function swinTransformerConstants(name: string, config: SwinTransformerCo
  */
 export function swinTransformer(name: string, images: Tensor5D, parameters: Parameters, config: SwinTransformerConfig, pass: Pass): Tensor5D[] {
   const embedded = inPlace(`${name}.patch_embed`, () => {
-    const weight = parameter<Tensor5D>(parameters, `${name}.patch_embed.proj.weight`, 5);
-    const tokens = conv3d(images, weight, TOKEN_SIDE).add(parameter<Tensor1D>(parameters, `${name}.patch_embed.proj.bias`, 1)) as Tensor5D;
+    const weight = parameter(parameters, `${name}.patch_embed.proj.weight`, 5);
+    const tokens = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(parameter(parameters, `${name}.patch_embed.proj.bias`, 1));
     const drop = dropAt(config.dropout, pass, 0, 0);
     return dropout(withoutMaskedTokens(tokens, TOKEN_SIDE, pass), drop.rate, drop.key);
   });
   let x = embedded;
   const stages = stagesOf(name, config).map(({ stage, head, blocks, heads, firstBlock }) => {
     if (config.version === 2) x = residualConvolutions(head, x, parameters, pass.training);
-    const [batch, ...size] = x.shape.slice(0, 4) as [number, number, number, number];
-    const [plain, shifted] = [false, true].map((isShifted) => windowsOf(batch, size, config.window, isShifted)) as [Windows, Windows];
+    const [batch, depth, height, width] = x.shape;
+    const windows = (isShifted: boolean) => windowsOf(batch, [depth, height, width], config.window, isShifted);
+    const [plain, shifted] = [windows(false), windows(true)];
     for (const [i, block] of blocks.entries()) {
       x = inPlace(block, () => swinBlock(block, x, parameters, heads, i % 2 === 0 ? plain : shifted, config.dropout, pass, firstBlock + i));
     }
@@ -92,10 +94,10 @@ function swinBlock(
 ): Tensor5D {
   const projected = dropAt(rate, pass, block, 1);
   const attended = windowAttention(`${name}.attn`, namedLayerNorm(`${name}.norm1`, x, parameters), parameters, heads, windows);
-  const y = x.add(dropout(attended, projected.rate, projected.key)) as Tensor5D;
-  const rows = namedLayerNorm(`${name}.norm2`, y, parameters).reshape([-1, y.shape[4]]) as Tensor2D;
+  const y = x.add<Tensor5D>(dropout(attended, projected.rate, projected.key));
+  const rows = namedLayerNorm(`${name}.norm2`, y, parameters).reshape<Tensor2D>([-1, y.shape[4]]);
   const transformed = perceptron(`${name}.mlp`, rows, parameters, dropAt(rate, pass, block, 2), dropAt(rate, pass, block, 3));
-  return y.add(transformed.reshape(y.shape)) as Tensor5D;
+  return y.add(transformed.reshape(y.shape));
 }
 
 /** Which eight tokens are merged, by the name of MONAI's `downsample`; before 1.5 its `merging` took two of them twice and two never. */
@@ -115,17 +117,17 @@ function merged(name: string, x: Tensor5D, parameters: Parameters, merging: Merg
   const split = x.reshape([batch, half[0], 2, half[1], 2, half[2], 2, channels]);
   const together = split.transpose([0, 1, 3, 5, 2, 4, 6, 7]).reshape([-1, 8, channels]); // the eight in raster order
   const order = OFFSETS[merging].map(([ix, iy, iz]) => 4 * Number(iz) + 2 * Number(iy) + Number(ix));
-  const ordered = tf.concat(
+  const ordered = tf.concat<Tensor2D>(
     order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),
     1,
-  ) as Tensor2D; // [tokens, 8C]
+  ); // [tokens, 8C]
   const reduced = namedLinear(`${name}.reduction`, namedLayerNorm(`${name}.norm`, ordered, parameters), parameters);
-  return reduced.reshape([batch, ...half, 2 * channels]) as Tensor5D;
+  return reduced.reshape([batch, ...half, 2 * channels]);
 }
 
 function plainLayerNorm(x: Tensor5D): Tensor5D {
   const channels = x.shape[4];
-  return layerNorm<Tensor>(x, tf.ones([channels]) as Tensor1D, tf.zeros([channels]) as Tensor1D) as Tensor5D;
+  return layerNorm(x, tf.ones([channels]), tf.zeros([channels]));
 }
 
 function stagesOf(name: string, { featureSize, depths, numHeads }: SwinTransformerConfig) {
@@ -137,7 +139,7 @@ function stagesOf(name: string, { featureSize, depths, numHeads }: SwinTransform
       head: `${name}.layers${k + 1}c.0.layer`,
       blocks: Array.from({ length: depth }, (_, i) => `${stage}.blocks.${i}`),
       width: featureSize * 2 ** k,
-      heads: numHeads[k] as number,
+      heads: itemAt(numHeads, k),
       /** Number of the stage's first block; 0 is the embedding. */
       firstBlock: 1 + depths.slice(0, k).reduce((a, b) => a + b, 0),
     };

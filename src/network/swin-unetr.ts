@@ -1,41 +1,39 @@
+import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
 import { type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import type { Margins, Network, Parameters, Pass } from './network.js';
+import { latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
 import { convolution, type ParameterSpec } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
-import {
-  type Merging,
-  type SwinTransformerConfig,
-  swinTransformer,
-  swinTransformerConstants,
-  swinTransformerParameters,
-} from './swin-transformer.js';
+import { count, dropoutRate, type NetworkConfig, sizeOfFile } from './settings.js';
+import { type SwinTransformerConfig, swinTransformer, swinTransformerConstants, swinTransformerParameters } from './swin-transformer.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
 
-export interface SwinUnetrSettings {
-  /** Channels of the first stage; a multiple of 12. The paper's: 48. */
-  readonly featureSize: number;
-  /** Transformer blocks of each stage. The paper's: 2, 2, 2, 2. */
-  readonly depths: readonly [number, number, number, number];
-  /** Attention heads of each stage. The paper's: 3, 6, 12, 24. */
-  readonly numHeads: readonly [number, number, number, number];
-  /** Tokens of an attention window along each axis [x, y, z]. The paper's: 7, 7, 7. */
-  readonly window: readonly [number, number, number];
-  /** 2: residual convolutions at the head of each stage, MONAI's `use_v2`. The paper's: 1. */
-  readonly version: 1 | 2;
-  /** Order of merged tokens; weights do not tell it. */
-  readonly merging: Merging;
-  /** Share of elements dropped in the transformer while training. */
-  readonly dropout: number;
-}
+const ofStages = z.tuple([count, count, count, count]).readonly();
 
-export interface SwinUnetrConfig extends SwinUnetrSettings {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
+/** The settings of SwinUNETR; the defaults are the paper's. */
+export const swinUnetrSettings = z.strictObject({
+  name: z.literal('swin-unetr'),
+  /** Channels of the first stage; a multiple of 12. */
+  featureSize: count.default(48),
+  /** Transformer blocks of each stage. */
+  depths: ofStages.default([2, 2, 2, 2]),
+  /** Attention heads of each stage. */
+  numHeads: ofStages.default([3, 6, 12, 24]),
+  /** Tokens of an attention window along [x, y, z]. */
+  window: sizeOfFile.default([7, 7, 7]),
+  /** 2: MONAI's `use_v2`, residual convolutions at the head of each stage. */
+  version: z.union([z.literal(1), z.literal(2)]).default(1),
+  /** Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its releases before 1.5. */
+  merging: z.enum(['merging', 'merging-before-1.5', 'mergingv2']).default('merging'),
+  /** Share of elements dropped in the transformer while training. */
+  dropout: dropoutRate.default(0),
+});
+
+export type SwinUnetrConfig = NetworkConfig<typeof swinUnetrSettings>;
 
 /** One token of the deepest stage spans 32 voxels. */
 const LATENT_STRIDE = 32;
@@ -100,21 +98,23 @@ export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<Swin
 }
 
 /** Settings that the shapes of the encoder tell. */
-export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrSettings> {
+export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrConfig> {
   const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'swin-unetr', file);
   const table = (stage: number) => `swinViT.layers${stage}.0.blocks.0.attn.relative_position_bias_table`;
-  const stages = [1, 2, 3, 4] as const;
   const side = (Math.cbrt(of(table(1), 0)) + 1) / 2;
   const isCube = Math.abs(side - Math.round(side)) < 1e-6;
   const window = Math.round(side);
   return {
     featureSize: of('swinViT.patch_embed.proj.weight', 0),
-    depths: stages.map((stage) => countOf(arrays, `swinViT.layers${stage}.0.blocks`)) as unknown as SwinUnetrConfig['depths'],
-    numHeads: stages.map((stage) => of(table(stage), 1)) as unknown as SwinUnetrConfig['numHeads'],
+    depths: ofEachStage((stage) => countOf(arrays, `swinViT.layers${stage}.0.blocks`)),
+    numHeads: ofEachStage((stage) => of(table(stage), 1)),
     ...(isCube && { window: [window, window, window] as const }),
     version: Object.keys(arrays).some((name) => name.startsWith('swinViT.layers1c.')) ? 2 : 1,
   };
 }
+
+/** A value of each of the four stages, which count from 1. */
+const ofEachStage = (of: (stage: number) => number): [number, number, number, number] => [of(1), of(2), of(3), of(4)];
 
 /** The images, then the tokens of every stage from fine to coarse: levels of stride 1, 2, 4, 8, 16 and 32; the last is the latent. */
 function encode(images: Tensor5D, parameters: Parameters, config: SwinUnetrConfig, pass: Pass): Tensor5D[] {
@@ -131,12 +131,12 @@ function encode(images: Tensor5D, parameters: Parameters, config: SwinUnetrConfi
 function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
   requireMultiples(margins, MARGIN_STRIDE);
   const cropped = levels.map((level, k) => inPlace('target region', () => cropTowards(level, 2 ** k, margins)));
-  const skips = encoders.map(({ name }, k) => residualConvolutions(`${name}.layer`, cropped[k] as Tensor5D, parameters, training));
-  const latent = residualConvolutions('encoder10.layer', cropped[5] as Tensor5D, parameters, training);
-  const all = [...skips, cropped[4] as Tensor5D];
+  const skips = encoders.map(({ name }, k) => residualConvolutions(`${name}.layer`, itemAt(cropped, k), parameters, training));
+  const latent = residualConvolutions('encoder10.layer', latentOf(cropped), parameters, training);
+  const all = [...skips, itemAt(cropped, 4)];
   const top = [4, 3, 2, 1, 0].reduce((x, k) => {
     const rest = (up: Tensor5D) => cropTowards(up, 2 ** k, margins, 2 ** (k + 1));
-    return doublingBlock(`decoder${k + 1}`, x, all[k] as Tensor5D, parameters, training, rest);
+    return doublingBlock(`decoder${k + 1}`, x, itemAt(all, k), parameters, training, rest);
   }, latent);
   return pointConvolution('out.conv.conv', top, parameters);
 }

@@ -1,6 +1,6 @@
 import { type Tensor5D, tf } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
-import { fileShape, fileSize, type SpatialSize } from './axis-order.js';
+import { fileShape, fileSize, mapAxes, type SpatialSize } from './axis-order.js';
 import type { Margins } from './network.js';
 
 const sides = ['before', 'after'] as const;
@@ -15,10 +15,10 @@ const sides = ['before', 'after'] as const;
 export function cropTowards(level: Tensor5D, stride: number, margins: Margins | undefined, already?: number): Tensor5D {
   if (!margins || [...margins.before, ...margins.after].every((voxels) => voxels === 0)) return level;
   const spare = (side: (typeof sides)[number]): SpatialSize =>
-    margins[side].map((voxels) => (whole(voxels, stride) - (already === undefined ? 0 : whole(voxels, already))) / stride) as unknown as SpatialSize;
+    mapAxes(margins[side], (voxels) => (whole(voxels, stride) - (already === undefined ? 0 : whole(voxels, already))) / stride);
   const [before, after] = [spare('before'), spare('after')];
   const [batch, depth, height, width, channels] = level.shape;
-  const size = [depth, height, width].map((n, axis) => n - (before[axis] as number) - (after[axis] as number));
+  const size = mapAxes([depth, height, width], (n, axis) => n - before[axis] - after[axis]);
   if (size.some((n) => n < 1) || [...before, ...after].some((n) => n < 0)) {
     throw new ShapeError(
       `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] leave nothing of [${fileShape(level.shape)}] (batch, x, y, z, channels), whose cells are ${stride} voxels`,

@@ -34,7 +34,7 @@ export function transformerBlock(
   const qkv = namedLinear(`${name}.attn.qkv`, namedLayerNorm(`${name}.norm1`, x, parameters), parameters);
   const attended = attention(qkv, { heads, tokens, drop: dropAt(rate, pass, index, 0) });
   const output = dropAt(rate, pass, index, 1);
-  const y = x.add(dropout(namedLinear(`${name}.attn.out_proj`, attended, parameters), output.rate, output.key)) as Tensor2D;
+  const y = x.add<Tensor2D>(dropout(namedLinear(`${name}.attn.out_proj`, attended, parameters), output.rate, output.key));
   const normed = namedLayerNorm(`${name}.norm2`, y, parameters);
-  return y.add(perceptron(`${name}.mlp`, normed, parameters, dropAt(rate, pass, index, 2), dropAt(rate, pass, index, 3))) as Tensor2D;
+  return y.add(perceptron(`${name}.mlp`, normed, parameters, dropAt(rate, pass, index, 2), dropAt(rate, pass, index, 3)));
 }

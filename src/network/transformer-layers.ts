@@ -1,15 +1,4 @@
-import {
-  avgPool3d,
-  dropout,
-  layerNorm,
-  linearLayer,
-  multilayerPerceptron,
-  type Tensor,
-  type Tensor1D,
-  type Tensor2D,
-  type Tensor5D,
-  tf,
-} from '../engine/index.js';
+import { avgPool3d, dropout, layerNorm, linearLayer, multilayerPerceptron, type Tensor, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import type { Parameters, Pass } from './network.js';
 import { linear, type ParameterSpec, parameter } from './parameters.js';
 
@@ -30,27 +19,27 @@ export function perceptronParameters(name: string, width: number, hidden: number
 
 /** Two linear layers, GELU between them, dropout after each: [rows, C] to [rows, C]. */
 export function perceptron(name: string, x: Tensor2D, parameters: Parameters, inner: Drop, outer: Drop): Tensor2D {
-  const [w1, w2] = [1, 2].map((i) => parameter<Tensor2D>(parameters, `${name}.linear${i}.weight`, 2)) as [Tensor2D, Tensor2D];
-  const [b1, b2] = [1, 2].map((i) => parameter<Tensor1D>(parameters, `${name}.linear${i}.bias`, 1)) as [Tensor1D, Tensor1D];
-  return dropout(multilayerPerceptron(x, w1, b1, w2, b2, inner), outer.rate, outer.key);
+  const weight = (i: 1 | 2) => parameter(parameters, `${name}.linear${i}.weight`, 2);
+  const bias = (i: 1 | 2) => parameter(parameters, `${name}.linear${i}.bias`, 1);
+  return dropout(multilayerPerceptron(x, weight(1), bias(1), weight(2), bias(2), inner), outer.rate, outer.key);
 }
 
 type Drop = ReturnType<typeof dropAt>;
 
 /** A linear layer by its name, with a bias where it has one: [rows, in] to [rows, out]. */
 export function namedLinear(name: string, x: Tensor2D, parameters: Parameters): Tensor2D {
-  const bias = `${name}.bias` in parameters ? parameter<Tensor1D>(parameters, `${name}.bias`, 1) : undefined;
-  return linearLayer(x, parameter<Tensor2D>(parameters, `${name}.weight`, 2), bias);
+  const bias = `${name}.bias` in parameters ? parameter(parameters, `${name}.bias`, 1) : undefined;
+  return linearLayer(x, parameter(parameters, `${name}.weight`, 2), bias);
 }
 
 /** A layer norm by its name over the last axis. */
 export function namedLayerNorm<T extends Tensor>(name: string, x: T, parameters: Parameters): T {
-  return layerNorm(x, parameter<Tensor1D>(parameters, `${name}.weight`, 1), parameter<Tensor1D>(parameters, `${name}.bias`, 1));
+  return layerNorm(x, parameter(parameters, `${name}.weight`, 1), parameter(parameters, `${name}.bias`, 1));
 }
 
 /** Tokens [B, D, H, W, C] of `side` voxels, those zeroed that lie wholly in what `pass.masked` masks. */
 export function withoutMaskedTokens(tokens: Tensor5D, side: number, { masked }: Pass): Tensor5D {
   if (!masked) return tokens;
   const share = avgPool3d(masked, side); // [B, D, H, W, 1] of each token's voxels
-  return tokens.mul(share.less(tf.scalar(1 - 0.5 / side ** 3)).cast('float32')) as Tensor5D;
+  return tokens.mul(share.less(tf.scalar(1 - 0.5 / side ** 3)).cast('float32'));
 }

@@ -1,6 +1,8 @@
+import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { inPlace, maxPool3d, type NamedArrays, type Tensor5D, tf } from '../engine/index.js';
 import { DataError, ShapeError, UsageError } from '../errors.js';
-import { fileShape, fileSize, type SpatialSize } from './axis-order.js';
+import { fileShape, fileSize, mapAxes, type SpatialSize } from './axis-order.js';
 import {
   doublingDeconvolution,
   isComputedAgain,
@@ -10,20 +12,31 @@ import {
   pointConvolution,
   repeatLastPlane,
 } from './layers.js';
-import type { Margins, Network, Parameters, Pass } from './network.js';
+import { latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
+import { count, dropoutRate, type NetworkConfig } from './settings.js';
 
-export interface UNetConfig {
-  readonly inChannels: number;
-  readonly outChannels: number;
-  /** Channels of the five encoder levels, then of the last decoder level. The paper's: 64, 64, 128, 256, 512, 64. */
-  readonly features: readonly [number, number, number, number, number, number];
-  /** Share of elements dropped after each norm while training. The paper's: 0.1. */
-  readonly dropout: number;
-}
+/** The settings of UNet; the defaults are the paper's. */
+export const unetSettings = z.strictObject({
+  name: z.literal('unet'),
+  /** Channels of the five encoder levels, then of the last decoder level. */
+  features: z.tuple([count, count, count, count, count, count]).readonly().default([64, 64, 128, 256, 512, 64]),
+  /** Share of elements dropped after each norm while training. */
+  dropout: dropoutRate.default(0.1),
+});
+
+export type UNetConfig = NetworkConfig<typeof unetSettings>;
 
 /** Four poolings: one cell of the latent spans 16 voxels. */
 const LATENT_STRIDE = 16;
+
+/** The encoder's levels below the first, and the level that each one is pooled from. */
+const DOWN_LEVELS = [
+  { level: 1, finer: 0 },
+  { level: 2, finer: 1 },
+  { level: 3, finer: 2 },
+  { level: 4, finer: 3 },
+] as const;
 
 /** UNet in the layout of MONAI 1.6.1's `BasicUNet` (Falk et al. 2019), as a network of this project. */
 export function unet(config: UNetConfig): Network {
@@ -56,7 +69,7 @@ export function unetParameters(config: UNetConfig): ParameterSpec[] {
   const { inChannels, outChannels, features } = config;
   return [
     ...twoConvolutionsParameters('conv_0', inChannels, features[0]),
-    ...[1, 2, 3, 4].flatMap((level) => twoConvolutionsParameters(`down_${level}.convs`, features[level - 1] as number, features[level] as number)),
+    ...DOWN_LEVELS.flatMap(({ level, finer }) => twoConvolutionsParameters(`down_${level}.convs`, features[finer], features[level])),
     ...decoderLevels(config).flatMap(({ name, inputs, upsampled, skip, outputs }) => [
       ...transposedConvolution(`${name}.upsample.deconv`, 2, inputs, upsampled),
       ...twoConvolutionsParameters(`${name}.convs`, skip + upsampled, outputs),
@@ -98,19 +111,21 @@ export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 
 export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNetConfig, pass: Pass): Tensor5D[] {
   checkImages(images, config);
   const first = inPlace('conv_0', () => twoConvolutions('conv_0', images, parameters, dropouts(config, pass, 0)));
-  const levels = [first];
-  for (const level of [1, 2, 3, 4]) {
+  let finer = first;
+  const coarser = DOWN_LEVELS.map(({ level }) => {
     const name = `down_${level}`;
-    const pooled = inPlace(name, () => maxPool3d(levels[level - 1] as Tensor5D));
-    levels.push(inPlace(`${name}.convs`, () => twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level))));
-  }
-  return levels;
+    const pooled = inPlace(name, () => maxPool3d(finer));
+    finer = inPlace(`${name}.convs`, () => twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level)));
+    return finer;
+  });
+  return [first, ...coarser];
 }
 
 /** Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, if it is kept, and that after norm and activation. */
 export function unetEncoderBytes({ inChannels, features }: Pick<UNetConfig, 'inChannels' | 'features'>, batch: number, size: SpatialSize): number {
-  const values = features.slice(0, 5).map((channels, level) => channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1));
-  const again = isComputedAgain(inChannels) ? (values[0] as number) : 0;
+  const valuesOf = (channels: number, level: number) => channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1);
+  const values = features.slice(0, 5).map(valuesOf);
+  const again = isComputedAgain(inChannels) ? valuesOf(features[0], 0) : 0;
   return 4 * batch * (4 * values.reduce((a, b) => a + b, 0) - again);
 }
 
@@ -131,12 +146,12 @@ export interface UNetDecodeOptions extends Pass {
  */
 export function unetDecode(levels: readonly Tensor5D[], parameters: Parameters, config: UNetConfig, options: UNetDecodeOptions): Tensor5D {
   const cropped = levels.map((level, k) => inPlace('target region', () => cropLevel(level, k, marginsOf(options.margin))));
-  let x = cropped[4] as Tensor5D; // the latent
+  let x = latentOf(cropped);
   decoderLevels(config).forEach(({ name }, i) => {
     x = inPlace(name, () => {
-      const skip = cropped[3 - i] as Tensor5D;
+      const skip = itemAt(cropped, 3 - i);
       const up = repeatLastPlane(doublingDeconvolution(`${name}.upsample.deconv`, x, parameters), skip);
-      const joined = tf.concat([skip, up], 4) as Tensor5D; // [B, D, H, W, skip + upsampled]
+      const joined = tf.concat([skip, up], 4); // [B, D, H, W, skip + upsampled]
       return inPlace('convs', () => twoConvolutions(`${name}.convs`, joined, parameters, dropouts(config, options, 5 + i)));
     });
   });
@@ -145,14 +160,14 @@ export function unetDecode(levels: readonly Tensor5D[], parameters: Parameters, 
 
 /** Widths of the decoder from coarse to fine; the up-sampling halves the channels, except the last one. */
 function decoderLevels({ features }: UNetConfig) {
-  return [4, 3, 2, 1].map((level) => {
-    const inputs = features[level] as number;
+  return DOWN_LEVELS.toReversed().map(({ level, finer }) => {
+    const inputs = features[level];
     return {
       name: `upcat_${level}`,
       inputs,
       upsampled: level === 1 ? inputs : Math.floor(inputs / 2),
-      skip: features[level - 1] as number,
-      outputs: features[level === 1 ? 5 : level - 1] as number,
+      skip: features[finer],
+      outputs: features[level === 1 ? 5 : finer],
     };
   });
 }
@@ -192,8 +207,8 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
     );
   }
   const [batch, depth, height, width, channels] = level.shape;
-  const begin = before.map((voxels) => voxels / 2 ** k);
-  const size = [depth, height, width].map((n, axis) => n - (begin[axis] as number) - (after[axis] as number) / 2 ** k);
+  const begin = mapAxes(before, (voxels) => voxels / 2 ** k);
+  const size = mapAxes([depth, height, width], (n, axis) => n - begin[axis] - after[axis] / 2 ** k);
   if (size.some((n) => n < 1)) {
     throw new ShapeError(
       `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, which is [${fileShape(level.shape)}] (batch, x, y, z, channels)`,

@@ -1,11 +1,14 @@
+import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { inPlace, type NamedArrays, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
-import { fileSize, type SpatialSize, spatialSize } from './axis-order.js';
+import { fileSize, mapAxes, type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import type { KeptTokens, Margins, Network, Parameters, Pass } from './network.js';
+import { type KeptTokens, latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
 import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
+import { count, dropoutRate, type NetworkConfig, sizeOfFile } from './settings.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import {
   TOKEN_SIDE,
@@ -18,25 +21,24 @@ import {
 } from './vision-transformer.js';
 import { lengthOf } from './weight-shapes.js';
 
-export interface UnetrSettings {
+/** The settings of UNETR; the defaults are MONAI's. */
+export const unetrSettings = z.strictObject({
+  name: z.literal('unetr'),
   /** Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16. */
-  readonly imageSize: readonly [number, number, number];
-  /** Channels of the finest level of the decoder. MONAI's default: 16. */
-  readonly featureSize: number;
-  /** Width of a token. MONAI's default: 768. */
-  readonly hiddenSize: number;
-  /** Width of the perceptrons. MONAI's default: 3072. */
-  readonly mlpDim: number;
-  /** Attention heads. MONAI's default: 12. */
-  readonly numHeads: number;
+  imageSize: sizeOfFile.default([96, 96, 96]),
+  /** Channels of the finest level of the decoder. */
+  featureSize: count.default(16),
+  /** Width of a token. */
+  hiddenSize: count.default(768),
+  /** Width of the perceptrons. */
+  mlpDim: count.default(3072),
+  /** Attention heads. */
+  numHeads: count.default(12),
   /** Share of elements dropped in the transformer while training. */
-  readonly dropout: number;
-}
+  dropout: dropoutRate.default(0),
+});
 
-export interface UnetrConfig extends UnetrSettings {
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
+export type UnetrConfig = NetworkConfig<typeof unetrSettings>;
 
 /** Hidden states that the decoder takes beside the last, from fine to coarse: those after blocks 4, 7 and 10. */
 const TAKEN = [3, 6, 9] as const;
@@ -104,7 +106,7 @@ export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrCon
 }
 
 /** Settings that the shapes of the encoder tell. */
-export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<UnetrSettings> {
+export function unetrEncoderShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> {
   const of = (name: string, axis: number) => lengthOf(arrays, name, axis, 'unetr', file);
   const tokens = of('vit.patch_embedding.position_embeddings', 1);
   const voxels = TOKEN_SIDE * Math.round(Math.cbrt(tokens));
@@ -131,8 +133,8 @@ function encodeKept(images: Tensor5D, kept: KeptTokens, parameters: Parameters, 
 function requireSize(images: Tensor5D, config: UnetrConfig): void {
   requireImages('unetr', images, config.inChannels, TOKEN_SIDE);
   const expected = config.imageSize;
-  const [, ...shape] = images.shape.slice(0, 4) as [number, number, number, number];
-  const size = fileSize(shape);
+  const [, depth, height, width] = images.shape;
+  const size = fileSize([depth, height, width]);
   if (size.join() !== expected.join()) {
     throw new ShapeError(
       `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set network.imageSize to the crop's size`,
@@ -146,18 +148,16 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
 }
 
 /** Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target region is computed. */
-function decode([images, ...states]: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
+function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
   requireMultiples(margins, TOKEN_SIDE);
+  const [images, states] = [itemAt(levels, 0), levels.slice(1)];
   const cropped = states.map((state) => inPlace('target region', () => cropTowards(state, TOKEN_SIDE, margins)));
-  const finest = cropTowards(images as Tensor5D, 1, margins);
+  const finest = cropTowards(images, 1, margins);
   const skips = [
     residualConvolutions('encoder1.layer', finest, parameters, training),
-    ...projections.map(({ name, doublings }, i) => inPlace(name, () => projection(name, doublings, cropped[i] as Tensor5D, parameters, training))),
+    ...projections.map(({ name, doublings }, i) => inPlace(name, () => projection(name, doublings, itemAt(cropped, i), parameters, training))),
   ];
-  const top = [5, 4, 3, 2].reduce(
-    (x, i) => doublingBlock(`decoder${i}`, x, skips[i - 2] as Tensor5D, parameters, training),
-    cropped.at(-1) as Tensor5D,
-  );
+  const top = [5, 4, 3, 2].reduce((x, i) => doublingBlock(`decoder${i}`, x, itemAt(skips, i - 2), parameters, training), latentOf(cropped));
   return pointConvolution('out.conv.conv', top, parameters);
 }
 
@@ -171,8 +171,7 @@ function projection(name: string, doublings: number, state: Tensor5D, parameters
 }
 
 function transformerOf({ inChannels, imageSize, hiddenSize, mlpDim, numHeads, dropout }: UnetrConfig): VisionTransformerConfig {
-  const [x, y, z] = imageSize.map((voxels) => voxels / TOKEN_SIDE) as [number, number, number];
-  const grid = spatialSize([x, y, z]);
+  const grid = spatialSize(mapAxes(imageSize, (voxels) => voxels / TOKEN_SIDE));
   return { inChannels, grid, hiddenSize, mlpDim, heads: numHeads, dropout };
 }
 

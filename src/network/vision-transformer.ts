@@ -1,4 +1,4 @@
-import { conv3d, dropout, inPlace, permuteRows, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor5D } from '../engine/index.js';
+import { conv3d, dropout, inPlace, permuteRows, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import type { SpatialSize } from './axis-order.js';
 import type { Constant, KeptTokens, Parameters, Pass } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
@@ -66,7 +66,7 @@ export function visionTransformer(
   wanted: readonly number[],
 ): Tensor5D[] {
   const { grid, hiddenSize } = config;
-  const onGrid = (rows: Tensor2D) => rows.reshape([images.shape[0], ...grid, hiddenSize]) as Tensor5D;
+  const onGrid = (rows: Tensor2D) => rows.reshape<Tensor5D>([images.shape[0], ...grid, hiddenSize]);
   const { states, last } = blocks(name, embeddedTokens(name, images, parameters, config, pass), tokensOf(config), parameters, config, pass);
   return [...states.filter((_, i) => wanted.includes(i)), last].map(onGrid);
 }
@@ -85,19 +85,19 @@ export function visionTransformerOfSome(
 ): Tensor2D {
   const all = embeddedTokens(name, images, parameters, config, pass);
   const kept = inPlace('kept tokens', () => permuteRows(all, order, places).slice([0, 0], [images.shape[0] * perItem, config.hiddenSize]));
-  return blocks(name, kept as Tensor2D, perItem, parameters, config, pass).last;
+  return blocks(name, kept, perItem, parameters, config, pass).last;
 }
 
 /** Every token of the crop with its position: [B * tokens, hiddenSize]. */
 function embeddedTokens(name: string, images: Tensor5D, parameters: Parameters, config: VisionTransformerConfig, pass: Pass): Tensor2D {
   return inPlace('patch_embedding', () => {
     const embedding = `${name}.patch_embedding`;
-    const weight = parameter<Tensor5D>(parameters, `${embedding}.patch_embeddings.weight`, 5);
-    const patches = conv3d(images, weight, TOKEN_SIDE).add(parameter<Tensor1D>(parameters, `${embedding}.patch_embeddings.bias`, 1)) as Tensor5D;
+    const weight = parameter(parameters, `${embedding}.patch_embeddings.weight`, 5);
+    const patches = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(parameter(parameters, `${embedding}.patch_embeddings.bias`, 1));
     const unmasked = withoutMaskedTokens(patches, TOKEN_SIDE, pass).reshape([images.shape[0], tokensOf(config), config.hiddenSize]);
     const drop = dropAt(config.dropout, pass, VIT_LAYERS, 0);
-    const placed = unmasked.add(parameter<Tensor3D>(parameters, `${embedding}.position_embeddings`, 3));
-    return dropout(placed, drop.rate, drop.key).reshape([-1, config.hiddenSize]) as Tensor2D;
+    const placed = unmasked.add(parameter(parameters, `${embedding}.position_embeddings`, 3));
+    return dropout(placed, drop.rate, drop.key).reshape([-1, config.hiddenSize]);
   });
 }
 

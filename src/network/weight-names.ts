@@ -1,3 +1,4 @@
+import { entryOf } from '../at.js';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
 
@@ -59,5 +60,5 @@ export function withKnownNames(arrays: NamedArrays, file: string, pattern: reado
   const generic = (name: string) => name.replace(/\d+/g, '0');
   const known = new Set(pattern.map(generic));
   const names = matchedNames(Object.keys(arrays), (name) => known.has(generic(name)), file);
-  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [names.get(name) as string, array]));
+  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [entryOf(names, name), array]));
 }

@@ -1,3 +1,4 @@
+import { entryOf, floatAt, itemAt } from '../at.js';
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { AXIS_ORDER, axisOrderOf } from './axis-order.js';
@@ -21,7 +22,7 @@ export async function writeWeights(
   const arrays = specs.map(({ name, layout, shape }) => ({
     name,
     shape: toPyTorchShape(shape, layout),
-    values: () => toPyTorch(values[name] as NamedArray, layout).data,
+    values: () => toPyTorch(entryOf(values, name), layout).data,
   }));
   await writeArrays(file, [...arrays, ...constants], { ...metadata, ...AXIS_ORDER });
 }
@@ -78,7 +79,7 @@ export function takeWeights(
 ): { values: NamedArrays; report: LoadReport } {
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
   const names = knownNames(Object.keys(arrays), new Set([...byName.keys(), ...constants.map(({ name }) => name)]), file);
-  const found = new Map([...names].map(([source, name]) => [name, { source, array: arrays[source] as NamedArray }]));
+  const found = new Map([...names].map(([source, name]) => [name, { source, array: entryOf(arrays, source) }]));
   const lacksOptional = !specs.some(({ name }) => optional(name) && found.has(name));
   const isWanted = (name: string) =>
     !(replace !== undefined && isUnder(name, replace)) &&
@@ -104,10 +105,9 @@ export function takeWeights(
   const values = Object.fromEntries(
     wanted.map((spec) => {
       const array = found.get(spec.name)?.array;
-      const fitted = array && firstLayers.includes(spec.name) ? withChannels(array, spec) : array;
-      if (fitted !== array)
-        adapted.push({ name: spec.name, from: (array as NamedArray).shape[1] as number, to: (fitted as NamedArray).shape[1] as number });
-      return [spec.name, loaded(fitted, spec, order, file)];
+      const other = array && firstLayers.includes(spec.name) ? withChannels(array, spec) : undefined;
+      if (other) adapted.push({ name: spec.name, from: other.from, to: other.to });
+      return [spec.name, loaded(other?.array ?? array, spec, order, file)];
     }),
   );
   const fresh = specs.filter(({ name }) => !isWanted(name)).map(({ name }) => name);
@@ -142,7 +142,7 @@ function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly P
 
 /** What a file gives and the network does not take is refused, all of it by name or by the beginning that it shares. */
 function strayError(file: string, strays: readonly string[]): DataError {
-  const [first] = strays as [string];
+  const first = itemAt(strays, 0);
   const beginnings = [
     ...new Set(
       strays.map((name) =>
@@ -172,13 +172,14 @@ function checkConstant({ name, shape, values, ignored }: Constant, array: NamedA
 /**
  * The weights of a first layer, [out, channels, ...] in PyTorch's order, for another number of image channels: the file's channels over and
  * over, scaled so that as many equal channels give what the file's gave (1 to 4: each a quarter).
+ * @returns undefined where the channels are the network's already, or the shape differs in more than them
  */
-function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): NamedArray {
+function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): { array: NamedArray; from: number; to: number } | undefined {
   const expected = toPyTorchShape(shape, layout);
   const [outputs = 0, from = 0, ...rest] = array.shape;
-  const to = expected[1] as number;
+  const to = itemAt(expected, 1);
   const isAlikeOtherwise = array.shape.length === expected.length && array.shape.every((n, axis) => axis === 1 || n === expected[axis]);
-  if (from === to || from === 0 || !isAlikeOtherwise) return array;
+  if (from === to || from === 0 || !isAlikeOtherwise) return undefined;
   const size = elementCount(rest);
   const data = new Float32Array(outputs * to * size);
   for (let out = 0; out < outputs; out++)
@@ -187,7 +188,7 @@ function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): Name
       const scaled = array.data.subarray(first, first + size).map((value) => (value * from) / to);
       data.set(scaled, (out * to + channel) * size);
     }
-  return { shape: expected, data };
+  return { array: { shape: expected, data }, from, to };
 }
 
 function loaded(array: NamedArray | undefined, { name, layout, shape }: ParameterSpec, order: FileAxes, file: string): NamedArray {
@@ -213,13 +214,13 @@ export function toPyTorch({ shape, data }: NamedArray, layout: ParameterLayout):
 /** A parameter's shape in PyTorch's axis order. */
 export function toPyTorchShape(shape: readonly number[], layout: ParameterLayout): number[] {
   const { split, axes } = axesThere(shape, layout);
-  return split.length === shape.length ? axes.map((axis) => split[axis] as number) : [...shape];
+  return split.length === shape.length ? axes.map((axis) => itemAt(split, axis)) : [...shape];
 }
 
 /** The inverse of `toPyTorch`, of a file whose spatial axes are in this order; `shape` is the one here. */
 function fromPyTorch(data: Float32Array, shape: readonly number[], layout: ParameterLayout, order: FileAxes): Float32Array {
   const { split, axes } = axesThere(shape, layout, order);
-  const there = axes.map((axis) => split[axis] as number);
+  const there = axes.map((axis) => itemAt(split, axis));
   return permuted(
     data,
     there,
@@ -251,19 +252,17 @@ function axesThere(
 /** Axis `i` of the result is axis `axes[i]` of the input, as NumPy's `transpose`. */
 function permuted(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
   if (axes.every((axis, i) => axis === i)) return data;
-  const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
-  const size = axes.map((axis) => shape[axis] as number);
-  const steps = axes.map((axis) => strides[axis] as number);
+  // The last axis first: the one that changes fastest in the result.
+  const counters = axes.toReversed().map((axis) => ({ at: 0, size: itemAt(shape, axis), step: elementCount(shape.slice(axis + 1)) }));
   const result = new Float32Array(data.length);
-  const index = size.map(() => 0);
   let from = 0;
   for (let to = 0; to < result.length; to++) {
-    result[to] = data[from] as number;
-    for (let axis = size.length - 1; axis >= 0; axis--) {
-      from += steps[axis] as number;
-      if (++index[axis]! < size[axis]!) break;
-      from -= (steps[axis] as number) * (size[axis] as number);
-      index[axis] = 0;
+    result[to] = floatAt(data, from);
+    for (const counter of counters) {
+      from += counter.step;
+      if (++counter.at < counter.size) break;
+      from -= counter.step * counter.size;
+      counter.at = 0;
     }
   }
   return result;

@@ -1,5 +1,6 @@
+import { intAt, itemAt } from '../at.js';
 import { attention, permuteRows, type Tensor2D, type Tensor3D, type Tensor5D, tf, type WindowParts } from '../engine/index.js';
-import { rasterIndex, type SpatialSize } from './axis-order.js';
+import { mapAxes, rasterIndex, type SpatialSize } from './axis-order.js';
 import type { Constant, Parameters } from './network.js';
 import { linear, type ParameterSpec, parameter } from './parameters.js';
 import { namedLinear } from './transformer-layers.js';
@@ -48,12 +49,12 @@ export interface Windows {
  * that are no whole number of windows are continued by zeros; a shift rolls them towards the low side by half a window.
  */
 export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize, isShifted: boolean): Windows {
-  const axes = size.map((length, axis) => {
-    const full = window[axis] as number;
+  const axes = mapAxes(size, (length, axis) => {
+    const full = window[axis];
     const side = Math.min(length, full);
     return { length, side, shift: isShifted && length > full ? Math.floor(full / 2) : 0, count: Math.ceil(length / side) };
   });
-  const [d, h, w] = axes as [(typeof axes)[0], (typeof axes)[0], (typeof axes)[0]];
+  const [d, h, w] = axes;
   const windows = d.count * h.count * w.count;
   const tokens = d.side * h.side * w.side;
   const voxels = size.reduce((a, b) => a * b, 1);
@@ -64,15 +65,15 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
   for (let item = 0; item < batch; item++)
     for (let window = 0; window < windows; window++)
       for (let token = 0; token < tokens; token++, row++) {
-        const block = [Math.floor(window / (h.count * w.count)), Math.floor(window / w.count) % h.count, window % w.count];
-        const within = [Math.floor(token / (h.side * w.side)), Math.floor(token / w.side) % h.side, token % w.side];
-        const at = axes.map(({ side, count, shift }, axis) => {
-          const rolled = (block[axis] as number) * side + (within[axis] as number);
+        const block = [Math.floor(window / (h.count * w.count)), Math.floor(window / w.count) % h.count, window % w.count] as const;
+        const within = [Math.floor(token / (h.side * w.side)), Math.floor(token / w.side) % h.side, token % w.side] as const;
+        const at = mapAxes(axes, ({ side, count, shift }, axis) => {
+          const rolled = block[axis] * side + within[axis];
           if (item === 0) sides[(window * tokens + token) * 3 + axis] = shift > 0 && rolled >= side * count - shift ? 1 : 0;
           return (rolled + shift) % (side * count);
         });
-        const isInside = at.every((place, axis) => place < (size[axis] as number));
-        const source = isInside ? ((item * size[0] + (at[0] as number)) * size[1] + (at[1] as number)) * size[2] + (at[2] as number) : -1;
+        const isInside = at[0] < size[0] && at[1] < size[1] && at[2] < size[2];
+        const source = isInside ? ((item * size[0] + at[0]) * size[1] + at[1]) * size[2] + at[2] : -1;
         sources[row] = source;
         if (isInside) places[source] = row;
       }
@@ -87,13 +88,13 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
  */
 export function windowAttention(name: string, x: Tensor5D, parameters: Parameters, heads: number, windows: Windows): Tensor5D {
   const channels = x.shape[4];
-  const rows = permuteRows(x.reshape([-1, channels]) as Tensor2D, windows.sources, windows.places); // [B * windows * tokens, C]
+  const rows = permuteRows(x.reshape([-1, channels]), windows.sources, windows.places); // [B * windows * tokens, C]
   const qkv = namedLinear(`${name}.qkv`, rows, parameters);
-  const table = parameter<Tensor2D>(parameters, `${name}.relative_position_bias_table`, 2);
+  const table = parameter(parameters, `${name}.relative_position_bias_table`, 2);
   const attended = attention(qkv, { heads, tokens: windows.tokens, parts: windows.parts }, positionBias(table, windows));
   // A linear layer treats each row by itself, so it comes after the rows are back, where those beyond the features are gone.
   const back = permuteRows(attended, windows.places, windows.sources);
-  return namedLinear(`${name}.proj`, back, parameters).reshape(x.shape) as Tensor5D;
+  return namedLinear(`${name}.proj`, back, parameters).reshape(x.shape);
 }
 
 /** The bias of each pair of tokens: [heads, tokens, tokens]. A window that shrank takes the first tokens of the full one's index, as MONAI does. */
@@ -103,10 +104,10 @@ function positionBias(table: Tensor2D, { window, side }: Windows): Tensor3D {
   const counted = cellsOf(side).map((cell) => rasterIndex(cell, side)); // the place in MONAI's order of each token of ours
   const tokens = counted.length;
   const taken = Int32Array.from({ length: tokens * tokens }, (_, pair) => {
-    const [i, j] = [counted[Math.floor(pair / tokens)] as number, counted[pair % tokens] as number];
-    return index[i * full + j] as number;
+    const [i, j] = [itemAt(counted, Math.floor(pair / tokens)), itemAt(counted, pair % tokens)];
+    return intAt(index, i * full + j);
   });
-  return tf.gather(table, tf.tensor1d(taken, 'int32')).reshape([tokens, tokens, -1]).transpose([2, 0, 1]) as Tensor3D;
+  return tf.gather(table, tf.tensor1d(taken, 'int32')).reshape([tokens, tokens, -1]).transpose([2, 0, 1]);
 }
 
 /**
@@ -114,13 +115,13 @@ function positionBias(table: Tensor2D, { window, side }: Windows): Tensor3D {
  * [tokens * tokens].
  */
 function relativePositions(window: SpatialSize): Int32Array {
-  const steps = window.map((side) => 2 * side - 1) as unknown as SpatialSize;
+  const steps = mapAxes(window, (side) => 2 * side - 1);
   const cells = cellsOf(window);
   const index = new Int32Array(cells.length ** 2);
   for (const a of cells) {
     const row = rasterIndex(a, window) * cells.length;
     for (const b of cells) {
-      const apart = a.map((n, axis) => n - (b[axis] as number) + (window[axis] as number) - 1) as unknown as SpatialSize;
+      const apart = mapAxes(a, (n, axis) => n - b[axis] + window[axis] - 1);
       index[row + rasterIndex(b, window)] = rasterIndex(apart, steps);
     }
   }

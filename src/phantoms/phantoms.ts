@@ -1,12 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { floatAt } from '../at.js';
 import { type RandomStream, randomStream } from '../random/streams.js';
-import { type Affine, type Triple, type Volume, writeNifti } from '../volume/index.js';
+import { applyAffine, axisAlignedAffine, type Grid, mapAxes, type Triple, type Volume, writeNifti } from '../volume/index.js';
 
 /** Label values of the phantoms. */
 export const phantomClasses = { 1: 'liver', 2: 'spleen', 3: 'kidneys', 4: 'aorta' } as const;
 
-/** An ellipsoid whose surface is dented by a slow wave: what organs are made of. mm, RAS, the body's centre is 0. */
+/**
+ * An ellipsoid whose surface is dented by a slow wave: what
+ * organs are made of. mm, RAS, the body's centre is 0.
+ */
 interface Shape {
   readonly centre: Triple;
   readonly radii: Triple;
@@ -24,8 +28,9 @@ interface Body {
 }
 
 /**
- * Writes CT phantoms `phantom-01.nii.gz` and their labels `phantom-01_label.nii.gz`, ... into a folder. Bodies differ in size, the place,
- * shape and contrast of organs, noise, spacing and orientation; bowel and vein resemble organs in HU, so that intensity alone does not tell.
+ * Writes CT phantoms `phantom-01.nii.gz` and their labels `phantom-01_label.nii.gz`, ... into a folder.
+ * Bodies differ in size, the place, shape and contrast of organs, noise, spacing and orientation; bowel and
+ * vein resemble organs in HU, so that intensity alone does not tell.
  */
 export async function writePhantoms(folder: string, count: number, seed: number): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -46,15 +51,13 @@ export function phantom(seed: number, index: number): { image: Volume; label: Vo
   const image = new Int16Array(nx * ny * nz);
   const label = new Uint8Array(image.length);
   const noise = smoothNoise(stream, grid.size, body.noiseHu);
-  const { rows } = grid.affine;
   let i = 0;
   for (let z = 0; z < nz; z++) {
     for (let y = 0; y < ny; y++) {
       for (let x = 0; x < nx; x++, i++) {
-        const at = (row: number) => rows[row]! * x + rows[row + 1]! * y + rows[row + 2]! * z + rows[row + 3]!;
-        const point: Triple = [at(0), at(4), at(8)];
+        const point = applyAffine(grid.affine, [x, y, z]);
         const shape = body.shapes.findLast((candidate) => isInside(candidate, point));
-        image[i] = Math.round((shape?.hu ?? -1000) + (shape ? noise[i]! : noise[i]! / 4));
+        image[i] = Math.round((shape?.hu ?? -1000) + floatAt(noise, i) / (shape ? 1 : 4));
         label[i] = shape?.label ?? 0;
       }
     }
@@ -63,30 +66,26 @@ export function phantom(seed: number, index: number): { image: Volume; label: Vo
   return { image: { ...common, data: image }, label: { ...common, data: label } };
 }
 
-/** Spacing of 3 to 4.5 mm in plane and 3.5 to 5 mm across, axes along RAS or LPS, around the body's centre. */
-function drawGrid(stream: RandomStream) {
+/**
+ * Spacing of 3 to 4.5 mm in plane and 3.5 to 5 mm across, axes along RAS or LPS, around the body's centre.
+ */
+function drawGrid(stream: RandomStream): Grid {
   const inPlane = between(stream, 3, 4.5);
   const spacing: Triple = [inPlane, inPlane, between(stream, 3.5, 5)];
-  const extentMm = [360, 270, 200];
-  const size = spacing.map((mm, axis) => Math.round(extentMm[axis]! / mm)) as unknown as Triple;
+  const extentMm: Triple = [360, 270, 200];
+  const size = mapAxes(extentMm, (mm, axis) => Math.round(mm / spacing[axis]));
   const sign = stream.uniform() < 0.5 ? -1 : 1;
-  const signs = [sign, sign, 1];
-  const rows = [0, 1, 2].flatMap((axis) => {
-    const step = signs[axis]! * spacing[axis]!;
-    const row = [0, 0, 0, (-step * (size[axis]! - 1)) / 2];
-    row[axis] = step;
-    return row;
-  });
-  const affine: Affine = { rows };
-  return { size, spacing, affine };
+  const steps: Triple = [sign * spacing[0], sign * spacing[1], spacing[2]];
+  const origin = mapAxes(steps, (step, axis) => (-step * (size[axis] - 1)) / 2);
+  return { size, spacing, affine: axisAlignedAffine(steps, origin) };
 }
 
 function drawBody(stream: RandomStream): Body {
   const scale = between(stream, 0.85, 1.1);
   const contrast = between(stream, 0.15, 1); // 0: no contrast agent, 1: portal venous phase
   const make = (hu: number, label: number, centre: Triple, radii: Triple, dent = 0.12): Shape => ({
-    centre: centre.map((mm, axis) => scale * (mm + between(stream, -8, 8) * (axis === 2 ? 1.5 : 1))) as unknown as Triple,
-    radii: radii.map((mm) => scale * mm * between(stream, 0.85, 1.15)) as unknown as Triple,
+    centre: mapAxes(centre, (mm, axis) => scale * (mm + between(stream, -8, 8) * (axis === 2 ? 1.5 : 1))),
+    radii: mapAxes(radii, (mm) => scale * mm * between(stream, 0.85, 1.15)),
     dent,
     phase: [between(stream, 0, 6.28), between(stream, 0, 6.28), between(stream, 0, 6.28)],
     hu: hu + between(stream, -8, 8),
@@ -122,19 +121,22 @@ function drawBody(stream: RandomStream): Body {
 }
 
 function isInside({ centre, radii, dent, phase }: Shape, point: Triple): boolean {
-  const [x, y, z] = [0, 1, 2].map((axis) => (point[axis]! - centre[axis]!) / radii[axis]!) as [number, number, number];
+  const [x, y, z] = mapAxes(point, (mm, axis) => (mm - centre[axis]) / radii[axis]);
   const squared = x * x + y * y + z * z;
   if (squared > (1 + dent) ** 2) return false;
   const wave = Math.sin(2.3 * x + phase[0]) * Math.sin(2.3 * y + phase[1]) * Math.sin(2.3 * z + phase[2]);
   return squared <= (1 + dent * wave) ** 2;
 }
 
-/** Normal noise averaged with its neighbours in plane, as a reconstruction kernel leaves it; standard deviation `hu`. */
+/**
+ * Normal noise averaged with its neighbours in plane, as a
+ * reconstruction kernel leaves it; standard deviation `hu`.
+ */
 function smoothNoise(stream: RandomStream, [nx, ny, nz]: Triple, hu: number): Float32Array {
   const white = Float32Array.from({ length: nx * ny * nz }, () => stream.normal());
   const smooth = new Float32Array(white.length);
   for (let i = 0; i < white.length; i++) {
-    const near = white[i]! * 2 + (white[i - 1] ?? 0) + (white[i + 1] ?? 0) + (white[i - nx] ?? 0) + (white[i + nx] ?? 0);
+    const near = floatAt(white, i) * 2 + (white[i - 1] ?? 0) + (white[i + 1] ?? 0) + (white[i - nx] ?? 0) + (white[i + nx] ?? 0);
     smooth[i] = (near * hu) / Math.sqrt(8);
   }
   return smooth;

@@ -1,6 +1,6 @@
-import { inPlace, type Tensor, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import { inPlace, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import { meanSquaredError } from '../losses/index.js';
-import type { Network, Parameters } from '../network/index.js';
+import { latentOf, type Network, type Parameters, STILL, type StepInputs, stepInput } from '../network/index.js';
 import type { PretextBatch, PretextMethod } from './method.js';
 
 /**
@@ -13,14 +13,15 @@ export function autoEncoder(network: Network, batch: PretextBatch): PretextMetho
     heads: [],
     inputs: { images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' } },
     corruption: () => ({}),
-    losses: ({ images }, parameters, training) => {
-      const reconstruction = meanSquaredError(restored(network, images as Tensor5D, parameters, training), images as Tensor5D);
+    losses: (inputs, parameters, training) => {
+      const images = stepInput(inputs, 'images', 5);
+      const reconstruction = meanSquaredError(restored(network, images, parameters, training), images);
       return { total: reconstruction, reconstruction };
     },
-    reconstruct: ({ images }, parameters) => ({
-      seen: images as Tensor5D,
-      prediction: restored(network, images as Tensor5D, parameters, false),
-    }),
+    reconstruct: (inputs, parameters) => {
+      const seen = stepInput(inputs, 'images', 5);
+      return { seen, prediction: restored(network, seen, parameters, false) };
+    },
   };
 }
 
@@ -33,7 +34,7 @@ function restored(network: Network, images: Tensor5D, parameters: Parameters, tr
 }
 
 /** The feature of each image: its latent, averaged over space. [B, latentChannels] */
-export function imageFeatures(network: Network, { images }: Readonly<Record<string, Tensor>>, parameters: Parameters): Tensor2D {
-  const latent = network.encode(images as Tensor5D, parameters, { training: false, dropoutKey: 0 }).at(-1) as Tensor5D;
-  return latent.mean([1, 2, 3]) as Tensor2D;
+export function imageFeatures(network: Network, inputs: StepInputs, parameters: Parameters): Tensor2D {
+  const latent = latentOf(network.encode(stepInput(inputs, 'images', 5), parameters, STILL));
+  return latent.mean([1, 2, 3]);
 }

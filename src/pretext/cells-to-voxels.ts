@@ -1,5 +1,8 @@
 import type { Tensor2D, Tensor5D } from '../engine/index.js';
 
+/** Lengths of a tensor that begins [B, d, h, w]. */
+type Cells = readonly [batch: number, d: number, h: number, w: number, ...further: number[]];
+
 /**
  * Puts the voxels of every cell in their place; within a cell they lie [z, y, x, channel].
  * @param cells [B * d * h * w, s^3 * C]
@@ -7,8 +10,8 @@ import type { Tensor2D, Tensor5D } from '../engine/index.js';
  * @param s     side of a cell in voxels
  * @returns [B, d * s, h * s, w * s, C]
  */
-export function cellsToVoxels(cells: Tensor2D, [batch, d, h, w]: readonly number[], s: number, channels: number): Tensor5D {
-  const rows = cells.reshape([batch! * d! * h!, w!, s * s, s * channels]).transpose([0, 2, 1, 3]); // [B d h, (sz sy), w, (sx C)]
-  const planes = rows.reshape([batch! * d!, h!, s, s * w! * s * channels]).transpose([0, 2, 1, 3]); // [B d, sz, h, (sy W C)]
-  return planes.reshape([batch!, d! * s, h! * s, w! * s, channels]) as Tensor5D;
+export function cellsToVoxels(cells: Tensor2D, [batch, d, h, w]: Cells, s: number, channels: number): Tensor5D {
+  const rows = cells.reshape([batch * d * h, w, s * s, s * channels]).transpose([0, 2, 1, 3]); // [B d h, (sz sy), w, (sx C)]
+  const planes = rows.reshape([batch * d, h, s, s * w * s * channels]).transpose([0, 2, 1, 3]); // [B d, sz, h, (sy W C)]
+  return planes.reshape([batch, d * s, h * s, w * s, channels]);
 }

@@ -1,4 +1,4 @@
-import { inPlace, type Tensor1D, type Tensor2D, tf } from '../engine/index.js';
+import { inPlace, type Tensor2D, tf } from '../engine/index.js';
 import { type Parameters, parameter } from '../network/index.js';
 import { pretextPrefix } from './method.js';
 
@@ -9,7 +9,7 @@ import { pretextPrefix } from './method.js';
  */
 export function linearHead(name: string, x: Tensor2D, parameters: Parameters): Tensor2D {
   return inPlace(`${pretextPrefix}${name}`, () => {
-    const weight = parameter<Tensor2D>(parameters, `${pretextPrefix}${name}.weight`, 2);
-    return tf.matMul(x, weight).add(parameter<Tensor1D>(parameters, `${pretextPrefix}${name}.bias`, 1)) as Tensor2D;
+    const weight = parameter(parameters, `${pretextPrefix}${name}.weight`, 2);
+    return tf.matMul(x, weight).add(parameter(parameters, `${pretextPrefix}${name}.bias`, 1));
   });
 }

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { entryOf } from '../at.js';
 import {
   addInOrder,
   avgPool3d,
@@ -7,46 +9,50 @@ import {
   type Tensor,
   type Tensor2D,
   type Tensor3D,
-  type Tensor4D,
   type Tensor5D,
   tf,
 } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import {
-  type ConsistencyKind,
-  consistencyLoss,
-  contrastiveLoss,
-  locationLoss,
-  numberLoss,
-  type ReconstructionDistance,
-  reconstructionLoss,
-} from '../losses/index.js';
-import { linear, type Network, type ParameterSpec, type Parameters } from '../network/index.js';
+import { consistencyLoss, contrastiveLoss, locationLoss, numberLoss, reconstructionLoss } from '../losses/index.js';
+import { latentOf, linear, mapAxes, type Network, type ParameterSpec, type Parameters, type StepInputs, stepInput } from '../network/index.js';
 import { linearHead } from './head.js';
-import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
-import { cropToRegion, maskBatch, type PatchGrid, type PatchSizes, patchGrid, voxelMask } from './patch-grid.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
+import { cropToRegion, maskBatch, type PatchGrid, patchGrid, voxelMask } from './patch-grid.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-/** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
-export interface TaskWeights {
-  readonly reconstruction: number;
-  readonly number: number;
-  readonly location: number;
-  readonly consistency: number;
-  readonly contrast: number;
-}
+const weight = z.number().min(0);
 
-export interface HybridMimConfig extends PatchSizes {
-  /** Share of the crop's patches that is masked. The paper's 0.4. */
-  readonly maskRatio: number;
-  readonly weights: TaskWeights;
-  readonly reconstruction: ReconstructionDistance;
-  readonly consistency: ConsistencyKind;
-  /** Of the contrastive loss; the paper's 0.5. */
-  readonly temperature: number;
-  /** Width of the contrastive projection. The paper's 384. */
-  readonly contrastDim: number;
-}
+/** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
+const taskWeights = z.strictObject({
+  reconstruction: weight.default(1),
+  number: weight.default(0.1),
+  location: weight.default(0.1),
+  consistency: weight.default(0.01),
+  contrast: weight.default(0.1),
+});
+
+export type TaskWeights = Readonly<z.output<typeof taskWeights>>;
+
+/** The settings of HybridMIM; the defaults are the paper's. */
+export const hybridMimSettings = z.strictObject({
+  name: z.literal('hybridmim').optional().default('hybridmim'),
+  /** Side of a sub-volume in voxels, a whole number of patches. */
+  subVolume: voxels.default(32),
+  /** Side of a patch in voxels. */
+  patch: voxels.default(16),
+  /** Side of the target region in voxels; the crop's own side: not partial. */
+  region: voxels,
+  maskRatio: openShare.default(0.4),
+  weights: taskWeights.prefault({}),
+  reconstruction: z.enum(['l2', 'l1']).default('l2'),
+  consistency: z.enum(['soft', 'hard']).default('soft'),
+  /** Of the contrastive loss. */
+  temperature: z.number().gt(0).default(0.5),
+  /** Width of the contrastive projection. */
+  contrastDim: voxels.default(384),
+});
+
+export type HybridMimConfig = MethodSettings<typeof hybridMimSettings>;
 
 /** Keys of the two encoder passes' dropout. */
 const FIRST_PASS = 0;
@@ -92,16 +98,16 @@ function hybridMimLosses(
   network: Network,
   grid: PatchGrid,
   config: HybridMimConfig,
-  inputs: Readonly<Record<string, Tensor>>,
+  inputs: StepInputs,
   parameters: Parameters,
   training: boolean,
 ): LossTerms {
   const { weights } = config;
-  const images = inputs.images as Tensor5D;
-  const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch)); // [B, D, H, W, 1]
-  const maskedImages = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask))) as Tensor5D;
+  const images = stepInput(inputs, 'images', 5);
+  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch)); // [B, D, H, W, 1]
+  const maskedImages = inPlace('mask', () => images.mul<Tensor5D>(tf.scalar(1).sub(mask)));
   const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, masked: mask });
-  const latent = levels.at(-1) as Tensor5D;
+  const latent = latentOf(levels);
 
   const terms: Partial<Record<keyof TaskWeights, Scalar>> = {};
   if (weights.reconstruction > 0) {
@@ -110,41 +116,45 @@ function hybridMimLosses(
     terms.reconstruction = reconstructionLoss(prediction, target, cropToRegion(mask, grid.margins), config.reconstruction);
   }
   const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined; // [B * S, C]
-  const [batch, subVolumes, n] = (inputs.locations as Tensor3D).shape;
-  const numbers = cells && needsNumber(weights) ? linearHead('number', cells, parameters).reshape([batch, subVolumes, n + 1]) : undefined;
-  const locations = cells && needsLocation(weights) ? linearHead('location', cells, parameters).reshape([batch, subVolumes, n]) : undefined;
-  if (weights.number > 0) terms.number = numberLoss(numbers as Tensor3D, inputs.counts as Tensor2D);
-  if (weights.location > 0) terms.location = locationLoss(locations as Tensor3D, inputs.locations as Tensor3D);
-  if (weights.consistency > 0) terms.consistency = consistencyLoss(numbers as Tensor3D, locations as Tensor3D, config.consistency);
+  const locations = stepInput(inputs, 'locations', 3);
+  const [batch, subVolumes, n] = locations.shape;
+  const logits: Record<string, Tensor3D> = {}; // of the heads that some task needs
+  if (cells && needsNumber(weights)) logits.number = linearHead('number', cells, parameters).reshape([batch, subVolumes, n + 1]);
+  if (cells && needsLocation(weights)) logits.location = linearHead('location', cells, parameters).reshape([batch, subVolumes, n]);
+  if (weights.number > 0) terms.number = numberLoss(entryOf(logits, 'number'), stepInput(inputs, 'counts', 2));
+  if (weights.location > 0) terms.location = locationLoss(entryOf(logits, 'location'), locations);
+  if (weights.consistency > 0) {
+    terms.consistency = consistencyLoss(entryOf(logits, 'number'), entryOf(logits, 'location'), config.consistency);
+  }
   if (weights.contrast > 0 && training) {
-    const second = inPlace('second pass', () => network.encode(maskedImages, parameters, { training, dropoutKey: SECOND_PASS, masked: mask })).at(
-      -1,
-    ) as Tensor5D;
+    const pass = { training, dropoutKey: SECOND_PASS, masked: mask };
+    const second = latentOf(inPlace('second pass', () => network.encode(maskedImages, parameters, pass)));
     terms.contrast = contrastiveLoss(projection(latent, parameters), projection(second, parameters), config.temperature);
   }
   return { total: weightedTotal(terms, weights), ...terms };
 }
 
 /** Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the region, as it saw them. */
-function hybridMimReconstruction(
-  network: Network,
-  grid: PatchGrid,
-  inputs: Readonly<Record<string, Tensor>>,
-  parameters: Parameters,
-): Reconstruction {
-  const mask = voxelMask(inputs.patchMask as Tensor4D, grid.patch); // [B, D, H, W, 1]
-  const seen = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask)) as Tensor5D;
+function hybridMimReconstruction(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters): Reconstruction {
+  const mask = voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch); // [B, D, H, W, 1]
+  const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
   const pass = { training: false, dropoutKey: FIRST_PASS };
   const region = network.decode(network.encode(seen, parameters, { ...pass, masked: mask }), parameters, pass, grid.margins);
   const { before, after } = grid.margins;
-  const padding = [0, 1, 2].map((axis) => [before[axis], after[axis]] as [number, number]);
+  const padding = mapAxes(before, (voxels, axis): [number, number] => [voxels, after[axis]]);
   const filled = tf.pad(region, [[0, 0], ...padding, [0, 0]]).mul(mask);
-  return { seen, prediction: seen.add(filled) as Tensor5D };
+  return { seen, prediction: seen.add(filled) };
 }
 
-/** Total loss (paper eq. 7): the sum of the tasks by their weights. */
+/** Total loss (paper eq. 7): the sum of the tasks by their weights. Throws UsageError where contrast is the only task, and left out. */
 function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weights: TaskWeights): Scalar {
-  const weighted = Object.entries(terms).map(([task, loss]) => loss.mul(weights[task as keyof TaskWeights]) as Scalar);
+  if (Object.keys(terms).length === 0) {
+    throw new UsageError(
+      'every weight in method.weights but contrast is 0, and held-out losses leave contrast out: set another one above 0, or train.validateEvery to 0',
+      { field: 'method.weights' },
+    );
+  }
+  const weighted = Object.entries(terms).map(([task, loss]) => loss.mul<Scalar>(entryOf(weights, task)));
   return addInOrder(weighted);
 }
 
@@ -152,7 +162,7 @@ function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weight
 function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
   const channels = latent.shape[4];
   const cells = latent.shape[1] / grid.subVolumes[0];
-  if (cells >= 1) return avgPool3d(latent, cells).reshape([-1, channels]) as Tensor2D;
+  if (cells >= 1) return avgPool3d(latent, cells).reshape([-1, channels]);
   const times = 1 / cells;
   const repeated = [1, 2, 3].reduce<Tensor>((x, axis) => {
     const before = x.shape.slice(0, axis + 1);
@@ -161,12 +171,12 @@ function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
     const tiled = x.reshape([product(before), 1, product(after)]).tile([1, times, 1]);
     return tiled.reshape(grown);
   }, latent);
-  return repeated.reshape([-1, channels]) as Tensor2D;
+  return repeated.reshape([-1, channels]);
 }
 
 /** Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim] */
 function projection(latent: Tensor5D, parameters: Parameters): Tensor2D {
-  return linearHead('contrast', latent.mean([1, 2, 3]) as Tensor2D, parameters);
+  return linearHead('contrast', latent.mean([1, 2, 3]), parameters);
 }
 
 const needsNumber = ({ number, consistency }: TaskWeights): boolean => number > 0 || consistency > 0;
@@ -200,3 +210,6 @@ function checkLatent({ name, latentStride }: Network, { subVolume }: HybridMimCo
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
+/** The contrast of one crop with others needs two. */
+export const leastHybridMimBatch = ({ weights }: HybridMimConfig): number => (weights.contrast > 0 ? 2 : 1);

@@ -2,7 +2,7 @@ export { autoEncoder, imageFeatures } from './auto-encoder.js';
 export { type HybridMimConfig, hybridMim, hybridMimHeads, type TaskWeights } from './hybridmim.js';
 export { type MaeConfig, mae } from './mae.js';
 export { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
-export { type ModelsGenesisConfig, modelsGenesis } from './models-genesis.js';
+export { modelsGenesis } from './models-genesis.js';
 export {
   cropToRegion,
   groupBySubVolume,
@@ -16,7 +16,7 @@ export {
   ungroupSubVolumes,
   voxelMask,
 } from './patch-grid.js';
-export { type MethodConfig, methodNames, pretextMethod, voxelCorruption } from './registry.js';
+export { leastBatch, type MethodConfig, methodNames, methodSection, pretextMethod, voxelCorruption } from './registry.js';
 export { type SimMimConfig, simMim } from './simmim.js';
 export { type TransVwConfig, transVw } from './transvw.js';
 export { type UNetFormerConfig, unetFormer } from './unetformer.js';

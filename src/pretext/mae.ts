@@ -1,16 +1,6 @@
-import {
-  type InputValues,
-  inPlace,
-  permuteRows,
-  type Tensor,
-  type Tensor1D,
-  type Tensor2D,
-  type Tensor3D,
-  type Tensor4D,
-  type Tensor5D,
-  tf,
-} from '../engine/index.js';
-import { UsageError } from '../errors.js';
+import { z } from 'zod';
+import { type InputValues, inPlace, permuteRows, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import { UsageError, WorkError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
 import {
   linear,
@@ -22,23 +12,29 @@ import {
   type Parameters,
   parameter,
   type SpatialSize,
+  type StepInputs,
+  stepInput,
   type TokenEncoder,
   transformerBlock,
   transformerBlockParameters,
 } from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
-import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
 import { maskBatch, maskedPatches, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-export interface MaeConfig {
-  /** Share of the crop's tokens that the encoder does not get. MAE's 0.75. */
-  readonly maskRatio: number;
-  /** Transformer that predicts the masked tokens and is thrown away: MAE's has a width of 512, 8 blocks and 16 heads. */
-  readonly decoder: { readonly width: number; readonly depth: number; readonly heads: number };
-}
+/** The settings of MAE; the defaults are its own. */
+export const maeSettings = z.strictObject({
+  name: z.literal('mae'),
+  /** Share of the crop's tokens that the encoder does not get. */
+  maskRatio: openShare.default(0.75),
+  /** Transformer that predicts the masked tokens and is thrown away. */
+  decoder: z.strictObject({ width: voxels.default(512), depth: z.int().min(1).max(64).default(8), heads: voxels.default(16) }).prefault({}),
+});
+
+export type MaeConfig = MethodSettings<typeof maeSettings>;
 
 const EMBEDDING = `${pretextPrefix}decoder_embedding`;
 const TOKEN = `${pretextPrefix}mask_token`;
@@ -53,14 +49,13 @@ const blockName = (i: number): string => `${pretextPrefix}decoder_blocks.${i}`;
  * @throws UsageError on another network than unetr, when tokens do not divide the crop, or when none would be masked or visible
  */
 export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder }: MaeConfig): PretextMethod {
-  requireNetwork('mae', network, 'unetr', 'encodes visible tokens without the masked ones');
+  const tokens = tokenEncoder(network);
   requireHeads(decoder);
-  const tokens = network.tokens as TokenEncoder;
   const grid = wholeGrid(batch.crop, tokens.side);
   const count = grid.patches.reduce((a, b) => a * b, 1);
   const visible = visibleTokens(grid, count, maskRatio);
   const rows = { shape: [batch.size * count], dtype: 'int32' } as const;
-  const fill = (inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) =>
+  const fill = (inputs: StepInputs, parameters: Parameters, training: boolean) =>
     predictedVoxels(network, tokens, grid, visible, decoder, inputs, parameters, training);
   return {
     name: 'mae',
@@ -76,17 +71,23 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
     },
     corruption: (seed, step) => visibleFirst(maskBatch(grid, maskRatio, batch.size, seed, step).patchMask),
     losses: (inputs, parameters, training) => {
-      const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, tokens.side));
-      const target = reconstructionTarget(inputs.images as Tensor5D, inputs);
+      const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), tokens.side));
+      const target = reconstructionTarget(stepInput(inputs, 'images', 5), inputs);
       const reconstruction = reconstructionLoss(fill(inputs, parameters, training), target, mask, 'l2');
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
-      const mask = voxelMask(inputs.patchMask as Tensor4D, tokens.side);
-      const seen = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask)) as Tensor5D;
-      return { seen, prediction: seen.add(fill(inputs, parameters, false).mul(mask)) as Tensor5D };
+      const mask = voxelMask(stepInput(inputs, 'patchMask', 4), tokens.side);
+      const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
+      return { seen, prediction: seen.add(fill(inputs, parameters, false).mul(mask)) };
     },
   };
+}
+
+function tokenEncoder(network: Network): TokenEncoder {
+  requireNetwork('mae', network, 'unetr', 'encodes visible tokens without the masked ones');
+  if (network.tokens) return network.tokens;
+  throw new WorkError(`the network ${network.name} gives no encoder of some of its tokens, which mae needs`, { field: 'network.name' });
 }
 
 function decoderParameters(network: Network, patches: SpatialSize, tokenVoxels: number, { width, depth }: MaeConfig['decoder']): ParameterSpec[] {
@@ -116,28 +117,31 @@ function predictedVoxels(
   grid: PatchGrid,
   visible: number,
   { width, depth, heads }: MaeConfig['decoder'],
-  inputs: Readonly<Record<string, Tensor>>,
+  inputs: StepInputs,
   parameters: Parameters,
   training: boolean,
 ): Tensor5D {
-  const [order, places] = [inputs.order as Tensor1D, inputs.places as Tensor1D];
+  const images = stepInput(inputs, 'images', 5);
+  const [order, places] = [stepInput(inputs, 'order', 1), stepInput(inputs, 'places', 1)];
   const pass = { training, dropoutKey: 0 };
-  const latent = tokens.encodeKept(inputs.images as Tensor5D, { perItem: visible, order, places }, parameters, pass);
-  const batch = (inputs.images as Tensor5D).shape[0];
+  const latent = tokens.encodeKept(images, { perItem: visible, order, places }, parameters, pass);
+  const batch = images.shape[0];
   const count = order.size / batch;
   let x = inPlace('all tokens', () => {
-    const token = parameter<Tensor1D>(parameters, TOKEN, 1).reshape([1, width]);
+    const token = parameter(parameters, TOKEN, 1).reshape([1, width]);
     const known = namedLinear(EMBEDDING, latent, parameters);
-    const rows = permuteRows(tf.concat([known, token.tile([batch * (count - visible), 1])], 0) as Tensor2D, places, order);
-    const placed = rows.reshape([batch, count, width]).add(parameter<Tensor3D>(parameters, POSITIONS, 3));
-    return placed.reshape([batch * count, width]) as Tensor2D;
+    const rows = permuteRows(tf.concat([known, token.tile([batch * (count - visible), 1])], 0), places, order);
+    const placed = rows.reshape([batch, count, width]).add(parameter(parameters, POSITIONS, 3));
+    return placed.reshape<Tensor2D>([batch * count, width]);
   });
   for (let index = 0; index < depth; index++) {
     const block = blockName(index);
     x = inPlace(block, () => transformerBlock(block, x, parameters, { heads, tokens: count, dropout: 0, index }, pass));
   }
   const cells = linearHead(HEAD, namedLayerNorm(NORM, x, parameters), parameters);
-  return inPlace('tokens to voxels', () => cellsToVoxels(cells, [batch, ...grid.patches], tokens.side, network.inChannels));
+  return inPlace('tokens to voxels', () =>
+    cellsToVoxels(cells, [batch, grid.patches[0], grid.patches[1], grid.patches[2]], tokens.side, network.inChannels),
+  );
 }
 
 /** Tokens of each item that are left. Throws UsageError when all or none are. */

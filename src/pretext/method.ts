@@ -1,5 +1,6 @@
-import type { InputSpecs, InputValues, LossTerms, Tensor, Tensor5D } from '../engine/index.js';
-import type { ParameterSpec, Parameters, SpatialSize } from '../network/index.js';
+import { z } from 'zod';
+import type { InputSpecs, InputValues, LossTerms, Tensor5D } from '../engine/index.js';
+import type { ParameterSpec, Parameters, SpatialSize, StepInputs } from '../network/index.js';
 
 /** The batch that a method is set up for. */
 export interface PretextBatch {
@@ -31,10 +32,19 @@ export interface PretextMethod {
   /** What is fed at `step` beside what the loader gives: a function of seed and step alone. */
   corruption(seed: number, step: number): InputValues;
   /** `total` and each of its terms before weighting; a task that is switched off is absent and costs nothing. */
-  losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean): LossTerms;
+  losses(inputs: StepInputs, parameters: Parameters, training: boolean): LossTerms;
   /** One pass without dropout. */
-  reconstruct(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): Reconstruction;
+  reconstruct(inputs: StepInputs, parameters: Parameters): Reconstruction;
 }
 
 /** Every head's parameters begin so; fine-tuning leaves them out. */
 export const pretextPrefix = 'pretext.';
+
+/** A whole number of voxels. */
+export const voxels = z.int().min(1);
+
+/** A share that is neither nothing nor all. */
+export const openShare = z.number().gt(0).lt(1);
+
+/** A method's settings as its maker takes them: those of its schema, without the name that chose it. */
+export type MethodSettings<S extends z.ZodObject> = Readonly<Omit<z.output<S>, 'name'>>;

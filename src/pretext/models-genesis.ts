@@ -1,11 +1,27 @@
-import { type ModelsGenesisRecipe, SMALLEST_SIDE } from '../corruption/index.js';
-import { inPlace, type Tensor, type Tensor5D, tf } from '../engine/index.js';
+import { z } from 'zod';
+import { SMALLEST_SIDE } from '../corruption/index.js';
+import { inPlace, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { meanSquaredError } from '../losses/index.js';
-import type { Network, Parameters } from '../network/index.js';
+import { latentOf, type Network, type Parameters, type StepInputs, stepInput } from '../network/index.js';
 import type { PretextBatch, PretextMethod } from './method.js';
 
-export type ModelsGenesisConfig = Omit<ModelsGenesisRecipe, 'name'>;
+const share = z.number().min(0).max(1);
+
+/** The settings of Models Genesis: the probabilities of its corruptions, as its paper and code have them. */
+export const modelsGenesisSettings = z.strictObject({
+  name: z.literal('models-genesis'),
+  /** Of a flip, and of another one after it, up to three. */
+  flip: share.default(0.4),
+  /** Of local pixel shuffling. */
+  shuffle: share.default(0.5),
+  /** Of a non-linear intensity transformation. */
+  nonlinear: share.default(0.9),
+  /** Of in- or out-painting. */
+  paint: share.default(0.9),
+  /** Of in-painting, where there is painting. */
+  inPaint: share.default(0.2),
+});
 
 /**
  * Models Genesis (Zhou et al. 2019): the loader's workers flip, shuffle, bend and paint each crop, and the network restores all of it,
@@ -21,12 +37,12 @@ export function modelsGenesis(network: Network, batch: PretextBatch): PretextMet
     corruption: () => ({}),
     losses: (inputs, parameters, training) => {
       const { prediction } = restore(network, inputs, parameters, training);
-      const reconstruction = meanSquaredError(prediction, inputs.images as Tensor5D);
+      const reconstruction = meanSquaredError(prediction, stepInput(inputs, 'images', 5));
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters) => {
       const { prediction } = restore(network, inputs, parameters, false);
-      return { seen: inputs.corrupted as Tensor5D, prediction };
+      return { seen: stepInput(inputs, 'corrupted', 5), prediction };
     },
   };
 }
@@ -38,11 +54,11 @@ export function restorationInputs(network: Network, batch: PretextBatch) {
 }
 
 /** One pass over the corrupted crops: the latent, and the restored crops in (0, 1), [B, D, H, W, C]. */
-export function restore(network: Network, inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) {
+export function restore(network: Network, inputs: StepInputs, parameters: Parameters, training: boolean) {
   const pass = { training, dropoutKey: 0 };
-  const levels = network.encode(inputs.corrupted as Tensor5D, parameters, pass);
+  const levels = network.encode(stepInput(inputs, 'corrupted', 5), parameters, pass);
   const logits = network.decode(levels, parameters, pass);
-  return { latent: levels.at(-1) as Tensor5D, prediction: inPlace('sigmoid', () => tf.sigmoid(logits)) };
+  return { latent: latentOf(levels), prediction: inPlace('sigmoid', () => tf.sigmoid(logits)) };
 }
 
 /** @throws UsageError when a side of the crop has no room for the windows of in- and out-painting */

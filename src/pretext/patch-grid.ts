@@ -1,6 +1,7 @@
+import { floatAt } from '../at.js';
 import { type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import { fileSize, type Margins, type SpatialSize } from '../network/index.js';
+import { fileSize, type Margins, mapAxes, type SpatialSize } from '../network/index.js';
 import { type RandomStream, randomStream } from '../random/streams.js';
 
 /** The three sizes of the paper's two-level masking (section 3.1) and the target region (3.2), in voxels. */
@@ -45,8 +46,8 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
     });
   }
   const side = subVolume / patch;
-  const before = perAxis(crop, (voxels) => Math.floor((voxels - region) / 2 / marginStride) * marginStride);
-  const after = perAxis(crop, (voxels, axis) => voxels - region - (before[axis] as number));
+  const before = mapAxes(crop, (voxels) => Math.floor((voxels - region) / 2 / marginStride) * marginStride);
+  const after = mapAxes(crop, (voxels, axis) => voxels - region - before[axis]);
   const uneven = after.find((voxels) => voxels % marginStride !== 0);
   if (uneven !== undefined) {
     throw new UsageError(
@@ -56,8 +57,8 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
   }
   return {
     patch,
-    patches: perAxis(crop, (voxels) => voxels / patch),
-    subVolumes: perAxis(crop, (voxels) => voxels / subVolume),
+    patches: mapAxes(crop, (voxels) => voxels / patch),
+    subVolumes: mapAxes(crop, (voxels) => voxels / subVolume),
     side,
     patchesPerSubVolume: side ** 3,
     margins: { before, after },
@@ -70,7 +71,7 @@ export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: Patch
  */
 export function wholeGrid(crop: SpatialSize, patch: number): PatchGrid {
   for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.patch', patch);
-  const patches = perAxis(crop, (voxels) => voxels / patch);
+  const patches = mapAxes(crop, (voxels) => voxels / patch);
   const none: SpatialSize = [0, 0, 0];
   return { patch, patches, subVolumes: patches, side: 1, patchesPerSubVolume: 1, margins: { before: none, after: none } };
 }
@@ -110,6 +111,7 @@ export interface MaskedBatch {
   readonly counts: Int32Array;
 }
 
+/** The masks of a batch at `step`, and what the number and location tasks ask of them. */
 export function maskBatch(grid: PatchGrid, ratio: number, batch: number, seed: number, step: number): MaskedBatch {
   const masks = Array.from({ length: batch }, (_, item) => randomPatchMask(grid, ratio, randomStream(seed, 'mask', step, item)));
   const patches = product(grid.patches);
@@ -129,7 +131,7 @@ export function maskBatch(grid: PatchGrid, ratio: number, batch: number, seed: n
 export function groupBySubVolume(patchValues: Float32Array, grid: PatchGrid): Float32Array {
   const grouped = new Float32Array(patchValues.length);
   forEachPatch(grid, (raster, inGroups) => {
-    grouped[inGroups] = patchValues[raster]!;
+    grouped[inGroups] = floatAt(patchValues, raster);
   });
   return grouped;
 }
@@ -138,7 +140,7 @@ export function groupBySubVolume(patchValues: Float32Array, grid: PatchGrid): Fl
 export function ungroupSubVolumes(grouped: Float32Array, grid: PatchGrid): Float32Array {
   const patchValues = new Float32Array(grouped.length);
   forEachPatch(grid, (raster, inGroups) => {
-    patchValues[raster] = grouped[inGroups]!;
+    patchValues[raster] = floatAt(grouped, inGroups);
   });
   return patchValues;
 }
@@ -168,14 +170,14 @@ export function voxelMask(patchMask: Tensor4D, patch: number): Tensor5D {
     mask = mask.reshape([before, n, 1, after]).tile([1, 1, patch, 1]); // each slice `patch` times along this axis
     before *= n * patch;
   }
-  return mask.reshape([batch, ...patches.map((n) => n * patch), 1]) as Tensor5D;
+  return mask.reshape([batch, ...patches.map((n) => n * patch), 1]);
 }
 
 /** The target region of a full-size tensor [B, D, H, W, C]. */
 export function cropToRegion(x: Tensor5D, { before, after }: Margins): Tensor5D {
   if ([...before, ...after].every((voxels) => voxels === 0)) return x;
   const [batch, depth, height, width, channels] = x.shape;
-  const size = [depth, height, width].map((n, axis) => n - (before[axis] as number) - (after[axis] as number));
+  const size = mapAxes([depth, height, width], (n, axis) => n - before[axis] - after[axis]);
   return tf.slice(x, [0, ...before, 0], [batch, ...size, channels]);
 }
 
@@ -190,7 +192,3 @@ function requireDivides(field: string, whole: number, partField: string, part: n
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
-
-function perAxis(crop: SpatialSize, of: (voxels: number, axis: number) => number): SpatialSize {
-  return [of(crop[0], 0), of(crop[1], 1), of(crop[2], 2)];
-}

@@ -1,19 +1,24 @@
-import { inPlace, type Scalar, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
+import { z } from 'zod';
+import { inPlace, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
-import { linear, type Network, type ParameterSpec, type Parameters, parameter } from '../network/index.js';
+import { latentOf, linear, type Network, type ParameterSpec, type Parameters, parameter, type StepInputs, stepInput } from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
-import { type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction } from './method.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-export interface SimMimConfig {
+/** The settings of SimMIM; the share is its own, the side of its patches in two dimensions is 32 pixels. */
+export const simMimSettings = z.strictObject({
+  name: z.literal('simmim'),
   /** Side of a masked patch in voxels. */
-  readonly patch: number;
-  /** Share of the crop's patches that is masked. SimMIM's 0.6. */
-  readonly maskRatio: number;
-}
+  patch: voxels.default(16),
+  /** Share of the crop's patches that is masked. */
+  maskRatio: openShare.default(0.6),
+});
+
+export type SimMimConfig = MethodSettings<typeof simMimSettings>;
 
 const TOKEN = `${pretextPrefix}mask_token`;
 const HEAD = 'reconstruction';
@@ -40,13 +45,13 @@ export function simMim(network: Network, batch: PretextBatch, { patch, maskRatio
     corruption: (seed, step) => ({ patchMask: maskBatch(grid, maskRatio, batch.size, seed, step).patchMask }),
     losses: (inputs, parameters, training) => {
       const { prediction, mask } = fill(network, grid, inputs, parameters, training);
-      const reconstruction: Scalar = reconstructionLoss(prediction, reconstructionTarget(inputs.images as Tensor5D, inputs), mask, 'l1');
+      const reconstruction = reconstructionLoss(prediction, reconstructionTarget(stepInput(inputs, 'images', 5), inputs), mask, 'l1');
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
       const { prediction, mask, seen } = fill(network, grid, inputs, parameters, false);
-      const visible = (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask));
-      return { seen, prediction: visible.add(prediction.mul(mask)) as Tensor5D };
+      const visible = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
+      return { seen, prediction: visible.add(prediction.mul(mask)) };
     },
   };
 }
@@ -56,13 +61,13 @@ function maskToken(channels: number): ParameterSpec {
 }
 
 /** One pass over the masked crops: what the encoder saw, the mask of voxels [B, D, H, W, 1], and the prediction, as the images. */
-function fill(network: Network, grid: PatchGrid, inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) {
-  const images = inputs.images as Tensor5D;
-  const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch));
-  const token = parameter<Tensor1D>(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
-  const seen = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask)).add(mask.mul(token))) as Tensor5D;
-  const latent = network.encode(seen, parameters, { training, dropoutKey: 0 }).at(-1) as Tensor5D;
-  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]) as Tensor2D, parameters); // [B * d * h * w, s^3 * C]
+function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters, training: boolean) {
+  const images = stepInput(inputs, 'images', 5);
+  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
+  const token = parameter(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
+  const seen = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(token)));
+  const latent = latentOf(network.encode(seen, parameters, { training, dropoutKey: 0 }));
+  const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters); // [B * d * h * w, s^3 * C]
   return { seen, mask, prediction: inPlace('cells to voxels', () => cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels)) };
 }
 

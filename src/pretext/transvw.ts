@@ -1,27 +1,32 @@
-import type { Scalar, Tensor1D, Tensor2D, Tensor5D } from '../engine/index.js';
+import { z } from 'zod';
 import { classLoss, meanSquaredError } from '../losses/index.js';
-import { linear, type Network } from '../network/index.js';
+import { linear, type Network, stepInput } from '../network/index.js';
 import { linearHead } from './head.js';
-import type { PretextBatch, PretextMethod } from './method.js';
-import { pretextPrefix } from './method.js';
+import { type MethodSettings, type PretextBatch, type PretextMethod, pretextPrefix, voxels } from './method.js';
 import { requirePaintable, restorationInputs, restore } from './models-genesis.js';
 
-export interface TransVwConfig {
-  /** Visual words, the classes. The released code's 44. */
-  readonly words: number;
-  /** Crops of each word, from as many patients. The released code's 200. */
-  readonly instances: number;
-  /** Of the word's cross-entropy beside the restoration. The released code's 0.01. */
-  readonly wordWeight: number;
-  /** Training of the auto-encoder that finds patients alike. */
-  readonly autoEncoder: {
-    /** Side of the cube that every scan is shrunk to, in voxels. */
-    readonly side: number;
-    readonly steps: number;
-    readonly batchSize: number;
-    readonly learningRate: number;
-  };
-}
+/** The settings of TransVW; the defaults are those of the released code. */
+export const transVwSettings = z.strictObject({
+  name: z.literal('transvw'),
+  /** Visual words, the classes. */
+  words: z.int().min(2).default(44),
+  /** Crops of each word, from as many patients. */
+  instances: z.int().min(1).default(200),
+  /** Of the word's cross-entropy beside the restoration. */
+  wordWeight: z.number().min(0).default(0.01),
+  /** Training of the auto-encoder that finds patients alike, on whole scans shrunk to cubes. */
+  autoEncoder: z
+    .strictObject({
+      /** Side of the cube in voxels. */
+      side: voxels.default(64),
+      steps: z.int().min(1).default(5000),
+      batchSize: z.int().min(1).default(4),
+      learningRate: z.number().gt(0).default(1e-4),
+    })
+    .prefault({}),
+});
+
+export type TransVwConfig = MethodSettings<typeof transVwSettings>;
 
 const HEAD = 'word';
 
@@ -39,14 +44,14 @@ export function transVw(network: Network, batch: PretextBatch, { words, wordWeig
     corruption: () => ({}),
     losses: (inputs, parameters, training) => {
       const { latent, prediction } = restore(network, inputs, parameters, training);
-      const reconstruction = meanSquaredError(prediction, inputs.images as Tensor5D);
-      const logits = linearHead(HEAD, latent.mean([1, 2, 3]) as Tensor2D, parameters);
-      const word = classLoss(logits, inputs.words as Tensor1D);
-      return { total: reconstruction.add(word.mul(wordWeight)) as Scalar, reconstruction, word };
+      const reconstruction = meanSquaredError(prediction, stepInput(inputs, 'images', 5));
+      const logits = linearHead(HEAD, latent.mean([1, 2, 3]), parameters);
+      const word = classLoss(logits, stepInput(inputs, 'words', 1));
+      return { total: reconstruction.add(word.mul(wordWeight)), reconstruction, word };
     },
     reconstruct: (inputs, parameters) => {
       const { prediction } = restore(network, inputs, parameters, false);
-      return { seen: inputs.corrupted as Tensor5D, prediction };
+      return { seen: stepInput(inputs, 'corrupted', 5), prediction };
     },
   };
 }

@@ -1,17 +1,22 @@
-import { inPlace, type Tensor, type Tensor4D, type Tensor5D, tf } from '../engine/index.js';
+import { z } from 'zod';
+import { inPlace, type Tensor5D, tf } from '../engine/index.js';
 import { reconstructionLoss } from '../losses/index.js';
-import type { Network, Parameters } from '../network/index.js';
-import type { PretextBatch, PretextMethod, Reconstruction } from './method.js';
+import { type Network, type Parameters, type StepInputs, stepInput } from '../network/index.js';
+import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, type Reconstruction, voxels } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
-export interface UNetFormerConfig {
-  /** Side of a masked volumetric token in voxels. Our reading: 16. */
-  readonly patch: number;
-  /** Share of the crop's tokens that is masked. Our reading: 0.4. */
-  readonly maskRatio: number;
-}
+/** The settings of UNetFormer; the defaults are our reading, since its code was not released. */
+export const unetFormerSettings = z.strictObject({
+  name: z.literal('unetformer'),
+  /** Side of a masked token in voxels. */
+  patch: voxels.default(16),
+  /** Share of the crop's tokens that is masked. */
+  maskRatio: openShare.default(0.4),
+});
+
+export type UNetFormerConfig = MethodSettings<typeof unetFormerSettings>;
 
 /**
  * UNetFormer (Hatamizadeh et al. 2022): a Swin encoder sees a crop some of whose volumetric tokens are masked, and a convolutional decoder
@@ -33,21 +38,21 @@ export function unetFormer(network: Network, batch: PretextBatch, { patch, maskR
     corruption: (seed, step) => ({ patchMask: maskBatch(grid, maskRatio, batch.size, seed, step).patchMask }),
     losses: (inputs, parameters, training) => {
       const { prediction, mask } = fill(network, grid, inputs, parameters, training);
-      const reconstruction = reconstructionLoss(prediction, reconstructionTarget(inputs.images as Tensor5D, inputs), mask, 'l1');
+      const reconstruction = reconstructionLoss(prediction, reconstructionTarget(stepInput(inputs, 'images', 5), inputs), mask, 'l1');
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
       const { seen, prediction, mask } = fill(network, grid, inputs, parameters, false);
-      return { seen, prediction: seen.add(prediction.mul(mask)) as Tensor5D };
+      return { seen, prediction: seen.add(prediction.mul(mask)) };
     },
   };
 }
 
 /** One pass over the masked crops: what the network saw, the mask of voxels [B, D, H, W, 1], and the prediction of every voxel. */
-function fill(network: Network, grid: PatchGrid, inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean) {
-  const mask = inPlace('mask', () => voxelMask(inputs.patchMask as Tensor4D, grid.patch));
+function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters, training: boolean) {
+  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   // The finest skip is of the voxels themselves, so that they are masked as well as the tokens.
-  const seen = inPlace('mask', () => (inputs.images as Tensor5D).mul(tf.scalar(1).sub(mask))) as Tensor5D;
+  const seen = inPlace('mask', () => stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask)));
   const pass = { training, dropoutKey: 0 };
   const levels = network.encode(seen, parameters, { ...pass, masked: mask });
   return { seen, mask, prediction: network.decode(levels, parameters, pass) };

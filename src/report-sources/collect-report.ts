@@ -1,13 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { itemAt } from '../at.js';
 import { DataError, errorCode } from '../errors.js';
+import { isEvaluation, wrongFieldOf } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import type { ReportCase, ReportContent, ReportEvaluation, ReportRun, SpeedResult, TableNumber } from '../report/index.js';
 import { readMetrics, readRunConfig } from '../training/index.js';
 import { runCases } from './report-cases.js';
-import { cellFile, evaluationFile, speedFile } from './report-files.js';
+import { cellFile, speedFile } from './report-files.js';
 
 export interface ReportSources {
   /** Folder that is searched with all its folders for run folders, evaluations and speed measurements. */
@@ -45,17 +45,16 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
     for (const name of folder.files.filter((file) => file.endsWith('.json') && !file.endsWith('.summary.json'))) {
       const file = join(folder.path, name);
       const content = jsonOrUndefined(await readFile(file, 'utf8'));
-      const [evaluation, measured] = [evaluationFile.safeParse(content), speedFile.safeParse(content)];
+      const measured = speedFile.safeParse(content);
       if (measured.success) speed.push(...measured.data.results.map(speedResult));
-      if (!evaluation.success) {
-        if (/^evaluation.*\.json$/.test(name))
-          notes.push(`${file} is no evaluation: ${itemAt(evaluation.error.issues, 0).path.join('.') || 'JSON'} is wrong`);
+      if (!isEvaluation(content)) {
+        if (/^evaluation.*\.json$/.test(name)) notes.push(`${file} is no evaluation: ${wrongFieldOf(content)} is wrong`);
         continue;
       }
       const split = /^evaluation-(training|validation|test)\.json$/.exec(name)?.[1];
       const ofRun = facts !== undefined && /^evaluation(-(training|validation|test))?\.json$/.test(name);
       const own = shownName(ofRun ? path : relative(from, file).replace(/\.json$/, ''));
-      const entry = { name: split ? `${own}, ${split} cases` : own, source: file, split, evaluation: evaluation.data, table, ...resultFacts(facts) };
+      const entry = { name: split ? `${own}, ${split} cases` : own, source: file, split, evaluation: content, table, ...resultFacts(facts) };
       evaluations.push(entry);
       if (ofRun && split !== 'training') cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
     }

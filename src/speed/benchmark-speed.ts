@@ -4,9 +4,9 @@ import { devices, type Precision, tensorflow } from '../engine/index.js';
 import { UsageError, WorkError } from '../errors.js';
 import { askProcess, workerEntry } from '../threads/index.js';
 import type { MeasuredSteps } from '../training/index.js';
-import { networkAndMethod } from './network-and-method.js';
 import type { SpeedAnswer, SpeedQuestion } from './speed-process.js';
 import { type SpeedMatrix, type SpeedSetting, speedName, speedSettings } from './speed-settings.js';
+import { timedTask } from './timed-task.js';
 
 export interface SpeedOptions extends SpeedMatrix {
   /** Steps of each measurement. */
@@ -103,7 +103,7 @@ function sorted(settings: readonly SpeedSetting[]): { possible: SpeedSetting[]; 
   const skipped = new Map<string, SpeedReport['skipped'][number]>();
   for (const setting of settings) {
     try {
-      networkAndMethod(setting);
+      timedTask(setting);
       possible.push(setting);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;

@@ -1,7 +1,7 @@
 import { matrixProductRate, type Precision } from '../engine/index.js';
 import { measureSteps } from '../training/index.js';
-import { networkAndMethod } from './network-and-method.js';
 import type { SpeedSetting } from './speed-settings.js';
+import { timedTask } from './timed-task.js';
 
 /** What a process is asked, and what it answers. */
 export type SpeedQuestion =
@@ -21,5 +21,5 @@ process.once('message', async (question: SpeedQuestion) => {
 async function answerTo(question: SpeedQuestion): Promise<SpeedAnswer> {
   if (question.kind === 'rate') return { rate: await matrixProductRate(question.precision, question.threads) };
   const { precision, threads } = question.setting;
-  return { measured: await measureSteps({ ...networkAndMethod(question.setting), precision, threads, steps: question.steps }) };
+  return { measured: await measureSteps(timedTask(question.setting), { precision, threads, steps: question.steps }) };
 }

@@ -1,8 +1,9 @@
-import { checkConfig, loadSettings, methodSection, networkSection } from '../config/index.js';
+import { checkConfig, loadSettings } from '../config/index.js';
 import type { Precision } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import type { NetworkSettings } from '../network/index.js';
-import type { MethodConfig } from '../pretext/index.js';
+import { networkSection } from '../network/index.js';
+import { type MethodConfig, methodSection } from '../pretext/index.js';
 
 /** One bar of the figure: a pre-training step whose time is measured. */
 export interface SpeedSetting {

@@ -9,9 +9,11 @@ interface AskOptions {
 }
 
 /**
- * The answer of a process that does nothing else: its memory is its own, and where memory runs out, it ends alone.
+ * The answer of a process that does nothing else: its memory is its own, and where memory runs out, it ends
+ * alone.
  * @param entry URL of the compiled file that the process runs; it sends one message for the one that it gets
- * @throws WorkError when the process ends without an answer, whose fact `found` is its code or signal; InterruptedError after `signal`
+ * @throws WorkError when the process ends without an answer, whose fact `found` is its code or signal;
+ * InterruptedError after `signal`
  */
 export function askProcess<Answer>(entry: string, question: object, { signal, interrupted }: AskOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {

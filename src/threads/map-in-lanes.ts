@@ -1,5 +1,6 @@
 /**
- * What `of` makes of each item, in the order of the items, up to `lanes` of them at a time. When one fails, no other is begun.
+ * What `of` makes of each item, in the order of the items, up to `lanes` of them at a time. When one fails,
+ * no other is begun.
  * @throws what `of` throws first
  */
 export async function mapInLanes<Item, Result>(items: readonly Item[], lanes: number, of: (item: Item) => Promise<Result>): Promise<Result[]> {

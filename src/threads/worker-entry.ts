@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { WorkError } from '../errors.js';
 
 /**
- * URL of the compiled worker file `relative` ('./x-worker.js') beside the module whose `import.meta.url` is given.
- * Worker threads run plain JavaScript, so a module that itself runs from `src` (in tests) points into `dist`.
+ * URL of the compiled worker file `relative` ('./x-worker.js') beside the module whose `import.meta.url` is
+ * given. Worker threads run plain JavaScript, so a module that itself runs from `src` (in tests) points into
+ * `dist`.
  * @throws WorkError when the compiled file is missing
  */
 export function workerEntry(moduleUrl: string, relative: string): string {

@@ -19,8 +19,8 @@ export interface WorkerPool<Task, Outcome> {
 }
 
 /**
- * Worker threads that may be closed or interrupted while they work. An answer that was on its way when its task was given up is
- * nobody's: piscina emits it as an error of the pool, which would end the process.
+ * Worker threads that may be closed or interrupted while they work. An answer that was on its way when its
+ * task was given up is nobody's: piscina emits it as an error of the pool, which would end the process.
  * @param moduleUrl `import.meta.url` of the caller
  * @param relative the worker file beside it: './x-worker.js'
  */
@@ -41,8 +41,9 @@ export function openWorkerPool<Task, Outcome>(moduleUrl: string, relative: strin
 }
 
 /**
- * Flags of a thread in which ES modules can only be imported. Piscina tries to require the worker file first, and Node.js 20 and 22 end the whole
- * process when a thread is ended at a certain moment of requiring an ES module.
+ * Flags of a thread in which ES modules can only be imported. Piscina tries to require the worker file first,
+ * and Node.js 20 and 22 end the whole process when a thread is ended at a certain moment of requiring an ES
+ * module.
  */
 function importedOnly(): string[] {
   const flag = '--no-experimental-require-module';

@@ -1,11 +1,13 @@
 import type { LabelScheme } from '../inference/index.js';
 import { makeNetwork, spatialSize } from '../network/index.js';
-import { pretextMethod } from '../pretext/index.js';
-import { type FinetuneSettings, segmentationLoss, segmentationNetwork } from './finetune.js';
-import { type PretrainSettings, pretrainingBytes, taughtParameters } from './pretrain.js';
-import { segmentationTargets } from './segmentation-targets.js';
+import { leastBatch, pretextMethod } from '../pretext/index.js';
+import { segmentationNetwork } from './finetune.js';
+import type { LearningTask } from './learning-task.js';
+import { pretrainingTask } from './pretraining-task.js';
+import type { FinetuneSettings, PretrainSettings } from './run-settings.js';
+import { segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
-import { type TimedStep, timeSteps } from './time-steps.js';
+import { timeSteps } from './time-steps.js';
 
 /** What one training step took on this machine. */
 export interface MeasuredStep {
@@ -16,51 +18,39 @@ export interface MeasuredStep {
   readonly peakBytes: number | null;
 }
 
+/** A task with the smallest batch that it takes, for a step that is only measured. */
+export interface SmallestBatch {
+  readonly task: LearningTask;
+  readonly batch: number;
+}
+
 /**
- * Runs a pre-training step of a configuration on random crops of its size, with the smallest batch that its method takes.
- * @throws UsageError for settings that do not fit together, or a step that does not fit in the memory that is free
+ * The pre-training of a configuration.
+ * @throws UsageError for settings that do not fit together
  */
-export async function measurePretrainingStep(
-  { network: wanted, method: config, data, train, precision }: PretrainSettings,
-  channels: number,
-): Promise<MeasuredStep> {
+export function smallestPretraining({ network: wanted, method: config, data, train }: PretrainSettings, channels: number): SmallestBatch {
   const network = makeNetwork(wanted, { inChannels: channels, outChannels: channels });
-  const contrasts = config.name === 'hybridmim' && config.weights.contrast > 0;
-  const batch = { size: Math.min(train.batchSize, contrasts ? 2 : 1), crop: spatialSize(data.cropSize), scaledTargets: false };
+  const batch = { size: Math.min(train.batchSize, leastBatch(config)), crop: spatialSize(data.cropSize), scaledTargets: false };
   const method = pretextMethod(network, batch, config);
-  requireStepMemory('pre-training step', pretrainingBytes(network, method, batch));
-  return measure(batch.size, {
-    specs: taughtParameters(network, method),
-    inputs: method.inputs,
-    fed: (step) => method.corruption(0, step),
-    precision,
-    optimizer: train,
-    threads: train.threads,
-    losses: (inputs, parameters) => method.losses(inputs, parameters, true),
-  });
+  return { task: pretrainingTask({ network, method, batch, seed: 0 }), batch: batch.size };
 }
 
-/** As `measurePretrainingStep`, of fine-tuning with one item a batch. */
-export async function measureFinetuningStep(settings: FinetuneSettings, channels: number, scheme: LabelScheme): Promise<MeasuredStep> {
-  const { data, train, precision } = settings;
-  const network = segmentationNetwork(settings.network, channels, scheme);
-  const crop = spatialSize(data.cropSize);
-  requireStepMemory('fine-tuning step', network.encoderBytes(1, crop));
-  const targets = segmentationTargets(scheme, 1, crop);
-  const labels = new Int32Array(crop[0] * crop[1] * crop[2]);
-  return measure(1, {
-    specs: network.specs,
-    inputs: { images: { shape: [1, ...crop, channels], dtype: 'float32' }, targets: targets.input },
-    fed: () => ({ targets: targets.of(labels) }),
-    precision,
-    optimizer: train,
-    threads: train.threads,
-    losses: (inputs, parameters) => segmentationLoss(network, scheme, inputs, parameters),
-  });
+/**
+ * The fine-tuning of a configuration.
+ * @throws UsageError for settings that do not fit together
+ */
+export function smallestFinetuning({ network: wanted, data }: FinetuneSettings, channels: number, scheme: LabelScheme): SmallestBatch {
+  const network = segmentationNetwork(wanted, channels, scheme);
+  return { task: segmentationTask({ network, scheme, batchSize: 1, crop: spatialSize(data.cropSize) }), batch: 1 };
 }
 
-/** One step after a first one, which also optimises the graph. */
-async function measure(batch: number, step: Omit<TimedStep, 'name'>): Promise<MeasuredStep> {
-  const { stepMs, peakBytes } = await timeSteps({ name: 'measured step', ...step }, { warmUp: 1, steps: 1 });
-  return { batch, seconds: (stepMs[0] as number) / 1000, peakBytes };
+/**
+ * Runs one step on random crops, after a first one, which also optimises the graph.
+ * @throws UsageError for a step that does not fit in the memory that is free
+ */
+export async function estimateStep({ task, batch }: SmallestBatch, settings: PretrainSettings | FinetuneSettings): Promise<MeasuredStep> {
+  requireStepMemory(task);
+  const { train, precision } = settings;
+  const { stepMs, peakBytes } = await timeSteps(task, { precision, optimizer: train, threads: train.threads, warmUp: 1, steps: 1 });
+  return { batch, seconds: stepMs.reduce((sum, ms) => sum + ms, 0) / 1000, peakBytes };
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import {
-  type AugmentationProbabilities,
   type Fold,
   openCropLoader,
   type PreparedCase,
@@ -11,48 +10,21 @@ import {
   selectCases,
   withFold,
 } from '../dataset/index.js';
-import type { LossTerms, Precision, Tensor } from '../engine/index.js';
+import type { State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
-import {
-  type LabelScheme,
-  labelScheme,
-  openPredictor,
-  outputChannels,
-  type Predictor,
-  predictLabel,
-  requireImageSize,
-  type WindowSettings,
-} from '../inference/index.js';
-import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
+import { type LabelScheme, labelScheme, openPredictor, outputChannels, type Predictor, predictLabel, requireImageSize } from '../inference/index.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
-import type { Triple, Volume } from '../volume/index.js';
+import type { Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { runMetadata } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
-import type { DataSettings, RunOptions, TrainSettings } from './run-settings.js';
+import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
-import { segmentationTargets } from './segmentation-targets.js';
+import { segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
-import { compileTrainingStep } from './training-step.js';
 import { transferredWeights } from './transfer.js';
-
-export interface FinetuneSettings {
-  readonly seed: number;
-  readonly precision: Precision;
-  readonly data: DataSettings & {
-    readonly foregroundRatio: number;
-    readonly fraction: number;
-    readonly folds?: number | undefined;
-    readonly fold?: number | undefined;
-    readonly regions?: Readonly<Record<string, readonly number[]>> | undefined;
-    readonly validateOn: 'validation' | 'training';
-  };
-  readonly network: NetworkSettings;
-  readonly train: TrainSettings & { readonly augmentation: AugmentationProbabilities };
-  readonly inference: Omit<WindowSettings, 'window'> & { readonly window?: Triple | undefined };
-}
 
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
   /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */
@@ -88,19 +60,25 @@ export async function finetune({ settings, init, out, resume, progress, signal }
     const window = settings.inference.window ?? cropSize;
     requireImageSize(network, cropSize, 'data.cropSize');
     requireImageSize(network, window, 'inference.window');
-    requireStepMemory('fine-tuning step', network.encoderBytes(train.batchSize, spatialSize(cropSize)));
-    const targets = segmentationTargets(scheme, train.batchSize, spatialSize(cropSize));
+    const learned = segmentationTask({ network, scheme, batchSize: train.batchSize, crop: spatialSize(cropSize) });
+    requireStepMemory(learned);
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
+    const openValidation = (state: State) => {
+      const predictor = openPredictor({ ...settings.inference, window, network, states: [state], kind: scheme.kind, precision });
+      return () => validateDice(prepared, validationCases, predictor, scheme);
+    };
     return await carryOut({
       out,
       resume,
       seed,
       loader,
+      task: { ...learned, ...(validationCases.length > 0 && { openValidation }) },
+      precision,
+      train,
       progress,
       signal,
       config: { ...settings, init: init ?? null },
       schedule: scheduleOf(train, loader.cases.length),
-      specs: network.specs,
       initialWeights: async () => {
         const fresh = initialiseParameters(network.specs, seed);
         if (init === undefined) return fresh;
@@ -114,33 +92,6 @@ export async function finetune({ settings, init, out, resume, progress, signal }
         scheme: JSON.stringify(scheme),
         preprocessing: JSON.stringify(loader.cases[0]!.preprocessing),
       },
-      engine: train.engine,
-      threads: train.threads,
-      validateEvery: train.validateEvery,
-      checkpointEvery: train.checkpointEvery,
-      compile: (state) => {
-        const predictor = openPredictor({
-          ...settings.inference,
-          window,
-          network,
-          states: [state],
-          kind: scheme.kind,
-          precision,
-        });
-        return {
-          train: compileTrainingStep({
-            name: 'fine-tuning step',
-            specs: network.specs,
-            inputs: { images: { shape: [train.batchSize, ...spatialSize(cropSize), loader.channels], dtype: 'float32' }, targets: targets.input },
-            state,
-            precision,
-            optimizer: train,
-            losses: (inputs, parameters) => segmentationLoss(network, scheme, inputs, parameters),
-          }),
-          inputsOf: (crops) => ({ images: crops.images, targets: targets.of(crops.labels!) }),
-          ...(validationCases.length > 0 && { validate: () => validateDice(prepared, validationCases, predictor, scheme) }),
-        };
-      },
     });
   } finally {
     await loader.close();
@@ -150,19 +101,6 @@ export async function finetune({ settings, init, out, resume, progress, signal }
 /** The network of a segmentation task. */
 export function segmentationNetwork(settings: NetworkSettings, inChannels: number, scheme: LabelScheme): Network {
   return makeNetwork(settings, { inChannels, outChannels: outputChannels(scheme) });
-}
-
-/** Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap. */
-export function segmentationLoss(
-  network: Network,
-  { kind }: LabelScheme,
-  { images, targets }: Readonly<Record<string, Tensor>>,
-  parameters: Readonly<Record<string, Tensor>>,
-): LossTerms {
-  const pass = { training: true, dropoutKey: 0 };
-  const logits = network.decode(network.encode(images as never, parameters, pass), parameters, pass);
-  const loss = kind === 'classes' ? diceCrossEntropyLoss(logits, targets as never) : diceBinaryCrossEntropyLoss(logits, targets as never);
-  return { ...loss };
 }
 
 /** The fold of a cross-validation that the settings ask for. */

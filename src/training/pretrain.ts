@@ -9,34 +9,18 @@ import {
   selectCases,
   unitScales,
 } from '../dataset/index.js';
-import { compile, type InputValues, type Precision, type State } from '../engine/index.js';
-import {
-  initialiseParameters,
-  isEncoderParameter,
-  makeNetwork,
-  type Network,
-  type NetworkSettings,
-  type ParameterSpec,
-  spatialSize,
-} from '../network/index.js';
-import { type MethodConfig, type PretextBatch, type PretextMethod, pretextMethod, voxelCorruption } from '../pretext/index.js';
-import type { RunProgress, Validation } from './loop.js';
+import type { InputValues } from '../engine/index.js';
+import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
+import { pretextMethod, voxelCorruption } from '../pretext/index.js';
+import type { LearningTask } from './learning-task.js';
+import type { RunProgress } from './loop.js';
+import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
 import { carryOut, type RunResult } from './run.js';
-import type { DataSettings, RunOptions, TrainSettings } from './run-settings.js';
+import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
 import { requireStepMemory } from './step-memory.js';
-import { compileTrainingStep } from './training-step.js';
 import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
-
-export interface PretrainSettings {
-  readonly seed: number;
-  readonly precision: Precision;
-  readonly data: DataSettings & { readonly split: 'training' | 'all'; readonly mode: 'generic' | 'task-specific' };
-  readonly network: NetworkSettings;
-  readonly method: MethodConfig;
-  readonly train: TrainSettings & { readonly validationBatches: number };
-}
 
 /**
  * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest held-out loss.
@@ -57,60 +41,28 @@ export async function pretrain({ settings, out, resume, progress, signal }: RunO
     const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
     const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
     const method = pretextMethod(network, batch, settings.method);
-    requireStepMemory('pre-training step', pretrainingBytes(network, method, batch));
-    const specs = taughtParameters(network, method);
-    const inputsOf = (crops: CropBatch, step: number): InputValues => ({
-      images: crops.images,
-      ...(crops.corrupted && { corrupted: crops.corrupted }),
-      ...(crops.words && { words: crops.words }),
-      ...method.corruption(seed, step),
-      ...targets?.(crops),
-    });
-    const held = train.validateEvery > 0 ? await heldOutInputs(settings, inputsOf, words && cropsOf(words, 'heldOut')) : undefined;
+    const learned = pretrainingTask({ network, method, batch, seed, scalesOf: targets });
+    requireStepMemory(learned);
+    const held = train.validateEvery > 0 ? await heldOutInputs(settings, learned, words && cropsOf(words, 'heldOut')) : undefined;
+    const task = { ...learned, ...(held && { openValidation: heldOutValidation(learned, held) }) };
     return await carryOut({
       out,
       resume,
       seed,
       loader,
-      specs,
+      task,
+      precision,
+      train,
       progress,
       signal,
       config: settings,
       schedule: scheduleOf(train, loader.cases.length),
-      initialWeights: async () => initialiseParameters(specs, seed),
+      initialWeights: async () => initialiseParameters(task.parameters, seed),
       metadata: runMetadata(network, settings.network),
-      engine: train.engine,
-      threads: train.threads,
-      validateEvery: train.validateEvery,
-      checkpointEvery: train.checkpointEvery,
-      compile: (state) => ({
-        train: compileTrainingStep({
-          name: 'pre-training step',
-          specs,
-          inputs: method.inputs,
-          state,
-          precision,
-          optimizer: train,
-          losses: (inputs, parameters) => method.losses(inputs, parameters, true),
-        }),
-        inputsOf,
-        ...(held && { validate: heldOutValidation(method, state, precision, held) }),
-      }),
     });
   } finally {
     await loader.close();
   }
-}
-
-/** Bytes of activations that the encoder keeps for the gradients of a pre-training step: the least that it needs. */
-export function pretrainingBytes(network: Network, { encodedShare = 1 }: PretextMethod, { size, crop }: PretextBatch): number {
-  return encodedShare * network.encoderBytes(size, crop);
-}
-
-/** Parameters of a pre-training run: the network's, or those of its encoder, and the method's heads. */
-export function taughtParameters(network: Network, { encoderOnly, heads }: PretextMethod): readonly ParameterSpec[] {
-  const taught = encoderOnly ? network.specs.filter(({ name }) => isEncoderParameter(network, name)) : network.specs;
-  return [...taught, ...heads];
 }
 
 /** TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods. */
@@ -158,37 +110,15 @@ function cropOptions({ seed, data, method, train }: PretrainSettings, split: 'tr
 }
 
 /** The same held-out crops, with the same masks, for every validation: their steps count down from -1, where training never is. */
-async function heldOutInputs(
-  settings: PretrainSettings,
-  inputsOf: (crops: CropBatch, step: number) => InputValues,
-  crops: readonly CropOfWord[] | undefined,
-): Promise<InputValues[]> {
+async function heldOutInputs(settings: PretrainSettings, task: LearningTask, crops: readonly CropOfWord[] | undefined): Promise<InputValues[]> {
   const loader = await openCropLoader({ ...cropOptions(settings, 'validation'), workers: 1, prefetch: 1, ...(crops && { crops }) });
   try {
     const inputs: InputValues[] = [];
-    for (let i = 0; i < settings.train.validationBatches; i++) inputs.push(inputsOf(await loader.batch(i), -1 - i));
+    for (let i = 0; i < settings.train.validationBatches; i++) inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
     return inputs;
   } finally {
     await loader.close();
   }
-}
-
-/** Mean of every loss over the held-out batches, without dropout and hence without contrast. */
-function heldOutValidation(method: PretextMethod, state: State, precision: Precision, batches: readonly InputValues[]): () => Promise<Validation> {
-  const step = compile((inputs, variables) => ({ ...method.losses(inputs, variables, false) }), {
-    name: 'validation',
-    inputs: method.inputs,
-    state,
-    precision,
-  });
-  return async () => {
-    const values: Record<string, number> = {};
-    for (const batch of batches) {
-      const losses = await step.run(batch);
-      for (const [name, loss] of Object.entries(losses)) values[name] = (values[name] ?? 0) + (loss[0] as number) / batches.length;
-    }
-    return { values, score: -(values.total as number) };
-  };
 }
 
 /** For z-scored (MR) cases, the map of the input's values to what the network reconstructs; undefined where the input itself is the target. */

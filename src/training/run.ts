@@ -1,17 +1,19 @@
 import { join } from 'node:path';
-import type { CropBatch, CropLoader } from '../dataset/index.js';
-import { type CompiledStep, createState, type InputValues, type NamedArrays, type State } from '../engine/index.js';
+import type { CropLoader } from '../dataset/index.js';
+import { createState, type NamedArrays, type Precision, type State } from '../engine/index.js';
 import { DataError } from '../errors.js';
-import { elementCount, type ParameterSpec } from '../network/index.js';
+import { elementCount } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
 import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint, verifyCheckpoint } from './checkpoint.js';
-import { type RunProgress, runTrainingLoop, type TrainingLoop, type Validation } from './loop.js';
+import type { LearningTask } from './learning-task.js';
+import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
 import { loggedProgress, openRunLog } from './run-log.js';
 import type { Schedule } from './schedule.js';
+import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
 
-/** A training run as data and the functions that differ between pre-training and fine-tuning. */
+/** A training run: the task, what it learns from, and how. */
 export interface RunPlan {
   /** The run folder. */
   readonly out: string;
@@ -20,25 +22,20 @@ export interface RunPlan {
   readonly seed: number;
   readonly schedule: Schedule;
   readonly loader: CropLoader;
-  readonly specs: readonly ParameterSpec[];
+  readonly task: LearningTask;
+  readonly precision: Precision;
   /** Weights at step 0, in the engine's layout. Not called when the run resumes. */
   initialWeights(): Promise<NamedArrays>;
   /** Written with the weights. */
   readonly metadata: Record<string, string>;
-  readonly engine: 'graph' | 'eager';
-  readonly threads: number;
-  /** Compiles what runs over the state. */
-  compile(state: State): CompiledRun;
-  readonly validateEvery: number;
-  readonly checkpointEvery: number;
+  readonly train: OptimizerSettings & {
+    readonly engine: 'graph' | 'eager';
+    readonly threads: number;
+    readonly validateEvery: number;
+    readonly checkpointEvery: number;
+  };
   readonly progress: RunProgress;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface CompiledRun {
-  readonly train: CompiledStep;
-  inputsOf(batch: CropBatch, step: number): InputValues;
-  validate?: () => Promise<Validation>;
 }
 
 export interface RunResult {
@@ -91,27 +88,40 @@ function resultOf({ out, schedule }: RunPlan, best: RunState['best']): RunResult
 
 /** A function of its own, so that nothing holds the values on the host once the engine has them: one that waits keeps what it passed on. */
 async function startingState(plan: RunPlan, { path, state }: RunFolder): Promise<State> {
-  const values = state ? await loadCheckpoint(path, state, plan.specs) : { ...(await plan.initialWeights()), ...zeroMoments(plan.specs) };
-  return createState(values, { engine: plan.engine, threads: plan.threads });
+  const { parameters } = plan.task;
+  const values = state ? await loadCheckpoint(path, state, parameters) : { ...(await plan.initialWeights()), ...zeroMoments(parameters) };
+  return createState(values, { engine: plan.train.engine, threads: plan.train.threads });
 }
 
 async function train(plan: RunPlan, folder: RunFolder, state: State, cases: readonly string[]): Promise<TrainingLoop['best']> {
   const firstStep = folder.state?.step ?? 0;
   const metrics = await openMetricsLog(folder.path, firstStep);
-  const compiled = plan.compile(state);
-  const names = plan.specs.map(({ name }) => name);
+  const { task, train: settings, precision } = plan;
+  const validate = task.openValidation?.(state, precision);
+  const step = compileTrainingStep({
+    name: task.name,
+    specs: task.parameters,
+    inputs: task.inputs,
+    state,
+    precision,
+    optimizer: settings,
+    losses: (inputs, parameters) => task.losses(inputs, parameters, true),
+  });
+  const names = task.parameters.map(({ name }) => name);
   const facts = (step: number): RunFacts => ({ step, seed: plan.seed, schedule: plan.schedule, cases: [...cases], best: loop.best });
   const loop: TrainingLoop = {
-    ...compiled,
+    train: step,
+    inputsOf: task.inputsOf,
+    ...(validate && { validate }),
     firstStep,
     schedule: plan.schedule,
     seed: plan.seed,
     loader: plan.loader,
-    validateEvery: plan.validateEvery,
+    validateEvery: settings.validateEvery,
     best: folder.state?.best ?? null,
-    saveBest: async (step) => saveBest(folder.path, await state.read(names), plan.specs, { ...plan.metadata, step: String(step) }),
-    checkpointEvery: plan.checkpointEvery,
-    checkpoint: async (step) => saveCheckpoint(folder.path, facts(step), (wanted) => state.read(wanted), plan.specs, plan.metadata),
+    saveBest: async (step) => saveBest(folder.path, await state.read(names), task.parameters, { ...plan.metadata, step: String(step) }),
+    checkpointEvery: settings.checkpointEvery,
+    checkpoint: async (step) => saveCheckpoint(folder.path, facts(step), (wanted) => state.read(wanted), task.parameters, plan.metadata),
     metrics,
     progress: plan.progress,
     signal: plan.signal,
@@ -120,8 +130,8 @@ async function train(plan: RunPlan, folder: RunFolder, state: State, cases: read
     steps: plan.schedule.steps,
     firstStep,
     cases: cases.length,
-    parameters: plan.specs.reduce((sum, { shape }) => sum + elementCount(shape), 0),
-    compileMs: compiled.train.compileMs,
+    parameters: task.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    compileMs: step.compileMs,
   });
   await runTrainingLoop(loop);
   metrics.flush();

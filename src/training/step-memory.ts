@@ -1,14 +1,13 @@
 import { freemem } from 'node:os';
 import { UsageError } from '../errors.js';
+import type { LearningTask } from './learning-task.js';
 
 /**
  * Refuses a step that cannot fit before anything is written, instead of being killed by the system in the middle of it.
- * @param name of the step, for the sentence
- * @param needed bytes of the activations that the encoder keeps for its gradients, which are only a part of what a step takes
  * @param free bytes
- * @throws UsageError when these alone are more than the memory that is free
+ * @throws UsageError when the activations that the encoder keeps for its gradients alone, only a part of what a step takes, are more than the memory that is free
  */
-export function requireStepMemory(name: string, needed: number, free: number = freemem()): void {
+export function requireStepMemory({ name, activationBytes: needed }: LearningTask, free: number = freemem()): void {
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(

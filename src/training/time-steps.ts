@@ -1,22 +1,19 @@
-import { createState, type InputSpecs, type InputValues, type LossTerms, type Precision, type State, type Tensor } from '../engine/index.js';
-import { initialiseParameters, type ParameterSpec, type Parameters } from '../network/index.js';
+import { createState, type InputSpecs, type InputValues, type Precision, type State } from '../engine/index.js';
+import { initialiseParameters } from '../network/index.js';
 import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
+import type { LearningTask } from './learning-task.js';
 import { residentPeak } from './resident-peak.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
 
-/** A training step that is timed: forward, backward, update; nothing is read, prepared or written. */
-export interface TimedStep {
-  readonly name: string;
-  readonly specs: readonly ParameterSpec[];
-  readonly inputs: InputSpecs;
+export interface TimingOptions {
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
   /** Of one op; 0: one a core. */
   readonly threads: number;
-  /** What a step is given beside random crops. */
-  fed(step: number): InputValues;
-  losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): LossTerms;
+  /** Steps that do not count: the first optimises the graph, the second finds its memory. */
+  readonly warmUp: number;
+  readonly steps: number;
 }
 
 export interface StepTimes {
@@ -28,16 +25,25 @@ export interface StepTimes {
   readonly peakBytes: number | null;
 }
 
-/** Times `steps` steps after `warmUp` that do not count: the first optimises the graph, the second finds its memory. */
-export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly warmUp: number; readonly steps: number }): Promise<StepTimes> {
-  const { name, specs, inputs, precision, optimizer, losses } = step;
-  const state = startingState(step);
+/** Times steps of a task on random crops: forward, backward, update; nothing is read, prepared or written. */
+export async function timeSteps(task: LearningTask, options: TimingOptions): Promise<StepTimes> {
+  const { precision, optimizer, warmUp, steps } = options;
+  const { name, parameters: specs, inputs } = task;
+  const state = startingState(task, options);
   try {
-    const compiled = compileTrainingStep({ name, specs, inputs, state, precision, optimizer, losses });
-    const crops = randomCrops(inputs, step.fed(0));
+    const compiled = compileTrainingStep({
+      name,
+      specs,
+      inputs,
+      state,
+      precision,
+      optimizer,
+      losses: (fed, parameters) => task.losses(fed, parameters, true),
+    });
+    const crops = randomCrops(inputs, task.inputsBesideCrops(0));
     const stepMs: number[] = [];
     for (let i = 0; i < warmUp + steps; i++) {
-      const values = { ...crops, ...step.fed(i), learningRate: Float32Array.of(1e-4), ...correctionsAt(i + 1) };
+      const values = { ...crops, ...task.inputsBesideCrops(i), learningRate: Float32Array.of(1e-4), ...correctionsAt(i + 1) };
       const started = performance.now();
       await compiled.run(values, i);
       if (i >= warmUp) stepMs.push(performance.now() - started);
@@ -50,8 +56,8 @@ export async function timeSteps(step: TimedStep, { warmUp, steps }: { readonly w
 }
 
 /** A function of its own: one that waits keeps what it passed on, here the first weights. */
-function startingState({ specs, threads }: TimedStep): State {
-  return createState({ ...initialiseParameters(specs, 0), ...zeroMoments(specs) }, { engine: 'graph', threads });
+function startingState({ parameters }: LearningTask, { threads }: TimingOptions): State {
+  return createState({ ...initialiseParameters(parameters, 0), ...zeroMoments(parameters) }, { engine: 'graph', threads });
 }
 
 /** Uniform values for what a loader would give, 0 where they are whole: every input that is not fed. */

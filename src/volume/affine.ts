@@ -1,5 +1,5 @@
-import { DataError } from '../errors.js';
-import type { Triple } from './triple.js';
+import { DataError, WorkError } from '../errors.js';
+import { AXES, mapAxes, type Triple } from './triple.js';
 
 /** Twelve numbers, the upper three rows of a 4x4 matrix, row-major: voxel index `[x, y, z, 1]` to RAS mm. */
 export interface Affine {
@@ -12,81 +12,69 @@ export function axisAlignedAffine(spacing: Triple, origin: Triple = [0, 0, 0]): 
   return { rows: [sx, 0, 0, origin[0], 0, sy, 0, origin[1], 0, 0, sz, origin[2]] };
 }
 
+/** What one RAS coordinate takes of each voxel axis, and its offset in mm. */
+export type AffineRow = readonly [x: number, y: number, z: number, offset: number];
+
+/** The three rows of an affine: of R, A and S. Throws WorkError unless it has twelve numbers. */
+export function affineRows({ rows }: Affine): readonly [AffineRow, AffineRow, AffineRow] {
+  if (!isTwelve(rows)) {
+    throw new WorkError(`an affine has ${rows.length} numbers; expected 12, three rows of four`, { found: rows });
+  }
+  const [a, b, c, tx, d, e, f, ty, g, h, i, tz] = rows;
+  return [
+    [a, b, c, tx],
+    [d, e, f, ty],
+    [g, h, i, tz],
+  ];
+}
+
+type Twelve = readonly [...AffineRow, ...AffineRow, ...AffineRow];
+
+const isTwelve = (rows: readonly number[]): rows is Twelve => rows.length === 12;
+
 /** RAS mm of a voxel index, which may be fractional. */
-export function applyAffine({ rows }: Affine, [x, y, z]: Triple): Triple {
-  const at = (row: number) => rows[row]! * x + rows[row + 1]! * y + rows[row + 2]! * z + rows[row + 3]!;
-  return [at(0), at(4), at(8)];
+export function applyAffine(affine: Affine, [x, y, z]: Triple): Triple {
+  return mapAxes(affineRows(affine), ([a, b, c, offset]) => a * x + b * y + c * z + offset);
 }
 
 /** mm along each voxel axis: the lengths of the affine's columns. */
-export function spacingOf({ rows }: Affine): Triple {
-  const length = (column: number) => Math.hypot(rows[column]!, rows[4 + column]!, rows[8 + column]!);
-  return [length(0), length(1), length(2)];
+export function spacingOf(affine: Affine): Triple {
+  const [r, a, s] = affineRows(affine);
+  return mapAxes(AXES, (column) => Math.hypot(r[column], a[column], s[column]));
 }
 
 /** `first` after `second`: x -> first(second(x)). */
 export function composeAffines(first: Affine, second: Affine): Affine {
-  const rows: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    for (let j = 0; j < 4; j++) {
-      let sum = j === 3 ? first.rows[4 * i + 3]! : 0;
-      for (let k = 0; k < 3; k++) sum += first.rows[4 * i + k]! * second.rows[4 * k + j]!;
-      rows.push(sum);
-    }
-  }
-  return { rows };
+  const [r, a, s] = affineRows(second);
+  const columns = [0, 1, 2, 3] as const;
+  const row = ([x, y, z, offset]: AffineRow) => columns.map((column) => (column === 3 ? offset : 0) + x * r[column] + y * a[column] + z * s[column]);
+  return { rows: affineRows(first).flatMap(row) };
 }
 
 /** The inverse transform. Throws DataError when the axes do not span space. */
-export function invertAffine({ rows }: Affine): Affine {
-  const [a, b, c, tx, d, e, f, ty, g, h, i, tz] = rows as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
+export function invertAffine(affine: Affine): Affine {
+  const [[a, b, c, tx], [d, e, f, ty], [g, h, i, tz]] = affineRows(affine);
+  const determinant = affineDeterminant(affine);
+  const scale = Math.max(...spacingOf(affine)) ** 3;
+  if (!(Math.abs(determinant) > 1e-9 * scale)) {
+    throw new DataError('the affine is singular: its axes do not span space', { field: 'affine', found: affine.rows });
+  }
+  const cofactors: readonly Triple[] = [
+    [e * i - f * h, c * h - b * i, b * f - c * e],
+    [f * g - d * i, a * i - c * g, c * d - a * f],
+    [d * h - e * g, b * g - a * h, a * e - b * d],
   ];
-  const determinant = affineDeterminant({ rows });
-  const scale = Math.max(...spacingOf({ rows })) ** 3;
-  if (!(Math.abs(determinant) > 1e-9 * scale))
-    throw new DataError('the affine is singular: its axes do not span space', { field: 'affine', found: rows });
-  const inverse = [
-    e * i - f * h,
-    c * h - b * i,
-    b * f - c * e,
-    f * g - d * i,
-    a * i - c * g,
-    c * d - a * f,
-    d * h - e * g,
-    b * g - a * h,
-    a * e - b * d,
-  ].map((cofactor) => cofactor / determinant);
-  const translation = [0, 3, 6].map((row) => -(inverse[row]! * tx + inverse[row + 1]! * ty + inverse[row + 2]! * tz));
-  return { rows: [0, 1, 2].flatMap((row) => [...inverse.slice(3 * row, 3 * row + 3), translation[row]!]) };
+  return {
+    rows: cofactors.flatMap((row) => {
+      const [x, y, z] = mapAxes(row, (cofactor) => cofactor / determinant);
+      return [x, y, z, -(x * tx + y * ty + z * tz)];
+    }),
+  };
 }
 
 /** Determinant of the 3x3 part; negative for a left-handed grid. */
-export function affineDeterminant({ rows }: Affine): number {
-  const [a, b, c, , d, e, f, , g, h, i] = rows as number[] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+export function affineDeterminant(affine: Affine): number {
+  const [[a, b, c], [d, e, f], [g, h, i]] = affineRows(affine);
   return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
 }
 
@@ -98,31 +86,34 @@ export function affineDeterminant({ rows }: Affine): number {
 export function checkAffine(affine: Affine, file: string, remedy: string): void {
   const scale = spacingOf(affine).reduce((product, n) => product * n, 1);
   if (affine.rows.every(Number.isFinite) && scale > 0 && Math.abs(affineDeterminant(affine)) > 1e-4 * scale) return;
-  throw new DataError(
-    `${file}: the affine [${affine.rows.map((n) => Number(n.toPrecision(4))).join(', ')}] is singular; expected three independent axes, so ${remedy}`,
-    { file, field: 'affine', found: affine.rows },
-  );
+  const numbers = affine.rows.map((n) => Number(n.toPrecision(4))).join(', ');
+  throw new DataError(`${file}: the affine [${numbers}] is singular; expected three independent axes, so ${remedy}`, {
+    file,
+    field: 'affine',
+    found: affine.rows,
+  });
 }
 
 /** The same axes with the voxel at `start` as the first one. */
 export function shiftAffine(affine: Affine, start: Triple): Affine {
   const origin = applyAffine(affine, start);
-  return { rows: affine.rows.map((value, i) => (i % 4 === 3 ? origin[(i - 3) / 4]! : value)) };
+  return { rows: mapAxes(affineRows(affine), ([x, y, z], axis) => [x, y, z, origin[axis]]).flat() };
 }
 
 /** The same origin and directions with other distances between voxels, mm. */
 export function respaceAffine(affine: Affine, spacing: Triple): Affine {
   const present = spacingOf(affine);
-  return { rows: affine.rows.map((value, i) => (i % 4 === 3 ? value : (value * spacing[i % 4]!) / present[i % 4]!)) };
+  const row = (values: AffineRow) => [...mapAxes(AXES, (axis) => (values[axis] * spacing[axis]) / present[axis]), values[3]];
+  return { rows: affineRows(affine).flatMap(row) };
 }
 
-/** The rotation nearest to the affine's directions (polar decomposition by Newton's iteration), nine numbers row-major. */
-export function nearestRotation(affine: Affine): number[] {
+/** The rotation nearest to the affine's directions (polar decomposition by Newton's iteration), by rows. */
+export function nearestRotation(affine: Affine): readonly [Triple, Triple, Triple] {
   const spacing = spacingOf(affine);
-  let matrix = [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => affine.rows[4 * row + column]! / spacing[column]!));
+  let matrix = mapAxes(affineRows(affine), (row) => mapAxes(AXES, (column) => row[column] / spacing[column]));
   for (let iteration = 0; iteration < 30; iteration++) {
-    const inverse = invertAffine({ rows: [0, 1, 2].flatMap((row) => [...matrix.slice(3 * row, 3 * row + 3), 0]) }).rows;
-    matrix = matrix.map((value, i) => (value + inverse[4 * (i % 3) + Math.floor(i / 3)]!) / 2); // with the inverse's transpose
+    const inverse = affineRows(invertAffine({ rows: matrix.flatMap((row) => [...row, 0]) }));
+    matrix = mapAxes(matrix, (values, row) => mapAxes(values, (value, column) => (value + inverse[column][row]) / 2));
   }
   return matrix;
 }

@@ -1,10 +1,10 @@
 import { shiftAffine } from './affine.js';
-import type { Triple } from './triple.js';
+import { mapAxes, type Triple } from './triple.js';
 import { arrayLike, type Volume, voxelCount } from './volume.js';
 
 /**
- * The box of `size` voxels from `start` on; parts outside the volume (start may be negative) are 0. The affine moves along, so
- * that voxels keep their place in the world.
+ * The box of `size` voxels from `start` on; parts outside the volume (start may be negative) are 0. The
+ * affine moves along, so that voxels keep their place in the world.
  */
 export function cropBox(volume: Volume, start: Triple, size: Triple): Volume {
   const [nx, ny, nz] = volume.size;
@@ -24,28 +24,31 @@ export function cropBox(volume: Volume, start: Triple, size: Triple): Volume {
   return { size, spacing: volume.spacing, affine: shiftAffine(volume.affine, start), channels: volume.channels, data: result };
 }
 
-/** The smallest box around the voxels above `threshold` in any channel, and its first voxel; the whole volume when there are none. */
+/**
+ * The smallest box around the voxels above `threshold` in any channel, and its first voxel; the whole volume
+ * when there are none.
+ */
 export function cropToForeground(volume: Volume, threshold: number): { volume: Volume; start: Triple } {
   const [nx, ny, nz] = volume.size;
-  const low = [nx, ny, nz];
-  const high = [-1, -1, -1];
+  const low: [number, number, number] = [nx, ny, nz];
+  const high: [number, number, number] = [-1, -1, -1];
   let i = 0;
   for (let c = 0; c < volume.channels; c++) {
     for (let z = 0; z < nz; z++) {
       for (let y = 0; y < ny; y++) {
         for (let x = 0; x < nx; x++, i++) {
           if (!(volume.data[i]! > threshold)) continue;
-          if (x < low[0]!) low[0] = x;
-          if (x > high[0]!) high[0] = x;
-          if (y < low[1]!) low[1] = y;
-          if (y > high[1]!) high[1] = y;
-          if (z < low[2]!) low[2] = z;
-          if (z > high[2]!) high[2] = z;
+          if (x < low[0]) low[0] = x;
+          if (x > high[0]) high[0] = x;
+          if (y < low[1]) low[1] = y;
+          if (y > high[1]) high[1] = y;
+          if (z < low[2]) low[2] = z;
+          if (z > high[2]) high[2] = z;
         }
       }
     }
   }
   if (high[0] === -1) return { volume, start: [0, 0, 0] };
-  const start = low as unknown as Triple;
-  return { volume: cropBox(volume, start, high.map((n, axis) => n - low[axis]! + 1) as unknown as Triple), start };
+  const size = mapAxes(high, (n, axis) => n - low[axis] + 1);
+  return { volume: cropBox(volume, low, size), start: low };
 }

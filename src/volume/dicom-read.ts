@@ -9,9 +9,11 @@ import { scanParts } from './scan-parts.js';
 import type { Volume } from './volume.js';
 
 /**
- * Reads a folder with the slices of one DICOM series, whatever their names; rescale slope and intercept are applied (HU for CT). Files that are
- * no DICOM are passed over. Each slice's header is read on its own, which takes most of the time: about 20 s for 300 slices.
- * @throws DataError when the folder holds no series or several, a slice is missing, of another size or direction, or damaged
+ * Reads a folder with the slices of one DICOM series, whatever their names; rescale slope and intercept are
+ * applied (HU for CT). Files that are no DICOM are passed over. Each slice's header is read on its own, which
+ * takes most of the time: about 20 s for 300 slices.
+ * @throws DataError when the folder holds no series or several, a slice is missing, of another size or
+ * direction, or damaged
  */
 export async function readDicomSeries(folder: string): Promise<Volume> {
   const slices: DicomSlice[] = [];
@@ -27,7 +29,10 @@ export async function readDicomSeries(folder: string): Promise<Volume> {
   return volumeOfItk(image, folder);
 }
 
-/** Every DICOM file has these four letters after 128 bytes of anything; `DICOMDIR` has them too, but is an index. */
+/**
+ * Every DICOM file has these four letters after 128 bytes of anything; `DICOMDIR` has them too, but is an
+ * index.
+ */
 async function isDicom(file: string): Promise<boolean> {
   if (/(^|[\\/])DICOMDIR$/i.test(file)) return false;
   const handle = await open(file);
@@ -46,7 +51,7 @@ async function readSlice(file: string): Promise<DicomSlice> {
   let tags: Map<string, string>;
   try {
     const result = await quietly(() => readDicomTagsNode(file, { tagsToRead: { tags: Object.values(wanted) } }));
-    tags = new Map(result.tags as [string, string][]);
+    tags = new Map(result.tags);
   } catch (cause) {
     throw new DataError(`${file} is damaged or truncated: its DICOM header cannot be read; copy or download it again`, { file }, { cause });
   }

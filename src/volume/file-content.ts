@@ -15,17 +15,20 @@ export interface VoxelBytes {
   readonly bytes: number;
 }
 
-/** The content of a file from a byte on, uncompressed, in pieces of about 1 MiB. Throws DataError where it is damaged. */
+/**
+ * The content of a file from a byte on, uncompressed, in pieces of about 1 MiB. Throws DataError where it is
+ * damaged.
+ */
 export async function* contentOf(file: string, compressed: boolean, start = 0): AsyncGenerator<Uint8Array, void> {
   const source = createReadStream(file, { start, highWaterMark: 1 << 20 });
   const stream = compressed ? source.pipe(createUnzip({ chunkSize: 1 << 20 })) : source;
   source.on('error', (error) => stream.destroy(error));
-  const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  const pieces: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
   try {
     for (;;) {
       const piece = await pieces.next().catch((cause: Error) => {
         throw new DataError(
-          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); copy or download it again`,
+          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); ` + 'copy or download it again',
           { file },
           { cause },
         );
@@ -39,7 +42,10 @@ export async function* contentOf(file: string, compressed: boolean, start = 0): 
   }
 }
 
-/** All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file is damaged or ends early. */
+/**
+ * All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file
+ * is damaged or ends early.
+ */
 export async function* voxelPieces({ file, start, compressed, skip, bytes }: VoxelBytes): AsyncGenerator<Uint8Array, void> {
   const end = skip + bytes;
   let position = 0; // in the uncompressed content
@@ -59,7 +65,10 @@ export async function* voxelPieces({ file, start, compressed, skip, bytes }: Vox
   });
 }
 
-/** The same in pieces of `length` bytes, one after another in one array: a piece is to be used before the next is asked for. */
+/**
+ * The bytes of the voxels in pieces of `length` bytes, one after another in one array: use a piece before you
+ * ask for the next. Throws DataError where the file is damaged or ends early.
+ */
 export async function* voxelPiecesOf(length: number, voxels: VoxelBytes): AsyncGenerator<Uint8Array, void> {
   const whole = new Uint8Array(length);
   let filled = 0;

@@ -1,4 +1,9 @@
-/** How values between voxels are found. `cubic` is the cubic B-spline that passes through the voxels, as SciPy's and ITK's order 3. */
+import { doubleAt } from '../at.js';
+
+/**
+ * How values between voxels are found. `cubic` is the cubic B-spline that passes through the voxels, as
+ * SciPy's and ITK's order 3.
+ */
 export type Interpolation = 'linear' | 'nearest' | 'cubic';
 
 /** For each output of one axis: `taps` input indices and their weights, laid one after another. */
@@ -8,7 +13,10 @@ export interface AxisWeights {
   readonly weights: Float32Array;
 }
 
-/** Weights for sampling an axis of `length` voxels at `positions` (voxel units); beyond the ends the last voxel counts on. */
+/**
+ * Weights for sampling an axis of `length` voxels at `positions` (voxel units); beyond the ends the last
+ * voxel counts on.
+ */
 export function axisWeights(length: number, positions: Float64Array, mode: Interpolation): AxisWeights {
   const taps = mode === 'nearest' ? 1 : mode === 'linear' ? 2 : 4;
   const indices = new Int32Array(positions.length * taps);
@@ -50,22 +58,22 @@ export function mirror(index: number, length: number): number {
 }
 
 /**
- * B-spline coefficients along one line, in place, so that the spline passes through the values: a causal and an
- * anti-causal recursion with mirrored ends (Unser, Aldroubi and Eden 1993).
+ * B-spline coefficients along one line, in place, so that the spline passes through the values: a causal and
+ * an anti-causal recursion with mirrored ends (Unser, Aldroubi and Eden 1993).
  */
 export function splineCoefficients(line: Float64Array): void {
   const n = line.length;
   if (n === 1) return;
   const pole = Math.sqrt(3) - 2;
-  for (let i = 0; i < n; i++) line[i]! *= 6;
-  let first = line[0]!;
+  for (let i = 0; i < n; i++) line[i] = 6 * doubleAt(line, i);
+  let first = doubleAt(line, 0);
   const horizon = Math.min(n, 30); // pole^30 is below 1e-17
-  if (horizon < n) for (let i = 1, z = pole; i < horizon; i++, z *= pole) first += z * line[i]!;
+  if (horizon < n) for (let i = 1, z = pole; i < horizon; i++, z *= pole) first += z * doubleAt(line, i);
   else first = exactFirst(line, pole);
   line[0] = first;
-  for (let i = 1; i < n; i++) line[i]! += pole * line[i - 1]!;
-  line[n - 1] = (pole / (pole * pole - 1)) * (line[n - 1]! + pole * line[n - 2]!);
-  for (let i = n - 2; i >= 0; i--) line[i] = pole * (line[i + 1]! - line[i]!);
+  for (let i = 1; i < n; i++) line[i] = doubleAt(line, i) + pole * doubleAt(line, i - 1);
+  line[n - 1] = (pole / (pole * pole - 1)) * (doubleAt(line, n - 1) + pole * doubleAt(line, n - 2));
+  for (let i = n - 2; i >= 0; i--) line[i] = pole * (doubleAt(line, i + 1) - doubleAt(line, i));
 }
 
 /** The mirrored geometric sum in closed form, for lines too short to cut it off. */
@@ -74,8 +82,8 @@ function exactFirst(line: Float64Array, pole: number): number {
   const inverse = 1 / pole;
   let z = pole;
   let last = pole ** (n - 1);
-  let sum = line[0]! + last * line[n - 1]!;
+  let sum = doubleAt(line, 0) + last * doubleAt(line, n - 1);
   last = last * last * inverse;
-  for (let i = 1; i < n - 1; i++, z *= pole, last *= inverse) sum += (z + last) * line[i]!;
+  for (let i = 1; i < n - 1; i++, z *= pole, last *= inverse) sum += (z + last) * doubleAt(line, i);
   return sum / (1 - z * z);
 }

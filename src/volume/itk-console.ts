@@ -3,8 +3,8 @@ let running = 0;
 let spoken: Pick<Console, 'log' | 'error' | 'warn'>;
 
 /**
- * Runs a reader of ITK without what it prints when it fails: it writes to standard output, which belongs to results, and the caller says
- * the same in one sentence. Several may run at once.
+ * Runs a reader of ITK without what it prints when it fails: it writes to standard output, which belongs to
+ * results, and the caller says the same in one sentence. Several may run at once.
  */
 export async function quietly<T>(read: () => Promise<T>): Promise<T> {
   const silent = () => {};

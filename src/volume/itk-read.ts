@@ -8,7 +8,8 @@ import { readTextHeader, type TextFormat } from './text-header.js';
 import type { Volume } from './volume.js';
 
 /**
- * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file itself, all else through ITK.
+ * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file
+ * itself, all else through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readItkFile(file: string, format: TextFormat): Promise<Volume> {

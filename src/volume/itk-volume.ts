@@ -1,7 +1,8 @@
 import type { Image } from 'itk-wasm';
+import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { type Affine, checkAffine, spacingOf } from './affine.js';
-import type { Triple } from './triple.js';
+import { AXES, type Triple } from './triple.js';
 import { type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
@@ -10,16 +11,16 @@ import { type Volume, type VoxelArray, voxelCount } from './volume.js';
  * @throws DataError when it has not three axes of space, or its axes do not span space
  */
 export function volumeOfItk(image: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction' | 'data' | 'imageType'>, file: string): Volume {
-  const [nx, ny, nz = 1, ...rest] = image.size;
-  if (image.size.length < 3 || image.size.length > 4) {
+  const [nx, ny, nz, ...rest] = image.size;
+  if (nx === undefined || ny === undefined || nz === undefined || rest.length > 1) {
     throw new DataError(`${file} has ${image.size.length} axes; expected 3 of space, and a fourth for channels at most`, { file, found: image.size });
   }
-  const size: Triple = [nx!, ny!, nz];
+  const size: Triple = [nx, ny, nz];
   const affine = lpsToRas(lpsAffine(image));
   checkAffine(affine, file, 'correct the directions and spacing in the header');
   const { components } = image.imageType;
   const channels = components * rest.reduce((product, n) => product * n, 1);
-  const data = planar(narrowed(image.data), components, voxelCount({ size }) * (channels / components));
+  const data = planar(narrowed(image.data, file), components, voxelCount({ size }) * (channels / components));
   return { size, spacing: spacingOf(affine), affine, channels, data };
 }
 
@@ -31,13 +32,16 @@ export function lpsToRas({ rows }: Affine): Affine {
 /** `direction` is row-major, a column an axis. */
 function lpsAffine({ size, spacing, origin, direction }: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction'>): Affine {
   const axes = size.length;
-  return { rows: [0, 1, 2].flatMap((row) => [...[0, 1, 2].map((axis) => Number(direction[axes * row + axis]) * spacing[axis]!), origin[row]!]) };
+  const row = (world: number) => [...AXES.map((axis) => Number(direction[axes * world + axis]) * itemAt(spacing, axis)), itemAt(origin, world)];
+  return { rows: AXES.flatMap(row) };
 }
 
-function narrowed(data: Image['data']): VoxelArray {
+function narrowed(data: Image['data'], file: string): VoxelArray {
+  if (data === null) throw new DataError(`${file} holds no voxels; copy or download it again`, { file });
+  if (data instanceof Uint8ClampedArray) return Uint8Array.from(data);
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float32Array.from(data, Number);
-  return data as VoxelArray;
+  return data;
 }
 
 function planar(data: VoxelArray, components: number, voxels: number): VoxelArray {

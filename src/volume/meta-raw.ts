@@ -4,8 +4,8 @@ import type { TextHeader } from './text-header.js';
 import { type Volume, voxelCount } from './volume.js';
 
 /**
- * The plain MetaImage that LUNA16 and most others are. Its voxels go straight from the file into the array, where ITK needs more than twice
- * the memory and half a second more for a large scan.
+ * The plain MetaImage that LUNA16 and most others are. Its voxels go straight from the file into the array,
+ * where ITK needs more than twice the memory and half a second more for a large scan.
  * @returns undefined when the header says anything else, or the voxels are compressed, which is ITK's to read
  * @throws DataError when the axes do not span space
  */

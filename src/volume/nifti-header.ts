@@ -1,8 +1,9 @@
 import { NIFTI2, readHeader } from 'nifti-reader-js';
+import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { type Affine, checkAffine, spacingOf } from './affine.js';
-import type { Triple } from './triple.js';
-import type { Grid, VoxelArray } from './volume.js';
+import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
+import type { Grid, VoxelArrayType } from './volume.js';
 
 /** What a NIfTI-1 or -2 header says, checked. */
 export interface NiftiHeader extends Grid {
@@ -20,7 +21,7 @@ export interface NiftiHeader extends Grid {
 export interface VoxelType {
   readonly name: string;
   readonly bytes: number;
-  readonly array: new (length: number) => VoxelArray;
+  readonly array: VoxelArrayType;
   readonly read: (view: DataView, offset: number, littleEndian: boolean) => number;
 }
 
@@ -54,9 +55,9 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   try {
     header = readHeader(buffer);
   } catch (error) {
-    throw new DataError(`${file} is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one`, { file }, { cause: error });
+    throw foreign(file, { cause: error });
   }
-  if (!header) throw new DataError(`${file} is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one`, { file });
+  if (!header) throw foreign(file);
   const { size, channels } = checkedSize(header.dims, file);
   const type = voxelTypes[header.datatypeCode];
   if (!type) {
@@ -84,51 +85,62 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   };
 }
 
+const foreign = (file: string, options?: ErrorOptions): DataError =>
+  new DataError(`${file} is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one`, { file }, options);
+
 /** Axes 1 to 3 are space, the rest multiply to channels. */
 function checkedSize(dims: readonly number[], file: string): { size: Triple; channels: number } {
-  const rank = dims[0]!;
-  if (!(rank >= 1 && rank <= 7)) throw new DataError(`${file}: dim[0] is ${rank}; expected 1 to 7 axes`, { file, field: 'dim', found: rank });
+  const rank = itemAt(dims, 0);
+  if (!(rank >= 1 && rank <= 7)) {
+    throw new DataError(`${file}: dim[0] is ${rank}; expected 1 to 7 axes`, { file, field: 'dim', found: rank });
+  }
   const used = dims.slice(1, rank + 1);
   const total = used.reduce((product, n) => product * n, 1);
   if (used.some((n) => !Number.isInteger(n) || n < 1) || total > largestVoxelCount) {
     throw new DataError(
-      `${file}: the header gives a size of ${used.join('x')}; expected 1 or more voxels on each axis and at most 2^32 in all, so the header is damaged`,
-      {
-        file,
-        field: 'dim',
-        found: used,
-      },
+      `${file}: the header gives a size of ${used.join('x')}; expected 1 or more voxels on each axis and at most 2^32 ` +
+        'in all, so the header is damaged',
+      { file, field: 'dim', found: used },
     );
   }
   const [nx = 1, ny = 1, nz = 1, ...rest] = used;
   return { size: [nx, ny, nz], channels: rest.reduce((product, n) => product * n, 1) };
 }
 
-/** sform where it is set, else qform, else the spacing around a centred origin with x to the left, as nibabel does. */
+/**
+ * sform where it is set, else qform, else the spacing around a centred origin with x to the left, as nibabel
+ * does.
+ */
 function headerAffine(header: ReturnType<typeof readHeader>, view: DataView, size: Triple): Affine {
-  const pixels = header.pixDims.slice(1, 4).map((n) => Math.abs(n) || 1) as unknown as Triple;
+  const pixels = mapAxes(AXES, (axis) => Math.abs(itemAt(header.pixDims, axis + 1)) || 1);
   if (header.sform_code > 0) {
     const long = header instanceof NIFTI2;
-    const number = (i: number) => (long ? view.getFloat64(400 + 8 * i, header.littleEndian) : view.getFloat32(280 + 4 * i, header.littleEndian));
+    const { littleEndian } = header;
+    const number = (i: number) => (long ? view.getFloat64(400 + 8 * i, littleEndian) : view.getFloat32(280 + 4 * i, littleEndian));
     return { rows: Array.from({ length: 12 }, (_, i) => number(i)) };
   }
   if (header.qform_code > 0) return quaternionAffine(header, pixels);
-  const centre = (axis: 0 | 1 | 2) => ((size[axis] - 1) / 2) * pixels[axis];
+  const centre = (axis: Axis) => ((size[axis] - 1) / 2) * pixels[axis];
   return { rows: [-pixels[0], 0, 0, centre(0), 0, pixels[1], 0, -centre(1), 0, 0, pixels[2], -centre(2)] };
 }
 
-/** NIfTI's "method 2": a rotation given by a unit quaternion whose real part is left out, spacing, and a sign for the third axis. */
+/**
+ * NIfTI's "method 2": a rotation given by a unit quaternion whose real part is left out, spacing, and a sign
+ * for the third axis.
+ */
 function quaternionAffine(header: ReturnType<typeof readHeader>, pixels: Triple): Affine {
   let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d];
   const squared = b * b + c * c + d * d;
   const a = Math.sqrt(Math.max(0, 1 - squared));
-  if (squared > 1) [b, c, d] = [b, c, d].map((n) => n / Math.sqrt(squared)) as [number, number, number]; // rounding in the file
-  const zSign = header.pixDims[0]! < 0 ? -1 : 1;
-  const rotation = [
+  if (squared > 1) [b, c, d] = mapAxes([b, c, d], (n) => n / Math.sqrt(squared)); // rounding in the file
+  const zSign = itemAt(header.pixDims, 0) < 0 ? -1 : 1;
+  const rotation: readonly [Triple, Triple, Triple] = [
     [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
     [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
     [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
   ];
-  const offsets = [header.qoffset_x, header.qoffset_y, header.qoffset_z];
-  return { rows: rotation.flatMap((row, i) => [row[0]! * pixels[0], row[1]! * pixels[1], row[2]! * pixels[2] * zSign, offsets[i]!]) };
+  const offsets = [header.qoffset_x, header.qoffset_y, header.qoffset_z] as const;
+  return {
+    rows: mapAxes(rotation, ([x, y, z], world) => [x * pixels[0], y * pixels[1], z * pixels[2] * zSign, offsets[world]]).flat(),
+  };
 }

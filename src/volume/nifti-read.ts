@@ -5,12 +5,15 @@ import { contentOf, type VoxelBytes, voxelPieces } from './file-content.js';
 import { headerBytes, type NiftiHeader, parseNiftiHeader } from './nifti-header.js';
 import { type Volume, type VoxelArray, voxelCount } from './volume.js';
 
-/** A deflate stream can shrink by 1032 at most; a header that asks for more than this from a file of its size is wrong. */
+/**
+ * A deflate stream can shrink by 1032 at most; a header that asks for more than this from a file of its size
+ * is wrong.
+ */
 const largestCompression = 1100;
 
 /**
- * Reads a NIfTI-1 or -2 file, `.nii` or `.nii.gz` (told by content, not by name). Slope and intercept are applied.
- * Values stay in the file's type where they can; float64 and 64-bit integers become float32.
+ * Reads a NIfTI-1 or -2 file, `.nii` or `.nii.gz` (told by content, not by name). Slope and intercept are
+ * applied. Values stay in the file's type where they can; float64 and 64-bit integers become float32.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readNifti(file: string): Promise<Volume> {
@@ -53,7 +56,8 @@ function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, 
   const possible = compressed ? fileBytes * largestCompression : fileBytes - header.dataOffset;
   if (expected <= possible) return expected;
   throw new DataError(
-    `${file} is truncated or its header is damaged: a size of ${header.size.join('x')}x${header.channels} ${header.type.name} needs ${expected} bytes, more than a file of ${fileBytes} bytes can hold`,
+    `${file} is truncated or its header is damaged: a size of ${header.size.join('x')}x${header.channels} ` +
+      `${header.type.name} needs ${expected} bytes, more than a file of ${fileBytes} bytes can hold`,
     { file, field: 'dim', found: header.size, expected },
   );
 }
@@ -63,12 +67,8 @@ export function toValues({ type, littleEndian, slope, intercept }: NiftiHeader, 
   const count = bytes.length / type.bytes;
   const scaled = slope !== 1 || intercept !== 0;
   const native = (endianness() === 'LE') === littleEndian || type.bytes === 1;
-  if (native && !scaled && new type.array(0).BYTES_PER_ELEMENT === type.bytes) {
-    return new (type.array as unknown as new (buffer: ArrayBufferLike, offset: number, length: number) => VoxelArray)(
-      bytes.buffer,
-      bytes.byteOffset,
-      count,
-    );
+  if (native && !scaled && type.array.BYTES_PER_ELEMENT === type.bytes) {
+    return new type.array(bytes.buffer, bytes.byteOffset, count);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = scaled ? new Float32Array(count) : new type.array(count);

@@ -1,21 +1,23 @@
 import { endianness } from 'node:os';
 import { resolve } from 'node:path';
+import { itemAt } from '../at.js';
 import { checkAffine, spacingOf } from './affine.js';
 import { lpsToRas } from './itk-volume.js';
 import type { TextHeader } from './text-header.js';
-import type { Triple } from './triple.js';
-import type { Grid, VoxelArray } from './volume.js';
+import { AXES, isTriple, mapAxes, type Triple } from './triple.js';
+import type { Grid, VoxelArrayType } from './volume.js';
 
-/** What a plain MetaImage or NRRD is: three axes, one channel, this machine's byte order, a type that has an array of its own. */
+/**
+ * What a plain MetaImage or NRRD is: three axes, one channel, this machine's byte order, a type that has an
+ * array of its own.
+ */
 export interface PlainHeader {
   readonly grid: Grid;
-  readonly ArrayType: PlainArray;
+  readonly ArrayType: VoxelArrayType;
 }
 
-type PlainArray = (new (buffer: ArrayBufferLike, offset?: number, length?: number) => VoxelArray) & { readonly BYTES_PER_ELEMENT: number };
-
 /** By the names of their types: MetaImage's, then NRRD's as ITK writes them. */
-const arrays: ReadonlyMap<string, PlainArray> = new Map<string, PlainArray>([
+const arrays: ReadonlyMap<string, VoxelArrayType> = new Map<string, VoxelArrayType>([
   ['MET_CHAR', Int8Array],
   ['MET_UCHAR', Uint8Array],
   ['MET_SHORT', Int16Array],
@@ -39,42 +41,54 @@ const arrays: ReadonlyMap<string, PlainArray> = new Map<string, PlainArray>([
   ['float', Float32Array],
 ]);
 
-/** Undefined when the header says anything but a plain MetaImage. Throws DataError when the axes do not span space. */
+/**
+ * Undefined when the header says anything but a plain MetaImage. Throws DataError when the axes do not span
+ * space.
+ */
 export function plainMetaImage(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
   const ArrayType = arrays.get(fields.get('elementtype') ?? '');
   const direction = numbers(fields.get('transformmatrix'), 9);
-  const origin = numbers(fields.get('offset'), 3);
-  const spacing = numbers(fields.get('elementspacing'), 3);
+  const origin = threeNumbers(fields.get('offset'));
+  const spacing = threeNumbers(fields.get('elementspacing'));
   const ordered = /^true$/i.test(fields.get('binarydatabyteordermsb') ?? 'False') === (endianness() === 'BE');
-  const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && sizes.length === 3 && !fields.has('headersize');
-  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text' || spacing.some((n) => n <= 0)) return undefined;
+  const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && !fields.has('headersize');
+  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text') return undefined;
+  if (!isTriple(sizes) || spacing.some((n) => n <= 0)) return undefined;
   // The file lists the direction of each axis one after another; the affine holds them as columns.
-  const axes = [0, 1, 2].map((axis) => [0, 1, 2].map((row) => direction[3 * axis + row]! * spacing[axis]!));
+  const axes = mapAxes(spacing, (mm, axis) => mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm));
   return { grid: gridOf(file, sizes, axes, origin, 'correct TransformMatrix and ElementSpacing in the header'), ArrayType };
 }
 
-/** Undefined when the header says anything but a plain NRRD. Throws DataError when the axes do not span space. */
+/**
+ * Undefined when the header says anything but a plain NRRD. Throws DataError when the axes do not span space.
+ */
 export function plainNrrd(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
   const ArrayType = arrays.get(fields.get('type') ?? '');
-  const axes = (fields.get('space directions') ?? '').match(/\([^)]*\)/g)?.map(vector) ?? [];
+  const [x, y, z, ...others] = (fields.get('space directions') ?? '').match(/\([^)]*\)/g)?.map(vector) ?? [];
   const origin = vector(fields.get('space origin') ?? '');
   const ordered = ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
-  const single = sizes.length === 3 && /^(domain domain domain|space space space)$/.test(fields.get('kinds') ?? 'domain domain domain');
+  const kinds = fields.get('kinds') ?? 'domain domain domain';
+  const single = /^(domain domain domain|space space space)$/.test(kinds);
   const moved = ['byte skip', 'byteskip', 'line skip', 'lineskip'].some((key) => fields.has(key));
   const lps = /^(left-posterior-superior|lps)$/i.test(fields.get('space') ?? '');
-  if (!ArrayType || axes.length !== 3 || !ordered || !single || moved || !lps || encoding === 'text') return undefined;
-  if (!origin || !axes.every((axis) => axis !== undefined)) return undefined;
-  return { grid: gridOf(file, sizes, axes, origin, 'correct "space directions" in the header'), ArrayType };
+  if (!ArrayType || !ordered || !single || moved || !lps || encoding === 'text' || !isTriple(sizes)) return undefined;
+  if (!origin || !x || !y || !z || others.length > 0) return undefined;
+  return { grid: gridOf(file, sizes, [x, y, z], origin, 'correct "space directions" in the header'), ArrayType };
 }
 
 /** @param axes the step from a voxel to the next along each, into LPS, mm */
-function gridOf(file: string, sizes: readonly number[], axes: readonly (readonly number[])[], origin: readonly number[], remedy: string): Grid {
-  const affine = lpsToRas({ rows: [0, 1, 2].flatMap((row) => [...axes.map((axis) => axis[row]!), origin[row]!]) });
+function gridOf(file: string, size: Triple, axes: readonly [Triple, Triple, Triple], origin: Triple, remedy: string): Grid {
+  const affine = lpsToRas({ rows: AXES.flatMap((world) => [...axes.map((axis) => axis[world]), origin[world]]) });
   checkAffine(affine, resolve(file), remedy);
-  return { size: sizes as unknown as Triple, spacing: spacingOf(affine), affine };
+  return { size, spacing: spacingOf(affine), affine };
 }
 
-const vector = (text: string): number[] | undefined => numbers(text.replace(/[(),]/g, ' '), 3);
+const vector = (text: string): Triple | undefined => threeNumbers(text.replace(/[(),]/g, ' '));
+
+function threeNumbers(text: string | undefined): Triple | undefined {
+  const values = numbers(text, 3);
+  return values && isTriple(values) ? values : undefined;
+}
 
 function numbers(text: string | undefined, count: number): number[] | undefined {
   const values = (text ?? '').split(/\s+/).filter(Boolean).map(Number);

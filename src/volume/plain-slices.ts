@@ -5,7 +5,8 @@ import { slicesOfFile, type VolumeSlices } from './volume-slices.js';
 /**
  * Opens a plain MetaImage or NRRD, compressed or not, to be read slice by slice.
  * @returns undefined when it is not plain: then it is ITK's to read, and is held whole
- * @throws DataError for a missing or foreign file or a header that cannot be right, here; for a damaged file, while slices are read
+ * @throws DataError for a missing or foreign file or a header that cannot be right, here; for a damaged file,
+ * while slices are read
  */
 export async function openPlainSlices(file: string, format: TextFormat): Promise<VolumeSlices | undefined> {
   const header = await readTextHeader(file, format);

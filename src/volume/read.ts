@@ -9,8 +9,9 @@ import type { Volume } from './volume.js';
 import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
 
 /**
- * Reads a scan or label: NIfTI (`.nii`, `.nii.gz`, told by content), MetaImage (`.mha`, `.mhd` with its `.raw` or `.zraw`), NRRD (`.nrrd`,
- * `.nhdr`), or a folder that holds one DICOM series. Values stay in the file's type where they can; 64-bit types become float32.
+ * Reads a scan or label: NIfTI (`.nii`, `.nii.gz`, told by content), MetaImage (`.mha`, `.mhd` with its
+ * `.raw` or `.zraw`), NRRD (`.nrrd`, `.nhdr`), or a folder that holds one DICOM series. Values stay in the
+ * file's type where they can; 64-bit types become float32.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readVolume(path: string): Promise<Volume> {
@@ -18,8 +19,9 @@ export async function readVolume(path: string): Promise<Volume> {
 }
 
 /**
- * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI, and MetaImage and NRRD of three axes and one
- * channel, are read in pieces, compressed or not; what else there is, DICOM above all, is held whole.
+ * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI, and
+ * MetaImage and NRRD of three axes and one channel, are read in pieces, compressed or not; what else there
+ * is, DICOM above all, is held whole.
  * @throws DataError as `readVolume` does, here or while slices are read
  */
 export async function openSlices(path: string): Promise<VolumeSlices> {
@@ -31,8 +33,8 @@ export async function openSlices(path: string): Promise<VolumeSlices> {
 }
 
 /**
- * Bytes of the voxels of a scan that `openSlices` holds whole, as far as its header tells (a compressed DICOM series takes more); undefined
- * for one that is read in pieces.
+ * Bytes of the voxels of a scan that `openSlices` holds whole, as far as its header tells (a compressed DICOM
+ * series takes more); undefined for one that is read in pieces.
  * @throws DataError when a header cannot be read or a data file is missing
  */
 export async function bytesHeldWhole(path: string): Promise<number | undefined> {

@@ -1,44 +1,48 @@
 import { composeAffines, nearestRotation } from './affine.js';
-import type { Triple } from './triple.js';
+import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
 import { arrayLike, type Grid, type Volume, voxelCount } from './volume.js';
 
 /** For each RAS axis: the voxel axis that runs along it most, and whether it runs the other way. */
 export interface Orientation {
-  readonly axes: Triple;
+  readonly axes: readonly [Axis, Axis, Axis];
   readonly flipped: readonly [boolean, boolean, boolean];
 }
 
 /**
- * The volume with its axes permuted and flipped so that they run most nearly to the right, anterior and superior.
- * Every voxel keeps its value and its place in the world.
+ * The volume with its axes permuted and flipped so that they run most nearly to the right, anterior and
+ * superior. Every voxel keeps its value and its place in the world.
  */
 export function reorientToRas(volume: Volume): Volume {
   return permute(volume, closestToRas(volume));
 }
 
-/** Which voxel axis runs along which RAS axis; decided on the nearest rotation, in voxel-axis order, as nibabel does. */
+/**
+ * Which voxel axis runs along which RAS axis; decided on the nearest rotation, in voxel-axis order, as
+ * nibabel does.
+ */
 export function closestToRas({ affine }: Pick<Volume, 'affine'>): Orientation {
   const rotation = nearestRotation(affine);
-  const axes = [-1, -1, -1];
-  const flipped = [false, false, false];
-  for (let voxelAxis = 0; voxelAxis < 3; voxelAxis++) {
-    const free = [0, 1, 2].filter((world) => axes[world] === -1);
-    const along = free.reduce((best, world) =>
-      Math.abs(rotation[3 * world + voxelAxis]!) > Math.abs(rotation[3 * best + voxelAxis]!) ? world : best,
-    );
+  const axes: [Axis, Axis, Axis] = [0, 1, 2];
+  const flipped: [boolean, boolean, boolean] = [false, false, false];
+  const taken = new Set<Axis>();
+  for (const voxelAxis of AXES) {
+    const free = AXES.filter((world) => !taken.has(world));
+    const along = free.reduce((best, world) => (Math.abs(rotation[world][voxelAxis]) > Math.abs(rotation[best][voxelAxis]) ? world : best));
+    taken.add(along);
     axes[along] = voxelAxis;
-    flipped[along] = rotation[3 * along + voxelAxis]! < 0;
+    flipped[along] = rotation[along][voxelAxis] < 0;
   }
-  return { axes: axes as unknown as Triple, flipped: flipped as [boolean, boolean, boolean] };
+  return { axes, flipped };
 }
 
 function permute(volume: Volume, { axes, flipped }: Orientation): Volume {
   if (axes.every((axis, i) => axis === i) && !flipped.includes(true)) return volume;
   const { size, data, channels } = volume;
-  const strides = [1, size[0], size[0] * size[1]];
-  const newSize = axes.map((axis) => size[axis]!) as unknown as Triple;
-  const steps = axes.map((axis, i) => (flipped[i] ? -strides[axis]! : strides[axis]!)) as [number, number, number];
-  const first = axes.reduce((offset, axis, i) => offset + (flipped[i] ? (size[axis]! - 1) * strides[axis]! : 0), 0);
+  const strides: Triple = [1, size[0], size[0] * size[1]];
+  const newSize = mapAxes(axes, (axis) => size[axis]);
+  const steps = mapAxes(axes, (axis, world) => (flipped[world] ? -strides[axis] : strides[axis]));
+  const starts = mapAxes(axes, (axis, world) => (flipped[world] ? (size[axis] - 1) * strides[axis] : 0));
+  const first = starts[0] + starts[1] + starts[2];
   const result = arrayLike(data, data.length);
   const count = voxelCount(volume);
   let target = 0;
@@ -56,18 +60,18 @@ function permute(volume: Volume, { axes, flipped }: Orientation): Volume {
 /** The grid of the volume that `reorientToRas` makes. */
 export function uprightGrid({ size, spacing, affine }: Grid, { axes, flipped }: Orientation): Grid {
   return {
-    size: axes.map((axis) => size[axis]!) as unknown as Triple,
-    spacing: axes.map((axis) => spacing[axis]!) as unknown as Triple,
+    size: mapAxes(axes, (axis) => size[axis]),
+    spacing: mapAxes(axes, (axis) => spacing[axis]),
     affine: composeAffines(affine, newToOldIndex(size, axes, flipped)),
   };
 }
 
 /** Index in the permuted grid to index in the old one. */
-function newToOldIndex(size: Triple, axes: Triple, flipped: Orientation['flipped']): { rows: number[] } {
+function newToOldIndex(size: Triple, axes: Orientation['axes'], flipped: Orientation['flipped']): { rows: number[] } {
   const rows = new Array<number>(12).fill(0);
   axes.forEach((axis, i) => {
     rows[4 * axis + i] = flipped[i] ? -1 : 1;
-    rows[4 * axis + 3] = flipped[i] ? size[axis]! - 1 : 0;
+    rows[4 * axis + 3] = flipped[i] ? size[axis] - 1 : 0;
   });
   return { rows };
 }

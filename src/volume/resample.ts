@@ -1,11 +1,13 @@
-import { type Affine, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
+import { doubleAt, floatAt, intAt, itemAt } from '../at.js';
+import { type Affine, affineRows, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
 import { type AxisWeights, axisWeights, cubicWeights, type Interpolation, mirror, splineCoefficients } from './interpolation.js';
-import type { Triple } from './triple.js';
+import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
 import { arrayLike, type Grid, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
- * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new + 1)` voxels an
- * axis, as MONAI's `Spacing` with `align_corners=False` and border padding. Linear and cubic give float32; nearest keeps the type.
+ * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new
+ * + 1)` voxels an axis, as MONAI's `Spacing` with `align_corners=False` and border padding. Linear and cubic
+ * give float32; nearest keeps the type.
  * @param spacing mm along the volume's own axes
  */
 export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpolation): Volume {
@@ -14,8 +16,8 @@ export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpo
 
 /** The grid that `resampleToSpacing` brings a volume to. */
 export function gridAtSpacing(grid: Grid, spacing: Triple): Grid {
-  const ratio = spacing.map((mm, axis) => mm / grid.spacing[axis]!);
-  const size = grid.size.map((n, axis) => roundHalfEven((n - 1) / ratio[axis]! + 1)) as unknown as Triple;
+  const ratio = mapAxes(spacing, (mm, axis) => mm / grid.spacing[axis]);
+  const size = mapAxes(grid.size, (n, axis) => roundHalfEven((n - 1) / ratio[axis] + 1));
   const affine = respaceAffine(grid.affine, spacing);
   return { size, spacing: spacingOf(affine), affine };
 }
@@ -24,7 +26,7 @@ export function gridAtSpacing(grid: Grid, spacing: Triple): Grid {
  * The volume's values at the voxels of another grid. Outside the volume its border goes on.
  * Axis-aligned pairs of grids are resampled one axis at a time, others point by point.
  */
-export function resampleToGrid(volume: Volume, grid: { readonly size: Triple; readonly affine: Affine }, mode: Interpolation): Volume {
+export function resampleToGrid(volume: Volume, grid: Pick<Grid, 'size' | 'affine'>, mode: Interpolation): Volume {
   const toSource = composeAffines(invertAffine(volume.affine), grid.affine);
   const described = { size: grid.size, spacing: spacingOf(grid.affine), affine: grid.affine, channels: volume.channels };
   if (isSameGrid(toSource, volume.size, grid.size)) return { ...described, data: volume.data };
@@ -42,16 +44,21 @@ export interface SlicesOfVolume {
   readonly channels: readonly Float32Array[];
 }
 
-/** Takes the values of a channel at all voxels of the slices from `first` on of the new grid; of every channel in turn for the same slices. */
+/**
+ * Takes the values of a channel at all voxels of the slices from `first` on of the new grid; of every channel
+ * in turn for the same slices.
+ */
 export type TakeSlices = (channel: number, first: number, values: Float32Array) => void;
 
 /** Takes the values of all channels at a voxel of the new grid; the array is used again. */
 export type TakeVoxel = (voxel: number, values: Float32Array) => void;
 
 /**
- * What `resampleToGrid` with linear interpolation gives, to the bit, from a volume that comes in slabs: each but the first begins with the
- * last slice of the one before, and each voxel of the new grid is given with the first slab that reaches beyond it.
- * @returns a function that takes the slabs in order: of grids along the same axes slices come out, of others voxel by voxel
+ * What `resampleToGrid` with linear interpolation gives, to the bit, from a volume that comes in slabs: each
+ * but the first begins with the last slice of the one before, and each voxel of the new grid is given with
+ * the first slab that reaches beyond it.
+ * @returns a function that takes the slabs in order: of grids along the same axes slices come out, of others
+ * voxel by voxel
  */
 export function linearResampler(
   from: Pick<Grid, 'size' | 'affine'>,
@@ -64,12 +71,15 @@ export function linearResampler(
   }
   const steps = isSameGrid(toSource, from.size, to.size) ? [] : axisSteps(from.size, to.size, toSource, 'linear');
   const alongZ = steps.find(({ axis }) => axis === 2)?.weights;
-  const lower = Array.from({ length: to.size[2] }, (_, z) => alongZ?.indices[2 * z] ?? z); // slice at or before each of the new grid's
+  const lower = Array.from({ length: to.size[2] }, (_, z) => alongZ?.indices[2 * z] ?? z); // at or before each new slice
   return (slab) => {
     const given = lower.flatMap((z, i) => (isWithin(z, slab, from.size[2]) ? [i] : []));
-    if (given.length === 0) return;
-    const [first, end] = [given[0]!, given.at(-1)! + 1]; // the slices follow each other, as positions along z do
-    const ofSlab = steps.map((step) => (step.axis === 2 ? { axis: 2, weights: weightsWithin(step.weights, first, end, slab.first) } : step));
+    const [first, last] = [given.at(0), given.at(-1)]; // the slices follow each other, as positions along z do
+    if (first === undefined || last === undefined) return;
+    const end = last + 1;
+    const ofSlab = steps.map(({ axis, weights }) => {
+      return { axis, weights: axis === 2 ? weightsWithin(weights, first, end, slab.first) : weights };
+    });
     slab.channels.forEach((values, channel) => {
       const slice = from.size[0] * from.size[1];
       const depth = alongZ ? slab.depth : end - first;
@@ -77,35 +87,39 @@ export function linearResampler(
       const present: [number, number, number] = [from.size[0], from.size[1], depth];
       for (const { axis, weights } of ofSlab) {
         data = resampleAxis(data, present, 1, axis, weights, 'linear');
-        present[axis] = axis === 2 ? end - first : to.size[axis]!;
+        present[axis] = axis === 2 ? end - first : to.size[axis];
       }
       take.slices(channel, first, data as Float32Array);
     });
   };
 }
 
-/** Whether a slice and the one after it are in a slab and were not in the one before: its own last slice waits for the next slab. */
+/**
+ * Whether a slice and the one after it are in a slab and were not in the one before: its own last slice waits
+ * for the next slab.
+ */
 const isWithin = (z: number, { first, depth }: SlicesOfVolume, slices: number): boolean =>
   z >= first && (z < first + depth - 1 || first + depth === slices);
 
 /** Weights of the outputs from `first` to before `end`, for inputs that begin with the slice `shift`. */
 function weightsWithin({ taps, indices, weights }: AxisWeights, first: number, end: number, shift: number): AxisWeights {
-  return { taps, indices: indices.slice(taps * first, taps * end).map((i) => i - shift), weights: weights.slice(taps * first, taps * end) };
+  const [from, to] = [taps * first, taps * end];
+  return { taps, indices: indices.slice(from, to).map((i) => i - shift), weights: weights.slice(from, to) };
 }
 
-function resampleAxes(volume: Volume, size: Triple, { rows }: Affine, mode: Interpolation): VoxelArray {
+function resampleAxes(volume: Volume, size: Triple, toSource: Affine, mode: Interpolation): VoxelArray {
   let { data } = volume;
-  const present = [...volume.size] as [number, number, number];
-  for (const { axis, weights } of axisSteps(volume.size, size, { rows }, mode)) {
+  const present: [number, number, number] = mapAxes(volume.size, (n) => n);
+  for (const { axis, weights } of axisSteps(volume.size, size, toSource, mode)) {
     data = resampleAxis(data, present, volume.channels, axis, weights, mode);
-    present[axis] = size[axis]!;
+    present[axis] = size[axis];
   }
   return data;
 }
 
 /** What is done to one axis of a volume. */
 export interface AxisStep {
-  readonly axis: number;
+  readonly axis: Axis;
   readonly weights: AxisWeights;
 }
 
@@ -115,14 +129,19 @@ export function spacingSteps(from: Grid, to: Grid, mode: Interpolation): AxisSte
   return isSameGrid(toSource, from.size, to.size) ? [] : axisSteps(from.size, to.size, toSource, mode);
 }
 
-/** The axes that change between two grids that differ by `toSource`, a diagonal transform, in the order in which they are resampled. */
-function axisSteps(from: Triple, to: Triple, { rows }: Affine, mode: Interpolation): AxisStep[] {
+/**
+ * The axes that change between two grids that differ by `toSource`, a diagonal transform, in the order in
+ * which they are resampled.
+ */
+function axisSteps(from: Triple, to: Triple, toSource: Affine, mode: Interpolation): AxisStep[] {
+  const rows = affineRows(toSource);
   // The axis that shrinks most goes first: less to do for the others.
-  const order = [0, 1, 2].sort((a, b) => to[a]! / from[a]! - to[b]! / from[b]!);
+  const order = [...AXES].sort((a, b) => to[a] / from[a] - to[b] / from[b]);
   return order.flatMap((axis) => {
-    const positions = Float64Array.from({ length: to[axis]! }, (_, i) => rows[5 * axis]! * i + rows[4 * axis + 3]!);
-    if (mode !== 'cubic' && isSamePositions(positions, from[axis]!)) return [];
-    return [{ axis, weights: axisWeights(from[axis]!, positions, mode) }];
+    const row = rows[axis];
+    const positions = Float64Array.from({ length: to[axis] }, (_, i) => row[axis] * i + row[3]);
+    if (mode !== 'cubic' && isSamePositions(positions, from[axis])) return [];
+    return [{ axis, weights: axisWeights(from[axis], positions, mode) }];
   });
 }
 
@@ -130,14 +149,15 @@ function axisSteps(from: Triple, to: Triple, { rows }: Affine, mode: Interpolati
  * One axis as a small matrix product; runs along x stay contiguous for the other axes.
  * @param size of `data` now, `[x, y, z]`
  * @param into an array of the result's type and length to fill and return; absent: a new one
- * @param lines along x, the only ones that are looked at when `axis` is 0; the others of `into` stay as they are. Absent: all
+ * @param lines along x, the only ones that are looked at when `axis` is 0; the others of `into` stay as they
+ * are. Absent: all
  * @returns the type of `data` for nearest, else float32
  */
 export function resampleAxis(
   data: VoxelArray,
   size: Triple,
   channels: number,
-  axis: number,
+  axis: Axis,
   { taps, indices, weights }: AxisWeights,
   mode: Interpolation,
   into?: VoxelArray,
@@ -146,12 +166,12 @@ export function resampleAxis(
   const outputs = indices.length / taps;
   const inner = size.slice(0, axis).reduce((a, b) => a * b, 1);
   const outer = size.slice(axis + 1).reduce((a, b) => a * b, 1) * channels;
-  const length = size[axis]!;
+  const length = size[axis];
   const total = inner * outputs * outer;
   const result = into ?? (mode === 'nearest' ? arrayLike(data, total) : new Float32Array(total));
   if (inner === 1) {
     for (let k = 0; k < (lines?.length ?? outer); k++) {
-      const line = lines ? lines[k]! : k;
+      const line = lines ? intAt(lines, k) : k;
       sampleLine(data, length * line, { taps, indices, weights }, result, outputs * line);
     }
     return result;
@@ -160,7 +180,7 @@ export function resampleAxis(
   const starts = new Int32Array(taps);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < outputs; i++) {
-      for (let tap = 0; tap < taps; tap++) starts[tap] = inner * (indices[i * taps + tap]! + length * o);
+      for (let tap = 0; tap < taps; tap++) starts[tap] = inner * (intAt(indices, i * taps + tap) + length * o);
       addWeighed(parts, starts, weights, i * taps, result, inner * (i + outputs * o), inner);
     }
   }
@@ -168,7 +188,8 @@ export function resampleAxis(
 }
 
 /**
- * The weighed sum of runs of one length, rounded to the type of `result` after each term; those without weight count for nothing.
+ * The weighed sum of runs of one length, rounded to the type of `result` after each term; those without
+ * weight count for nothing.
  * @param starts where the run of each part begins
  * @param first the weight of the first part; those of the others follow it
  * @param to where the sum begins in `result`
@@ -189,13 +210,18 @@ export function addWeighed(
     if (low === -1) low = tap;
     high = tap;
   }
-  if (used === 1 && weights[first + low] === 1) result.set(parts[low]!.subarray(starts[low]!, starts[low]! + length), to);
-  else if (used === 2)
-    addTwo(parts[low]!, starts[low]!, weights[first + low]!, parts[high]!, starts[high]!, weights[first + high]!, result, to, length);
-  else {
+  if (used === 1 && weights[first + low] === 1) {
+    const start = intAt(starts, low);
+    result.set(itemAt(parts, low).subarray(start, start + length), to);
+  } else if (used === 2) {
+    const [a, b] = [itemAt(parts, low), itemAt(parts, high)];
+    const [fromA, fromB] = [intAt(starts, low), intAt(starts, high)];
+    const [weightA, weightB] = [floatAt(weights, first + low), floatAt(weights, first + high)];
+    addTwo(a, fromA, weightA, b, fromB, weightB, result, to, length);
+  } else {
     result.fill(0, to, to + length);
     for (let tap = 0; tap < parts.length; tap++) {
-      const [part, start, weight] = [parts[tap]!, starts[tap]!, weights[first + tap]!];
+      const [part, start, weight] = [itemAt(parts, tap), intAt(starts, tap), floatAt(weights, first + tap)];
       if (weight !== 0) for (let k = 0; k < length; k++) result[to + k]! += weight * part[start + k]!;
     }
   }
@@ -212,10 +238,15 @@ function addTwo(
   to: number,
   length: number,
 ): void {
-  for (let k = 0; k < length; k++) result[to + k] = Math.fround(weightA * a[fromA + k]!) + weightB * b[fromB + k]!;
+  for (let k = 0; k < length; k++) {
+    result[to + k] = Math.fround(weightA * a[fromA + k]!) + weightB * b[fromB + k]!;
+  }
 }
 
-/** The same along contiguous values, which are gathered. */
+/**
+ * The same along contiguous values, which are gathered. Reads without checks: with them it takes a tenth
+ * longer.
+ */
 function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: AxisWeights, result: VoxelArray, to: number): void {
   const outputs = indices.length / taps;
   if (taps === 1) {
@@ -228,7 +259,9 @@ function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: 
   } else {
     for (let i = 0; i < outputs; i++) {
       let sum = 0;
-      for (let tap = i * taps; tap < (i + 1) * taps; tap++) sum = Math.fround(sum + weights[tap]! * data[from + indices[tap]!]!);
+      for (let tap = i * taps; tap < (i + 1) * taps; tap++) {
+        sum = Math.fround(sum + weights[tap]! * data[from + indices[tap]!]!);
+      }
       result[to + i] = sum;
     }
   }
@@ -240,7 +273,9 @@ function samplePoints({ data, size, channels }: Volume, newSize: Triple, toSourc
   const count = voxelCount({ size: newSize });
   const result = mode === 'nearest' ? arrayLike(data, count * channels) : new Float32Array(count * channels);
   forEachPoint(size, newSize, toSource, mode, undefined, (target, offsets, weights) => {
-    for (let c = 0; c < channels; c++) result[target + c * count] = weighedSum(data, c * sourceCount, offsets, weights);
+    for (let c = 0; c < channels; c++) {
+      result[target + c * count] = weighedSum(data, c * sourceCount, offsets, weights);
+    }
   });
   return result;
 }
@@ -252,19 +287,19 @@ function samplePointsOfSlab(size: Triple, slab: SlicesOfVolume, newSize: Triple,
   const before = -first * size[0] * size[1];
   const isInSlab = (z: number) => isWithin(z, slab, size[2]);
   forEachPoint(size, newSize, toSource, 'linear', isInSlab, (target, offsets, weights) => {
-    for (let c = 0; c < channels.length; c++) values[c] = weighedSum(channels[c]!, before, offsets, weights);
+    for (let c = 0; c < channels.length; c++) values[c] = weighedSum(itemAt(channels, c), before, offsets, weights);
     take(target, values);
   });
 }
 
 /**
- * Every voxel of a new grid with the places and weights of those around its point in the volume; `isWanted` is asked for the slice at or
- * before the point.
+ * Every voxel of a new grid with the places and weights of those around its point in the volume; `isWanted`
+ * is asked for the slice at or before the point.
  */
 function forEachPoint(
   size: Triple,
   newSize: Triple,
-  { rows }: Affine,
+  toSource: Affine,
   mode: Interpolation,
   isWanted: ((z: number) => boolean) | undefined,
   visit: (target: number, offsets: PerAxis<Int32Array>, weights: PerAxis<Float64Array>) => void,
@@ -272,15 +307,17 @@ function forEachPoint(
   const taps = mode === 'nearest' ? 1 : mode === 'linear' ? 2 : 4;
   const offsets = [new Int32Array(taps), new Int32Array(taps), new Int32Array(taps)] as const;
   const weights = [new Float64Array(taps), new Float64Array(taps), new Float64Array(taps)] as const;
-  const strides = [1, size[0], size[0] * size[1]];
-  const position = (axis: number, x: number, y: number, z: number) =>
-    rows[4 * axis]! * x + rows[4 * axis + 1]! * y + rows[4 * axis + 2]! * z + rows[4 * axis + 3]!;
+  const [[xx, xy, xz, x0], [yx, yy, yz, y0], [zx, zy, zz, z0]] = affineRows(toSource);
+  const strides: Triple = [1, size[0], size[0] * size[1]];
   let target = 0;
   for (let z = 0; z < newSize[2]; z++) {
     for (let y = 0; y < newSize[1]; y++) {
       for (let x = 0; x < newSize[0]; x++, target++) {
-        if (isWanted && !isWanted(Math.floor(Math.min(size[2] - 1, Math.max(0, position(2, x, y, z)))))) continue;
-        for (let axis = 0; axis < 3; axis++) fillTaps(position(axis, x, y, z), size[axis]!, strides[axis]!, mode, offsets[axis]!, weights[axis]!);
+        const alongZ = zx * x + zy * y + zz * z + z0;
+        if (isWanted && !isWanted(Math.floor(Math.min(size[2] - 1, Math.max(0, alongZ))))) continue;
+        fillTaps(xx * x + xy * y + xz * z + x0, size[0], strides[0], mode, offsets[0], weights[0]);
+        fillTaps(yx * x + yy * y + yz * z + y0, size[1], strides[1], mode, offsets[1], weights[1]);
+        fillTaps(alongZ, size[2], strides[2], mode, offsets[2], weights[2]);
         visit(target, offsets, weights);
       }
     }
@@ -306,6 +343,7 @@ function fillTaps(position: number, length: number, stride: number, mode: Interp
 
 type PerAxis<T> = readonly [T, T, T];
 
+/** Reads without checks: with them a point takes a tenth to a fifth longer. */
 function weighedSum(data: VoxelArray, start: number, [ox, oy, oz]: PerAxis<Int32Array>, [wx, wy, wz]: PerAxis<Float64Array>): number {
   let sum = 0;
   for (let k = 0; k < oz.length; k++) {
@@ -322,15 +360,15 @@ function weighedSum(data: VoxelArray, start: number, [ox, oy, oz]: PerAxis<Int32
 function withSplineCoefficients(volume: Volume): Volume {
   const data = Float32Array.from(volume.data);
   const { size } = volume;
-  const strides = [1, size[0], size[0] * size[1]];
-  for (let axis = 0; axis < 3; axis++) {
-    const [length, stride] = [size[axis]!, strides[axis]!];
+  const strides: Triple = [1, size[0], size[0] * size[1]];
+  for (const axis of AXES) {
+    const [length, stride] = [size[axis], strides[axis]];
     const line = new Float64Array(length);
     for (let start = 0; start < data.length; start++) {
       if (Math.floor(start / stride) % length !== 0) continue;
-      for (let i = 0; i < length; i++) line[i] = data[start + i * stride]!;
+      for (let i = 0; i < length; i++) line[i] = floatAt(data, start + i * stride);
       splineCoefficients(line);
-      for (let i = 0; i < length; i++) data[start + i * stride] = line[i]!;
+      for (let i = 0; i < length; i++) data[start + i * stride] = doubleAt(line, i);
     }
   }
   return { ...volume, data };

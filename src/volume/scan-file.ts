@@ -1,4 +1,7 @@
-/** Whether a file's name is that of a scan: NIfTI, MetaImage or NRRD. Files that only hold another's voxels (`.raw`, `.zraw`) are none. */
+/**
+ * Whether a file's name is that of a scan: NIfTI, MetaImage or NRRD. Files that only hold another's voxels
+ * (`.raw`, `.zraw`) are none.
+ */
 export function isScanFile(file: string): boolean {
   return /\.(nii|nii\.gz|mhd|mha|nrrd|nhdr)$/i.test(file);
 }

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { readTextHeader, textFormatOf } from './text-header.js';
 
 /**
- * The files that a scan consists of, absolute where `path` is: the file itself, with the data file of a MetaImage or NRRD header, or every file
- * of a DICOM folder, sorted. A change in any of them is a change of the scan.
+ * The files that a scan consists of, absolute where `path` is: the file itself, with the data file of a
+ * MetaImage or NRRD header, or every file of a DICOM folder, sorted. A change in any of them is a change of
+ * the scan.
  * @throws DataError when a header cannot be read or its data file is missing
  */
 export async function scanParts(path: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { entryOf } from '../at.js';
 import { DataError } from '../errors.js';
 
 /** What is checked of a MetaImage or NRRD header before its voxels are read. */
@@ -18,6 +19,7 @@ export interface TextHeader {
   readonly dataOffset: number;
 }
 
+/** The formats whose header is text. */
 export type TextFormat = 'metaimage' | 'nrrd';
 
 /** The format that the ending of a file's name stands for; undefined for any other. */
@@ -47,8 +49,10 @@ const types: readonly (readonly [number, string])[] = [
 const typeBytes = new Map(types.flatMap(([bytes, names]) => names.split(', ').map((name) => [name, bytes] as const)));
 
 /**
- * Reads the header and checks that its size is possible and its voxels are all there, as far as that can be told without reading them.
- * @throws DataError for a missing or foreign file, an absurd size, an unknown type, a missing, split or truncated data file
+ * Reads the header and checks that its size is possible and its voxels are all there, as far as that can be
+ * told without reading them.
+ * @throws DataError for a missing or foreign file, an absurd size, an unknown type, a missing, split or
+ * truncated data file
  */
 export async function readTextHeader(file: string, format: TextFormat): Promise<TextHeader> {
   const { fields, length } = await readFields(file, format);
@@ -104,7 +108,7 @@ async function readStart(file: string): Promise<string> {
 function metaImageHeader(fields: Fields['fields'], length: number, file: string): TextHeader {
   const sizes = checkedSizes(fields.get('dimsize'), 'DimSize', file);
   const channels = Number(fields.get('elementnumberofchannels') ?? 1);
-  const data = fields.get('elementdatafile')!;
+  const data = entryOf(fields, 'elementdatafile');
   const skipped = Number(fields.get('headersize') ?? 0);
   const own = data === 'LOCAL';
   return {
@@ -137,7 +141,8 @@ function checkedSizes(text: string | undefined, field: string, file: string): nu
   const whole = sizes.length >= 3 && sizes.every((n) => Number.isInteger(n) && n >= 1);
   if (whole && product(sizes) <= largestVoxelCount) return sizes;
   throw new DataError(
-    `${file}: ${field} is ${text === undefined ? 'missing' : `"${text}"`}; expected the voxels on each of 3 axes, 1 or more and at most 2^32 in all, so the header is damaged`,
+    `${file}: ${field} is ${text === undefined ? 'missing' : `"${text}"`}; expected the voxels on each of 3 axes, ` +
+      '1 or more and at most 2^32 in all, so the header is damaged',
     { file, field, found: text },
   );
 }
@@ -146,16 +151,15 @@ function bytesOf(type: string | undefined, field: string, file: string): number 
   const bytes = typeBytes.get(type ?? '');
   if (bytes !== undefined) return bytes;
   throw new DataError(
-    `${file}: ${field} is ${type === undefined ? 'missing' : `"${type}"`}; expected a whole or floating point number of 1 to 8 bytes`,
-    {
-      file,
-      field,
-      found: type,
-    },
+    `${file}: ${field} is ${type === undefined ? 'missing' : `"${type}"`}; ` + 'expected a whole or floating point number of 1 to 8 bytes',
+    { file, field, found: type },
   );
 }
 
-/** A pattern of names or a list of slices is another file format in disguise, and no dataset here is handed out so. */
+/**
+ * A pattern of names or a list of slices is another file format in disguise, and no dataset here is handed
+ * out so.
+ */
 function besideHeader(data: string, field: string, file: string): string {
   if (/^LIST\b|%\d*d/.test(data)) {
     throw new DataError(`${file}: ${field} names several files ("${data}"), but one data file is expected: write the scan as one file`, {
@@ -174,15 +178,15 @@ async function checkData({ dataFile, dataOffset, bytes, encoding, sizes }: TextH
   });
   const there = Math.max(0, found.size - dataOffset);
   if (encoding === 'raw' && there < bytes) {
-    throw new DataError(`${dataFile} is truncated: its header promises ${bytes} bytes of voxels, ${there} are there; copy or download it again`, {
-      file: dataFile,
-      found: there,
-      expected: bytes,
-    });
+    throw new DataError(
+      `${dataFile} is truncated: its header promises ${bytes} bytes of voxels, ${there} are there; ` + 'copy or download it again',
+      { file: dataFile, found: there, expected: bytes },
+    );
   }
   if (encoding === 'compressed' && bytes > there * largestCompression) {
     throw new DataError(
-      `${dataFile} is truncated or its header is damaged: a size of ${sizes.join('x')} needs ${bytes} bytes, more than a file of ${found.size} bytes can hold`,
+      `${dataFile} is truncated or its header is damaged: a size of ${sizes.join('x')} needs ${bytes} bytes, ` +
+        `more than a file of ${found.size} bytes can hold`,
       { file: dataFile, found: sizes, expected: bytes },
     );
   }

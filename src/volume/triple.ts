@@ -1,7 +1,16 @@
-/** Three numbers in file order `[x, y, z]`. */
-export type Triple = readonly [number, number, number];
+import { z } from 'zod';
+import type { InOrder } from '../axes.js';
 
-/** An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a check. */
+/** Three numbers in file order `[x, y, z]`. */
+export type Triple = readonly [number, number, number] & InOrder<'xyz'>;
+
+/** The schema of three numbers [x, y, z]. */
+export const tripleOf = (each: z.ZodType<number>): z.ZodType<Triple> => z.tuple([each, each, each]).readonly();
+
+/**
+ * An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a
+ * check.
+ */
 export type Axis = 0 | 1 | 2;
 
 /** The three axes, `[x, y, z]`. */

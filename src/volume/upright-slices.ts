@@ -1,7 +1,9 @@
+import { intAt, itemAt } from '../at.js';
+import { WorkError } from '../errors.js';
 import type { AxisWeights } from './interpolation.js';
 import { closestToRas, type Orientation, uprightGrid } from './reorient.js';
 import { type AxisStep, addWeighed, gridAtSpacing, resampleAxis, spacingSteps } from './resample.js';
-import type { Triple } from './triple.js';
+import { type Axis, mapAxes, type Triple } from './triple.js';
 import { arrayLike, type Grid, type VoxelArray } from './volume.js';
 import type { VolumeSlices } from './volume-slices.js';
 
@@ -14,21 +16,26 @@ export interface UprightSlice {
   readonly values: VoxelArray;
 }
 
+/** A volume that is turned to RAS and resampled while it is read. */
 export interface UprightSlices {
   /** RAS, at the new spacing: what `reorientToRas` and `resampleToSpacing` give. */
   readonly grid: Grid;
   readonly channels: number;
   /** The RAS axis that the file's slices are stacked along. */
-  readonly through: number;
+  readonly through: Axis;
   /** The RAS axes that run along a slice's rows and down its columns. */
-  readonly across: readonly [number, number];
-  /** Every slice of every channel, in the order of the file. The values of one are to be used before the next is asked for. */
+  readonly across: readonly [Axis, Axis];
+  /**
+   * Every slice of every channel, in the order of the file. Use the values of one before you ask for the
+   * next.
+   */
   slices(): AsyncGenerator<UprightSlice, void>;
 }
 
 /**
- * The slices of `resampleToSpacing(reorientToRas(volume), spacing, mode)`, bit for bit, made while the volume is read. Holds a few
- * slices of it: grids that differ in spacing alone are resampled one axis at a time, however oblique the scan.
+ * The slices of `resampleToSpacing(reorientToRas(volume), spacing, mode)`, bit for bit, made while the volume
+ * is read. Holds a few slices of it: grids that differ in spacing alone are resampled one axis at a time,
+ * however oblique the scan.
  * @param spacing mm; null: the scan's own
  */
 export function uprightSlices(source: VolumeSlices, spacing: Triple | null, mode: 'linear' | 'nearest'): UprightSlices {
@@ -36,15 +43,20 @@ export function uprightSlices(source: VolumeSlices, spacing: Triple | null, mode
   const upright = uprightGrid(source, orientation);
   const grid = spacing === null ? upright : gridAtSpacing(upright, spacing);
   const steps = stepsInFile(spacing === null ? [] : spacingSteps(upright, grid, mode), source.size, orientation);
-  const worldOf = (fileAxis: number) => orientation.axes.indexOf(fileAxis);
-  const through = worldOf(2);
+  const through = worldOf(2, orientation);
   return {
     grid,
     channels: source.channels,
     through,
-    across: [worldOf(0), worldOf(1)],
-    slices: () => resampledSlices(source, steps, mode, orientation.flipped[through]!),
+    across: [worldOf(0, orientation), worldOf(1, orientation)],
+    slices: () => resampledSlices(source, steps, mode, orientation.flipped[through]),
   };
+}
+
+/** The RAS axis that an axis of the file runs along. */
+function worldOf(fileAxis: Axis, { axes }: Orientation): Axis {
+  if (axes[0] === fileAxis) return 0;
+  return axes[1] === fileAxis ? 1 : 2; // each axis of the file runs along one of the three
 }
 
 /** The steps in terms of the file's axes: what runs against RAS is read backwards. */
@@ -53,11 +65,13 @@ function stepsInFile(steps: readonly AxisStep[], size: Triple, { axes, flipped }
     return { taps, indices: indices.map((index) => length - 1 - index), weights };
   };
   const inFile = steps.map(({ axis, weights }) => {
-    const fileAxis = axes[axis]!;
-    return { axis: fileAxis, weights: flipped[axis] ? backwards(size[fileAxis]!, weights) : weights };
+    const fileAxis = axes[axis];
+    return { axis: fileAxis, weights: flipped[axis] ? backwards(size[fileAxis], weights) : weights };
   });
   const onlyTurned = axes.filter((_, axis) => flipped[axis] && !steps.some((step) => step.axis === axis));
-  const turns = onlyTurned.map((fileAxis) => ({ axis: fileAxis, weights: backwards(size[fileAxis]!, unchanged(size[fileAxis]!)) }));
+  const turns = onlyTurned.map((fileAxis) => {
+    return { axis: fileAxis, weights: backwards(size[fileAxis], unchanged(size[fileAxis])) };
+  });
   return [...inFile, ...turns];
 }
 
@@ -80,6 +94,12 @@ async function* resampledSlices(
   const held = new Map<number, VoxelArray>(); // slices of the file that were resampled and are still needed
   const free: VoxelArray[] = []; // of those that are not needed any more, to be used again
   let [between, finished]: (VoxelArray | undefined)[] = [];
+  const heldSlice = (place: number): VoxelArray => {
+    const fileIndex = intAt(through.indices, place);
+    const slice = held.get(fileIndex);
+    if (!slice) throw new WorkError(`slice ${fileIndex} of the file is needed, but is not held any more`);
+    return slice;
+  };
   let count = 0;
   let next = 0;
   for await (const raw of slices()) {
@@ -89,14 +109,19 @@ async function* resampledSlices(
       const into = free.pop();
       held.set(fileIndex, before.steps > 0 ? before.resample(raw, into) : copied(raw, into));
     }
-    for (; next < order.length && order[next]!.last <= fileIndex; next++) {
-      const { index } = order[next]!;
-      const parts = Array.from({ length: through.taps }, (_, tap) => held.get(through.indices[index * through.taps + tap]!)!);
-      between = parts.length === 1 ? parts[0]! : weighed(parts, through.weights, index * through.taps, between);
+    for (; next < order.length; next++) {
+      const { index, last } = itemAt(order, next);
+      if (last > fileIndex) break;
+      const first = index * through.taps;
+      if (through.taps === 1) between = heldSlice(first);
+      else {
+        const parts = Array.from({ length: through.taps }, (_, tap) => heldSlice(first + tap));
+        between = weighed(parts, through.weights, first, between);
+      }
       finished = after.steps > 0 ? after.resample(between, finished) : between;
       yield { channel, index, values: finished };
     }
-    const needed = next < order.length ? order[next]!.first : size[2];
+    const needed = next < order.length ? itemAt(order, next).first : size[2];
     for (const [known, slice] of held) {
       if (known >= needed) continue;
       held.delete(known);
@@ -116,22 +141,26 @@ interface PlaneResampler {
 }
 
 function planeResampler(from: readonly [number, number], steps: readonly AxisStep[], mode: 'linear' | 'nearest'): PlaneResampler {
-  const sizes: [number, number, number][] = [[...from, 1]];
-  for (const { axis, weights } of steps) sizes.push(sizes.at(-1)!.with(axis, weights.indices.length / weights.taps) as [number, number, number]);
-  // Rows that the next step does not look at need not be made.
-  const rows = steps.map((_, i) => (steps[i + 1]?.axis === 1 ? usedBy(steps[i + 1]!.weights) : undefined));
+  let present: Triple = [...from, 1];
+  const planned = steps.map(({ axis, weights }, i) => {
+    const size = present;
+    const outputs = weights.indices.length / weights.taps;
+    present = mapAxes(size, (length, along) => (along === axis ? outputs : length));
+    const next = steps[i + 1];
+    // Rows that the next step does not look at need not be made.
+    return { axis, weights, size, rows: next?.axis === 1 ? usedBy(next.weights) : undefined };
+  });
   const between: (VoxelArray | undefined)[] = [];
   const resample = (slice: VoxelArray, into: VoxelArray | undefined): VoxelArray => {
-    for (const [i, { axis, weights }] of steps.entries()) {
+    for (const [i, { axis, weights, size, rows }] of planned.entries()) {
       const last = i === steps.length - 1;
-      const result = resampleAxis(slice, sizes[i]!, 1, axis, weights, mode, last ? into : between[i], rows[i]);
+      const result = resampleAxis(slice, size, 1, axis, weights, mode, last ? into : between[i], rows);
       if (!last) between[i] = result;
       slice = result;
     }
     return slice;
   };
-  const [width, height] = sizes.at(-1)!;
-  return { size: [width, height], steps: steps.length, resample };
+  return { size: [present[0], present[1]], steps: steps.length, resample };
 }
 
 /** What has weight in some output, rising. */
@@ -157,7 +186,7 @@ function weighed(
   parts: readonly VoxelArray[],
   weights: Float32Array,
   first: number,
-  into: VoxelArray = new Float32Array(parts[0]!.length),
+  into: VoxelArray = new Float32Array(itemAt(parts, 0).length),
 ): VoxelArray {
   addWeighed(parts, new Int32Array(parts.length), weights, first, into, 0, into.length);
   return into;

@@ -6,8 +6,8 @@ import type { Grid, Volume, VoxelArray } from './volume.js';
 export interface VolumeSlices extends Grid {
   readonly channels: number;
   /**
-   * The slices of the file's third axis in its order, `[y][x]`: all of the first channel, then all of the next. One is to be used before the next
-   * is asked for.
+   * The slices of the file's third axis in its order, `[y][x]`: all of the first channel, then all of the
+   * next. One is to be used before the next is asked for.
    */
   slices(): AsyncGenerator<VoxelArray, void>;
 }

@@ -1,8 +1,17 @@
 import type { Affine } from './affine.js';
 import type { Triple } from './triple.js';
 
-/** Voxel values as they are kept in memory; file types without an array of their own are converted on reading. */
+/**
+ * Voxel values as they are kept in memory; file types without an array of their own are converted on reading.
+ */
 export type VoxelArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array;
+
+/** The constructor of such an array: of zeros, or over the bytes of a buffer. */
+export interface VoxelArrayType {
+  new (length: number): VoxelArray;
+  new (buffer: ArrayBufferLike, offset?: number, length?: number): VoxelArray;
+  readonly BYTES_PER_ELEMENT: number;
+}
 
 /** Where the voxels of a volume lie. */
 export interface Grid {

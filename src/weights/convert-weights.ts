@@ -10,6 +10,7 @@ import {
   initialiseParameters,
   isEncoderParameter,
   type LoadReport,
+  logitsOf,
   makeNetwork,
   type Network,
   type NetworkName,
@@ -17,6 +18,7 @@ import {
   networkEncoderShapes,
   networkShapes,
   readSafetensors,
+  STILL,
   takeWeights,
   writeWeights,
 } from '../network/index.js';
@@ -169,13 +171,12 @@ export const SAVED_MODEL_FACTS = join('assets.extra', 'hybridmim.json');
  * @param facts preparation and classes, as far as the weights file says them
  */
 async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple, facts: object): Promise<void> {
-  const pass = { training: false, dropoutKey: 0 };
   const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]);
-  const model = savedModel(
-    (images, parameters) => turned(network.decode(network.encode(turned(images), parameters, pass), parameters, pass)),
-    values,
-    [1, ...size, network.inChannels],
-  );
+  const model = savedModel((images, parameters) => turned(logitsOf(network, turned(images), parameters, STILL)), values, [
+    1,
+    ...size,
+    network.inChannels,
+  ]);
   const partial = `${folder}.${randomUUID()}.partial`;
   try {
     await mkdir(join(partial, 'assets.extra'), { recursive: true });

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
-import { inferenceSection } from '../config/index.js';
 import { DataError } from '../errors.js';
+import { inferenceSection } from '../inference/index.js';
 import { readRunConfig } from '../training/index.js';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);

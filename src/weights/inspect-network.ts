@@ -1,6 +1,6 @@
 import { loadSettings, predictConfig } from '../config/index.js';
 import { countMultiplyAdds } from '../engine/index.js';
-import { elementCount, makeNetwork, type NetworkName, spatialSize, toPyTorchShape } from '../network/index.js';
+import { elementCount, logitsOf, makeNetwork, type NetworkName, STILL, spatialSize, toPyTorchShape } from '../network/index.js';
 import type { Triple } from '../volume/index.js';
 
 export interface InspectOptions {
@@ -44,9 +44,8 @@ export function inspectNetwork({ network: name, set, inChannels, outChannels, si
     parameters: elementCount(shape),
   }));
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
-  const pass = { training: false, dropoutKey: 0 };
   const multiplyAdds = countMultiplyAdds(
-    (images, values) => network.decode(network.encode(images, values, pass), values, pass),
+    (images, values) => logitsOf(network, images, values, STILL),
     Object.fromEntries(network.specs.map(({ name: of, shape }) => [of, shape])),
     [1, ...spatialSize(size), inChannels],
   );

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
-import { loadSettings, networkSection, overridesOf, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
+import { loadSettings, overridesOf, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState, type State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { imageSizeOf, type LabelScheme, labelScheme, openPredictor, outputChannels, type Predictor, requireImageSize } from '../inference/index.js';
 import { jsonOrUndefined } from '../json.js';
-import { makeNetwork, type Network, networkNameOf, networkShapes, readSafetensors, readWeights } from '../network/index.js';
+import { makeNetwork, type Network, networkNameOf, networkSection, networkShapes, readSafetensors, readWeights } from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
 
 const channels = z.int().min(1);

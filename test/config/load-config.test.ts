@@ -64,7 +64,7 @@ describe('loading a configuration', () => {
       'a method that there is not',
       minimal,
       ['method.name=mimm'],
-      /"method.name" is "mimm", but must be one of hybridmim, models-genesis, simmim, transvw/,
+      /"method.name" is "mimm", but must be one of hybridmim, models-genesis, transvw, simmim/,
     ],
     ['a missing key', 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {steps: 5}\n', [], /"train.batchSize" is missing/],
     ['no length', minimal.replace(', steps: 5', ''), [], /the length of the run is missing: give train.steps or train.epochs/],

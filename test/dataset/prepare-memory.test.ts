@@ -16,7 +16,7 @@ const mostBytes = 2 ** 30 * (voxels / (512 * 512 * 1200));
 function peakGrowth(image: string, spacingMm: Triple | null): number {
   const moduleUrl = (name: string) => JSON.stringify(pathToFileURL(join('dist', 'dataset', name)).href);
   const source = { id: 'ct/case', dataset: 'ct', name: 'case', split: 'training', images: [image], label: join(folder, 'label.nii.gz') };
-  const code = `import { prepareCase } from ${moduleUrl('prepare-case.js')};
+  const code = `import { prepareCase } from ${moduleUrl('prepare/prepare-case.js')};
     import { preprocessingOf } from ${moduleUrl('index.js')};
     import { readFileSync } from 'node:fs';
     // the kernel's own peak of this process; resourceUsage may begin with that of the process it was forked from

@@ -6,6 +6,7 @@ import {
   type NamedArray,
   type Precision,
   type StepFunction,
+  type StepMode,
   type Tensor,
   type Tensor5D,
   tf,
@@ -16,7 +17,7 @@ export async function convolved(
   engine: 'graph' | 'eager',
   { x, dy, w }: Record<'x' | 'dy' | 'w', NamedArray>,
   precision: Precision = 'float32',
-  spares: 'time' | 'memory' = 'memory',
+  mode: StepMode = 'training',
 ) {
   const state = createState({ w }, { engine });
   const gradients: StepFunction = (given, { w: filter }) => {
@@ -25,7 +26,7 @@ export async function convolved(
     return { y: convolve(given.x!, filter!), dx: dx!, dw: dw! };
   };
   const inputs = { x: { shape: x.shape, dtype: 'float32' }, dy: { shape: dy.shape, dtype: 'float32' } } as const;
-  const step = compile(gradients, { name: 'convolution', inputs, state, precision, spares });
+  const step = compile(gradients, { name: 'convolution', inputs, state, precision, mode });
   const results = (await step.run({ x: x.data, dy: dy.data })) as Record<string, Float32Array>;
   state.dispose();
   return { results, nodes: step.nodes };

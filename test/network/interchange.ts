@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { networkSection } from '../../src/config/index.js';
 import type { NamedArray, NamedArrays } from '../../src/engine/index.js';
-import { makeNetwork, type Network } from '../../src/network/index.js';
+import { makeNetwork, type Network, networkSection } from '../../src/network/index.js';
 import { type BatchShape, reversedAxes, reversedShape } from './monai-order.js';
 import { referenceFile } from './unet-parity.js';
 

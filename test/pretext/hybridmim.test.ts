@@ -49,14 +49,6 @@ async function lossesAndReach(settings: HybridMimConfig, scaledTargets = false) 
 }
 
 describe('HybridMIM', () => {
-  it('adds the five losses by their weights', async () => {
-    const { all } = await lossesAndReach(config);
-    const { reconstruction, number, location, consistency, contrast } = all;
-    const expected = reconstruction! + 0.1 * number! + 0.1 * location! + 0.01 * consistency! + 0.1 * contrast!;
-    expect(all.total).toBeCloseTo(expected, 5);
-    for (const loss of [reconstruction, number, location, consistency, contrast]) expect(loss).toBeGreaterThan(0);
-  });
-
   it.each([
     ['reconstruction', ['final_conv.weight', 'conv_0.conv_0.conv.weight'], ['pretext.']],
     ['number', ['pretext.number.weight', 'down_4.convs.conv_1.conv.weight'], ['upcat_', 'pretext.location', 'pretext.contrast']],
@@ -74,12 +66,6 @@ describe('HybridMIM', () => {
     for (const name of teaches) expect(reached).toContain(name);
     for (const prefix of leaves) expect(reached.filter((name) => name.startsWith(prefix))).toEqual([]);
     expect(nodes).toBeLessThan((await lossesAndReach(config)).nodes);
-  });
-
-  it('scales MR targets by what it is fed and leaves the background at 0', async () => {
-    const input = await lossesAndReach(only('reconstruction'));
-    const scaled = await lossesAndReach(only('reconstruction'), true);
-    expect(scaled.all.reconstruction).not.toBeCloseTo(input.all.reconstruction!, 3);
   });
 
   it.each([
@@ -117,13 +103,5 @@ describe('HybridMIM', () => {
     expect(Object.keys(first)).not.toContain('contrast');
     expect(first).toEqual(second);
     state.dispose();
-  });
-
-  it('refuses the contrastive loss for a batch of 1, or without dropout, and a run in which every weight is 0', () => {
-    expect(() => hybridMim(network, { ...batch, size: 1 }, config)).toThrow(/train.batchSize is 1, but the contrastive loss needs at least 2/);
-    const still = unet({ inChannels: 1, outChannels: 1, features: [4, 4, 4, 6, 8, 4], dropout: 0 });
-    expect(() => hybridMim(still, batch, config)).toThrow(/network.dropout is 0/);
-    const none = { reconstruction: 0, number: 0, location: 0, consistency: 0, contrast: 0 };
-    expect(() => hybridMim(network, batch, { ...config, weights: none })).toThrow(/nothing to learn/);
   });
 });

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile, createState, type Tensor4D } from '../../src/engine/index.js';
+import { type Tensor4D, tf } from '../../src/engine/index.js';
 import { UsageError } from '../../src/errors.js';
 import { groupBySubVolume, maskBatch, patchGrid, randomPatchMask, ungroupSubVolumes, voxelMask } from '../../src/pretext/index.js';
+import { cropToRegion, maskedPatches, wholeGrid } from '../../src/pretext/patch-grid.js';
 import { randomStream } from '../../src/random/streams.js';
+import { visit } from './plain-loops.js';
 
 const paper = { subVolume: 32, patch: 16, region: 64 };
 
@@ -125,24 +127,111 @@ describe('the two-level masking', () => {
     expect(maskBatch(grid, 0.4, 2, 12, 5).patchMask).not.toEqual(first.patchMask);
   });
 
-  it('spreads a patch over all of its voxels and no others', async () => {
-    const state = createState({}, { engine: 'eager' });
-    const step = compile(({ patches }) => ({ voxels: voxelMask(patches as Tensor4D, 4) }), {
-      name: 'voxel mask',
-      inputs: { patches: { shape: [2, 2, 3, 1], dtype: 'float32' } },
-      state,
-      precision: 'float32',
-    });
-    const patches = Float32Array.from({ length: 12 }, (_, i) => i);
-    const voxels = (await step.run({ patches })).voxels!;
+  it('spreads a patch over all of its voxels and no others', () => {
+    tf.engine().startScope();
+    const patches = Float32Array.from({ length: 2 * 2 * 3 * 4 }, (_, i) => i);
+    const found = voxelMask(tf.tensor4d(patches, [2, 2, 3, 4]) as Tensor4D, 5);
+    expect(found.shape).toEqual([2, 10, 15, 20, 1]);
+    const voxels = found.dataSync();
     let at = 0;
     for (let b = 0; b < 2; b++) {
-      for (let z = 0; z < 8; z++) {
-        for (let y = 0; y < 12; y++) {
-          for (let x = 0; x < 4; x++) expect(voxels[at++]).toBe(((b * 2 + Math.floor(z / 4)) * 3 + Math.floor(y / 4)) * 1 + 0);
-        }
-      }
+      visit([10, 15, 20], ([z, y, x]) => {
+        const patch = ((b * 2 + Math.floor(z / 5)) * 3 + Math.floor(y / 5)) * 4 + Math.floor(x / 5);
+        if (voxels[at++] !== patch) expect.fail(`voxel ${[b, z, y, x]} is not of patch ${patch}`);
+      });
     }
-    state.dispose();
+    tf.engine().endScope();
+  });
+});
+
+describe('a batch of masks', () => {
+  const grid = patchGrid([16, 24, 32], { subVolume: 8, patch: 4, region: 8 }, 8); // 4 x 6 x 8 patches, 24 sub-volumes of 8
+  const batch = maskBatch(grid, 0.3, 3, 11, 5);
+
+  it('holds item by item what the stream of seed, step and item draws', () => {
+    for (const item of [0, 1, 2]) {
+      const { mask, locations, counts } = randomPatchMask(grid, 0.3, randomStream(11, 'mask', 5, item));
+      expect(batch.patchMask.slice(item * 192, (item + 1) * 192)).toEqual(mask);
+      expect(batch.locations.slice(item * 192, (item + 1) * 192)).toEqual(locations);
+      expect(batch.counts.slice(item * 24, (item + 1) * 24)).toEqual(counts);
+    }
+    expect([batch.patchMask.length, batch.locations.length, batch.counts.length]).toEqual([3 * 192, 3 * 192, 3 * 24]);
+    expect(batch.counts).toBeInstanceOf(Int32Array);
+  });
+
+  it('masks the patches that come first in the order of the stream', () => {
+    const order = randomStream(11, 'mask', 5, 1).shuffle(Array.from({ length: 192 }, (_, i) => i));
+    const masked = new Set(order.slice(0, 58)); // round(0.3 * 192) = round(57.6)
+    expect(maskedPatches(grid, 0.3)).toBe(58);
+    expect(Array.from(batch.patchMask.subarray(192, 384), (value, i) => value === Number(masked.has(i))).every(Boolean)).toBe(true);
+  });
+});
+
+describe('a crop that is masked in one level', () => {
+  it('has every patch as its own sub-volume, and is reconstructed whole', () => {
+    expect(wholeGrid([8, 16, 12], 4)).toEqual({
+      patch: 4,
+      patches: [2, 4, 3],
+      subVolumes: [2, 4, 3],
+      side: 1,
+      patchesPerSubVolume: 1,
+      margins: { before: [0, 0, 0], after: [0, 0, 0] },
+    });
+    const { locations, counts, mask } = randomPatchMask(wholeGrid([8, 16, 12], 4), 0.5, randomStream(1, 'mask'));
+    expect([locations, Float32Array.from(counts)]).toEqual([mask, mask]);
+  });
+
+  it.each([
+    [[10, 16, 12], 10, 12],
+    [[8, 1, 12], 1, 4],
+    [[8, 16, 13], 13, 12],
+  ] as const)('must divide into patches: %j', (crop, found, expected) => {
+    expect(() => wholeGrid(crop, 4)).toThrow(
+      expect.objectContaining({
+        message: `data.cropSize ${found} must be divisible by method.patch 4; nearest is ${expected}`,
+        facts: { field: 'data.cropSize', found, expected },
+      }),
+    );
+  });
+});
+
+describe('the target region', () => {
+  it('may be the whole crop, and lies around the centre of each axis, before it where the strides leave no middle', () => {
+    const sizes = { subVolume: 4, patch: 2, region: 8 };
+    expect(patchGrid([8, 8, 8], sizes, 4).margins).toEqual({ before: [0, 0, 0], after: [0, 0, 0] });
+    expect(patchGrid([8, 12, 16], sizes, 4).margins).toEqual({ before: [0, 0, 4], after: [0, 4, 4] });
+    expect(patchGrid([20, 24, 28], sizes, 4).margins).toEqual({ before: [4, 8, 8], after: [8, 8, 12] });
+  });
+
+  it('must leave out whole cells, and be no larger than the crop', () => {
+    const message = 'method.region 8 leaves 4 voxels of the crop [8,8,12] beyond it, but this network can leave out whole multiples of 8 only';
+    expect(() => patchGrid([12, 8, 8], { subVolume: 4, patch: 2, region: 8 }, 8)).toThrow(
+      expect.objectContaining({ message, facts: { field: 'method.region', found: 8 } }),
+    );
+    expect(() => patchGrid([16, 8, 16], { subVolume: 4, patch: 2, region: 12 }, 4)).toThrow(
+      expect.objectContaining({
+        message: 'method.region 12 is larger than the crop of [16,8,16] voxels: make it at most 8',
+        facts: { field: 'method.region', found: 12 },
+      }),
+    );
+  });
+
+  it('is cut out of a full-size tensor by its margins, and is the tensor itself without any', () => {
+    tf.engine().startScope();
+    const whole = tf.tensor5d(
+      Array.from({ length: 2 * 4 * 5 * 6 * 2 }, (_, i) => i),
+      [2, 4, 5, 6, 2],
+    );
+    const region = cropToRegion(whole, { before: [1, 0, 2], after: [0, 2, 1] });
+    expect(region.shape).toEqual([2, 3, 3, 3, 2]);
+    const values = region.dataSync();
+    let at = 0;
+    for (let b = 0; b < 2; b++) {
+      visit([3, 3, 3], ([z, y, x]) => {
+        for (const c of [0, 1]) expect(values[at++]).toBe((((b * 4 + z + 1) * 5 + y) * 6 + x + 2) * 2 + c);
+      });
+    }
+    expect(cropToRegion(whole, { before: [0, 0, 0], after: [0, 0, 0] })).toBe(whole);
+    tf.engine().endScope();
   });
 });

@@ -57,4 +57,9 @@ describe('the schedule of a run', () => {
     expect(scheduleOf({ ...settings, steps: 10, warmupEpochs: 50 }, 24)).toMatchObject({ steps: 10, warmupSteps: 10 });
     expect(scheduleOf({ ...settings, steps: 10 }, 24)).toMatchObject({ warmupSteps: 0 });
   });
+
+  it('has no step where neither steps nor epochs are given, and a rate even behind a run that is warm-up throughout', () => {
+    expect(scheduleOf(settings, 24)).toEqual({ steps: 0, warmupSteps: 0, peak: 1e-4 });
+    expect(learningRateAt(10, { steps: 10, warmupSteps: 10, peak: 0.5 })).toBe(0.5);
+  });
 });

@@ -1,6 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import type { Triple } from '../../volume/index.js';
+import { systemCode } from '../../system-code.js';
+import { AXES, mapAxes, type Triple } from '../../volume/index.js';
 import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkedHeader, copyRun, magic } from './chunked-format.js';
 
 /** A prepared volume open for reading. `close` gives the file descriptor back. */
@@ -27,7 +29,7 @@ export function openChunkedFile(file: string): ChunkedFile {
     const { header, dataOffset } = readHeader(file, descriptor);
     const { size, chunk, channels } = header;
     const ArrayType = arrayTypes[header.dtype];
-    const grid = size.map((n, axis) => Math.ceil(n / chunk[axis]!)) as [number, number, number];
+    const grid = mapAxes(size, (n, axis) => Math.ceil(n / chunk[axis]));
     const chunkVoxels = chunk[0] * chunk[1] * chunk[2];
     const chunkBytes = chunkVoxels * channels * ArrayType.BYTES_PER_ELEMENT;
     const tailOffset = dataOffset + grid[0] * grid[1] * grid[2] * chunkBytes;
@@ -36,12 +38,8 @@ export function openChunkedFile(file: string): ChunkedFile {
     const foundBytes = fstatSync(descriptor).size;
     if (foundBytes !== expectedBytes) {
       throw new DataError(
-        `prepared file ${file} has ${foundBytes} bytes, but its header calls for ${expectedBytes}: delete it and run prepare again`,
-        {
-          file,
-          found: foundBytes,
-          expected: expectedBytes,
-        },
+        `prepared file ${file} has ${foundBytes} bytes, but its header calls for ${expectedBytes}: ` + 'delete it and run prepare again',
+        { file, found: foundBytes, expected: expectedBytes },
       );
     }
 
@@ -49,11 +47,11 @@ export function openChunkedFile(file: string): ChunkedFile {
     const readBox = (start: Triple, boxSize: Triple): ChunkedArray => {
       const [sx, sy, sz] = boxSize;
       const box = new ArrayType(sx * sy * sz * channels);
-      const low = start.map((s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
-      const high = start.map((s, axis) => Math.min(size[axis]!, s + boxSize[axis]!));
-      if (low.some((l, axis) => l >= high[axis]!)) return box;
-      const [lowX, lowY, lowZ] = low as [number, number, number];
-      const [highX, highY, highZ] = high as [number, number, number];
+      const low = mapAxes(start, (s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
+      const high = mapAxes(start, (s, axis) => Math.min(size[axis], s + boxSize[axis]));
+      if (AXES.some((axis) => low[axis] >= high[axis])) return box;
+      const [lowX, lowY, lowZ] = low;
+      const [highX, highY, highZ] = high;
       const firstColumn = Math.floor(lowX / chunk[0]);
       const columns = Math.ceil(highX / chunk[0]) - firstColumn;
       const rowLength = columns * chunkVoxels * channels;
@@ -89,11 +87,13 @@ export function openChunkedFile(file: string): ChunkedFile {
     const readClassPosition = (label: string, rank: number): Triple => {
       const entry = header.classPositions[label];
       if (entry === undefined || rank >= entry.stored) {
-        throw new DataError(`prepared file ${file} stores no position ${rank} of class ${label}: run prepare again`, { file });
+        throw new DataError(`prepared file ${file} stores no position ${rank} of class ${label}: run prepare again`, {
+          file,
+        });
       }
       const position = new Uint32Array(1);
       readFully(file, descriptor, position, tailOffset + 4 * (entry.offset + rank));
-      const index = position[0]!;
+      const index = itemAt(position, 0);
       return [index % size[0], Math.floor(index / size[0]) % size[1], Math.floor(index / (size[0] * size[1]))];
     };
 
@@ -134,7 +134,8 @@ function openForReading(file: string): number {
   try {
     return openSync(file, 'r');
   } catch (cause) {
-    throw new DataError(`prepared file ${file} cannot be opened (${(cause as NodeJS.ErrnoException).code}): run prepare again`, { file }, { cause });
+    const problem = `cannot be opened (${systemCode(cause)})`;
+    throw new DataError(`prepared file ${file} ${problem}: run prepare again`, { file }, { cause });
   }
 }
 

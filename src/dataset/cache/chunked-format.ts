@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { tripleOf } from '../../volume/index.js';
 
 /*
  * One volume on disk, so that a crop is read without the rest:
  *   8 bytes  magic "HYBMIMV1"
  *   4 bytes  length of the header, uint32
  *   header   JSON, padded with spaces so that the data begins at a multiple of 64
- *   chunks   in the order x fastest, then y, z; each [c][z][y][x] of the full chunk size, 0 beyond the volume's edge
+ *   chunks   in the order x fastest, then y, z; each [c][z][y][x] of the full chunk size,
+ *            0 beyond the volume's edge
  *   tail     one uint32 list a class: positions x + nx*(y + ny*z) of some of its voxels (labels only)
  * Numbers are little-endian.
  */
@@ -13,7 +15,8 @@ export const magic = 'HYBMIMV1';
 /** Voxels along an axis of a chunk. */
 export const chunkSide = 32;
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = tripleOf(z.number());
+/** What stands in front of the chunks. */
 export const chunkedHeader = z.object({
   dtype: z.enum(['float32', 'uint8', 'uint16']),
   size: triple,
@@ -25,12 +28,17 @@ export const chunkedHeader = z.object({
   steps: z.array(z.string()),
   /** SHA-256 of each source file. */
   sources: z.array(z.string()),
-  /** For each class value: how many voxels it has, how many positions are stored, where the first stands in the tail (in positions). */
+  /**
+   * For each class value: how many voxels it has, how many positions
+   * are stored, where the first stands in the tail (in positions).
+   */
   classPositions: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int(), offset: z.int() })),
 });
 export type ChunkedHeader = z.infer<typeof chunkedHeader>;
 
+/** The voxels of a prepared volume. */
 export type ChunkedArray = Float32Array | Uint8Array | Uint16Array;
+/** The array of each kind of voxel. */
 export const arrayTypes = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array } as const;
 
 /** The bytes before the first chunk. */

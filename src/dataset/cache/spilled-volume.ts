@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Triple, UprightSlices, VoxelArray } from '../../volume/index.js';
+import { itemAt } from '../../at.js';
+import { mapAxes, type Triple, type UprightSlices, type VoxelArray } from '../../volume/index.js';
 import { readFully } from './chunked-file.js';
 import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, copyRun } from './chunked-format.js';
 
@@ -17,15 +18,18 @@ export interface SpilledVolume {
   readonly foreground: Box | undefined;
   /** How many voxels of each channel are above the threshold; all of them without one. */
   readonly above: readonly number[];
-  /** A box of the volume from below in slabs of `chunkSide` planes, each `[c][z][y][x]`. A slab is to be used before the next is asked for. */
+  /**
+   * A box of the volume from below in slabs of `chunkSide` planes, each
+   * `[c][z][y][x]`. A slab is to be used before the next is asked for.
+   */
   slabs(box: Box): Iterable<ChunkedArray>;
   /** Removes the file. */
   remove(): void;
 }
 
 /**
- * Writes slices that come in the order of their source, whatever axis they are stacked along, so that they can be read from below.
- * Holds one layer of them in memory.
+ * Writes slices that come in the order of their source, whatever axis they are stacked
+ * along, so that they can be read from below. Holds one layer of them in memory.
  * @param file removed by `remove`, and when the slices fail
  * @param threshold of the foreground; null: everything
  */
@@ -58,8 +62,9 @@ export async function spillVolume(
 }
 
 /**
- * How the volume lies in its file: for each channel, layers of `chunkSide` slices along the axis `through` (the last is filled up), each an array
- * `[z][y][x]`. So a layer is written at once, and what a slab takes of it is contiguous.
+ * How the volume lies in its file: for each channel, layers of `chunkSide` slices
+ * along the axis `through` (the last is filled up), each an array `[z][y][x]`. So
+ * a layer is written at once, and what a slab takes of it is contiguous.
  */
 interface Layers {
   readonly size: Triple;
@@ -73,15 +78,15 @@ interface Layers {
 }
 
 function layersOf({ grid: { size }, channels, through }: UprightSlices, dtype: ChunkedHeader['dtype']): Layers {
-  const extent = size.map((n, axis) => (axis === through ? chunkSide : n)) as unknown as Triple;
-  return { size, channels, dtype, through, count: Math.ceil(size[through]! / chunkSide), extent };
+  const extent = mapAxes(size, (n, axis) => (axis === through ? chunkSide : n));
+  return { size, channels, dtype, through, count: Math.ceil(itemAt(size, through) / chunkSide), extent };
 }
 
 /** Collects slices into a layer, and writes it when another begins. */
-function layerWriter(descriptor: number, { dtype, through, count, extent }: Layers, { across }: UprightSlices) {
-  const strides = [1, extent[0], extent[0] * extent[1]];
-  const [step, rowStep, sliceStep] = [strides[across[0]]!, strides[across[1]]!, strides[through]!];
-  const [width, rows] = [extent[across[0]]!, extent[across[1]]!];
+function layerWriter(descriptor: number, { dtype, through, count, extent }: Layers, { across: [along, down] }: UprightSlices) {
+  const strides: Triple = [1, extent[0], extent[0] * extent[1]];
+  const [step, rowStep, sliceStep] = [itemAt(strides, along), itemAt(strides, down), itemAt(strides, through)];
+  const [width, rows] = [itemAt(extent, along), itemAt(extent, down)];
   const layer = new arrayTypes[dtype](extent[0] * extent[1] * extent[2]);
   let current: { channel: number; place: number } | undefined;
   const flush = () => {
@@ -95,54 +100,62 @@ function layerWriter(descriptor: number, { dtype, through, count, extent }: Laye
     current = { channel, place };
     const start = sliceStep * (index % chunkSide);
     if (step === 1 && rowStep === width) layer.set(values, start);
-    else for (let row = 0; row < rows; row++) spread(values, width * row, layer, start + rowStep * row, step, width);
+    else for (let row = 0; row < rows; row++) copyStrided(values, width * row, layer, start + rowStep * row, step, width);
   };
   return { add, flush };
 }
 
-function spread(source: VoxelArray, from: number, target: ChunkedArray, to: number, step: number, count: number): void {
+/** Copies neighbours to every `step`-th place. */
+function copyStrided(source: VoxelArray, from: number, target: ChunkedArray, to: number, step: number, count: number): void {
   for (let i = 0; i < count; i++) target[to + step * i] = source[from + i]!;
 }
 
 /** The box around what is above a threshold, and how much is, slice by slice. */
-function foregroundOf({ grid: { size }, channels, across, through }: UprightSlices, threshold: number | null) {
-  const low = [...size];
-  const high = [-1, -1, -1];
+function foregroundOf({ grid: { size }, channels, across: [along, down], through }: UprightSlices, threshold: number | null) {
+  const low: [number, number, number] = mapAxes(size, (n) => n);
+  const high: [number, number, number] = [-1, -1, -1];
   const above = new Array<number>(channels).fill(threshold === null ? size[0] * size[1] * size[2] : 0);
-  const include = (axis: number, at: number) => {
-    if (at < low[axis]!) low[axis] = at;
-    if (at > high[axis]!) high[axis] = at;
+  const include = (axis: number, first: number, last: number) => {
+    low[axis] = Math.min(itemAt(low, axis), first);
+    high[axis] = Math.max(itemAt(high, axis), last);
   };
-  const [width, rows] = [size[across[0]]!, size[across[1]]!];
+  const [width, rows] = [itemAt(size, along), itemAt(size, down)];
   const add = (channel: number, index: number, values: VoxelArray) => {
     if (threshold === null) return;
+    let [left, right, top, bottom, count] = [width, -1, rows, -1, 0];
     for (let row = 0; row < rows; row++) {
-      const start = row * width;
-      const count = countAbove(values, start, width, threshold);
-      if (count === 0) continue;
-      above[channel]! += count;
-      let first = 0;
-      while (!(values[start + first]! > threshold)) first++;
-      let last = width - 1;
-      while (!(values[start + last]! > threshold)) last--;
-      include(across[0], first);
-      include(across[0], last);
-      include(across[1], row);
-      include(through, index);
+      const found = rangeAbove(values, row * width, width, threshold);
+      if (found.count === 0) continue;
+      count += found.count;
+      left = Math.min(left, found.first);
+      right = Math.max(right, found.last);
+      top = Math.min(top, row);
+      bottom = row;
     }
+    if (count === 0) return;
+    above[channel] = itemAt(above, channel) + count;
+    include(along, left, right);
+    include(down, top, bottom);
+    include(through, index, index);
   };
   const box = (): Box | undefined => {
     if (threshold === null) return { start: [0, 0, 0], size };
     if (high[0] === -1) return undefined;
-    return { start: low as unknown as Triple, size: high.map((n, axis) => n - low[axis]! + 1) as unknown as Triple };
+    return { start: low, size: mapAxes(high, (last, axis) => last - low[axis] + 1) };
   };
   return { above, add, box };
 }
 
-function countAbove(values: VoxelArray, start: number, width: number, threshold: number): number {
-  let count = 0;
-  for (let i = start; i < start + width; i++) if (values[i]! > threshold) count++;
-  return count;
+/** How many voxels of a row are above a threshold, and the places of the first and the last of them. */
+function rangeAbove(values: VoxelArray, start: number, width: number, threshold: number) {
+  let [first, last, count] = [width, -1, 0];
+  for (let i = 0; i < width; i++) {
+    if (!(values[start + i]! > threshold)) continue;
+    if (count === 0) first = i;
+    last = i;
+    count++;
+  }
+  return { first, last, count };
 }
 
 function* slabsOf(file: string, descriptor: number, layers: Layers, { start, size: [nx, ny, nz] }: Box): Generator<ChunkedArray> {
@@ -173,18 +186,18 @@ function readLayers(
 ): void {
   const [width, height, depth] = extent;
   const layerLength = width * height * depth;
-  const end = [start[0] + nx, start[1] + ny, start[2] + nz];
-  for (let layer = Math.floor(start[through]! / chunkSide); layer * chunkSide < end[through]!; layer++) {
-    const origin = [0, 0, 0];
-    origin[through] = layer * chunkSide;
-    const [x0, y0, z0] = start.map((first, axis) => Math.max(first, origin[axis]!)) as [number, number, number];
-    const [x1, y1, z1] = end.map((past, axis) => Math.min(past, origin[axis]! + extent[axis]!)) as [number, number, number];
+  const end: Triple = [start[0] + nx, start[1] + ny, start[2] + nz];
+  const [firstPlane, endPlane] = [itemAt(start, through), itemAt(end, through)];
+  for (let layer = Math.floor(firstPlane / chunkSide); layer * chunkSide < endPlane; layer++) {
+    const origin = mapAxes(start, (_, axis) => (axis === through ? layer * chunkSide : 0));
+    const [x0, y0, z0] = mapAxes(start, (first, axis) => Math.max(first, origin[axis]));
+    const [x1, y1, z1] = mapAxes(end, (past, axis) => Math.min(past, origin[axis] + extent[axis]));
     for (let z = z0; z < z1; z++) {
-      const first = layerLength * (layer + count * channel) + width * (y0 - origin[1]! + height * (z - origin[2]!));
+      const first = layerLength * (layer + count * channel) + width * (y0 - origin[1] + height * (z - origin[2]));
       readFully(file, descriptor, rows.subarray(0, width * (y1 - y0)), rows.BYTES_PER_ELEMENT * first);
       for (let y = y0; y < y1; y++) {
         const to = x0 - start[0] + nx * (y - start[1] + ny * (z - start[2] + nz * channel));
-        const from = width * (y - y0) + x0 - origin[0]!;
+        const from = width * (y - y0) + x0 - origin[0];
         if (through === 0) copyRun(rows, from, slab, to, x1 - x0);
         else slab.set(rows.subarray(from, from + x1 - x0), to);
       }

@@ -59,7 +59,9 @@ function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, sl
   }
 }
 
-/** Copies rows of `width` values that begin every `step` values in `source`, and every `toStep` in `target`. */
+/**
+ * Copies rows of `width` values that begin every `step` values in `source`, and every `toStep` in `target`.
+ */
 function copyRows(
   source: ChunkedArray,
   from: number,

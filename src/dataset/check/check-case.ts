@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import { readVolume, type Triple, type Volume } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
@@ -7,13 +8,16 @@ import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
 import { requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
 
+/** A case and how `prepare` would take it. */
 export interface CheckCaseTask {
   readonly source: SourceCase;
   readonly preprocessing: Preprocessing;
   readonly classes: Readonly<Record<string, string>>;
 }
 
-/** What is odd about a case. `unusable`: `prepare` skips it; `odd`: it is prepared, but somebody should look. */
+/**
+ * What is odd about a case. `unusable`: `prepare` skips it; `odd`: it is prepared, but somebody should look.
+ */
 export interface CaseFinding {
   readonly kind: FindingKind;
   readonly severity: 'unusable' | 'odd';
@@ -22,6 +26,7 @@ export interface CaseFinding {
   readonly file?: string;
 }
 
+/** What can be odd about a case. */
 export type FindingKind =
   | 'incomplete'
   | 'unreadable'
@@ -44,13 +49,16 @@ export interface CheckedCase {
   readonly channels: number;
   readonly size?: Triple;
   readonly spacing?: Triple;
-  /** Of the voxel values of each image file that is not constant: equal for the same scan in any format or type. */
+  /**
+   * Of the voxel values of each image file that is not
+   * constant: equal for the same scan in any format or type.
+   */
   readonly hashes: readonly { readonly file: string; readonly sha256: string }[];
 }
 
 /**
- * Reads the files of a case one after another, never two at once, and says what is odd about each. Changes nothing.
- * Errors other than bad data are thrown.
+ * Reads the files of a case one after another, never two at once, and says what
+ * is odd about each. Changes nothing. Errors other than bad data are thrown.
  */
 export async function checkCase({ source, preprocessing, classes }: CheckCaseTask): Promise<CheckedCase> {
   if (source.problem !== undefined) {
@@ -63,7 +71,7 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
   let highest = Number.NEGATIVE_INFINITY;
   for (const [i, file] of source.images.entries()) {
     const facts = await imageFacts(file, findings, (grid) => {
-      if (first) requireSameGrid(first, source.images[0]!, grid, file, `channel ${i + 1}`);
+      if (first) requireSameGrid(first, itemAt(source.images, 0), grid, file, `channel ${i + 1}`);
       else if (i === 0) first = grid;
     });
     if (!facts) continue;
@@ -116,7 +124,7 @@ async function checkLabel(
 ): Promise<void> {
   const label = await readOr(file, findings);
   if (!label) return;
-  if (image) collect(findings, 'mixed-grids', () => requireSameGrid(image, source.images[0]!, label, file, 'label'));
+  if (image) collect(findings, 'mixed-grids', () => requireSameGrid(image, itemAt(source.images, 0), label, file, 'label'));
   const values = collect(findings, 'foreign-label', () => toClassValues(label, classes, source.labelMap, file).data);
   if (values?.every((value) => value === 0)) {
     findings.push({ kind: 'empty-label', severity: 'odd', file, message: `label ${file} holds background alone: none of the classes is in it` });

@@ -1,3 +1,5 @@
+import { itemAt } from '../../at.js';
+import { AXES, type Axis, mapAxes } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import type { CheckedCase } from './check-case.js';
 import type { Finding } from './finding.js';
@@ -8,13 +10,19 @@ export interface ComparedCase {
   readonly checked: CheckedCase;
 }
 
-/** A spacing this many times larger or smaller than the dataset's median is more often a wrong unit than a protocol. */
+/**
+ * A spacing this many times larger or smaller than the
+ * dataset's median is more often a wrong unit than a protocol.
+ */
 const outlierFactor = 4;
 
 /** Fewer cases have no usual spacing. */
 const fewestForOutliers = 5;
 
-/** The same voxels under two names: within a case a modality copied over another, between cases one scan twice, which leaks from training to validation. */
+/**
+ * The same voxels under two names: within a case a modality copied over another,
+ * between cases one scan twice, which leaks from training to validation.
+ */
 export function duplicates(cases: readonly ComparedCase[]): Finding[] {
   const seen = new Map<string, { file: string; source: SourceCase }>();
   const findings: Finding[] = [];
@@ -50,7 +58,9 @@ export function missingLabels(cases: readonly ComparedCase[]): Finding[] {
       kind: 'no-label',
       severity: 'odd',
       ...(source.images[0] !== undefined && { file: source.images[0] }),
-      message: `image ${source.images[0]} has no label, but ${labelled} cases of "${source.dataset}" have one: add it, or give the case the split "test"`,
+      message:
+        `image ${source.images[0]} has no label, but ${labelled} cases of "${source.dataset}" have one: ` +
+        'add it, or give the case the split "test"',
     }));
 }
 
@@ -68,26 +78,33 @@ export function otherChannels(cases: readonly ComparedCase[]): Finding[] {
       id: source.id,
       kind: 'channels',
       severity: 'odd',
-      message: `${source.images.join(', ')} has ${checked.channels} channels, but most cases of "${source.dataset}" have ${usual}: one network cannot take both`,
+      message:
+        `${source.images.join(', ')} has ${checked.channels} channels, ` +
+        `but most cases of "${source.dataset}" have ${usual}: one network cannot take both`,
     }));
 }
 
 /** Cases whose spacing is far from the dataset's median along an axis. */
 export function spacingOutliers(cases: readonly ComparedCase[]): Finding[] {
-  const readable = cases.filter(({ checked }) => checked.spacing !== undefined);
+  const readable = cases.flatMap(({ source, checked: { spacing } }) => (spacing ? [{ source, spacing }] : []));
   if (readable.length < fewestForOutliers) return [];
-  const median = [0, 1, 2].map((axis) => medianOf(readable.map(({ checked }) => checked.spacing![axis]!)));
-  return readable.flatMap(({ source, checked }): Finding[] => {
-    const axis = checked.spacing!.findIndex((n, i) => Math.max(n / median[i]!, median[i]! / n) > outlierFactor);
-    if (axis === -1) return [];
-    const spacing = checked.spacing!.map((n) => Number(n.toPrecision(4))).join(' x ');
+  const median = mapAxes(AXES, (axis) => medianOf(readable.map(({ spacing }) => spacing[axis])));
+  const short = (mm: number) => Number(mm.toPrecision(4));
+  return readable.flatMap(({ source, spacing }): Finding[] => {
+    const isOutlier = (axis: Axis) => Math.max(spacing[axis] / median[axis], median[axis] / spacing[axis]) > outlierFactor;
+    const axis = AXES.find(isOutlier);
+    if (axis === undefined) return [];
+    const file = itemAt(source.images, 0);
     return [
       {
         id: source.id,
         kind: 'spacing-outlier',
         severity: 'odd',
-        file: source.images[0]!,
-        message: `image ${source.images[0]} has a spacing of ${spacing} mm, but the median of "${source.dataset}" is ${Number(median[axis]!.toPrecision(4))} mm along ${'xyz'[axis]}: check its unit and header`,
+        file,
+        message:
+          `image ${file} has a spacing of ${spacing.map(short).join(' x ')} mm, ` +
+          `but the median of "${source.dataset}" is ${short(median[axis])} mm along ${'xyz'[axis]}: ` +
+          'check its unit and header',
       },
     ];
   });
@@ -95,5 +112,5 @@ export function spacingOutliers(cases: readonly ComparedCase[]): Finding[] {
 
 function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)]!;
+  return itemAt(sorted, Math.floor((sorted.length - 1) / 2));
 }

@@ -1,13 +1,16 @@
+import { entryOf } from '../../at.js';
 import { InterruptedError } from '../../errors.js';
 import { openWorkerPool } from '../../threads/index.js';
+import { mapAxes, type Triple } from '../../volume/index.js';
 import { readDatasetFile } from '../index/dataset-file.js';
 import { indexDatasets } from '../index/index-datasets.js';
-import type { SourceDataset } from '../index/listed-case.js';
+import type { SourceCase, SourceDataset } from '../index/listed-case.js';
 import type { Preprocessing } from '../prepare/preprocessing.js';
 import type { CheckCaseTask, CheckedCase } from './check-case.js';
-import { duplicates, missingLabels, otherChannels, spacingOutliers } from './check-set.js';
+import { type ComparedCase, duplicates, missingLabels, otherChannels, spacingOutliers } from './check-set.js';
 import type { Finding } from './finding.js';
 
+/** Which datasets are checked, and how. */
 export interface CheckOptions {
   /** The dataset index, see `datasets.example.json`. */
   readonly datasetsFile: string;
@@ -19,6 +22,7 @@ export interface CheckOptions {
   readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly id: string }) => void;
 }
 
+/** What a dataset holds, as far as its files could be read. */
 export interface CheckedDataset {
   readonly name: string;
   readonly modality: 'ct' | 'mr';
@@ -41,6 +45,7 @@ interface Range {
   readonly max: readonly number[];
 }
 
+/** What was found in the datasets of an index. */
 export interface CheckResult {
   readonly datasets: readonly CheckedDataset[];
   /** In the order of the index. */
@@ -50,18 +55,21 @@ export interface CheckResult {
 }
 
 /**
- * Says what is found in the datasets of an index and what is odd about it, and changes nothing on disk. Every file is read once, in
- * worker threads. What is called `unusable` is what `prepare` would skip, with the same sentence.
- * @throws UsageError for a wrong index, DataError when a dataset as a whole is missing, InterruptedError after `signal`
+ * Says what is found in the datasets of an index and what is odd about it, and
+ * changes nothing on disk. Every file is read once, in worker threads. What is
+ * called `unusable` is what `prepare` would skip, with the same sentence.
+ * @throws UsageError for a wrong index, DataError when a dataset
+ *   as a whole is missing, InterruptedError after `signal`
  */
 export async function checkDatasets(options: CheckOptions): Promise<CheckResult> {
   const datasets = await indexDatasets(await readDatasetFile(options.datasetsFile), options.only);
   const checked = await checkCases(datasets, options);
-  const all = datasets.flatMap(({ cases }) => cases.map((source) => ({ source, checked: checked.get(source.id)! })));
+  const compared = (source: SourceCase): ComparedCase => ({ source, checked: entryOf(checked, source.id) });
+  const all = datasets.flatMap(({ cases }) => cases.map(compared));
   const ofSets = [
     ...duplicates(all),
     ...datasets.flatMap(({ cases }) => {
-      const own = cases.map((source) => ({ source, checked: checked.get(source.id)! }));
+      const own = cases.map(compared);
       return [...missingLabels(own), ...otherChannels(own), ...spacingOutliers(own)];
     }),
   ];
@@ -111,7 +119,7 @@ function summarise(
   { name, modality, classes, preprocessing, cases, notes }: SourceDataset,
   checked: ReadonlyMap<string, CheckedCase>,
 ): CheckedDataset {
-  const mine = cases.map(({ id }) => checked.get(id)!);
+  const mine = cases.map(({ id }) => entryOf(checked, id));
   const readable = mine.filter(({ spacing }) => spacing !== undefined);
   return {
     name,
@@ -122,17 +130,18 @@ function summarise(
     labelled: cases.filter(({ label, images }) => label !== undefined && images.length > 0).length,
     unusable: mine.filter(({ findings }) => findings.some(({ severity }) => severity === 'unusable')).length,
     channels: [...new Set(readable.map(({ channels }) => channels))].sort((a, b) => timesOf(b, readable) - timesOf(a, readable)),
-    spacing: rangeOf(readable.map(({ spacing }) => spacing!)),
-    size: rangeOf(readable.map(({ size }) => size!)),
+    spacing: rangeOf(readable.flatMap(({ spacing }) => (spacing ? [spacing] : []))),
+    size: rangeOf(readable.flatMap(({ size }) => (size ? [size] : []))),
     notes,
   };
 }
 
 const timesOf = (channels: number, cases: readonly CheckedCase[]): number => cases.filter((checked) => checked.channels === channels).length;
 
-function rangeOf(values: readonly (readonly number[])[]): Range | null {
-  if (values.length === 0) return null;
+function rangeOf(values: readonly Triple[]): Range | null {
+  const [first] = values;
+  if (!first) return null;
   const perAxis = (of: (...numbers: number[]) => number) =>
-    [0, 1, 2].map((axis) => values.reduce((best, value) => of(best, value[axis]!), values[0]![axis]!));
+    mapAxes(first, (start, axis) => values.reduce((best, value) => of(best, value[axis]), start));
   return { min: perAxis(Math.min), max: perAxis(Math.max) };
 }

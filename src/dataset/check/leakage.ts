@@ -2,8 +2,8 @@ import { DataError } from '../../errors.js';
 import type { PreparedCase, PreparedIndex } from '../index/prepared-index.js';
 
 /**
- * Holds task-specific pre-training (the paper's `*`) to the training split of its task: every case is a training case, and none is made
- * from the same file as a held-out case of any dataset, under whatever name.
+ * Holds task-specific pre-training (the paper's `*`) to the training split of its task: every case is a
+ * training case, and none is made from the same file as a held-out case of any dataset, under whatever name.
  * @throws DataError naming the case, and the held-out case whose scan it is
  */
 export function requireTrainingCasesOnly({ cases }: Pick<PreparedIndex, 'cases'>, chosen: readonly PreparedCase[], dir: string): void {
@@ -15,7 +15,10 @@ export function requireTrainingCasesOnly({ cases }: Pick<PreparedIndex, 'cases'>
   }
 }
 
-/** What identifies the scans of a case: the content of its image files. Labels do not count; two cases may both be all background. */
+/**
+ * What identifies the scans of a case: the content of its image
+ * files. Labels do not count; two cases may both be all background.
+ */
 const scans = ({ sourceImages, fingerprint }: PreparedCase): string[] =>
   fingerprint.sources.filter(({ path }) => sourceImages.includes(path)).map(({ sha256 }) => sha256);
 

@@ -1,5 +1,6 @@
+import { itemAt } from '../../at.js';
 import { type RandomStream, randomStream } from '../../random/streams.js';
-import type { Triple } from '../../volume/index.js';
+import { AXES, type Triple } from '../../volume/index.js';
 
 /** Probabilities of the paper's augmentations for fine-tuning. */
 export interface AugmentationProbabilities {
@@ -25,16 +26,21 @@ export interface Augmentation {
   readonly shift: number;
 }
 
+/** A crop as it is. */
 export const noAugmentation: Augmentation = { flip: [false, false, false], quarterTurns: 0, scale: 1, shift: 0 };
 
 const intensityRange = 0.1;
 
-/** The augmentation of item `item` of step `step`. A crop that is not square in x, y can be turned by 180 degrees only. */
+/**
+ * The augmentation of item `item` of step `step`. A crop that
+ * is not square in x, y can be turned by 180 degrees only.
+ */
 export function planAugmentation(seed: number, step: number, item: number, probabilities: AugmentationProbabilities, cropSize: Triple): Augmentation {
   const stream = randomStream(seed, 'augment', step, item);
-  const flip = [0, 1, 2].map(() => stream.uniform() < probabilities.flip) as [boolean, boolean, boolean];
+  const flips = () => stream.uniform() < probabilities.flip;
+  const flip: Augmentation['flip'] = [flips(), flips(), flips()];
   const turned = stream.uniform() < probabilities.rotate;
-  const turn = (stream.integer(3) + 1) as 1 | 2 | 3;
+  const turn = itemAt([1, 2, 3] as const, stream.integer(3));
   const possibleTurn = cropSize[0] === cropSize[1] ? turn : 2;
   return {
     flip,
@@ -44,7 +50,10 @@ export function planAugmentation(seed: number, step: number, item: number, proba
   };
 }
 
-/** `neutral`, or `neutral` +- 0.1 with the probability. Draws twice either way, so that one setting does not move another's draws. */
+/**
+ * `neutral`, or `neutral` +- 0.1 with the probability. Draws twice
+ * either way, so that one setting does not move another's draws.
+ */
 function drawIf(stream: RandomStream, probability: number, neutral: number): number {
   const applies = stream.uniform() < probability;
   const offset = (2 * stream.uniform() - 1) * intensityRange;
@@ -79,23 +88,25 @@ export function placeCrop(
 }
 
 /**
- * Where target voxel (0, 0, 0) comes from in the source, and by how much the source position moves with each target axis:
- * turns and flips are signed permutations of the axes.
+ * Where target voxel (0, 0, 0) comes from in the source, and by how much the source position
+ * moves with each target axis: turns and flips are signed permutations of the axes.
  */
 function sourceWalk([nx, ny, nz]: Triple, { flip, quarterTurns }: Augmentation): { base: number; strides: Triple } {
-  const walk = { base: 0, strides: [1, nx, nx * ny] as [number, number, number] };
-  const size = [nx, ny, nz];
+  let base = 0;
+  let strides: [number, number, number] = [1, nx, nx * ny];
+  let size: Triple = [nx, ny, nz];
   for (let turn = 0; turn < quarterTurns; turn++) {
-    // One quarter turn: target (x, y) shows source (y, nx - 1 - x); an even number of turns leaves an oblong plane's sizes alone.
-    const [sx, sy, sz] = walk.strides;
-    walk.base += (size[1]! - 1) * sy;
-    walk.strides = [-sy, sx, sz];
-    [size[0], size[1]] = [size[1]!, size[0]!];
+    // One quarter turn: target (x, y) shows source (y, nx - 1 - x);
+    // an even number of turns leaves an oblong plane's sizes alone.
+    const [sx, sy, sz] = strides;
+    base += (size[1] - 1) * sy;
+    strides = [-sy, sx, sz];
+    size = [size[1], size[0], size[2]];
   }
-  flip.forEach((flipped, axis) => {
-    if (!flipped) return;
-    walk.base += (size[axis]! - 1) * walk.strides[axis]!;
-    walk.strides[axis] = -walk.strides[axis]!;
-  });
-  return walk;
+  for (const axis of AXES) {
+    if (!flip[axis]) continue;
+    base += (size[axis] - 1) * strides[axis];
+    strides[axis] = -strides[axis];
+  }
+  return { base, strides };
 }

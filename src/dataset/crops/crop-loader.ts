@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
 import { resolve } from 'node:path';
+import { itemAt } from '../../at.js';
 import { DataError, UsageError } from '../../errors.js';
 import { openWorkerPool, type WorkerPool } from '../../threads/index.js';
 import type { Triple } from '../../volume/index.js';
@@ -18,6 +19,7 @@ export interface CropOfWord {
   readonly start: Triple;
 }
 
+/** Which crops a loader gives, and how it makes them. */
 export interface CropLoaderOptions extends CaseSelection {
   readonly preparedDir: string;
   /** Voxels [x, y, z]. */
@@ -39,16 +41,21 @@ export interface CropLoaderOptions extends CaseSelection {
   readonly corruption?: CropCorruption;
 }
 
+/** The batch of a step. */
 export interface CropBatch extends Batch {
   /** How long `batch` waited for it. */
   readonly waitSeconds: number;
 }
 
+/** Crops of the cases of a prepared folder, a batch a step. */
 export interface CropLoader {
   /** The cases the crops come from, in the order of the prepared index. */
   readonly cases: readonly PreparedCase[];
   readonly channels: number;
-  /** The batch of a step, from 0: the same for the same seed and step whatever was asked before. Starts the ones after it. */
+  /**
+   * The batch of a step, from 0: the same for the same seed and
+   * step whatever was asked before. Starts the ones after it.
+   */
   batch(step: number): Promise<CropBatch>;
   close(): Promise<void>;
 }
@@ -149,7 +156,7 @@ function checkRanges({ cropSize, batchSize, workers, prefetch, foregroundRatio =
 }
 
 function commonChannels(cases: readonly PreparedCase[]): number {
-  const { channels, id } = cases[0]!;
+  const { channels, id } = itemAt(cases, 0);
   const other = cases.find((prepared) => prepared.channels !== channels);
   if (!other) return channels;
   throw new DataError(`case ${other.id} has ${other.channels} channels, but ${id} has ${channels}: crops of one loader must have the same channels`, {
@@ -176,7 +183,8 @@ function requireMemory({ cropSize, batchSize, workers, prefetch, withLabels, cor
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(
-    `crops of ${cropSize.join('x')} voxels, ${batchSize} a batch and ${prefetch} batches ahead, need ${gib(needed)} of memory, but ${gib(free)} is free: ` +
+    `crops of ${cropSize.join('x')} voxels, ${batchSize} a batch and ${prefetch} batches ahead, ` +
+      `need ${gib(needed)} of memory, but ${gib(free)} is free: ` +
       'make cropSize, batchSize or prefetch smaller',
     { field: 'cropSize', found: needed, expected: free },
   );

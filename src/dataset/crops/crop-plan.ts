@@ -1,7 +1,9 @@
+import { itemAt } from '../../at.js';
 import { type RandomStream, randomStream } from '../../random/streams.js';
-import type { Triple } from '../../volume/index.js';
+import { mapAxes, type Triple } from '../../volume/index.js';
 import type { PreparedCase } from '../index/prepared-index.js';
 
+/** A crop of a case. */
 export interface CropRequest {
   /** In the loader's list of cases. */
   readonly caseIndex: number;
@@ -9,6 +11,7 @@ export interface CropRequest {
   readonly start: Triple;
 }
 
+/** What decides which crops are drawn. */
 export interface CropPlanOptions {
   readonly cases: readonly Pick<PreparedCase, 'size' | 'classVoxels'>[];
   readonly cropSize: Triple;
@@ -22,25 +25,24 @@ export interface CropPlanOptions {
 export type ClassPositionReader = (caseIndex: number, label: string, rank: number) => Triple;
 
 /**
- * Which crop is item `item` of step `step`: a function of the seed, the step and the item alone.
- * Every case comes once an epoch, in a new order each epoch. A class is drawn evenly among those the case has, so that small organs are seen.
+ * Which crop is item `item` of step `step`: a function of the seed, the step and
+ * the item alone. Every case comes once an epoch, in a new order each epoch. A
+ * class is drawn evenly among those the case has, so that small organs are seen.
  */
 export function planCrop(options: CropPlanOptions, step: number, item: number, classPosition: ClassPositionReader): CropRequest {
   const { cases, cropSize, batchSize, seed, foregroundRatio } = options;
   const visit = step * batchSize + item;
   const caseIndex = caseOfVisit(seed, cases.length, visit);
-  const { size, classVoxels } = cases[caseIndex]!;
+  const { size, classVoxels } = itemAt(cases, caseIndex);
   const stream = randomStream(seed, 'crop', step, item);
-  const labels = Object.keys(classVoxels);
-  if (stream.uniform() < foregroundRatio && labels.length > 0) {
-    const label = labels[stream.integer(labels.length)]!;
-    const centre = classPosition(caseIndex, label, stream.integer(classVoxels[label]!.stored));
-    return {
-      caseIndex,
-      start: perAxis((axis) => clampedStart(centre[axis]! - Math.floor(cropSize[axis]! / 2), size[axis]!, cropSize[axis]!)),
-    };
+  const classes = Object.entries(classVoxels);
+  if (stream.uniform() < foregroundRatio && classes.length > 0) {
+    const [label, { stored }] = itemAt(classes, stream.integer(classes.length));
+    const centre = classPosition(caseIndex, label, stream.integer(stored));
+    const start = mapAxes(cropSize, (sides, axis) => clampedStart(centre[axis] - Math.floor(sides / 2), size[axis], sides));
+    return { caseIndex, start };
   }
-  return { caseIndex, start: perAxis((axis) => uniformStart(stream, size[axis]!, cropSize[axis]!)) };
+  return { caseIndex, start: mapAxes(cropSize, (sides, axis) => uniformStart(stream, size[axis], sides)) };
 }
 
 /** A crop that is given instead of drawn, with the class that it stands for. */
@@ -48,20 +50,23 @@ export interface LabelledCrop extends CropRequest {
   readonly word: number;
 }
 
-/** Which of the given crops is item `item` of step `step`: each comes once an epoch, in a new order each epoch. */
+/**
+ * Which of the given crops is item `item` of step `step`:
+ * each comes once an epoch, in a new order each epoch.
+ */
 export function plannedCrop(
   crops: readonly LabelledCrop[],
   { seed, batchSize }: { seed: number; batchSize: number },
   step: number,
   item: number,
 ): LabelledCrop {
-  return crops[caseOfVisit(seed, crops.length, step * batchSize + item)]!;
+  return itemAt(crops, caseOfVisit(seed, crops.length, step * batchSize + item));
 }
 
 /** Case of the `visit`-th crop since step 0: each epoch of `count` visits is a permutation of the cases. */
 export function caseOfVisit(seed: number, count: number, visit: number): number {
   const order = randomStream(seed, 'crop', Math.floor(visit / count)).shuffle(Array.from({ length: count }, (_, i) => i));
-  return order[visit % count]!;
+  return itemAt(order, visit % count);
 }
 
 /** A volume smaller than the crop sits in its middle, padded on both sides. */
@@ -75,8 +80,4 @@ function clampedStart(start: number, size: number, crop: number): number {
 
 function uniformStart(stream: RandomStream, size: number, crop: number): number {
   return size <= crop ? centredStart(size, crop) : stream.integer(size - crop + 1);
-}
-
-function perAxis(of: (axis: number) => number): Triple {
-  return [of(0), of(1), of(2)];
 }

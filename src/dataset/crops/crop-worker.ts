@@ -1,4 +1,3 @@
-import type { TransferListItem } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { DataError } from '../../errors.js';
 import { type Batch, type BatchOptions, makeBatch } from './make-batch.js';
@@ -11,9 +10,9 @@ export default function makeBatchInWorker(step: number): unknown {
   const options: BatchOptions = workerData;
   try {
     const batch = makeBatch(options, step);
-    const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap((array) => (array ? [array.buffer] : [])) as TransferListItem[];
+    const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap((array) => array?.buffer ?? []);
     // piscina hands over what this symbol lists
-    return move({ [transferableSymbol]: arrays, [valueSymbol]: batch } as never);
+    return move({ [transferableSymbol]: arrays, [valueSymbol]: batch });
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     return { damaged: error.message, file: error.facts.file };

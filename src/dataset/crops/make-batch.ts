@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { itemAt } from '../../at.js';
 import { type CorruptionRecipe, type CorruptionStep, type Crop, corrupt } from '../../corruption/index.js';
+import { DataError } from '../../errors.js';
 import { randomStream } from '../../random/streams.js';
 import type { Triple } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
@@ -21,6 +23,7 @@ export interface BatchCase extends Pick<PreparedCase, 'id' | 'image' | 'label' |
   readonly unitScales?: readonly UnitScale[];
 }
 
+/** What decides what is in the batches. */
 export interface BatchOptions extends CropPlanOptions {
   readonly preparedDir: string;
   readonly cases: readonly BatchCase[];
@@ -32,6 +35,7 @@ export interface BatchOptions extends CropPlanOptions {
   readonly crops?: readonly LabelledCrop[];
 }
 
+/** Where a crop comes from and what was done to it. */
 export interface CropProvenance {
   readonly caseId: string;
   /** First voxel [x, y, z] of the crop on the prepared grid, before augmentation. */
@@ -40,6 +44,7 @@ export interface CropProvenance {
   readonly corruption?: readonly CorruptionStep[];
 }
 
+/** The crops of one step. */
 export interface Batch {
   /** [B, D, H, W, C]; in [0, 1] where they are corrupted. */
   readonly images: Float32Array;
@@ -53,18 +58,19 @@ export interface Batch {
 }
 
 /**
- * The batch of `step`, a function of the options and the step alone. Reads only the chunks that its crops touch.
+ * The batch of `step`, a function of the options and the
+ * step alone. Reads only the chunks that its crops touch.
  * @throws DataError when a prepared file is missing or damaged
  */
 export function makeBatch(options: BatchOptions, step: number): Batch {
-  const { cropSize, batchSize, channels, withLabels } = options;
+  const { cropSize, batchSize, channels, withLabels, crops } = options;
   const voxels = cropSize[0] * cropSize[1] * cropSize[2];
   const images = new Float32Array(batchSize * voxels * channels);
   const labels = withLabels ? new Int32Array(batchSize * voxels) : undefined;
   const corrupted = options.corruption && new Float32Array(images.length);
   const provenance = Array.from({ length: batchSize }, (_, item) => {
     const { caseIndex, start, augmentation } = planItem(options, step, item);
-    const source = options.cases[caseIndex]!;
+    const source = itemAt(options.cases, caseIndex);
     const applied = augmentation ?? noAugmentation;
     const place = (crop: ArrayLike<number>, batch: Float32Array) =>
       placeCrop(crop, cropSize, channels, applied, batch.subarray(item * voxels * channels, (item + 1) * voxels * channels));
@@ -84,11 +90,11 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
     place(crop, images);
     if (labels) {
       const geometryOnly = { ...applied, scale: 1, shift: 0 };
-      placeCrop(readCrop(options, source.label!, start), cropSize, 1, geometryOnly, labels.subarray(item * voxels, (item + 1) * voxels));
+      placeCrop(readCrop(options, labelFile(source), start), cropSize, 1, geometryOnly, labels.subarray(item * voxels, (item + 1) * voxels));
     }
     return { caseId: source.id, start, ...(augmentation && { augmentation }) };
   });
-  const words = options.crops && Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(options.crops!, options, step, item).word);
+  const words = crops && Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(crops, options, step, item).word);
   return { images, ...(corrupted && { corrupted }), ...(words && { words }), ...(labels && { labels }), provenance };
 }
 
@@ -102,11 +108,17 @@ function planItem(options: BatchOptions, step: number, item: number) {
   const request = crops
     ? plannedCrop(crops, options, step, item)
     : planCrop(options, step, item, (caseIndex, label, rank) =>
-        withChunkedFile(join(preparedDir, cases[caseIndex]!.label!), (open) => open.readClassPosition(label, rank)),
+        withChunkedFile(join(preparedDir, labelFile(itemAt(cases, caseIndex))), (open) => open.readClassPosition(label, rank)),
       );
   return augmentation
     ? { ...request, augmentation: planAugmentation(seed, step, item, augmentation, cropSize) }
     : { ...request, augmentation: undefined };
+}
+
+/** @throws DataError when the case has no label */
+function labelFile({ id, label }: BatchCase): string {
+  if (label !== undefined) return label;
+  throw new DataError(`case ${id} has no label, but its crops need one`, { field: 'label' });
 }
 
 function readCrop({ preparedDir, cropSize }: BatchOptions, file: string, start: Triple) {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
+import { firstIssue } from './first-issue.js';
 
 const safeName = z
   .string()
@@ -76,7 +77,10 @@ const nnunetDataset = z.strictObject({
 const folderDataset = z.strictObject({
   layout: z.literal('folder'),
   modality: z.enum(['ct', 'mr']),
-  /** A glob below `path`, or one a channel; absent: every scan below it. What the wildcards match is the case's name. */
+  /**
+   * A glob below `path`, or one a channel; absent: every scan
+   * below it. What the wildcards match is the case's name.
+   */
   images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
   labels: z.string().min(1).optional(),
   ...common,
@@ -84,7 +88,8 @@ const folderDataset = z.strictObject({
 });
 
 const dataset = z.discriminatedUnion('layout', [filesDataset, msdDataset, releaseDataset, nnunetDataset, folderDataset]);
-const datasetFile = z.strictObject({
+/** A dataset index as it is written. */
+export const datasetFileSchema = z.strictObject({
   $schema: z.string().optional(),
   schema: z.literal(1),
   seed: z.int().min(0).default(0),
@@ -100,24 +105,23 @@ export type MsdDataset = z.infer<typeof msdDataset>;
 export type ReleaseDataset = z.infer<typeof releaseDataset>;
 export type NnunetDataset = z.infer<typeof nnunetDataset>;
 export type FolderDataset = z.infer<typeof folderDataset>;
-export type DatasetFile = z.infer<typeof datasetFile> & {
+export type DatasetFile = z.infer<typeof datasetFileSchema> & {
   /** Path of the file itself: relative paths start at its folder, errors name it. */
   readonly file: string;
 };
 
 /**
- * Reads and checks a dataset index (`datasets.example.json` documents it). `${NAME}` in paths stays as it is until
- * `resolveSourcePath`, so that a dataset nobody asked for may name a variable that is not set.
+ * Reads and checks a dataset index (`datasets.example.json` documents it). `${NAME}` in paths stays as it
+ * is until `resolveSourcePath`, so that a dataset nobody asked for may name a variable that is not set.
  * @throws DataError when the file is missing, UsageError when a field is wrong
  */
 export async function readDatasetFile(file: string): Promise<DatasetFile> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(`dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`, { file }, { cause });
   });
-  const parsed = datasetFile.safeParse(parseJson(text, file));
+  const parsed = datasetFileSchema.safeParse(parseJson(text, file));
   if (parsed.success) return { ...parsed.data, file };
-  const { path, message } = parsed.error.issues[0]!;
-  const field = path.join('.');
+  const { field, message } = firstIssue(parsed.error);
   throw new UsageError(`${file}: ${field === '' ? '' : `${field}: `}${message}`, { file, field });
 }
 
@@ -126,12 +130,14 @@ export function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new UsageError(`${file} is not valid JSON: ${(cause as Error).message}`, { file }, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`${file} is not valid JSON: ${reason}`, { file }, { cause });
   }
 }
 
 /**
- * Absolute path for `path` as written in the index: `${NAME}` replaced by the environment, relative to `base`.
+ * Absolute path for `path` as written in the index:
+ * `${NAME}` replaced by the environment, relative to `base`.
  * @param field where the path stands, for the error
  * @throws UsageError when a variable is not set or empty
  */

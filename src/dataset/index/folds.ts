@@ -9,9 +9,10 @@ export interface Fold {
 }
 
 /**
- * The index with the splits of one fold of a k-fold cross-validation: of each dataset's training and validation cases together, one
- * part of `folds` validates and the others train. Test cases stay what they are. The parts are drawn from the sorted names by the index's
- * seed: every case validates in exactly one fold.
+ * The index with the splits of one fold of a k-fold cross-validation: of each dataset's training and
+ * validation cases together, one part of `folds` validates and the others train. Test cases stay what they
+ * are. The parts are drawn from the sorted names by the index's seed: every case validates in exactly one
+ * fold.
  * @param fold absent: the index as it is
  * @throws UsageError when a dataset has fewer cases than folds
  */

@@ -1,3 +1,4 @@
+import { entryOf } from '../../at.js';
 import { UsageError } from '../../errors.js';
 import { type Preprocessing, preprocessingOf } from '../prepare/preprocessing.js';
 import type { DatasetEntry, DatasetFile } from './dataset-file.js';
@@ -24,7 +25,7 @@ export async function indexDatasets(file: DatasetFile, only?: readonly string[])
 }
 
 async function indexDataset(name: string, file: DatasetFile): Promise<SourceDataset> {
-  const entry = file.datasets[name]!;
+  const entry = entryOf(file.datasets, name);
   const { modality, classes, cases: listed, preset, notes = [] } = await listCases(name, entry, file.file);
   const cases = withoutExcluded(name, listed, entry.exclude ?? [], file.file);
   refuseDuplicates(name, cases, file.file);
@@ -35,7 +36,9 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
     modality,
     classes,
     preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
-    cases: cases.map((listed) => ({ ...listed, dataset: name, id: `${name}/${listed.name}`, split: splits.get(listed.name)! })),
+    cases: cases.map((listed) => {
+      return { ...listed, dataset: name, id: `${name}/${listed.name}`, split: entryOf(splits, listed.name) };
+    }),
     notes,
   };
 }
@@ -49,9 +52,12 @@ function withoutExcluded(dataset: string, cases: readonly ListedCase[], exclude:
 
 /** The settings that the index states; a key that it leaves out must not hide what the layout knows. */
 function definedOnly({ spacing, intensity, windowHu, foregroundThreshold }: DatasetEntry): Partial<Preprocessing> {
-  return Object.fromEntries(
-    Object.entries({ spacing, intensity, windowHu, foregroundThreshold }).filter(([, value]) => value !== undefined),
-  ) as Partial<Preprocessing>;
+  return {
+    ...(spacing !== undefined && { spacing }),
+    ...(intensity !== undefined && { intensity }),
+    ...(windowHu !== undefined && { windowHu }),
+    ...(foregroundThreshold !== undefined && { foregroundThreshold }),
+  };
 }
 
 function refuseDuplicates(dataset: string, cases: readonly ListedCase[], file: string): void {
@@ -66,7 +72,7 @@ function refuseLabelsWithoutClasses(dataset: string, cases: readonly ListedCase[
   const labelled = cases.find(({ label }) => label !== undefined);
   if (labelled === undefined || Object.keys(classes).length > 0) return;
   throw new UsageError(
-    `${file}: datasets.${dataset}.classes is missing, but the case "${labelled.name}" has a label: name its classes as {"1": "liver"}`,
+    `${file}: datasets.${dataset}.classes is missing, but the case "${labelled.name}" has a label: ` + 'name its classes as {"1": "liver"}',
     { file, field: `datasets.${dataset}.classes` },
   );
 }

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import type { Volume } from '../../volume/index.js';
+import { systemCode } from '../../system-code.js';
+import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import { preprocessingSchema } from '../prepare/preprocessing.js';
+import { firstIssue } from './first-issue.js';
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = tripleOf(z.number());
 const grid = z.object({ size: triple, spacing: triple, affine: z.object({ rows: z.array(z.number()) }) });
 const intensityStatistics = z.object({
   min: z.number(),
@@ -86,6 +88,7 @@ const preparedIndexSchema = z.object({
 export type PreparedIndex = z.infer<typeof preparedIndexSchema>;
 export type SkippedCase = z.infer<typeof skippedCaseSchema>;
 
+/** The file of a prepared folder that says what is in it. */
 export const indexFileName = 'index.json';
 
 /**
@@ -106,16 +109,14 @@ export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new DataError(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`, { file }, { cause });
+    const code = systemCode(cause);
+    if (code === 'ENOENT') return undefined;
+    throw new DataError(`${file} cannot be read (${code})`, { file }, { cause });
   }
   const parsed = preparedIndexSchema.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  throw new DataError(`${file} is no index of this version (${path.join('.')}: ${message}): delete it and run prepare again`, {
-    file,
-    field: path.join('.'),
-  });
+  const { field, message } = firstIssue(parsed.error);
+  throw new DataError(`${file} is no index of this version (${field}: ${message}): delete it and run prepare again`, { file, field });
 }
 
 /**

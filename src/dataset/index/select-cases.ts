@@ -1,6 +1,7 @@
 import { DataError } from '../../errors.js';
 import type { PreparedCase, PreparedIndex } from './prepared-index.js';
 
+/** Which of the prepared cases are meant. */
 export interface CaseSelection {
   readonly split: 'training' | 'validation' | 'test' | 'all';
   /** Names of datasets; absent: all. */
@@ -29,7 +30,8 @@ export function selectCases(index: PreparedIndex, { split, datasets, caseIds }: 
     throw new DataError(`${dir} has no case "${absent}" in the split "${split}": prepare it first`, { file: dir, found: absent });
   const selected = caseIds ? inSplit.filter(({ id }) => caseIds.includes(id)) : inSplit;
   if (selected.length > 0) return selected;
-  const skipped = index.skipped.length > 0 ? `; ${index.skipped.length} cases were skipped, the first because: ${index.skipped[0]!.reason}` : '';
+  const [first] = index.skipped;
+  const skipped = first ? `; ${index.skipped.length} cases were skipped, the first because: ${first.reason}` : '';
   throw new DataError(`${dir} has no prepared case in the split "${split}"${datasets ? ` of ${datasets.join(', ')}` : ''}${skipped}`, {
     file: dir,
     field: 'split',

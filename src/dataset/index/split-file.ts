@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { type DatasetFile, parseJson } from './dataset-file.js';
+import { firstIssue } from './first-issue.js';
 
 const splitFile = z.record(
   z.string(),
@@ -13,9 +14,10 @@ const splitFile = z.record(
 );
 
 /**
- * The dataset index with the splits of a file of the user's, `{dataset: {training: [name], validation: [name], test: [name]}}`, beside
- * those it has itself. Cases that neither names are drawn.
- * @throws DataError when the file is missing, UsageError when it has another form or names a dataset that the index lacks
+ * The dataset index with the splits of a file of the user's, `{dataset: {training: [name], validation:
+ * [name], test: [name]}}`, beside those it has itself. Cases that neither names are drawn.
+ * @throws DataError when the file is missing, UsageError when
+ *   it has another form or names a dataset that the index lacks
  */
 export async function withSplitFile(index: DatasetFile, file: string | undefined): Promise<DatasetFile> {
   if (file === undefined) return index;
@@ -24,8 +26,9 @@ export async function withSplitFile(index: DatasetFile, file: string | undefined
   });
   const parsed = splitFile.safeParse(parseJson(text, file));
   if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!;
-    throw new UsageError(`${file}: ${path.join('.')}: ${message}; expected {"dataset": {"training": ["case"], "validation": ["case"]}}`, { file });
+    const { field, message } = firstIssue(parsed.error);
+    const expected = '{"dataset": {"training": ["case"], "validation": ["case"]}}';
+    throw new UsageError(`${file}: ${field}: ${message}; expected ${expected}`, { file });
   }
   const unknown = Object.keys(parsed.data).find((name) => !(name in index.datasets));
   if (unknown !== undefined) {

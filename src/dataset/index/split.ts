@@ -4,9 +4,10 @@ import type { DatasetFile, SplitName } from './dataset-file.js';
 import type { ListedCase } from './listed-case.js';
 
 /**
- * Training or validation for each case of a dataset: what the index fixes stays. Where it fixes cases for validation, the rest trains; else the
- * rest is split by the seed's "split" stream (`validationShare` of them, at least one where there are two or more).
- * The draw depends on the names alone, not on their order in the index or on which cases turn out to be unusable.
+ * Training or validation for each case of a dataset: what the index fixes stays. Where it fixes cases for
+ * validation, the rest trains; else the rest is split by the seed's "split" stream (`validationShare` of
+ * them, at least one where there are two or more). The draw depends on the names alone, not on their order in
+ * the index or on which cases turn out to be unusable.
  * @throws UsageError when `splits` names an unknown case or contradicts a case's own `split`
  */
 export function assignSplits(

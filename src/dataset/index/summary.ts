@@ -1,3 +1,5 @@
+import { itemAt } from '../../at.js';
+import { AXES, mapAxes, type Triple } from '../../volume/index.js';
 import type { SourceDataset } from './listed-case.js';
 import type { DatasetSummary, IntensityStatistics, PreparedCase, SkippedCase } from './prepared-index.js';
 
@@ -21,26 +23,23 @@ export function summariseDataset(
       test: inSplit('test'),
       skipped: skipped.filter(({ dataset }) => dataset === name).length,
     },
-    sourceSpacing: spread(cases.map(({ source }) => source.spacing)),
-    preparedSize: spread(cases.map(({ size }) => size)),
+    sourceSpacing: rangeOfAxes(cases.map(({ source }) => source.spacing)),
+    preparedSize: rangeOfAxes(cases.map(({ size }) => size)),
     intensity: Array.from({ length: channels }, (_, channel) => meanStatistics(cases.flatMap(({ intensity }) => intensity[channel] ?? []))),
   };
 }
 
-type Numbers = readonly [number, number, number];
-
-function spread(values: readonly Numbers[]): DatasetSummary['sourceSpacing'] {
+/** Lowest, middle and highest value along each axis; null where there are no values. */
+function rangeOfAxes(values: readonly Triple[]): DatasetSummary['sourceSpacing'] {
   if (values.length === 0) return null;
-  const perAxis = (of: (axisValues: number[]) => number): [number, number, number] => {
-    const [x, y, z] = [0, 1, 2].map((axis) => of(values.map((value) => value[axis]!).sort((a, b) => a - b)));
-    return [x!, y!, z!];
-  };
-  return { min: perAxis((sorted) => sorted[0]!), median: perAxis(median), max: perAxis((sorted) => sorted.at(-1)!) };
+  const perAxis = (of: (sorted: readonly number[]) => number) =>
+    mapAxes(AXES, (axis) => of(values.map((value) => value[axis]).sort((a, b) => a - b)));
+  return { min: perAxis((sorted) => itemAt(sorted, 0)), median: perAxis(median), max: perAxis((sorted) => itemAt(sorted, sorted.length - 1)) };
 }
 
 function median(sorted: readonly number[]): number {
   const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+  return (itemAt(sorted, Math.floor(middle)) + itemAt(sorted, Math.ceil(middle))) / 2;
 }
 
 function meanStatistics(ofCases: readonly IntensityStatistics[]): IntensityStatistics {

@@ -24,7 +24,8 @@ export function settingsFingerprint(
 }
 
 /**
- * Size, time and content hash of a source, over all files that it consists of (a header and its data, the slices of a series).
+ * Size, time and content hash of a source, over all files that it
+ * consists of (a header and its data, the slices of a series).
  * @throws DataError when it or a part of it is missing
  */
 export async function sourceFingerprint(path: string, role: string): Promise<SourceFingerprint> {

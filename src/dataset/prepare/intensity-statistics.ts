@@ -1,6 +1,10 @@
+import { doubleAt } from '../../at.js';
 import type { IntensityStatistics } from '../index/prepared-index.js';
 
-/** Percentiles come from at most this many voxels, evenly strided: the order of a sort bounds the time, not the accuracy that is printed. */
+/**
+ * Percentiles come from at most this many voxels, evenly strided: the
+ * order of a sort bounds the time, not the accuracy that is printed.
+ */
 const percentileSamples = 200_000;
 
 /** Takes the values of one channel in parts, in order, and then tells their statistics. */
@@ -42,7 +46,10 @@ interface Moments {
   readonly max: number;
 }
 
-/** Also puts every `stride`-th value into `sample`. A function of its own, and no closure: V8 forgets those with every case. */
+/**
+ * Also puts every `stride`-th value into `sample`. A function
+ * of its own, and no closure: V8 forgets those with every case.
+ */
 function addAbove(so: Moments, values: ArrayLike<number>, above: number, sample: Float64Array, stride: number): Moments {
   let { count, mean, squares, min, max } = so;
   let filled = Math.ceil(count / stride);
@@ -67,5 +74,6 @@ function addAbove(so: Moments, values: ArrayLike<number>, above: number, sample:
 function interpolate(sorted: Float64Array, position: number): number {
   const low = Math.floor(position);
   const high = Math.min(low + 1, sorted.length - 1);
-  return sorted[low]! + (sorted[high]! - sorted[low]!) * (position - low);
+  const below = doubleAt(sorted, low);
+  return below + (doubleAt(sorted, high) - below) * (position - low);
 }

@@ -1,3 +1,4 @@
+import { intAt, itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import type { Volume, VoxelArray } from '../../volume/index.js';
 import type { LabelMap } from '../index/dataset-file.js';
@@ -40,7 +41,10 @@ export interface ClassValues {
   of(found: VoxelArray, into?: Uint8Array | Uint16Array): Uint8Array | Uint16Array;
 }
 
-/** @param file where the label comes from, for errors */
+/**
+ * The values of a task's classes, to check and map labels with.
+ * @param file where the label comes from, for errors
+ */
 export function classValues(classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): ClassValues {
   const values = Object.keys(classes).map(Number);
   const target = new Map([0, ...values].map((value) => [value, value]));
@@ -50,7 +54,8 @@ export function classValues(classes: Readonly<Record<string, string>>, map: Labe
     if (value !== undefined) return value;
     const listed = Object.entries(classes).map(([number, name]) => `${number} ${name}`);
     throw new DataError(
-      `label ${file} holds the value ${found}${Object.is(mapped, found) ? '' : ` (mapped to ${mapped})`}, but the task's classes are 0 background, ${listed.join(', ')}: ` +
+      `label ${file} holds the value ${found}${Object.is(mapped, found) ? '' : ` (mapped to ${mapped})`}, ` +
+        `but the task's classes are 0 background, ${listed.join(', ')}: ` +
         'add the class, or map the value with "labelMap"',
       { file, field: 'classes', found, expected: [0, ...values] },
     );
@@ -68,18 +73,21 @@ export function classValues(classes: Readonly<Record<string, string>>, map: Labe
   };
 }
 
-/** Neighbours are mostly alike, so that words of four bytes, which hold up to four voxels, are mostly as the word before. */
+/**
+ * Neighbours are mostly alike, so that words of four bytes,
+ * which hold up to four voxels, are mostly as the word before.
+ */
 function acceptEach(found: VoxelArray, accept: (value: number) => number): void {
   const voxels = 4 / found.BYTES_PER_ELEMENT;
   const words = found.byteOffset % 4 === 0 ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels)) : new Int32Array(0);
   let last = 0;
   for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
+    const word = intAt(words, i);
     if (word === last && i > 0) continue;
     last = word;
     for (let k = i * voxels; k < (i + 1) * voxels; k++) accept(found[k]!);
   }
-  for (let k = words.length * voxels; k < found.length; k++) accept(found[k]!);
+  for (let k = words.length * voxels; k < found.length; k++) accept(itemAt<number>(found, k));
 }
 
 function mapEach(found: VoxelArray, accept: (value: number) => number, into: Uint8Array | Uint16Array): Uint8Array | Uint16Array {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlices, uprightSlices, type VolumeSlices } from '../../volume/index.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
@@ -16,6 +17,7 @@ import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps 
 import { openChannels } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
 
+/** What makes one prepared case. */
 export interface PrepareCaseTask {
   readonly out: string;
   readonly source: SourceCase;
@@ -24,10 +26,11 @@ export interface PrepareCaseTask {
 }
 
 /**
- * Makes one case: read, check, preprocess, write image, label and last the record `<name>.case.json`, each atomically.
- * A record on disk therefore means a whole case. Scans are read slice by slice and wait on disk, so that slabs alone are in memory.
- * @throws DataError when the case cannot be used: missing or truncated file, grids that differ, NaN or infinity, foreign label value,
- *   no foreground
+ * Makes one case: read, check, preprocess, write image, label and last the record
+ * `<name>.case.json`, each atomically. A record on disk therefore means a whole case.
+ * Scans are read slice by slice and wait on disk, so that slabs alone are in memory.
+ * @throws DataError when the case cannot be used: missing or truncated file,
+ *   grids that differ, NaN or infinity, foreign label value, no foreground
  */
 export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> {
   const { out, source, preprocessing } = task;
@@ -70,8 +73,8 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       source: gridRecord(original),
       preprocessing,
       steps: preprocessingSteps(preprocessing),
-      resampledSize: [...image.grid.size],
-      cropStart: [...written.box.start],
+      resampledSize: image.grid.size,
+      cropStart: written.box.start,
       intensity: written.intensity,
       ...(written.zScores && { zScores: written.zScores }),
       classVoxels,
@@ -84,7 +87,10 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   }
 }
 
-/** Waits for both to end, whether well or not; so that one fault of several is always the same, the first in order counts. */
+/**
+ * Waits for both to end, whether well or not; so that one fault
+ * of several is always the same, the first in order counts.
+ */
 async function allOrFirstError<A, B>(promises: readonly [Promise<A>, Promise<B> | undefined]): Promise<[A, B | undefined]> {
   await Promise.allSettled(promises);
   return [await promises[0], await promises[1]];
@@ -105,7 +111,7 @@ const labelFile = ({ id }: SourceCase): string => `${id}.label.hmv`;
 
 async function openLabel(file: string, image: VolumeSlices, { source, classes, preprocessing }: PrepareCaseTask): Promise<UprightSlices> {
   const label = await openSlices(file);
-  requireSameGrid(image, source.images[0]!, label, file, 'label');
+  requireSameGrid(image, itemAt(source.images, 0), label, file, 'label');
   requireOneChannel(label, file);
   const values = classValues(classes, source.labelMap, file);
   const checked = async function* () {
@@ -132,25 +138,26 @@ function writeImage(
   { out, source, preprocessing }: PrepareCaseTask,
   hashes: readonly string[],
 ): { box: Box; grid: PreparedCase['source'] } & Pick<PreparedCase, 'intensity' | 'zScores'> {
-  const box = spilled.foreground;
-  if (!box) throw noForeground(preprocessing.foregroundThreshold!, source.images.join(', '));
+  const whole: Box = { start: [0, 0, 0], size: grid.size };
+  const threshold = preprocessing.foregroundThreshold;
+  const box = threshold === null ? whole : foregroundBox(spilled, threshold, source);
   const channelParts = (of: Box, channel: number): ChannelParts => {
     return function* () {
-      for (const slab of spilled.slabs(of)) yield channelOf(slab, channel, channels);
+      for (const slab of spilled.slabs(of)) yield slab.subarray(...channelBounds(slab, channel, channels));
     };
   };
-  const whole: Box = { start: [0, 0, 0], size: grid.size };
   const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
   // What is above the threshold lies in the box, so that one pass over the box is enough.
-  const counters = spilled.above.map((voxels) => intensityCounter(voxels, preprocessing.foregroundThreshold));
+  const counters = spilled.above.map((voxels) => intensityCounter(voxels, threshold));
   const scaledSlabs = function* () {
     let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
       if (scaled.length !== slab.length) scaled = new Float32Array(slab.length);
       for (const [channel, { scale }] of scalings.entries()) {
-        const values = channelOf(slab, channel, channels);
-        counters[channel]!.add(values);
-        scale(values, channelOf(scaled, channel, channels));
+        const bounds = channelBounds(slab, channel, channels);
+        const values = slab.subarray(...bounds);
+        itemAt(counters, channel).add(values);
+        scale(values, scaled.subarray(...bounds));
       }
       yield scaled;
     }
@@ -160,6 +167,12 @@ function writeImage(
   writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
   const zScores = scalings.flatMap(({ zScore }) => zScore ?? []);
   return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()), ...(zScores.length > 0 && { zScores }) };
+}
+
+/** @throws DataError when no voxel is above the threshold */
+function foregroundBox({ foreground }: SpilledVolume, threshold: number, source: SourceCase): Box {
+  if (foreground) return foreground;
+  throw noForeground(threshold, source.images.join(', '));
 }
 
 /** The label in its image's box, with the positions of its classes. */
@@ -190,11 +203,12 @@ function labelSteps(preprocessing: Preprocessing, { labelMap }: SourceCase): str
   return labelMap ? [`map values ${JSON.stringify(labelMap)}`, ...nearest] : nearest;
 }
 
-function channelOf<T extends ChunkedArray>(slab: T, channel: number, channels: number): T {
+/** Where a channel begins and ends in a slab. */
+function channelBounds(slab: ChunkedArray, channel: number, channels: number): [start: number, end: number] {
   const voxels = slab.length / channels;
-  return slab.subarray(channel * voxels, (channel + 1) * voxels) as T;
+  return [channel * voxels, (channel + 1) * voxels];
 }
 
 function gridRecord({ size, spacing, affine }: Grid): PreparedCase['source'] {
-  return { size: [...size], spacing: [...spacing], affine: { rows: [...affine.rows] } };
+  return { size, spacing, affine: { rows: [...affine.rows] } };
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InterruptedError, WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
+import { systemCode } from '../../system-code.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
 import { type PreparedCase, preparedCaseSchema, type SkippedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
@@ -9,6 +10,7 @@ import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
 import { type PreparePlan, planPreparation } from './prepare-plan.js';
 import type { PrepareCaseOutcome } from './prepare-worker.js';
 
+/** What became of one case. */
 export interface PrepareProgress {
   readonly done: number;
   readonly total: number;
@@ -18,6 +20,7 @@ export interface PrepareProgress {
   readonly reason?: string;
 }
 
+/** Where and how cases are prepared. */
 export interface PrepareCasesOptions {
   readonly out: string;
   /** Threads; absent: as many as cores and memory allow. */
@@ -104,7 +107,10 @@ function skippedCase({ source }: PrepareCaseTask, { reason, file }: Extract<Prep
 /** A data set on a server answers each question late, but many at once. */
 const recordsAtOnce = 16;
 
-/** The record of an earlier run, if the same sources and settings would give the same case and its files are there. */
+/**
+ * The record of an earlier run, if the same sources and
+ * settings would give the same case and its files are there.
+ */
 export async function unchangedRecord({ out, source, preprocessing, classes }: PrepareCaseTask): Promise<PreparedCase | undefined> {
   const recordFile = join(out, caseRecordFile(source.id));
   const text = await readFile(recordFile, 'utf8').catch(() => undefined);
@@ -119,8 +125,9 @@ export async function unchangedRecord({ out, source, preprocessing, classes }: P
 }
 
 function workError(cause: unknown, out: string): Error {
-  const { code } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOSPC')
-    return new WorkError(`the disk of ${out} is full: free space or choose another --out, then run the same command again`, { file: out }, { cause });
+  if (systemCode(cause) === 'ENOSPC') {
+    const remedy = 'free space or choose another --out, then run the same command again';
+    return new WorkError(`the disk of ${out} is full: ${remedy}`, { file: out }, { cause });
+  }
   return cause instanceof Error ? cause : new WorkError(String(cause));
 }

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { DataError, WorkError } from '../../errors.js';
 import { mapInLanes } from '../../threads/index.js';
-import { bytesHeldWhole, uprightSlices } from '../../volume/index.js';
+import { bytesHeldWhole, mapAxes, uprightSlices } from '../../volume/index.js';
 import { chunkSide } from '../cache/chunked-format.js';
 import { classValueType } from './label-values.js';
 import type { PrepareCaseTask } from './prepare-case.js';
@@ -25,6 +25,7 @@ export interface MachineLimits {
   readonly diskBytes: number;
 }
 
+/** What is to be made, and what it takes of what there is. */
 export interface PreparePlan {
   /** Cases that are to be made. */
   readonly cases: number;
@@ -58,7 +59,8 @@ export function planFor(needs: readonly CaseNeeds[], machine: MachineLimits, out
   const neededBytes = cacheBytes + chosen * largest(({ waitingBytes }) => waitingBytes);
   if (neededBytes > machine.diskBytes) {
     throw new WorkError(
-      `preparing ${needs.length} cases takes up to ${gibibytes(neededBytes)} on the disk of ${out}, but ${gibibytes(machine.diskBytes)} is free: ` +
+      `preparing ${needs.length} cases takes up to ${gibibytes(neededBytes)} on the disk of ${out}, ` +
+        `but ${gibibytes(machine.diskBytes)} is free: ` +
         'free space, choose another --out or a coarser "spacing"',
       { file: out, found: machine.diskBytes, expected: neededBytes },
     );
@@ -66,7 +68,9 @@ export function planFor(needs: readonly CaseNeeds[], machine: MachineLimits, out
   return { cases: needs.length, workers: chosen, workerBytes, memoryBytes: machine.memoryBytes, cacheBytes, diskBytes: machine.diskBytes };
 }
 
-/** "12 cases to make, at most 3.1 GiB of 57.0 GiB free; 2 threads, each up to 200 MiB of 11.0 GiB free memory" */
+/**
+ * "12 cases to make, at most 3.1 GiB of 57.0 GiB free; 2 threads, each up to 200 MiB of 11.0 GiB free memory"
+ */
 export function describePlan({ cases, workers, workerBytes, memoryBytes, cacheBytes, diskBytes }: PreparePlan): string {
   const disk = `${cases} ${cases === 1 ? 'case' : 'cases'} to make, at most ${gibibytes(cacheBytes)} of ${gibibytes(diskBytes)} free disk`;
   const threads = `${workers} ${workers === 1 ? 'thread' : 'threads'}, each up to ${gibibytes(workerBytes)} of ${gibibytes(memoryBytes)} free memory`;
@@ -77,19 +81,24 @@ function gibibytes(bytes: number): string {
   return bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
-/** A data set on a server answers each read late, but many at once; a compressed header takes two MiB to read. */
+/**
+ * A data set on a server answers each read late, but many at once; a compressed header takes two MiB to read.
+ */
 const headersAtOnce = 16;
 
 /** Of free memory: other programs want some as well. */
 const usableShare = 0.8;
 
-/** A thread, its code and the buffers of its streams; and how many slabs are on their way, garbage included: both measured, rounded up. */
+/**
+ * A thread, its code and the buffers of its streams; and how many
+ * slabs are on their way, garbage included: both measured, rounded up.
+ */
 const threadBytes = 128 * 2 ** 20;
 const slabsHeld = 4;
 
 /**
- * Of a scan that is not NIfTI: ITK's copy, ours, and the resampled volume; and float32 of what are mostly 16-bit values. Such a scan tells its
- * grid only when it is read, so that this is an estimate.
+ * Of a scan that is not NIfTI: ITK's copy, ours, and the resampled volume; and float32 of what are
+ * mostly 16-bit values. Such a scan tells its grid only when it is read, so that this is an estimate.
  */
 const wholeCopies = 4;
 const wholeGrowth = 2;
@@ -102,7 +111,7 @@ async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Pro
     const whole = (await Promise.all(source.images.map(bytesHeldWhole))).reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
     if (whole > 0) return { memoryBytes: threadBytes + wholeCopies * whole, cacheBytes: wholeGrowth * whole, waitingBytes: wholeGrowth * whole };
     const { grid, channels } = uprightSlices(await openChannels(source.images), preprocessing.spacing, 'linear');
-    const chunks = grid.size.map((n) => Math.ceil(n / chunkSide)) as [number, number, number];
+    const chunks = mapAxes(grid.size, (n) => Math.ceil(n / chunkSide));
     const voxels = chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3;
     const largestSlab = voxels / Math.min(...chunks);
     const imageBytes = 4 * channels * voxels;

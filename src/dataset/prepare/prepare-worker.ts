@@ -7,7 +7,9 @@ export type PrepareCaseOutcome =
   | { readonly kind: 'prepared'; readonly record: PreparedCase }
   | { readonly kind: 'unusable'; readonly reason: string; readonly file?: string };
 
-/** Worker thread of `prepareDatasets`: one case a task. Anything but bad data is thrown and ends the command. */
+/**
+ * Worker thread of `prepareDatasets`: one case a task. Anything but bad data is thrown and ends the command.
+ */
 export default async function prepareCaseInWorker(task: PrepareCaseTask): Promise<PrepareCaseOutcome> {
   try {
     return { kind: 'prepared', record: await prepareCase(task) };

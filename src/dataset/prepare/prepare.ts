@@ -12,6 +12,7 @@ import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord 
 import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
 import { itemsOfShard, readSkippedOfShards, removeShardRecords, type Shard, shardName, writeShardRecord } from './shards.js';
 
+/** Which datasets, and where they go. */
 export interface DatasetChoice {
   /** The dataset index, see `datasets.example.json`. */
   readonly datasetsFile: string;
@@ -24,6 +25,7 @@ export interface DatasetChoice {
 
 export type PrepareOptions = DatasetChoice & PrepareCasesOptions;
 
+/** What became of the cases of a call. */
 export interface ShardResult {
   readonly prepared: number;
   /** Left as they were, because neither source nor settings changed. */
@@ -34,18 +36,23 @@ export interface ShardResult {
   readonly exitCode: 0 | 3;
 }
 
+/** What became of the cases, and the index over all of them. */
 export interface PrepareResult extends ShardResult {
   readonly indexFile: string;
   readonly index: PreparedIndex;
-  /** What the layouts left out or found odd, in sentences that begin with the dataset's name, and what the folder holds beside the index. */
+  /**
+   * What the layouts left out or found odd, in sentences that begin with
+   * the dataset's name, and what the folder holds beside the index.
+   */
   readonly notes: readonly string[];
 }
 
 /**
- * Prepares the cases of a dataset index in worker threads and writes `index.json`. A second call redoes what changed and
- * nothing else; an interrupted call continues. A case that cannot be used is skipped and listed with its reason.
- * @throws UsageError for a wrong index, DataError when a dataset as a whole is missing, InterruptedError after `signal`,
- *   WorkError when the folder is in use or the disk full or too small
+ * Prepares the cases of a dataset index in worker threads and writes `index.json`.
+ * A second call redoes what changed and nothing else; an interrupted call
+ * continues. A case that cannot be used is skipped and listed with its reason.
+ * @throws UsageError for a wrong index, DataError when a dataset as a whole is missing,
+ *   InterruptedError after `signal`, WorkError when the folder is in use or the disk full or too small
  */
 export async function prepareDatasets(options: PrepareOptions): Promise<PrepareResult> {
   const work = await listWork(options);
@@ -59,8 +66,8 @@ export async function prepareDatasets(options: PrepareOptions): Promise<PrepareR
 }
 
 /**
- * Prepares one shard of the cases and no index: several machines with the same files may each do one, at once or not, without
- * knowing of each other. `mergeShards` ends it. Throws as `prepareDatasets` does.
+ * Prepares one shard of the cases and no index: several machines with the same files may each do one, at
+ * once or not, without knowing of each other. `mergeShards` ends it. Throws as `prepareDatasets` does.
  */
 export async function prepareShard(options: PrepareOptions, shard: Shard): Promise<ShardResult> {
   const { out, tasks } = await listWork(options);
@@ -98,7 +105,8 @@ export async function mergeShards(choice: DatasetChoice): Promise<PrepareResult>
     }
     if (missing.length > 0) {
       throw new WorkError(
-        `${work.out} lacks ${missing.length} of ${work.tasks.length} cases, the first is ${missing[0]}: run every shard to its end with the same dataset index, then merge again`,
+        `${work.out} lacks ${missing.length} of ${work.tasks.length} cases, the first is ${missing[0]}: ` +
+          'run every shard to its end with the same dataset index, then merge again',
         { file: work.out, found: missing },
       );
     }
@@ -133,14 +141,18 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
   return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
 }
 
-/** Nothing reads the files of a case that is listed no more, but they may be somebody's, and hours of work: they are named, not removed. */
+/**
+ * Nothing reads the files of a case that is listed no more, but they
+ * may be somebody's, and hours of work: they are named, not removed.
+ */
 async function leftoverNote({ out, file, datasets }: Work): Promise<string[]> {
   const lookedAt = new Map(datasets.map(({ name, cases }) => [name, new Set(cases.map(({ id }) => id))]));
   const leftover = await leftoverCases(out, new Map(Object.keys(file.datasets).map((name) => [name, lookedAt.get(name)])));
   if (leftover.length === 0) return [];
   const [count, those] = leftover.length === 1 ? ['1 prepared case', 'it is'] : [`${leftover.length} prepared cases`, 'they are'];
   return [
-    `${file.file} lists ${count} of ${out} no more: ${leftover.join(', ')}; no later command reads the files, delete those whose names begin so if ${those} not wanted`,
+    `${file.file} lists ${count} of ${out} no more: ${leftover.join(', ')}; ` +
+      `no later command reads the files, delete those whose names begin so if ${those} not wanted`,
   ];
 }
 

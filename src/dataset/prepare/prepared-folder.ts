@@ -19,8 +19,8 @@ export async function lockPreparedFolder(out: string, part?: string): Promise<()
 }
 
 /**
- * What a killed run left half written of these cases and the index: our own partial volumes, and the numbered files that atomic
- * writes begin with. Other cases may be some other shard's, which is at work on them.
+ * What a killed run left half written of these cases and the index: our own partial volumes, and the numbered
+ * files that atomic writes begin with. Other cases may be some other shard's, which is at work on them.
  */
 export async function removePartialFiles(out: string, tasks: readonly PrepareCaseTask[]): Promise<void> {
   for (const file of await readdir(out)) if (/^index\.json\.[0-9]+$/.test(file)) await rm(join(out, file), { force: true });
@@ -36,7 +36,8 @@ export async function removePartialFiles(out: string, tasks: readonly PrepareCas
 
 /**
  * The ids of prepared cases in the folder that no dataset index lists any more, sorted.
- * @param listed ids of the cases of each dataset that was looked at; undefined for one of the index that was not. Other folders are no dataset's
+ * @param listed ids of the cases of each dataset that was looked at; undefined
+ *   for one of the index that was not. Other folders are no dataset's
  */
 export async function leftoverCases(out: string, listed: ReadonlyMap<string, ReadonlySet<string> | undefined>): Promise<string[]> {
   const folders = (await readdir(out, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -18,13 +18,22 @@ import {
 } from '../../volume/index.js';
 import type { DatasetEntry } from '../index/dataset-file.js';
 
-/** Everything that is done to a scan before the network sees it; stored with every prepared case, so that `predict` does the same. */
+/**
+ * Everything that is done to a scan before the network sees it;
+ * stored with every prepared case, so that `predict` does the same.
+ */
 export const preprocessingSchema = z.object({
-  /** Absent: RAS, as every prepared case is. `as-stored`: the axes of the file as they lie, for weights of another origin. */
+  /**
+   * Absent: RAS, as every prepared case is. `as-stored`: the
+   * axes of the file as they lie, for weights of another origin.
+   */
   orientation: z.literal('as-stored').optional(),
   /** mm; null: the scan's own. */
   spacing: z.tuple([z.number(), z.number(), z.number()]).nullable(),
-  /** `ct-window`: windowHu to [0, 1]; `z-score`: over non-zero voxels per channel; `percentile`: 0.5th to 99.5th to [0, 1]; `none`: as it is. */
+  /**
+   * `ct-window`: windowHu to [0, 1]; `z-score`: over non-zero voxels per
+   * channel; `percentile`: 0.5th to 99.5th to [0, 1]; `none`: as it is.
+   */
   intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']),
   windowHu: z.tuple([z.number(), z.number()]),
   /** In the scan's own intensities (HU); the box around voxels above it is kept. null: no crop. */
@@ -33,26 +42,28 @@ export const preprocessingSchema = z.object({
 export type Preprocessing = z.infer<typeof preprocessingSchema>;
 
 /**
- * The settings of a dataset with the defaults of its modality. CT: 1.5 x 1.5 x 2 mm, clipped to [-1000, 1000] HU, foreground
- * above the window's lower end. MR: 1 mm, z-score, foreground above 0.
+ * The settings of a dataset with the defaults of its modality. CT: 1.5 x 1.5 x 2 mm, clipped to
+ * [-1000, 1000] HU, foreground above the window's lower end. MR: 1 mm, z-score, foreground above 0.
  */
 export function preprocessingOf(
   modality: 'ct' | 'mr',
   settings: Pick<DatasetEntry, 'spacing' | 'intensity' | 'windowHu' | 'foregroundThreshold'> = {},
 ): Preprocessing {
   const windowHu = settings.windowHu ?? [-1000, 1000];
-  const defaults = {
-    ct: { spacing: [1.5, 1.5, 2] as [number, number, number], intensity: 'ct-window' as const, foregroundThreshold: windowHu[0] },
-    mr: { spacing: [1, 1, 1] as [number, number, number], intensity: 'z-score' as const, foregroundThreshold: 0 },
-  }[modality];
+  const defaults: Record<'ct' | 'mr', Pick<Preprocessing, 'spacing' | 'intensity' | 'foregroundThreshold'>> = {
+    ct: { spacing: [1.5, 1.5, 2], intensity: 'ct-window', foregroundThreshold: windowHu[0] },
+    mr: { spacing: [1, 1, 1], intensity: 'z-score', foregroundThreshold: 0 },
+  };
+  const { spacing, intensity, foregroundThreshold } = defaults[modality];
   return {
-    spacing: settings.spacing === undefined ? defaults.spacing : settings.spacing,
-    intensity: settings.intensity ?? defaults.intensity,
+    spacing: settings.spacing === undefined ? spacing : settings.spacing,
+    intensity: settings.intensity ?? intensity,
     windowHu,
-    foregroundThreshold: settings.foregroundThreshold === undefined ? defaults.foregroundThreshold : settings.foregroundThreshold,
+    foregroundThreshold: settings.foregroundThreshold === undefined ? foregroundThreshold : settings.foregroundThreshold,
   };
 }
 
+/** A scan as the network takes it. */
 export interface PreprocessedImage {
   /** Ready for the network: RAS, resampled, scaled, cropped. */
   readonly image: Volume;
@@ -61,7 +72,8 @@ export interface PreprocessedImage {
 }
 
 /**
- * RAS, resampling (linear), intensity, foreground crop of a scan in memory; `prepare` does the same to one that it reads in slices.
+ * RAS, resampling (linear), intensity, foreground crop of a scan in
+ * memory; `prepare` does the same to one that it reads in slices.
  * @param file where the scan comes from, for errors
  * @throws DataError when no voxel is above the foreground threshold
  */
@@ -93,7 +105,10 @@ export interface ChannelScaling {
   readonly zScore?: ZScore;
 }
 
-/** The scaling of one channel. `parts` are its resampled values before the crop; some settings look at all of them. */
+/**
+ * The scaling of one channel. `parts` are its resampled
+ * values before the crop; some settings look at all of them.
+ */
 export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>, parts: ChannelParts): ChannelScaling {
   switch (intensity) {
     case 'ct-window':
@@ -112,7 +127,7 @@ export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'i
 /** What a scan without any foreground is refused with. */
 export function noForeground(threshold: number, file: string): DataError {
   return new DataError(
-    `${file} has no voxel above the foreground threshold ${threshold}: lower "foregroundThreshold" or check the scan's intensities`,
+    `${file} has no voxel above the foreground threshold ${threshold}: ` + `lower "foregroundThreshold" or check the scan's intensities`,
     { file, field: 'foregroundThreshold', expected: `some voxel above ${threshold}` },
   );
 }

@@ -1,20 +1,23 @@
+import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import { openSlices, readVolume, type Volume, type VolumeSlices, type VoxelArray } from '../../volume/index.js';
 import { requireSameGrid } from './same-grid.js';
 
 /**
- * The channels of a scan as one volume on the first file's grid, in the order of the files; `prepare` and `predict` both read with it.
- * A single file stays as it was read, several become float32.
+ * The channels of a scan as one volume on the first file's grid, in the order of the files; `prepare`
+ * and `predict` both read with it. A single file stays as it was read, several become float32.
  * @param files one file with all channels, or one a channel; at least one
- * @throws DataError when a file cannot be read, holds NaN or infinity, or does not lie voxel on voxel on the first
+ * @throws DataError when a file cannot be read, holds NaN or
+ *   infinity, or does not lie voxel on voxel on the first
  */
 export async function readChannels(files: readonly string[]): Promise<Volume> {
-  const first = await readFinite(files[0]!);
+  const firstFile = itemAt(files, 0);
+  const first = await readFinite(firstFile);
   if (files.length === 1) return first;
   const volumes = [first];
   for (const [i, file] of files.slice(1).entries()) {
     const volume = await readFinite(file);
-    requireSameGrid(first, files[0]!, volume, file, `channel ${i + 2}`);
+    requireSameGrid(first, firstFile, volume, file, `channel ${i + 2}`);
     volumes.push(volume);
   }
   return { ...first, channels: volumes.reduce((sum, { channels }) => sum + channels, 0), data: joined(volumes) };
@@ -25,14 +28,16 @@ export async function readChannels(files: readonly string[]): Promise<Volume> {
  * @throws DataError as `readChannels` does, for voxels while slices are read
  */
 export async function openChannels(files: readonly string[]): Promise<VolumeSlices> {
-  const opened = await Promise.all(files.map(openSlices));
-  const [first, ...others] = opened as [VolumeSlices, ...VolumeSlices[]];
-  for (const [i, other] of others.entries()) requireSameGrid(first, files[0]!, other, files[i + 1]!, `channel ${i + 2}`);
+  const opened = await Promise.all(files.map(async (file) => ({ file, volume: await openSlices(file) })));
+  const first = itemAt(opened, 0);
+  for (const [i, { file, volume }] of opened.entries()) {
+    if (i > 0) requireSameGrid(first.volume, first.file, volume, file, `channel ${i + 1}`);
+  }
   return {
-    ...first,
-    channels: opened.reduce((sum, { channels }) => sum + channels, 0),
+    ...first.volume,
+    channels: opened.reduce((sum, { volume }) => sum + volume.channels, 0),
     slices: async function* () {
-      for (const [i, file] of files.entries()) yield* finiteSlices(opened[i]!, file);
+      for (const { file, volume } of opened) yield* finiteSlices(volume, file);
     },
   };
 }
@@ -64,10 +69,10 @@ export function requireFinite(data: VoxelArray, first: number, { size }: Pick<Vo
   if (i === data.length) return;
   const at = first + i;
   const voxel = [at % size[0], Math.floor(at / size[0]) % size[1], Math.floor(at / (size[0] * size[1])) % size[2]];
-  throw new DataError(`image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: repair it or leave the case out`, {
-    file,
-    found: String(data[i]),
-  });
+  throw new DataError(
+    `image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: ` + 'repair it or leave the case out',
+    { file, found: String(data[i]) },
+  );
 }
 
 function joined(volumes: readonly Volume[]): Float32Array {

@@ -1,9 +1,12 @@
 import { DataError } from '../../errors.js';
-import type { Volume } from '../../volume/index.js';
+import { applyAffine, mapAxes, type Triple, type Volume } from '../../volume/index.js';
 
 type Grid = Pick<Volume, 'size' | 'spacing' | 'affine'>;
 
-/** How far the corners of two grids may lie apart, in voxels: headers round differently, grids that differ differ by more. */
+/**
+ * How far the corners of two grids may lie apart, in voxels:
+ * headers round differently, grids that differ differ by more.
+ */
 const toleranceVoxels = 0.05;
 
 /**
@@ -28,26 +31,26 @@ export function gridDifference(
 ): DataError | undefined {
   if (other.size.some((n, axis) => n !== reference.size[axis])) {
     return new DataError(
-      `${role} ${otherFile} has ${other.size.join('x')} voxels, but its ${referenceRole} ${referenceFile} has ${reference.size.join('x')}: they must share one grid`,
+      `${role} ${otherFile} has ${other.size.join('x')} voxels, but its ${referenceRole} ${referenceFile} has ` +
+        `${reference.size.join('x')}: they must share one grid`,
       { file: otherFile, field: 'size', found: other.size, expected: reference.size },
     );
   }
-  const apartMm = Math.max(...corners(reference.size).map((corner) => distance(world(reference, corner), world(other, corner))));
+  const apartMm = Math.max(
+    ...corners(reference.size).map((corner) => distance(applyAffine(reference.affine, corner), applyAffine(other.affine, corner))),
+  );
   if (apartMm <= toleranceVoxels * Math.min(...reference.spacing)) return undefined;
   return new DataError(
-    `${role} ${otherFile} lies elsewhere than its ${referenceRole} ${referenceFile}: the affines put a corner ${apartMm.toFixed(2)} mm apart; they must share one grid`,
+    `${role} ${otherFile} lies elsewhere than its ${referenceRole} ${referenceFile}: ` +
+      `the affines put a corner ${apartMm.toFixed(2)} mm apart; they must share one grid`,
     { file: otherFile, field: 'affine', found: other.affine.rows, expected: reference.affine.rows },
   );
 }
 
-function corners([nx, ny, nz]: Grid['size']): [number, number, number][] {
-  return [0, nx - 1].flatMap((x) => [0, ny - 1].flatMap((y) => [0, nz - 1].map((z): [number, number, number] => [x, y, z])));
+function corners([nx, ny, nz]: Triple): Triple[] {
+  return [0, nx - 1].flatMap((x) => [0, ny - 1].flatMap((y) => [0, nz - 1].map((z): Triple => [x, y, z])));
 }
 
-function world({ affine: { rows } }: Grid, [x, y, z]: readonly [number, number, number]): number[] {
-  return [0, 4, 8].map((row) => rows[row]! * x + rows[row + 1]! * y + rows[row + 2]! * z + rows[row + 3]!);
-}
-
-function distance(a: readonly number[], b: readonly number[]): number {
-  return Math.hypot(...a.map((value, i) => value - b[i]!));
+function distance(a: Triple, b: Triple): number {
+  return Math.hypot(...mapAxes(a, (value, axis) => value - b[axis]));
 }

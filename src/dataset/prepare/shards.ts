@@ -22,11 +22,15 @@ export function parseShard(text: string): Shard {
   throw new UsageError(`--shard is "${text}", but must be a part and how many there are, such as 2/16`, { field: '--shard', found: text });
 }
 
-/** The shard's own of all items: every `count`-th, so that neighbours in an index, which are alike, are spread. */
+/**
+ * The shard's own of all items: every `count`-th, so that
+ * neighbours in an index, which are alike, are spread.
+ */
 export function itemsOfShard<T>(items: readonly T[], { index, count }: Shard): T[] {
   return items.filter((_, i) => i % count === index - 1);
 }
 
+/** The name of a shard's lock and record. */
 export const shardName = ({ index, count }: Shard): string => `shard-${index}-of-${count}`;
 
 /** Leaves for the merge what a finished shard could not use. */

@@ -3,11 +3,11 @@ import { DataTypeCode, type GraphOutput } from '../c-api.js';
 import { devices } from '../devices.js';
 import { addOutput, describeOutput, type Graph, typeAttribute, volumeShape } from '../graph.js';
 import type { OpAttribute } from '../native-backend.js';
+import { isInference } from '../step-mode.js';
 import { addCast } from '../trace-ops.js';
 import { addFilterGradientByPlanes } from './filter-gradient-planes.js';
 import { addFilterGradientByProducts, gainsByProducts } from './filter-gradient-products.js';
 import { addFoldedConvolution, addFoldedInputGradient } from './folded-convolution.js';
-import { sparesTime } from './planes.js';
 import { addWinogradConvolution, addWinogradFilterGradient, addWinogradInputGradient } from './winograd.js';
 
 const { float32, bfloat16 } = DataTypeCode;
@@ -109,7 +109,7 @@ const LEAST_VOXELS = 10 ** 3;
 const [LEAST_CHANNELS, LEAST_CHANNELS_OF_LARGE, LARGE] = [24, 16, 2 ** 19];
 
 function gainsByWinograd(size: readonly number[], [, , , inputs = 0, outputs = 0]: readonly number[]): boolean {
-  const least = sparesTime.current() && voxels(size) >= LARGE ? LEAST_CHANNELS_OF_LARGE : LEAST_CHANNELS;
+  const least = isInference() && voxels(size) >= LARGE ? LEAST_CHANNELS_OF_LARGE : LEAST_CHANNELS;
   return Math.min(inputs, outputs) >= least && voxels(size) >= LEAST_VOXELS;
 }
 

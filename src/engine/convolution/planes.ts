@@ -2,7 +2,7 @@ import { itemAt } from '../../at.js';
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
 import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, imageShape, typeAttribute, volumeShape } from '../graph.js';
 import { attribute, type OpAttribute } from '../native-backend.js';
-import { stepScope } from '../step-scope.js';
+import { isInference } from '../step-mode.js';
 
 /** Neighbouring planes of one item of a batch. */
 export interface Planes {
@@ -39,9 +39,6 @@ export function addConcatenation(graph: Graph, parts: readonly GraphOutput[], ty
   return addOutput(graph, 'ConcatV2', [...parts, addConstant(graph, DataTypeCode.int32, [], Int32Array.of(axis))], attributes);
 }
 
-/** Whether the step being traced takes more memory for less time. */
-export const sparesTime = stepScope<boolean>();
-
 /**
  * The images of several steps as one [N, H, W, C], each written to its place as soon as it is there: a
  * concatenation needs all of them beside the whole, but takes half the time.
@@ -58,7 +55,7 @@ export function addAssembly(
 ): GraphOutput {
   const first = addImages(0, undefined);
   if (steps === 1) return first;
-  if (sparesTime.current()) {
+  if (isInference()) {
     const parts = [first];
     while (parts.length < steps) parts.push(addImages(parts.length, parts.at(-1)));
     return addConcatenation(graph, parts, type);

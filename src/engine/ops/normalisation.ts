@@ -1,9 +1,10 @@
 import { itemAt } from '../../at.js';
+import { WorkError } from '../../errors.js';
 import { hasKernel } from '../c-api.js';
-import { sparesTime } from '../convolution/planes.js';
 import { devices } from '../devices.js';
 import { attribute, float32Attribute, type OpAttribute, runOp, runOpWithOutputs } from '../native-backend.js';
 import { bindPlace } from '../place.js';
+import { isInference } from '../step-mode.js';
 import tf, { type Tensor, type Tensor1D, type Tensor4D, type Tensor5D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
 
@@ -208,11 +209,7 @@ const fusedLayerNorm = '_MklLayerNorm';
  * @param beta  [C]
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon = 1e-5): T {
-  if (sparesTime.current() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm)) {
-    const rows = x.reshape([-1, itemAt(x.shape, x.rank - 1)]);
-    const attributes = [float32Attribute(), attribute.float('epsilon', epsilon)];
-    return runOp(fusedLayerNorm, attributes, [rows, gamma, beta]).reshape(x.shape);
-  }
+  if (isInference() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm)) return fusedNorm(x, gamma, beta, epsilon);
   return withGradient([x, gamma, beta], () => {
     const centred = x.sub(x.mean(-1, true));
     const inverseDeviation = centred.square().mean(-1, true).add(epsilon).rsqrt();
@@ -224,6 +221,20 @@ export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1
       return [dxHat.sub(dxHat.mean(-1, true)).sub(projected).mul(inverse), dy.mul(xHat).sum(rows), dy.sum(rows)];
     };
     return { value: normalised.mul(gamma).add<T>(beta), kept: [normalised, inverseDeviation, gamma] as const, gradient };
+  });
+}
+
+/** The fused op, which has no gradient: asked for one, it says so. */
+function fusedNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon: number): T {
+  return withGradient([x, gamma, beta], () => {
+    const rows = x.reshape([-1, itemAt(x.shape, x.rank - 1)]);
+    const attributes = [float32Attribute(), attribute.float('epsilon', epsilon)];
+    const value = runOp(fusedLayerNorm, attributes, [rows, gamma, beta]).reshape<T>(x.shape);
+    const gradient = (): never => {
+      const remedy = "compile it with mode: 'training'";
+      throw new WorkError(`the layer norm of a step that is compiled for inference has no gradient: ${remedy}`);
+    };
+    return { value, kept: [], gradient };
   });
 }
 

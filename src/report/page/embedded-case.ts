@@ -78,7 +78,7 @@ const firstChannel = (image: Volume): Volume => {
 /** Everything where nothing is labelled. */
 function labelledBox(labels: readonly [Volume, Volume]): { start: Triple; size: Triple } {
   const [{ size, spacing }] = labels;
-  const low: [number, number, number] = [...size];
+  const low: [number, number, number] = mapAxes(size, (n) => n);
   const high: [number, number, number] = [-1, -1, -1];
   for (const { data } of labels) {
     for (let i = 0, z = 0; z < size[2]; z++) {

@@ -10,11 +10,11 @@ import { jsonOrUndefined } from '../../json.js';
 import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, readWeights } from '../../network/index.js';
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
-import type { Triple } from '../../volume/index.js';
+import { type Triple, tripleOf } from '../../volume/index.js';
 import type { RunProgress } from '../loop.js';
+import { pretrainingTask } from '../pretraining-task.js';
 import { carryOut } from '../run.js';
 import type { TrainSettings } from '../run-settings.js';
-import { compileTrainingStep } from '../training-step.js';
 import { chooseWords, type Patient, type VisualWord } from './choose-words.js';
 import { type ShrunkenScan, shrinkScans } from './shrunken-scans.js';
 
@@ -36,7 +36,7 @@ export interface WordDiscovery {
   readonly signal?: AbortSignal | undefined;
 }
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = tripleOf(z.number());
 const instances = z.array(z.object({ caseId: z.string(), start: triple }));
 const wordsFile = z.object({
   schema: z.literal(1),
@@ -82,36 +82,23 @@ async function trainAutoEncoder(
   scans: readonly ShrunkenScan[],
 ): Promise<string> {
   const { side, steps, batchSize, learningRate } = config.autoEncoder;
-  const method = autoEncoder(network, { size: batchSize, crop: [side, side, side], scaledTargets: false });
+  const batch = { size: batchSize, crop: [side, side, side], scaledTargets: false } as const;
+  const task = pretrainingTask({ name: 'auto-encoder step', network, method: autoEncoder(network, batch), batch, seed });
   const run = join(out, 'auto-encoder');
   const { last } = await carryOut({
     out: run,
     resume: existsSync(join(run, 'config.yaml')),
     seed,
     loader: scanLoader(cases, scans, batchSize, seed),
-    specs: network.specs,
+    task,
+    precision,
+    train: { ...train, validateEvery: 0 },
     progress,
     signal,
     config: { seed, precision, network: settings, autoEncoder: config.autoEncoder },
     schedule: { steps, warmupSteps: Math.min(steps, Math.ceil(steps / 20)), peak: learningRate },
-    initialWeights: async () => initialiseParameters(network.specs, seed),
+    initialWeights: async () => initialiseParameters(task.parameters, seed),
     metadata: { format: 'pt', producer: 'hybridmim' },
-    engine: train.engine,
-    threads: train.threads,
-    validateEvery: 0,
-    checkpointEvery: train.checkpointEvery,
-    compile: (state) => ({
-      train: compileTrainingStep({
-        name: 'auto-encoder step',
-        specs: network.specs,
-        inputs: method.inputs,
-        state,
-        precision,
-        optimizer: train,
-        losses: (inputs, parameters) => method.losses(inputs, parameters, true),
-      }),
-      inputsOf: ({ images }) => ({ images }),
-    }),
   });
   return last;
 }

@@ -127,16 +127,16 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
   });
 
   it.each([
-    [1e-5, 'memory', [2, 7, 3]],
-    [0.5, 'memory', [2, 7, 3]],
-    [1e-5, 'time', [14, 3]],
-    [0.5, 'time', [1, 2, 1, 7, 3]],
-  ] as const)('layer norm over the last axis, epsilon %f, sparing %s, of %j', async (epsilon, spares, shape) => {
+    [1e-5, 'training', [2, 7, 3]],
+    [0.5, 'training', [2, 7, 3]],
+    [1e-5, 'inference', [14, 3]],
+    [0.5, 'inference', [1, 2, 1, 7, 3]],
+  ] as const)('layer norm over the last axis, epsilon %f, for %s, of %j', async (epsilon, mode, shape) => {
     const x = normals(shape, 2);
     const state = createState({}, { engine });
     const specs = { x: { shape, dtype: 'float32' } } as const;
     const norm: StepFunction = ({ x: input }) => ({ y: layerNorm(input as Tensor, ...vectors(), epsilon) });
-    const step = compile(norm, { name: 'layer norm', inputs: specs, state, precision: 'float32', spares });
+    const step = compile(norm, { name: 'layer norm', inputs: specs, state, precision: 'float32', mode });
     const { y } = await step.run({ x: x.data });
     state.dispose();
     const expected = Array.from({ length: 14 }, (_, row) =>
@@ -144,4 +144,15 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
     ).flat();
     expect(largestDifference(y as Float32Array, expected)).toBeLessThan(1e-5); // a row of three close values loses digits in its difference from the mean
   });
+
+  if (engine === 'graph')
+    it('layer norm of a step for inference refuses to be differentiated', () => {
+      const state = createState({}, { engine });
+      const specs = { x: { shape: [2, 3], dtype: 'float32' } } as const;
+      const step: StepFunction = ({ x }) => ({ dx: tf.grad((input: Tensor) => layerNorm(input, ...vectors()).sum())(x as Tensor) });
+      const compiled = (mode: 'training' | 'inference') => compile(step, { name: 'layer norm', inputs: specs, state, precision: 'float32', mode });
+      expect(() => compiled('inference')).toThrow(/compiled for inference has no gradient: compile it with mode: 'training'/);
+      expect(compiled('training').nodes).toBeGreaterThan(0);
+      state.dispose();
+    });
 });

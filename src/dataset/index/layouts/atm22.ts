@@ -1,7 +1,9 @@
 import type { Release } from './listing.js';
 import { caseNamed } from './match-cases.js';
 
-/** ATM'22, airways: `TrainBatch1/imagesTr/ATM_001_0000.nii.gz` with a label of the same name in `labelsTr`. */
+/**
+ * ATM'22, airways: `TrainBatch1/imagesTr/ATM_001_0000.nii.gz` with a label of the same name in `labelsTr`.
+ */
 export const atm22: Release = {
   modality: 'ct',
   patterns: {

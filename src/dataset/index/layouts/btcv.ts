@@ -2,8 +2,9 @@ import type { Release } from './listing.js';
 import { caseNamed } from './match-cases.js';
 
 /**
- * BTCV, "Beyond the Cranial Vault", abdomen: `RawData/Training/img/img0001.nii.gz` and `label/label0001.nii.gz` as Synapse hands them
- * out, or `imagesTr` and `labelsTr` with the same names, as MONAI's tutorials move them. `Testing/img` (or `imagesTs`) has no labels.
+ * BTCV, "Beyond the Cranial Vault", abdomen: `RawData/Training/img/img0001.nii.gz` and
+ * `label/label0001.nii.gz` as Synapse hands them out, or `imagesTr` and `labelsTr` with the
+ * same names, as MONAI's tutorials move them. `Testing/img` (or `imagesTs`) has no labels.
  */
 export const btcv: Release = {
   modality: 'ct',

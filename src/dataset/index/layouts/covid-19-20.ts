@@ -2,7 +2,8 @@ import type { Release } from './listing.js';
 import { caseNamed } from './match-cases.js';
 
 /**
- * COVID-19-20 challenge: `COVID-19-20_v2/Train/volume-covid19-A-0003_ct.nii.gz` and `..._seg.nii.gz` beside it. `Validation` has no labels.
+ * COVID-19-20 challenge: `COVID-19-20_v2/Train/volume-covid19-A-0003_ct.nii.gz`
+ * and `..._seg.nii.gz` beside it. `Validation` has no labels.
  */
 export const covid1920: Release = {
   modality: 'ct',

@@ -3,8 +3,9 @@ import { join, sep } from 'node:path';
 import { DataError } from '../../../errors.js';
 
 /**
- * Every file below a folder, absolute, with "/" between folders on every system, sorted. Links are followed, but not back into a folder above them; hidden files
- * and folders are left out, among them the `._*` twins that macOS puts into archives and `__MACOSX`.
+ * Every file below a folder, absolute, with "/" between folders on every system, sorted.
+ * Links are followed, but not back into a folder above them; hidden files and folders
+ * are left out, among them the `._*` twins that macOS puts into archives and `__MACOSX`.
  * @throws DataError when the folder cannot be read
  */
 export async function filesBelow(folder: string): Promise<string[]> {

@@ -11,14 +11,17 @@ export function listFilesCases(name: string, entry: FilesDataset, file: string):
   const folder = datasetFolder(name, entry, file);
   const cases = entry.cases.map((listed, i): ListedCase => {
     const field = `datasets.${name}.cases.${i}`;
-    if ((listed.image === undefined) === (listed.images === undefined)) {
+    const { image, images } = listed;
+    const channels = images?.map((path, channel) => ({ path, key: `images.${channel}` })) ?? [];
+    if (image !== undefined) channels.push({ path: image, key: 'image' });
+    if ((image === undefined) === (images === undefined)) {
       throw new UsageError(`${file}: ${field} ("${listed.id}") must have either "image" or "images"`, { file, field });
     }
     const absolute = (path: string, key: string) => resolveSourcePath(path, folder, file, `${field}.${key}`);
     const labelMap = listed.labelMap ?? entry.labelMap;
     return {
       name: listed.id,
-      images: listed.images?.map((path, channel) => absolute(path, `images.${channel}`)) ?? [absolute(listed.image!, 'image')],
+      images: channels.map(({ path, key }) => absolute(path, key)),
       ...(listed.label !== undefined && { label: absolute(listed.label, 'label') }),
       ...(labelMap && { labelMap }),
       ...(listed.split && { split: listed.split }),

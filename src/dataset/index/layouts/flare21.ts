@@ -2,8 +2,9 @@ import type { Release } from './listing.js';
 import { caseNamed } from './match-cases.js';
 
 /**
- * FLARE 2021: `TrainingImg/train_000_0000.nii.gz` with `TrainingMask/train_000.nii.gz`; the validation scans `validation_001_0000.nii.gz`
- * have no masks. Told by the names of the files, since copies of the release name its folders differently.
+ * FLARE 2021: `TrainingImg/train_000_0000.nii.gz` with `TrainingMask/train_000.nii.gz`;
+ * the validation scans `validation_001_0000.nii.gz` have no masks. Told by the names of
+ * the files, since copies of the release name its folders differently.
  */
 export const flare21: Release = {
   modality: 'ct',

@@ -6,13 +6,17 @@ import { globCase } from './glob-case.js';
 import type { Listing } from './listing.js';
 import { matchCases } from './match-cases.js';
 
-/** What is read when the index gives no glob; `.raw` and `.zraw` belong to their `.mhd`, and a folder is read as DICOM only when asked. */
+/**
+ * What is read when the index gives no glob; `.raw` and `.zraw` belong
+ * to their `.mhd`, and a folder is read as DICOM only when asked.
+ */
 const anyScan = '**/*.{nii,nii.gz,mhd,mha,nrrd,nhdr}';
 
 /**
- * Layout `folder`: scans by glob below `path`, with labels by a second glob or without. What the wildcards match is the name of a
- * case, so that `images/*.nii.gz` and `labels/*_seg.nii.gz` pair `images/a.nii.gz` with `labels/a_seg.nii.gz`. A glob that ends in "/" matches folders
- * with files in them, each a DICOM series.
+ * Layout `folder`: scans by glob below `path`, with labels by a second glob or without. What the wildcards
+ * match is the name of a case, so that `images/*.nii.gz` and `labels/*_seg.nii.gz` pair `images/a.nii.gz`
+ * with `labels/a_seg.nii.gz`. A glob that ends in "/" matches folders with files in them, each a DICOM
+ * series.
  * @throws DataError when nothing matches
  */
 export async function listFolderCases(name: string, entry: FolderDataset, file: string): Promise<Listing> {
@@ -43,7 +47,9 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
   };
 }
 
-/** Also the folders that hold files, each with "/" at its end, so that only a glob for folders matches them. */
+/**
+ * Also the folders that hold files, each with "/" at its end, so that only a glob for folders matches them.
+ */
 function withFolders(files: readonly string[]): string[] {
   return [...files, ...new Set(files.map((file) => file.slice(0, file.lastIndexOf('/') + 1)))];
 }

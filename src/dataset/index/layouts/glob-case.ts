@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import type { CaseOf } from './match-cases.js';
 
 /**
- * Matches paths below `root` with a glob: `*` is any part of a name, `?` one character, `**` any folders, `{a,b}` either. The case's
- * name is what the wildcards matched, joined by "_"; the file's own name where there is no wildcard.
+ * Matches paths below `root` with a glob: `*` is any part of a name, `?` one
+ * character, `**` any folders, `{a,b}` either. The case's name is what the
+ * wildcards matched, joined by "_"; the file's own name where there is no wildcard.
  */
 export function globCase(root: string, glob: string): CaseOf {
   const pattern = new RegExp(`^${literal(root.replace(/\/$/, ''))}/${translate(glob.replace(/^\.\//, ''))}$`);

@@ -10,7 +10,8 @@ import { listRelease } from './release.js';
  * Lists the cases of a dataset by its layout.
  * @param name of the dataset, for errors
  * @param file the index, for errors and relative paths
- * @throws DataError when the folder or its description is missing or of another layout, UsageError when the entry is wrong
+ * @throws DataError when the folder or its description is missing
+ *   or of another layout, UsageError when the entry is wrong
  */
 export async function listCases(name: string, entry: DatasetEntry, file: string): Promise<Listing> {
   switch (entry.layout) {

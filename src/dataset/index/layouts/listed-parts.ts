@@ -9,8 +9,9 @@ export function labelledCases({ labelled, unlabelled }: MatchedCases, includeTes
 }
 
 /**
- * Images alone, for pre-training. A case with which only its label was wrong is a good one then, and a label without image is none.
- * Every case's split is drawn; parts without labels come in with `includeTest`, or where the layout has no labels at all.
+ * Images alone, for pre-training. A case with which only its label was wrong is a good
+ * one then, and a label without image is none. Every case's split is drawn; parts
+ * without labels come in with `includeTest`, or where the layout has no labels at all.
  */
 export function imageCases({ labelled, unlabelled }: MatchedCases, { channels, labelOf }: CasePatterns, includeTest: boolean): ListedCase[] {
   const files = [...labelled, ...(includeTest || !labelOf ? unlabelled : [])].flatMap(({ images }) => images);
@@ -19,6 +20,8 @@ export function imageCases({ labelled, unlabelled }: MatchedCases, { channels, l
 
 /** Says what was left out, if anything. */
 export function unlabelledNote({ unlabelled }: Pick<MatchedCases, 'unlabelled'>, includeTest: boolean): string[] {
-  if (includeTest || unlabelled.length === 0) return [];
-  return [`${unlabelled.length} scans without labels are left out, the first ${unlabelled[0]!.images[0]}: set "includeTest" to take them in`];
+  const [first] = unlabelled;
+  if (includeTest || !first) return [];
+  const what = `${unlabelled.length} scans without labels are left out, the first ${first.images[0]}`;
+  return [`${what}: set "includeTest" to take them in`];
 }

@@ -15,7 +15,10 @@ export interface Listing {
   readonly notes?: readonly string[];
 }
 
-/** A public dataset as its authors hand it out: where its files lie, what its labels mean, how it is usually prepared. */
+/**
+ * A public dataset as its authors hand it out: where its files
+ * lie, what its labels mean, how it is usually prepared.
+ */
 export interface Release {
   readonly modality: SourceDataset['modality'];
   readonly patterns: CasePatterns;

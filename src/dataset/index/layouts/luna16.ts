@@ -2,8 +2,8 @@ import type { Release } from './listing.js';
 import { caseNamed } from './match-cases.js';
 
 /**
- * LUNA16: `subset0` to `subset9` with a MetaImage a series, `<series UID>.mhd` and its `.raw` or `.zraw`. It has nodule positions but no
- * segmentations for training; the lung masks in `seg-lungs-LUNA16` are left out.
+ * LUNA16: `subset0` to `subset9` with a MetaImage a series, `<series UID>.mhd` and its `.raw` or `.zraw`. It
+ * has nodule positions but no segmentations for training; the lung masks in `seg-lungs-LUNA16` are left out.
  */
 export const luna16: Release = {
   modality: 'ct',

@@ -1,7 +1,10 @@
 import { basename, dirname } from 'node:path';
+import { itemAt } from '../../../at.js';
 import type { ListedCase } from '../listed-case.js';
 
-/** The name of the case that a file (an absolute path with "/") belongs to; undefined when it is no such file. */
+/**
+ * The name of the case that a file (an absolute path with "/") belongs to; undefined when it is no such file.
+ */
 export type CaseOf = (file: string) => string | undefined;
 
 /** How files become cases. */
@@ -13,6 +16,7 @@ export interface CasePatterns {
   readonly partOf?: (image: string) => string;
 }
 
+/** The files of a folder, sorted into cases. */
 export interface MatchedCases {
   /** Of parts of the release in which cases have labels. */
   readonly labelled: readonly ListedCase[];
@@ -23,8 +27,8 @@ export interface MatchedCases {
 }
 
 /**
- * Sorts files into cases. A case that lacks a channel, has a label without image, no label where its neighbours have one, or two
- * files for one role is listed with the sentence that says so as its `problem`.
+ * Sorts files into cases. A case that lacks a channel, has a label without image, no label where its
+ * neighbours have one, or two files for one role is listed with the sentence that says so as its `problem`.
  */
 export function matchCases(files: readonly string[], patterns: CasePatterns): MatchedCases {
   const { found, others } = collect(files, patterns);
@@ -77,9 +81,11 @@ function collect(files: readonly string[], { channels, labelOf }: CasePatterns):
       known.label = [...(known.label ?? []), file];
       continue;
     }
-    const names = channels.map(({ caseOf }) => caseOf(file));
-    const channel = names.findIndex((name) => name !== undefined);
-    if (channel >= 0) filesOf(names[channel]!).images[channel]!.push(file);
+    const [match] = channels.flatMap(({ caseOf }, channel) => {
+      const name = caseOf(file);
+      return name === undefined ? [] : [{ name, channel }];
+    });
+    if (match) itemAt(filesOf(match.name).images, match.channel).push(file);
     else others.push(file);
   }
   return { found, others };
@@ -90,12 +96,18 @@ function problemOf(name: string, { images, label }: CaseFiles, { channels, label
   const twice = lists.find((files) => files.length > 1);
   if (twice) return `the case ${name} has two files where one is expected, ${twice[0]} and ${twice[1]}: remove one`;
   const present = images.flat();
-  if (present.length === 0) return `the label ${label![0]} has no image: download the image of ${name}, or remove the label`;
-  const missing = channels.filter((_, channel) => images[channel]!.length === 0).map(({ name }) => name);
+  const [first] = present;
+  if (first === undefined) {
+    return `the label ${label?.join(', ')} has no image: download the image of ${name}, or remove the label`;
+  }
+  const missing = channels.filter((_, channel) => itemAt(images, channel).length === 0).map(({ name }) => name);
   if (missing.length > 0) {
     const there = present.map((file) => basename(file)).join(', ');
-    return `the case ${name} lacks its ${missing.join(' and ')} image in ${dirname(present[0]!)}, where there is ${there}: download the case again`;
+    const place = `${dirname(first)}, where there is ${there}`;
+    return `the case ${name} lacks its ${missing.join(' and ')} image in ${place}: download the case again`;
   }
-  if (labelOf && labelled && !label) return `the image ${present[0]} has no label, but others beside it have one: download the label of ${name}`;
+  if (labelOf && labelled && !label) {
+    return `the image ${first} has no label, but others beside it have one: download the label of ${name}`;
+  }
   return undefined;
 }

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../../errors.js';
 import { datasetFolder, type MsdDataset, parseJson } from '../dataset-file.js';
+import { firstIssue } from '../first-issue.js';
 import type { ListedCase } from '../listed-case.js';
 import { unlabelledNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
@@ -19,7 +20,8 @@ const msdJson = z.object({
 /**
  * Layout `msd`: a task folder of the Medical Segmentation Decathlon, described by its own `dataset.json`
  * (`training` pairs; `test` images without labels, listed with split `test` only when `includeTest` is set).
- * Modality and classes come from that file unless the index states them; the liver and spleen tasks have a window of their own.
+ * Modality and classes come from that file unless the index states them; the liver and spleen tasks have a
+ * window of their own.
  * @throws DataError when `dataset.json` is missing or has another form
  */
 export async function listMsdCases(name: string, entry: MsdDataset, file: string): Promise<Listing> {
@@ -49,8 +51,8 @@ async function readDescription(file: string): Promise<z.infer<typeof msdJson>> {
   });
   const parsed = msdJson.safeParse(parseJson(text, file));
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  throw new DataError(`${file}: ${path.join('.')}: ${message}`, { file, field: path.join('.') });
+  const { field, message } = firstIssue(parsed.error);
+  throw new DataError(`${file}: ${field}: ${message}`, { file, field });
 }
 
 /** The Decathlon writes "CT" for CT and the sequence's name ("FLAIR", "T1w", "MRI") for everything else. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../../errors.js';
 import { datasetFolder, type NnunetDataset, parseJson } from '../dataset-file.js';
+import { firstIssue } from '../first-issue.js';
 import type { SourceDataset } from '../listed-case.js';
 import { filesBelow } from './files-below.js';
 import { imageCases, labelledCases, unlabelledNote } from './listed-parts.js';
@@ -20,9 +21,11 @@ const nnunetJson = z.object({
 type Description = z.infer<typeof nnunetJson> & { readonly channels: readonly string[] };
 
 /**
- * Layout `nnunet`: nnU-Net's raw format, version 2 (and 1): `imagesTr/CASE_0000.nii.gz` a channel, `labelsTr/CASE.nii.gz`, and `dataset.json`
- * with channels and labels. Labels that are regions (lists of values) become their values. `imagesTs` is listed with `includeTest`.
- * @throws DataError when `dataset.json` is missing or of another form or no case is there, UsageError for a label "ignore"
+ * Layout `nnunet`: nnU-Net's raw format, version 2 (and 1): `imagesTr/CASE_0000.nii.gz` a
+ * channel, `labelsTr/CASE.nii.gz`, and `dataset.json` with channels and labels. Labels that
+ * are regions (lists of values) become their values. `imagesTs` is listed with `includeTest`.
+ * @throws DataError when `dataset.json` is missing or of another
+ *   form or no case is there, UsageError for a label "ignore"
  */
 export async function listNnunetCases(name: string, entry: NnunetDataset, file: string): Promise<Listing> {
   const folder = datasetFolder(name, entry, file);
@@ -49,15 +52,16 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
 async function readDescription(file: string): Promise<Description> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(
-      `${file} cannot be read: "path" of an "nnunet" dataset must be the folder of one dataset, such as Dataset001_NAME, with dataset.json in it`,
+      `${file} cannot be read: "path" of an "nnunet" dataset must be the folder of one dataset, ` +
+        'such as Dataset001_NAME, with dataset.json in it',
       { file },
       { cause },
     );
   });
   const parsed = nnunetJson.safeParse(parseJson(text, file));
   if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!;
-    throw new DataError(`${file}: ${path.join('.')}: ${message}`, { file, field: path.join('.') });
+    const { field, message } = firstIssue(parsed.error);
+    throw new DataError(`${file}: ${field}: ${message}`, { file, field });
   }
   const channels = parsed.data.channel_names ?? parsed.data.modality;
   if (channels && Object.keys(channels).length > 0) {
@@ -87,16 +91,15 @@ function modalityOf(channels: readonly string[]): 'ct' | 'mr' {
   return channels.every((channel) => /^ct$/i.test(channel)) ? 'ct' : 'mr';
 }
 
-/** The name of a value is that of the label which is this value alone, else of the regions that it is part of. */
+/**
+ * The name of a value is that of the label which is this value alone, else of the regions that it is part of.
+ */
 function classesOf({ labels }: Description, dataset: string, file: string): SourceDataset['classes'] {
   const field = `datasets.${dataset}.classes`;
   if ('ignore' in labels) {
     throw new UsageError(
-      `${file}: ${field}: the dataset has a label "ignore", which no loss here leaves out: state "classes" and map its value with "labelMap"`,
-      {
-        file,
-        field,
-      },
+      `${file}: ${field}: the dataset has a label "ignore", which no loss here leaves out: ` + 'state "classes" and map its value with "labelMap"',
+      { file, field },
     );
   }
   const values = Object.entries(labels).flatMap(([label, value]) =>
@@ -112,5 +115,7 @@ function classesOf({ labels }: Description, dataset: string, file: string): Sour
 
 function countNote({ numTraining }: Description, { labelled }: MatchedCases): string[] {
   if (numTraining === undefined || numTraining === labelled.length) return [];
-  return [`dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: some were not copied, or "numTraining" is wrong`];
+  return [
+    `dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: ` + 'some were not copied, or "numTraining" is wrong',
+  ];
 }

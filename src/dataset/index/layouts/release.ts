@@ -15,9 +15,9 @@ import { type MatchedCases, matchCases } from './match-cases.js';
 const releases: Readonly<Record<ReleaseDataset['layout'], Release>> = { atm22, brats, btcv, 'covid-19-20': covid1920, flare21, luna16 };
 
 /**
- * Lists a dataset that lies as it was released, at whatever depth below `path`. With `withLabels: false` every case is an image
- * alone, for pre-training. Parts without labels (challenge test sets) are listed with `includeTest`: as split `test`, or
- * drawn like the others where no labels are used.
+ * Lists a dataset that lies as it was released, at whatever depth below `path`. With `withLabels:
+ * false` every case is an image alone, for pre-training. Parts without labels (challenge test sets)
+ * are listed with `includeTest`: as split `test`, or drawn like the others where no labels are used.
  * @throws DataError when the folder holds no case of the layout
  */
 export async function listRelease(name: string, entry: ReleaseDataset, file: string): Promise<Listing> {
@@ -48,7 +48,8 @@ function nothingFound(folder: string, layout: string, expected: string, { unlabe
   if (unlabelled.length === 0)
     return new DataError(`${folder} is no folder of the layout "${layout}": ${expected} is expected in it or below`, facts);
   return new DataError(
-    `${folder} holds ${unlabelled.length} scans of the layout "${layout}" but no label: add the labels (${expected}), or set "withLabels": false and "includeTest": true to use images alone`,
+    `${folder} holds ${unlabelled.length} scans of the layout "${layout}" but no label: ` +
+      `add the labels (${expected}), or set "withLabels": false and "includeTest": true to use images alone`,
     facts,
   );
 }

@@ -1,0 +1,55 @@
+import type { LossTerms, Tensor } from '../engine/index.js';
+import { DataError } from '../errors.js';
+import type { LabelScheme } from '../inference/index.js';
+import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
+import { logitsOf, type Network, type Parameters, type SpatialSize } from '../network/index.js';
+import type { LearningTask } from './learning-task.js';
+import { segmentationTargets } from './segmentation-targets.js';
+
+export interface SegmentationTaskOptions {
+  readonly network: Network;
+  readonly scheme: LabelScheme;
+  readonly batchSize: number;
+  /** [D, H, W] voxels. */
+  readonly crop: SpatialSize;
+}
+
+/** Supervised segmentation, as a thing to learn. */
+export function segmentationTask({ network, scheme, batchSize, crop }: SegmentationTaskOptions): LearningTask {
+  const targets = segmentationTargets(scheme, batchSize, crop);
+  return {
+    name: 'fine-tuning step',
+    network,
+    parameters: network.specs,
+    inputs: {
+      images: { shape: [batchSize, ...crop, network.inChannels], dtype: 'float32' },
+      targets: targets.input,
+    },
+    activationBytes: network.encoderBytes(batchSize, crop),
+    losses: (inputs, parameters, training) => segmentationLoss(network, scheme, inputs, parameters, training),
+    inputsOf: ({ images, labels, provenance }) => {
+      if (!labels) throw new DataError(`the crops of ${provenance.map(({ caseId }) => caseId).join(', ')} have no labels`);
+      return { images, targets: targets.of(labels) };
+    },
+    inputsBesideCrops: () => ({ targets: targets.of(everyLabelInTurn(scheme, batchSize * crop[0] * crop[1] * crop[2])) }),
+  };
+}
+
+/** Background and the label values of the scheme, over and over. */
+function everyLabelInTurn({ values }: LabelScheme, voxels: number): Int32Array {
+  const labels = [0, ...values.flat()];
+  return Int32Array.from({ length: voxels }, (_, i) => labels[i % labels.length] ?? 0);
+}
+
+/** Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap. */
+function segmentationLoss(
+  network: Network,
+  { kind }: LabelScheme,
+  { images, targets }: Readonly<Record<string, Tensor>>,
+  parameters: Parameters,
+  training: boolean,
+): LossTerms {
+  const logits = logitsOf(network, images as never, parameters, { training, dropoutKey: 0 });
+  const loss = kind === 'classes' ? diceCrossEntropyLoss(logits, targets as never) : diceBinaryCrossEntropyLoss(logits, targets as never);
+  return { ...loss };
+}
