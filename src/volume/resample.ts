@@ -1,13 +1,13 @@
-import { doubleAt, floatAt, intAt, itemAt } from '../at.js';
+import { floatAt, intAt, itemAt } from '../at.js';
 import { type Affine, affineRows, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
-import { type AxisWeights, axisWeights, cubicWeights, type Interpolation, mirror, splineCoefficients } from './interpolation.js';
+import { type AxisWeights, axisWeights, type Interpolation } from './interpolation.js';
 import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
 import { arrayLike, type Grid, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
  * The volume at another spacing: same directions, same centre of the first voxel, `round((n - 1) * old / new
- * + 1)` voxels an axis, as MONAI's `Spacing` with `align_corners=False` and border padding. Linear and cubic
- * give float32; nearest keeps the type.
+ * + 1)` voxels an axis, as MONAI's `Spacing` with `align_corners=False` and border padding. Linear gives
+ * float32; nearest keeps the type.
  * @param spacing mm along the volume's own axes
  */
 export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpolation): Volume {
@@ -30,10 +30,9 @@ export function resampleToGrid(volume: Volume, grid: Pick<Grid, 'size' | 'affine
   const toSource = composeAffines(invertAffine(volume.affine), grid.affine);
   const described = { size: grid.size, spacing: spacingOf(grid.affine), affine: grid.affine, channels: volume.channels };
   if (isSameGrid(toSource, volume.size, grid.size)) return { ...described, data: volume.data };
-  const source = mode === 'cubic' ? withSplineCoefficients(volume) : volume;
   return {
     ...described,
-    data: isDiagonal(toSource) ? resampleAxes(source, grid.size, toSource, mode) : samplePoints(source, grid.size, toSource, mode),
+    data: isDiagonal(toSource) ? resampleAxes(volume, grid.size, toSource, mode) : samplePoints(volume, grid.size, toSource, mode),
   };
 }
 
@@ -140,7 +139,7 @@ function axisSteps(from: Triple, to: Triple, toSource: Affine, mode: Interpolati
   return order.flatMap((axis) => {
     const row = rows[axis];
     const positions = Float64Array.from({ length: to[axis] }, (_, i) => row[axis] * i + row[3]);
-    if (mode !== 'cubic' && isSamePositions(positions, from[axis])) return [];
+    if (isSamePositions(positions, from[axis])) return [];
     return [{ axis, weights: axisWeights(from[axis], positions, mode) }];
   });
 }
@@ -251,18 +250,10 @@ function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: 
   const outputs = indices.length / taps;
   if (taps === 1) {
     for (let i = 0; i < outputs; i++) result[to + i] = data[from + indices[i]!]!;
-  } else if (taps === 2) {
+  } else {
     for (let i = 0; i < outputs; i++) {
       const first = Math.fround(weights[2 * i]! * data[from + indices[2 * i]!]!);
       result[to + i] = first + weights[2 * i + 1]! * data[from + indices[2 * i + 1]!]!;
-    }
-  } else {
-    for (let i = 0; i < outputs; i++) {
-      let sum = 0;
-      for (let tap = i * taps; tap < (i + 1) * taps; tap++) {
-        sum = Math.fround(sum + weights[tap]! * data[from + indices[tap]!]!);
-      }
-      result[to + i] = sum;
     }
   }
 }
@@ -304,7 +295,7 @@ function forEachPoint(
   isWanted: ((z: number) => boolean) | undefined,
   visit: (target: number, offsets: PerAxis<Int32Array>, weights: PerAxis<Float64Array>) => void,
 ): void {
-  const taps = mode === 'nearest' ? 1 : mode === 'linear' ? 2 : 4;
+  const taps = mode === 'nearest' ? 1 : 2;
   const offsets = [new Int32Array(taps), new Int32Array(taps), new Int32Array(taps)] as const;
   const weights = [new Float64Array(taps), new Float64Array(taps), new Float64Array(taps)] as const;
   const [[xx, xy, xz, x0], [yx, yy, yz, y0], [zx, zy, zz, z0]] = affineRows(toSource);
@@ -330,14 +321,11 @@ function fillTaps(position: number, length: number, stride: number, mode: Interp
   if (mode === 'nearest') {
     offsets[0] = low * stride;
     weights[0] = 1;
-  } else if (mode === 'linear') {
+  } else {
     offsets[0] = low * stride;
     offsets[1] = Math.min(length - 1, low + 1) * stride;
     weights[0] = 1 - (at - low);
     weights[1] = at - low;
-  } else {
-    weights.set(cubicWeights(at - low));
-    for (let tap = 0; tap < 4; tap++) offsets[tap] = mirror(low - 1 + tap, length) * stride;
   }
 }
 
@@ -354,24 +342,6 @@ function weighedSum(data: VoxelArray, start: number, [ox, oy, oz]: PerAxis<Int32
     }
   }
   return sum;
-}
-
-/** The volume with B-spline coefficients in place of values. */
-function withSplineCoefficients(volume: Volume): Volume {
-  const data = Float32Array.from(volume.data);
-  const { size } = volume;
-  const strides: Triple = [1, size[0], size[0] * size[1]];
-  for (const axis of AXES) {
-    const [length, stride] = [size[axis], strides[axis]];
-    const line = new Float64Array(length);
-    for (let start = 0; start < data.length; start++) {
-      if (Math.floor(start / stride) % length !== 0) continue;
-      for (let i = 0; i < length; i++) line[i] = floatAt(data, start + i * stride);
-      splineCoefficients(line);
-      for (let i = 0; i < length; i++) data[start + i * stride] = doubleAt(line, i);
-    }
-  }
-  return { ...volume, data };
 }
 
 const isDiagonal = ({ rows }: Affine): boolean => rows.every((n, i) => i % 4 === 3 || i % 5 === 0 || Math.abs(n) < 1e-6);

@@ -10,14 +10,13 @@ interface SpacingCase {
   readonly affine: readonly number[];
   readonly linear: string;
   readonly nearest: string;
-  readonly cubic: string;
   readonly tieDistance: string;
 }
 
-interface GridCase extends Omit<SpacingCase, 'spacing' | 'linear' | 'nearest' | 'cubic'> {
+interface GridCase extends Omit<SpacingCase, 'spacing' | 'linear' | 'nearest'> {
   readonly inside: string;
-  readonly simpleitk: Record<'linear' | 'nearest' | 'cubic', string>;
-  readonly scipy: Record<'linear' | 'nearest' | 'cubic', string>;
+  readonly simpleitk: Record<'linear' | 'nearest', string>;
+  readonly scipy: Record<'linear' | 'nearest', string>;
 }
 
 /** Of the intensity range. */
@@ -35,12 +34,10 @@ describe.each(spacingCases)('resampling $input to $target spacing', (reference) 
     expect(largestDifference(volume.spacing, reference.spacing)).toBeLessThan(1e-6);
   });
 
-  it('gives the values of MONAI Spacing (linear) and of the SciPy spline (cubic)', async () => {
+  it('gives the values of MONAI Spacing', async () => {
     const source = await readVolume(referenceFile(`${reference.input}.nii.gz`));
-    for (const mode of ['linear', 'cubic'] as const) {
-      const { data } = resampleToSpacing(source, reference.spacing, mode);
-      expect(largestDifference(data, decodeFloats(reference[mode])), mode).toBeLessThan(tolerance * rangeOf(source.data));
-    }
+    const { data } = resampleToSpacing(source, reference.spacing, 'linear');
+    expect(largestDifference(data, decodeFloats(reference.linear))).toBeLessThan(tolerance * rangeOf(source.data));
   });
 
   it('gives the labels of MONAI Spacing apart from ties', async () => {
@@ -55,22 +52,18 @@ describe.each(spacingCases)('resampling $input to $target spacing', (reference) 
 describe.each(readReference<GridCase[]>('grid.json'))('resampling $input to the grid of $target', (reference) => {
   const grid = { size: reference.size, affine: { rows: reference.affine } };
 
-  it('gives the values of SimpleITK inside the image, linear and cubic B-spline', async () => {
+  it('gives the values of SimpleITK inside the image', async () => {
     const source = await readVolume(referenceFile(`${reference.input}.nii.gz`));
     const inside = decodeFloats(reference.inside);
-    for (const mode of ['linear', 'cubic'] as const) {
-      const { data } = resampleToGrid(source, grid, mode);
-      const difference = largestDifference(data, decodeFloats(reference.simpleitk[mode]), (i) => inside[i] === 1);
-      expect(difference, mode).toBeLessThan(tolerance * rangeOf(source.data));
-    }
+    const { data } = resampleToGrid(source, grid, 'linear');
+    const difference = largestDifference(data, decodeFloats(reference.simpleitk.linear), (i) => inside[i] === 1);
+    expect(difference).toBeLessThan(tolerance * rangeOf(source.data));
   });
 
   it('gives the values of SciPy everywhere, the border going on outside', async () => {
     const source = await readVolume(referenceFile(`${reference.input}.nii.gz`));
-    for (const mode of ['linear', 'cubic'] as const) {
-      const { data } = resampleToGrid(source, grid, mode);
-      expect(largestDifference(data, decodeFloats(reference.scipy[mode])), mode).toBeLessThan(tolerance * rangeOf(source.data));
-    }
+    const { data } = resampleToGrid(source, grid, 'linear');
+    expect(largestDifference(data, decodeFloats(reference.scipy.linear))).toBeLessThan(tolerance * rangeOf(source.data));
   });
 
   it('gives the labels of SimpleITK inside and of SciPy everywhere, apart from ties', async () => {
@@ -100,6 +93,6 @@ describe('resampling by hand', () => {
 
   it('returns the same voxels for the same grid', () => {
     const data = Int16Array.of(1, 2, 3);
-    expect(resampleToSpacing({ ...line, data }, [2, 1, 1], 'cubic').data).toBe(data);
+    expect(resampleToSpacing({ ...line, data }, [2, 1, 1], 'linear').data).toBe(data);
   });
 });

@@ -229,10 +229,12 @@ function fusedNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsi
   return withGradient([x, gamma, beta], () => {
     const rows = x.reshape([-1, itemAt(x.shape, x.rank - 1)]);
     const attributes = [float32Attribute(), attribute.float('epsilon', epsilon)];
+    const value = runOp(fusedLayerNorm, attributes, [rows, gamma, beta]).reshape<T>(x.shape);
     const gradient = (): never => {
-      throw new WorkError("the layer norm of a step that is compiled for inference has no gradient: compile it with mode: 'training'");
+      const remedy = "compile it with mode: 'training'";
+      throw new WorkError(`the layer norm of a step that is compiled for inference has no gradient: ${remedy}`);
     };
-    return { value: runOp(fusedLayerNorm, attributes, [rows, gamma, beta]).reshape<T>(x.shape), kept: [] as const, gradient };
+    return { value, kept: [], gradient };
   });
 }
 

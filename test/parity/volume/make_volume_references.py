@@ -6,9 +6,9 @@ them; `python make_volume_references.py` writes every file anew. Nothing is draw
 Which reference answers for what:
   reading      nibabel
   orientation  nibabel's orientation functions and MONAI's Orientation (asserted equal here)
-  spacing      MONAI's Spacing with border padding, linear and nearest; cubic is SciPy's spline at MONAI's grid
-  grid         SimpleITK's ResampleImageFilter (linear, nearest, BSpline) inside the image; SciPy's map_coordinates with
-               clamped coordinates (order 1, and order 3 with mirrored coefficients) everywhere
+  spacing      MONAI's Spacing with border padding, linear and nearest
+  grid         SimpleITK's ResampleImageFilter (linear, nearest) inside the image; SciPy's map_coordinates with
+               clamped coordinates everywhere
 """
 
 import base64
@@ -104,10 +104,6 @@ def distance_from_tie(at, size):
     return np.abs(at - np.floor(at) - 0.5).min(axis=0)
 
 
-def spline(data, at):
-    return map_coordinates(data.astype(np.float64), clamped(at, data.shape), order=3, mode="mirror")
-
-
 def spacing_cases():
     targets = {"coarse": (1.5, 1.5, 2.0), "fine": (0.8, 0.7, 1.1), "mixed": (2.1, 0.6, 1.0)}
     cases = []
@@ -133,7 +129,6 @@ def spacing_cases():
                 "linear": encode(linear[0].numpy()),
                 "nearest": encode(nearest[0].numpy()),
                 "tieDistance": encode(distance_from_tie(at, data.shape)),
-                "cubic": encode(spline(data, at)),
             }
         )
     for target in targets:
@@ -185,11 +180,9 @@ def grid_cases():
                 "simpleitk": {
                     "linear": encode(simpleitk_resample(source, size, affine, sitk.sitkLinear)),
                     "nearest": encode(simpleitk_resample(label_source, size, affine, sitk.sitkNearestNeighbor)),
-                    "cubic": encode(simpleitk_resample(source, size, affine, sitk.sitkBSpline)),
                 },
                 "scipy": {
                     "linear": encode(map_coordinates(data.astype(np.float64), clamped(at, data.shape), order=1)),
-                    "cubic": encode(spline(data, at)),
                     "nearest": encode(map_coordinates(labels.astype(np.float64), clamped(at, data.shape), order=0)),
                 },
             }
