@@ -168,9 +168,11 @@ function usedBy({ indices, weights }: AxisWeights): Int32Array {
   return Int32Array.from(new Set(indices.filter((_, i) => weights[i] !== 0))).sort();
 }
 
-function copied(slice: VoxelArray, into: VoxelArray = arrayLike(slice, slice.length)): VoxelArray {
-  into.set(slice);
-  return into;
+/** In `into` where that is of the same kind: the channels of a scan may be files of different types. */
+function copied(slice: VoxelArray, into: VoxelArray | undefined): VoxelArray {
+  const copy = into?.constructor === slice.constructor ? into : arrayLike(slice, slice.length);
+  copy.set(slice);
+  return copy;
 }
 
 /** Each output along the slices with the first and last slice that it takes, as the file brings them. */

@@ -123,8 +123,7 @@ describe('channels in files of different voxel types', () => {
     expectSame(await bothWays(nextName(), [floats, integers], settings));
   });
 
-  // A known fault: `prepare` keeps the slices of a later file in arrays of the first one's type, where no resampling comes before.
-  it.fails('are the same for training and for prediction where the first file holds integers', async () => {
+  it('are the same for training and for prediction where the first file holds integers', async () => {
     expectSame(await bothWays(nextName(), [integers, floats], settings));
   });
 });
