@@ -43,7 +43,9 @@ function convolutionFlops({ crop, region, features: [f0, f1, f2, f3, f4, f5] }) 
     [0, f1, f1, f0, f5],
   ].map(
     ([level, below, up, skip, outputs]) =>
-      conv(at(region, level + 1), below, up, 2) + conv(at(region, level), skip + up, outputs) + conv(at(region, level), outputs, outputs),
+      conv(at(region, level + 1), below, up, 2) +
+      conv(at(region, level), skip + up, outputs) +
+      conv(at(region, level), outputs, outputs),
   );
   const forward = [...encoder, ...decoder, conv(at(region, 0), f5, 1, 1)].reduce((a, b) => a + b, 0);
   return 3 * forward - conv(at(crop, 0), 1, f0);
@@ -54,12 +56,25 @@ async function preparedNoise(folder) {
     const side = 128;
     const data = Int16Array.from({ length: side ** 3 }, (_, i) => ((i * 7919) % 1997) - 1000);
     const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
-    await writeNifti(join(folder, `${name}.nii.gz`), { size: [side, side, side], spacing: [1, 1, 1], affine, channels: 1, data });
+    await writeNifti(join(folder, `${name}.nii.gz`), {
+      size: [side, side, side],
+      spacing: [1, 1, 1],
+      affine,
+      channels: 1,
+      data,
+    });
   }
   const cases = ['a', 'b'].map((id) => ({ id, image: `${id}.nii.gz` }));
-  const index = { schema: 1, datasets: { noise: { layout: 'files', modality: 'ct', spacing: null, foregroundThreshold: null, cases } } };
+  const index = {
+    schema: 1,
+    datasets: { noise: { layout: 'files', modality: 'ct', spacing: null, foregroundThreshold: null, cases } },
+  };
   writeFileSync(join(folder, 'datasets.json'), JSON.stringify(index));
-  await prepareDatasets({ datasetsFile: join(folder, 'datasets.json'), out: join(folder, 'prepared'), workers: 1 });
+  await prepareDatasets({
+    datasetsFile: join(folder, 'datasets.json'),
+    out: join(folder, 'prepared'),
+    workers: 1,
+  });
   return join(folder, 'prepared');
 }
 
@@ -68,7 +83,10 @@ const ours = async (options) =>
     (
       await run(
         process.execPath,
-        [join(here, 'hybridmim-step.mjs'), JSON.stringify({ ...shape, steps, threads: 0, workers: Number(flags.workers), ...options })],
+        [
+          join(here, 'hybridmim-step.mjs'),
+          JSON.stringify({ ...shape, steps, threads: 0, workers: Number(flags.workers), ...options }),
+        ],
         {
           maxBuffer: 1 << 24,
         },
@@ -90,7 +108,10 @@ const torch = async (precision, setting, features = shape) => {
     '--steps',
     steps,
   ];
-  return { setting: `${precision} ${setting}`, ...(await measuredBy(flags.python, [join(here, 'torch_step.py'), ...args])) };
+  return {
+    setting: `${precision} ${setting}`,
+    ...(await measuredBy(flags.python, [join(here, 'torch_step.py'), ...args])),
+  };
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-compare-'));
@@ -139,7 +160,9 @@ const rows = Object.entries(results).map(([name, { stepSeconds, peakBytes, faile
 console.log(
   `${cpus()[0].model}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; crop ${shape.crop}, region ${shape.region}, features ${shape.features}, batch 1; ${(flops / 1e9).toFixed(0)} GFLOP of convolutions a step`,
 );
-console.log(['| step | median s | range s | peak GB |', '|---|---|---|---|', ...rows.filter(Boolean)].join('\n'));
+console.log(
+  ['| step | median s | range s | peak GB |', '|---|---|---|---|', ...rows.filter(Boolean)].join('\n'),
+);
 for (const precision of ['float32', 'bfloat16']) {
   const mine = `hybridmim ${precision}`;
   const theirs = best(precision);
@@ -154,7 +177,9 @@ for (const precision of ['float32', 'bfloat16']) {
     );
 }
 if (results['hybridmim float32 full region'])
-  console.log(`partial region: ${(seconds('hybridmim float32') / seconds('hybridmim float32 full region')).toFixed(3)} of the full region's time`);
+  console.log(
+    `partial region: ${(seconds('hybridmim float32') / seconds('hybridmim float32 full region')).toFixed(3)} of the full region's time`,
+  );
 if (results['hybridmim float32']) {
   const { waitSeconds, stepSeconds, compileMs } = results['hybridmim float32'];
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);

@@ -42,7 +42,14 @@ const tasks = {
     return { seconds };
   },
   loader: async ({ prepared, side, count, workers }) => {
-    const choice = { preparedDir: prepared, split: 'all', cropSize: [side, side, side], batchSize: 1, seed: 0, withLabels: false };
+    const choice = {
+      preparedDir: prepared,
+      split: 'all',
+      cropSize: [side, side, side],
+      batchSize: 1,
+      seed: 0,
+      withLabels: false,
+    };
     const loader = await openCropLoader({ ...choice, workers, prefetch: 2 * workers });
     await loader.batch(0); // the threads have begun
     const start = performance.now();
@@ -57,4 +64,11 @@ const before = peakBytes();
 const cpuBefore = process.cpuUsage();
 const result = await tasks[task](JSON.parse(options));
 const { user, system } = process.cpuUsage(cpuBefore);
-console.log(JSON.stringify({ ...result, cpuSeconds: (user + system) / 1e6, peakBytes: peakBytes(), growthBytes: peakBytes() - before }));
+console.log(
+  JSON.stringify({
+    ...result,
+    cpuSeconds: (user + system) / 1e6,
+    peakBytes: peakBytes(),
+    growthBytes: peakBytes() - before,
+  }),
+);

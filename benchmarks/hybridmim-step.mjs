@@ -8,7 +8,9 @@ import { matrixProductRate } from '../dist/engine/index.js';
 import { pretrain, readMetrics } from '../dist/training/index.js';
 import { residentPeak } from '../dist/training/resident-peak.js';
 
-const { prepared, precision, crop, region, features, steps, threads, workers, rateOnly } = JSON.parse(process.argv[2]);
+const { prepared, precision, crop, region, features, steps, threads, workers, rateOnly } = JSON.parse(
+  process.argv[2],
+);
 
 async function timedRun() {
   const out = mkdtempSync(join(tmpdir(), 'hybridmim-benchmark-'));
@@ -20,7 +22,14 @@ async function timedRun() {
       data: { prepared, cropSize: [crop, crop, crop], split: 'all', workers, prefetch: 2 },
       network: { features, dropout: 0.1 },
       method: { region, weights: { contrast: 0 } }, // a batch of 1 has no negatives
-      train: { batchSize: 1, steps: steps + 1, warmupSteps: 0, checkpointEvery: 1000, validateEvery: 0, threads },
+      train: {
+        batchSize: 1,
+        steps: steps + 1,
+        warmupSteps: 0,
+        checkpointEvery: 1000,
+        validateEvery: 0,
+        threads,
+      },
     },
     'benchmark',
   );
@@ -41,7 +50,9 @@ async function timedRun() {
   };
 }
 
-const result = rateOnly ? { matrixProductGflops: (await matrixProductRate(precision, threads)) / 1e9 } : await timedRun();
+const result = rateOnly
+  ? { matrixProductGflops: (await matrixProductRate(precision, threads)) / 1e9 }
+  : await timedRun();
 console.log(JSON.stringify(result));
 process.exitCode = 0;
 process.reallyExit(0);

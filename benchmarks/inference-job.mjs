@@ -5,8 +5,20 @@ import { openPredictor } from '../dist/inference/index.js';
 import { initialiseParameters, makeNetwork, networkSection } from '../dist/network/index.js';
 import { residentPeak } from '../dist/training/resident-peak.js';
 
-const { network: settings, size, window, outChannels, windowBatch, precision, repeats, threads } = JSON.parse(process.argv[2]);
-const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), { inChannels: 1, outChannels });
+const {
+  network: settings,
+  size,
+  window,
+  outChannels,
+  windowBatch,
+  precision,
+  repeats,
+  threads,
+} = JSON.parse(process.argv[2]);
+const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), {
+  inChannels: 1,
+  outChannels,
+});
 const state = createState(initialiseParameters(network.specs, 0), { engine: 'graph', threads });
 const predictor = openPredictor({
   network,

@@ -25,20 +25,51 @@ const { values: flags } = parseArgs({
 const [side, depth, outChannels, window] = [flags.side, flags.depth, flags.classes, flags.window].map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-memory-'));
 const scan = join(folder, 'scan.nii');
-const residentBytes = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
+const residentBytes = () =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 try {
   await writeScan();
-  const network = makeNetwork({ name: 'unet', features: [1, 1, 1, 1, 1, 1], dropout: 0 }, { inChannels: 1, outChannels });
-  const settings = { window: [window, window, window], overlap: Number(flags.overlap), windowBatch: 1, mirror: [], kind: 'classes', outChannels };
-  const predictor = predictorOf(network, (volume, watch) => slidingWindowSlabs(volume, { ...settings, ...watch }, [standIn]));
-  const classes = Object.fromEntries(Array.from({ length: outChannels - 1 }, (_, i) => [i + 1, `class ${i + 1}`]));
+  const network = makeNetwork(
+    { name: 'unet', features: [1, 1, 1, 1, 1, 1], dropout: 0 },
+    { inChannels: 1, outChannels },
+  );
+  const settings = {
+    window: [window, window, window],
+    overlap: Number(flags.overlap),
+    windowBatch: 1,
+    mirror: [],
+    kind: 'classes',
+    outChannels,
+  };
+  const predictor = predictorOf(network, (volume, watch) =>
+    slidingWindowSlabs(volume, { ...settings, ...watch }, [standIn]),
+  );
+  const classes = Object.fromEntries(
+    Array.from({ length: outChannels - 1 }, (_, i) => [i + 1, `class ${i + 1}`]),
+  );
   const preprocessing = flags.preset === 'none' ? 'none' : preprocessingOf('ct');
   writeFileSync('/proc/self/clear_refs', '5'); // the peak begins here
   const before = residentBytes();
   const started = performance.now();
-  const { label } = await predictCase(predictor, { images: [scan], preprocessing, scheme: labelScheme(classes) });
-  const facts = { size: label.size, outChannels, preset: flags.preset, seconds: (performance.now() - started) / 1000, beforeBytes: before };
-  console.log(JSON.stringify({ ...facts, peakBytes: residentPeak(), wholeLogitsBytes: 4 * outChannels * side * side * depth }));
+  const { label } = await predictCase(predictor, {
+    images: [scan],
+    preprocessing,
+    scheme: labelScheme(classes),
+  });
+  const facts = {
+    size: label.size,
+    outChannels,
+    preset: flags.preset,
+    seconds: (performance.now() - started) / 1000,
+    beforeBytes: before,
+  };
+  console.log(
+    JSON.stringify({
+      ...facts,
+      peakBytes: residentPeak(),
+      wholeLogitsBytes: 4 * outChannels * side * side * depth,
+    }),
+  );
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -48,7 +79,8 @@ process.reallyExit(0);
 async function standIn(images, use) {
   await setImmediate(); // as a network, whose logits come later
   const logits = new Float32Array(images.length * outChannels);
-  for (let i = 0, k = 0; i < images.length; i++) for (let c = 0; c < outChannels; c++, k++) logits[k] = images[i] * (c % 5) - c;
+  for (let i = 0, k = 0; i < images.length; i++)
+    for (let c = 0; c < outChannels; c++, k++) logits[k] = images[i] * (c % 5) - c;
   use(logits);
 }
 

@@ -42,7 +42,8 @@ const job = {
 
 function measured(network, { tool, setting, windowBatch }) {
   const asked = JSON.stringify({ ...job, network: networks[network], setting, windowBatch });
-  const [program, script] = tool === 'hybridmim' ? [process.execPath, 'inference-job.mjs'] : [flags.python, 'torch_inference.py'];
+  const [program, script] =
+    tool === 'hybridmim' ? [process.execPath, 'inference-job.mjs'] : [flags.python, 'torch_inference.py'];
   return measuredBy(program, [join(here, script), asked]);
 }
 
@@ -81,14 +82,19 @@ console.log(
   `${cpus()[0].model}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; ${job.size}^3 voxels, windows of ${job.window}^3, overlap 0.5, ${job.outChannels} channels out, ${job.precision}`,
 );
 console.log(
-  ['| network | tool | windows at once | median s | range s | processor s | peak GB |', '|---|---|---|---|---|---|---|', ...results.map(line)].join(
-    '\n',
-  ),
+  [
+    '| network | tool | windows at once | median s | range s | processor s | peak GB |',
+    '|---|---|---|---|---|---|---|',
+    ...results.map(line),
+  ].join('\n'),
 );
 for (const network of flags.networks.split(',')) {
   const [ours, theirs] = [best(network, 'hybridmim'), best(network, 'torch')];
   if (!ours || !theirs) continue;
-  const [ratio, cpuRatio] = [median(ours.seconds) / median(theirs.seconds), median(ours.cpuSeconds) / median(theirs.cpuSeconds)];
+  const [ratio, cpuRatio] = [
+    median(ours.seconds) / median(theirs.seconds),
+    median(ours.cpuSeconds) / median(theirs.cpuSeconds),
+  ];
   console.log(
     `${network}: ${ratio.toFixed(3)} of the time of torch ${theirs.setting}, batch ${theirs.windowBatch} (${cpuRatio.toFixed(3)} of its processor time); ${(ours.peakBytes / theirs.peakBytes).toFixed(3)} of its peak memory`,
   );

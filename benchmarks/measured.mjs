@@ -12,7 +12,9 @@ export const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(
 /** The last line of a process, or `{ failed }` with what it said where it failed or took more than `patience` seconds (0: no bound). */
 export async function measuredBy(program, args, patience = 0) {
   try {
-    return lastLine((await run(program, args.map(String), { maxBuffer: 1 << 24, timeout: patience * 1000 })).stdout);
+    return lastLine(
+      (await run(program, args.map(String), { maxBuffer: 1 << 24, timeout: patience * 1000 })).stdout,
+    );
   } catch (error) {
     if (error.killed) return { failed: `not done after ${patience} s` };
     return {

@@ -29,7 +29,11 @@ if (what === 'pair') {
 } else {
   // Organs of many sizes, the first as large as a liver with what surrounds it; each prediction a little off.
   for (let organ = 0; organ < 13; organ++) {
-    const centre = [0.25 + 0.17 * (organ % 4), 0.25 + 0.25 * (Math.floor(organ / 4) % 3), 0.3 + 0.035 * organ];
+    const centre = [
+      0.25 + 0.17 * (organ % 4),
+      0.25 + 0.25 * (Math.floor(organ / 4) % 3),
+      0.3 + 0.035 * organ,
+    ];
     const radius = 0.25 / (1 + 0.35 * organ);
     drawEllipsoid(reference, organ + 1, centre, [radius, radius * 0.8, radius]);
     drawEllipsoid(
@@ -39,10 +43,16 @@ if (what === 'pair') {
       [radius * 1.05, radius * 0.8, radius * 0.95],
     );
   }
-  const files = { prediction: join(folder, 'prediction.nii.gz'), reference: join(folder, 'reference.nii.gz') };
+  const files = {
+    prediction: join(folder, 'prediction.nii.gz'),
+    reference: join(folder, 'reference.nii.gz'),
+  };
   await writeNifti(files.prediction, { size, spacing, affine, channels: 1, data: prediction });
   await writeNifti(files.reference, { size, spacing, affine, channels: 1, data: reference });
-  const classes = Array.from({ length: 13 }, (_, organ) => ({ name: `organ ${organ + 1}`, values: [organ + 1] }));
+  const classes = Array.from({ length: 13 }, (_, organ) => ({
+    name: `organ ${organ + 1}`,
+    values: [organ + 1],
+  }));
   const task = { id: 'case', ...files, classes, further: defaultFurtherMetrics, resample: false };
   measure = async () => ({ dice: (await evaluateFiles(task)).result.classes['organ 1'].dice });
 }
@@ -51,4 +61,12 @@ const found = await measure();
 const { user, system } = process.cpuUsage(before.cpu);
 const seconds = (performance.now() - before.wall) / 1000;
 const peakBytes = process.resourceUsage().maxRSS * 1024;
-console.log(JSON.stringify({ ...found, seconds, cpuSeconds: (user + system) / 1e6, peakBytes, versions: { node: process.versions.node } }));
+console.log(
+  JSON.stringify({
+    ...found,
+    seconds,
+    cpuSeconds: (user + system) / 1e6,
+    peakBytes,
+    versions: { node: process.versions.node },
+  }),
+);

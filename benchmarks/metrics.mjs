@@ -24,10 +24,24 @@ const spacing = [0.8, 0.8, 1.5];
 const env = { ...process.env, OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
 const job = { size, spacing, folder };
 const ours = (what) =>
-  lastLine(execFileSync(process.execPath, [join(here, 'metrics-job.mjs'), JSON.stringify({ ...job, what })], { encoding: 'utf8', env }));
-const monai = () => lastLine(execFileSync(flags.python, [join(here, 'metrics_monai.py'), JSON.stringify(job)], { encoding: 'utf8', env }));
+  lastLine(
+    execFileSync(process.execPath, [join(here, 'metrics-job.mjs'), JSON.stringify({ ...job, what })], {
+      encoding: 'utf8',
+      env,
+    }),
+  );
+const monai = () =>
+  lastLine(
+    execFileSync(flags.python, [join(here, 'metrics_monai.py'), JSON.stringify(job)], {
+      encoding: 'utf8',
+      env,
+    }),
+  );
 
-const rounds = Array.from({ length: Number(flags.rounds) }, () => ({ hybridmim: ours('pair'), monai: monai() }));
+const rounds = Array.from({ length: Number(flags.rounds) }, () => ({
+  hybridmim: ours('pair'),
+  monai: monai(),
+}));
 const summary = (name) => ({
   hd95: rounds[0][name].hd95,
   seconds: median(rounds.map((round) => round[name].seconds)),

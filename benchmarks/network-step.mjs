@@ -6,8 +6,13 @@ import { makeNetwork, networkSection } from '../dist/network/index.js';
 import { measureSteps, segmentationTask } from '../dist/training/index.js';
 
 const { network: settings, precision, crop: side, classes, steps, threads } = JSON.parse(process.argv[2]);
-const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), { inChannels: 1, outChannels: classes + 1 });
-const scheme = labelScheme(Object.fromEntries(Array.from({ length: classes }, (_, i) => [`${i + 1}`, `class ${i + 1}`])));
+const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), {
+  inChannels: 1,
+  outChannels: classes + 1,
+});
+const scheme = labelScheme(
+  Object.fromEntries(Array.from({ length: classes }, (_, i) => [`${i + 1}`, `class ${i + 1}`])),
+);
 const task = segmentationTask({ network, scheme, batchSize: 1, crop: [side, side, side] });
 const measured = await measureSteps(task, { precision, threads, steps });
 console.log(JSON.stringify({ ...measured, stepSeconds: measured.stepMs.map((ms) => ms / 1000) }));

@@ -25,7 +25,17 @@ const classes = 13; // BTCV's organs
 const ours = (network, precision) =>
   measuredBy(
     process.execPath,
-    [join(here, 'network-step.mjs'), JSON.stringify({ network: { name: network }, precision, crop: Number(flags.crop), classes, steps, threads: 0 })],
+    [
+      join(here, 'network-step.mjs'),
+      JSON.stringify({
+        network: { name: network },
+        precision,
+        crop: Number(flags.crop),
+        classes,
+        steps,
+        threads: 0,
+      }),
+    ],
     Number(flags.patience),
   );
 const torch = (network, precision, setting) =>
@@ -33,7 +43,20 @@ const torch = (network, precision, setting) =>
     flags.python,
     [
       join(here, 'torch_network_step.py'),
-      ...['--network', network, '--crop', flags.crop, '--classes', classes, '--precision', precision, '--setting', setting, '--steps', steps],
+      ...[
+        '--network',
+        network,
+        '--crop',
+        flags.crop,
+        '--classes',
+        classes,
+        '--precision',
+        precision,
+        '--setting',
+        setting,
+        '--steps',
+        steps,
+      ],
     ],
     Number(flags.patience),
   );
@@ -44,7 +67,10 @@ for (let round = 0; round < Number(flags.rounds); round++) {
     for (const precision of ['float32', 'bfloat16']) {
       const jobs = [
         ['hybridmim', () => ours(network, precision)],
-        ...['plain', 'channels_last', 'compile'].map((setting) => [`torch ${setting}`, () => torch(network, precision, setting)]),
+        ...['plain', 'channels_last', 'compile'].map((setting) => [
+          `torch ${setting}`,
+          () => torch(network, precision, setting),
+        ]),
       ];
       for (const [who, job] of jobs) {
         const name = `${network} ${precision} ${who}`;
@@ -53,7 +79,9 @@ for (let round = 0; round < Number(flags.rounds); round++) {
         const earlier = results.get(name);
         if (earlier?.stepSeconds && result.stepSeconds) earlier.stepSeconds.push(...result.stepSeconds);
         else if (!earlier) results.set(name, { network, precision, who, ...result });
-        process.stderr.write(`${name}: ${result.failed ?? result.stepSeconds.map((s) => s.toFixed(2)).join(' ')}\n`);
+        process.stderr.write(
+          `${name}: ${result.failed ?? result.stepSeconds.map((s) => s.toFixed(2)).join(' ')}\n`,
+        );
       }
     }
   }
@@ -74,7 +102,8 @@ for (const { network, precision, who, stepSeconds, peakBytes, failed } of result
 for (const mine of results.values()) {
   if (mine.who !== 'hybridmim' || !mine.stepSeconds) continue;
   const theirs = [...results.values()].filter(
-    (r) => r.who !== 'hybridmim' && r.network === mine.network && r.precision === mine.precision && r.stepSeconds,
+    (r) =>
+      r.who !== 'hybridmim' && r.network === mine.network && r.precision === mine.precision && r.stepSeconds,
   );
   const best = theirs.toSorted((a, b) => median(a.stepSeconds) - median(b.stepSeconds))[0];
   if (!best) continue;

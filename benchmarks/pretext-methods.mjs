@@ -28,11 +28,31 @@ const batchSize = 2;
 const pictureStep = 100_000;
 
 const unet = { name: 'unet', features: [8, 8, 16, 32, 64, 8], dropout: 0.1 }; // an eighth of the paper's widths
-const swin = { name: 'swin-unetr', featureSize: 12, depths: [2, 2, 2, 2], numHeads: [1, 2, 4, 8], window: [4, 4, 4], dropout: 0.1 }; // a quarter
-const unetr = { name: 'unetr', imageSize: [64, 64, 64], featureSize: 4, hiddenSize: 96, mlpDim: 384, numHeads: 4, dropout: 0 }; // an eighth
+const swin = {
+  name: 'swin-unetr',
+  featureSize: 12,
+  depths: [2, 2, 2, 2],
+  numHeads: [1, 2, 4, 8],
+  window: [4, 4, 4],
+  dropout: 0.1,
+}; // a quarter
+const unetr = {
+  name: 'unetr',
+  imageSize: [64, 64, 64],
+  featureSize: 4,
+  hiddenSize: 96,
+  mlpDim: 384,
+  numHeads: 4,
+  dropout: 0,
+}; // an eighth
 /** Each with a crop that its network divides into several cells, at 3 mm a voxel, and the steps that its slowest task needs. */
 const methods = {
-  HybridMIM: { steps: 1500, side: 32, network: unet, method: { name: 'hybridmim', subVolume: 16, patch: 8, region: 32, contrastDim: 64 } },
+  HybridMIM: {
+    steps: 1500,
+    side: 32,
+    network: unet,
+    method: { name: 'hybridmim', subVolume: 16, patch: 8, region: 32, contrastDim: 64 },
+  },
   'Models Genesis': { steps: 600, side: 32, network: unet, method: { name: 'models-genesis' } },
   TransVW: {
     steps: 500,
@@ -46,14 +66,25 @@ const methods = {
       autoEncoder: { side: 32, steps: 60, batchSize: 2, learningRate: 1e-3 },
     },
   },
-  SimMIM: { steps: isReal ? 500 : 800, side: isReal ? 32 : 64, network: unet, method: { name: 'simmim', patch: 8 } },
+  SimMIM: {
+    steps: isReal ? 500 : 800,
+    side: isReal ? 32 : 64,
+    network: unet,
+    method: { name: 'simmim', patch: 8 },
+  },
   UNetFormer: { steps: 300, side: 32, network: swin, method: { name: 'unetformer', patch: 8 } },
-  MAE: { steps: 1500, side: 64, network: unetr, method: { name: 'mae', decoder: { width: 64, depth: 2, heads: 4 } } },
+  MAE: {
+    steps: 1500,
+    side: 64,
+    network: unetr,
+    method: { name: 'mae', decoder: { width: 64, depth: 2, heads: 4 } },
+  },
 };
 
 const prepared = await prepareScans();
 const results = [];
-for (const [title, method] of Object.entries(methods)) if (only === undefined || only === title) results.push(await learned(title, method));
+for (const [title, method] of Object.entries(methods))
+  if (only === undefined || only === title) results.push(await learned(title, method));
 for (const { title, terms, steps, seconds } of results) {
   for (const { name, trivial, last, below } of terms) {
     console.log(
@@ -98,7 +129,14 @@ async function learned(title, { steps, side, network, method }) {
       data: { prepared, cropSize: [side, side, side], workers: 1, prefetch: 2 },
       network,
       method,
-      train: { batchSize, steps, warmupSteps: 20, learningRate: 2e-3, checkpointEvery: 100, validateEvery: 0 },
+      train: {
+        batchSize,
+        steps,
+        warmupSteps: 20,
+        learningRate: 2e-3,
+        checkpointEvery: 100,
+        validateEvery: 0,
+      },
     },
     'benchmark',
   );
@@ -110,7 +148,12 @@ async function learned(title, { steps, side, network, method }) {
       .replace(/-$/, ''),
   );
   const onStep = ({ step, loss }) => step % 100 === 0 && console.error(`${title} ${step} ${loss.toFixed(4)}`);
-  const { last } = await pretrain({ settings, out: run, resume: existsSync(join(run, 'config.yaml')), progress: { onStep } });
+  const { last } = await pretrain({
+    settings,
+    out: run,
+    resume: existsSync(join(run, 'config.yaml')),
+    progress: { onStep },
+  });
   const lines = readMetrics(run).filter((line) => 'losses' in line);
   const trivial = await trivialLosses(settings);
   const terms = Object.entries(trivial).map(([name, value]) => {
@@ -145,7 +188,8 @@ async function trivialLosses(settings) {
   }
   const centre = mean(values);
   const reconstruction = mean(values.map((value) => (value - centre) ** 2));
-  if (name === 'transvw') return { reconstruction, word: entropy(batches.flatMap(({ words }) => [...words])) };
+  if (name === 'transvw')
+    return { reconstruction, word: entropy(batches.flatMap(({ words }) => [...words])) };
   if (name !== 'hybridmim') return { reconstruction };
   const location = entropy(batches.flatMap((batch) => [...batch.locations]));
   const number = entropy(batches.flatMap((batch) => [...batch.counts]));
@@ -155,20 +199,35 @@ async function trivialLosses(settings) {
 function maskedValues(crop, patchMask, side, patch) {
   const patches = side / patch;
   return [...crop].filter((_, i) => {
-    const [item, z, y, x] = [Math.floor(i / side ** 3), Math.floor(i / side ** 2) % side, Math.floor(i / side) % side, i % side];
-    return patchMask[((item * patches + Math.floor(z / patch)) * patches + Math.floor(y / patch)) * patches + Math.floor(x / patch)] === 1;
+    const [item, z, y, x] = [
+      Math.floor(i / side ** 3),
+      Math.floor(i / side ** 2) % side,
+      Math.floor(i / side) % side,
+      i % side,
+    ];
+    return (
+      patchMask[
+        ((item * patches + Math.floor(z / patch)) * patches + Math.floor(y / patch)) * patches +
+          Math.floor(x / patch)
+      ] === 1
+    );
   });
 }
 
 function entropy(classes) {
-  const shares = [...new Set(classes)].map((value) => classes.filter((other) => other === value).length / classes.length);
+  const shares = [...new Set(classes)].map(
+    (value) => classes.filter((other) => other === value).length / classes.length,
+  );
   return shares.reduce((sum, share) => sum - share * Math.log(share), 0);
 }
 
 /** What the method is fed in `count` steps from `first`. */
 async function batchesOf(settings, first, count) {
   const recipe = voxelCorruption(settings.method);
-  const crops = settings.method.name === 'transvw' ? cropsOfWords(join(out, 'transvw', 'words', 'words.json')) : undefined;
+  const crops =
+    settings.method.name === 'transvw'
+      ? cropsOfWords(join(out, 'transvw', 'words', 'words.json'))
+      : undefined;
   const loader = await openCropLoader({
     preparedDir: prepared,
     split: 'training',
@@ -185,7 +244,12 @@ async function batchesOf(settings, first, count) {
   const batches = [];
   for (let step = first; step < first + count; step++) {
     const { images: crop, corrupted, words } = await loader.batch(step);
-    batches.push({ images: crop, ...(corrupted && { corrupted }), ...(words && { words }), ...method.corruption(settings.seed, step) });
+    batches.push({
+      images: crop,
+      ...(corrupted && { corrupted }),
+      ...(words && { words }),
+      ...method.corruption(settings.seed, step),
+    });
   }
   await loader.close();
   return batches;
@@ -198,7 +262,10 @@ function cropsOfWords(file) {
 
 function methodOf({ network: wanted, method: config, data }) {
   const network = makeNetwork(wanted, { inChannels: 1, outChannels: 1 });
-  return { network, method: pretextMethod(network, { size: batchSize, crop: data.cropSize, scaledTargets: false }, config) };
+  return {
+    network,
+    method: pretextMethod(network, { size: batchSize, crop: data.cropSize, scaledTargets: false }, config),
+  };
 }
 
 /** Slices of three crops of each method: original, what the network saw, what it made of it. */
@@ -224,7 +291,9 @@ async function montage(all) {
     };
     const step = compile(see, { name: 'montage', inputs: method.inputs, state, precision: 'float32' });
     parts.push(`<text x="0" y="${y + cell / 2}" font-size="13">${escapeXml(title)}</text>`);
-    parts.push(`<text x="0" y="${y + cell / 2 + 16}" font-size="11" fill="#57606a">${side} voxels a side</text>`);
+    parts.push(
+      `<text x="0" y="${y + cell / 2 + 16}" font-size="11" fill="#57606a">${side} voxels a side</text>`,
+    );
     for (const [crop, batch] of (await batchesOf(settings, pictureStep, shown)).entries()) {
       const { seen, prediction } = await step.run(batch);
       for (const [column, volume] of [batch.images, seen, prediction].entries()) {
@@ -266,7 +335,12 @@ async function learningFigure(all) {
           mark: { type: 'line', clip: true },
           encoding: {
             x: { field: 'step', type: 'quantitative' },
-            y: { field: 'loss', type: 'quantitative', title: 'loss, mean of 20 steps', scale: { domain: [0, 1.6 * trivial], nice: false } },
+            y: {
+              field: 'loss',
+              type: 'quantitative',
+              title: 'loss, mean of 20 steps',
+              scale: { domain: [0, 1.6 * trivial], nice: false },
+            },
           },
         },
         {

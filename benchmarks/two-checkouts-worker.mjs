@@ -17,7 +17,10 @@ const SIDE = 64;
 const CLASSES = 2;
 const threads = 2;
 const precision = 'float32';
-const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), { inChannels: 1, outChannels: CLASSES + 1 });
+const network = makeNetwork(checkConfig(networkSection, settings, 'benchmark'), {
+  inChannels: 1,
+  outChannels: CLASSES + 1,
+});
 const size = [SIDE, SIDE, SIDE];
 
 /** Says what the turn took that began with the last one, if one did, and waits for the next: the thread sleeps meanwhile. */
@@ -26,7 +29,10 @@ function nextTurn() {
   if (began) {
     const { user, system } = process.cpuUsage(began.used);
     const seconds = (performance.now() - began.at) / 1000;
-    writeSync(1, `${JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakBytes: residentPeak() })}\n`);
+    writeSync(
+      1,
+      `${JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakBytes: residentPeak() })}\n`,
+    );
   }
   readSync(0, Buffer.alloc(1));
   began = { at: performance.now(), used: process.cpuUsage() };
@@ -43,13 +49,18 @@ function byTurns(fed) {
 
 /** Steps without end of a checkout that knows learning tasks, or of one from before them. */
 async function runSteps() {
-  const scheme = labelScheme(Object.fromEntries(Array.from({ length: CLASSES }, (_, i) => [`${i + 1}`, `class ${i + 1}`])));
+  const scheme = labelScheme(
+    Object.fromEntries(Array.from({ length: CLASSES }, (_, i) => [`${i + 1}`, `class ${i + 1}`])),
+  );
   const optimizer = { weightDecay: 1e-5, decayNormsAndBiases: true, clipNorm: null };
   const forever = { warmUp: 0, steps: Number.MAX_SAFE_INTEGER };
   if (existsSync(join(checkout, 'dist', 'training', 'segmentation-task.js'))) {
     const { segmentationTask } = await from('training/segmentation-task.js');
     const task = segmentationTask({ network, scheme, batchSize: 1, crop: size });
-    await timeSteps({ ...task, inputsBesideCrops: byTurns(task.inputsBesideCrops) }, { precision, threads, optimizer, ...forever });
+    await timeSteps(
+      { ...task, inputsBesideCrops: byTurns(task.inputsBesideCrops) },
+      { precision, threads, optimizer, ...forever },
+    );
     return;
   }
   const { segmentationLoss } = await from('training/finetune.js');
@@ -73,7 +84,16 @@ if (kind === 'step') {
   await runSteps();
 } else {
   const state = createState(initialiseParameters(network.specs, 0), { engine: 'graph', threads });
-  const predictor = openPredictor({ network, states: [state], kind: 'classes', window: size, overlap: 0.5, windowBatch: 1, mirror: [], precision });
+  const predictor = openPredictor({
+    network,
+    states: [state],
+    kind: 'classes',
+    window: size,
+    overlap: 0.5,
+    windowBatch: 1,
+    mirror: [],
+    precision,
+  });
   const data = Float32Array.from({ length: SIDE ** 3 }, (_, i) => ((i * 7919) % 1997) / 1997);
   const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
   for (;;) {

@@ -9,7 +9,10 @@ import { parseArgs } from 'node:util';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { turns: { type: 'string', default: '30' }, networks: { type: 'string', default: 'swin-unetr,unet,unetr,seg-res-net' } },
+  options: {
+    turns: { type: 'string', default: '30' },
+    networks: { type: 'string', default: 'swin-unetr,unet,unetr,seg-res-net' },
+  },
 });
 const [before, after] = positionals;
 if (!after) throw new Error('name two checkouts: node benchmarks/two-checkouts.mjs BEFORE AFTER');
@@ -24,7 +27,10 @@ const settings = {
 /** A process of one checkout that does one step or window whenever it is asked. */
 function opened(checkout, job) {
   const script = new URL('two-checkouts-worker.mjs', import.meta.url).pathname;
-  const worker = spawn('node', [script, checkout, JSON.stringify(job)], { cwd: checkout, stdio: ['pipe', 'pipe', 'ignore'] });
+  const worker = spawn('node', [script, checkout, JSON.stringify(job)], {
+    cwd: checkout,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   const lines = createInterface({ input: worker.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
     const { value, done } = await lines.next();
@@ -59,7 +65,8 @@ for (const name of values.networks.split(',')) {
       turns.push({ before: found.get(first), after: found.get(second) });
     }
     await Promise.all([first.close(), second.close()]);
-    const best = (key) => Math.min(...turns.map((turn) => turn.after[key])) / Math.min(...turns.map((turn) => turn.before[key]));
+    const best = (key) =>
+      Math.min(...turns.map((turn) => turn.after[key])) / Math.min(...turns.map((turn) => turn.before[key]));
     const ratios = turns.map((turn) => turn.after.seconds / turn.before.seconds);
     const spread = `median ${quantile(ratios, 0.5)} (${quantile(ratios, 0.25)} to ${quantile(ratios, 0.75)})`;
     const memory = turns.at(-1).after.peakBytes / turns.at(-1).before.peakBytes;

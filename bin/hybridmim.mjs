@@ -22,9 +22,12 @@ if (process.argv[2] === 'setup') {
 
 /** The folders of the NVIDIA libraries that the CUDA runtime was placed with; none for the CPU runtime. */
 function nvidiaFolders() {
-  const packages = [root, dirname(dirname(root))].map((folder) => join(folder, 'node_modules', '@tensorflow', 'tfjs-node-gpu', 'deps')); // own or hoisted
+  const packages = [root, dirname(dirname(root))].map((folder) =>
+    join(folder, 'node_modules', '@tensorflow', 'tfjs-node-gpu', 'deps'),
+  ); // own or hoisted
   const deps = packages.find((folder) => existsSync(join(folder, 'hybridmim-runtime.json')));
-  if (!deps || JSON.parse(readFileSync(join(deps, 'hybridmim-runtime.json'), 'utf8')).variant !== 'cuda') return [];
+  if (!deps || JSON.parse(readFileSync(join(deps, 'hybridmim-runtime.json'), 'utf8')).variant !== 'cuda')
+    return [];
   const libraries = join(deps, 'cuda', 'nvidia');
   if (!existsSync(libraries)) return [];
   return readdirSync(libraries, { recursive: true, withFileTypes: true })

@@ -81,7 +81,9 @@ function mutantsOfFile(file) {
 function sampled(mutants) {
   if (flags.sample === undefined) return mutants;
   const place = ({ id }) => hash(flags.seed, id);
-  const taken = new Set(mutants.toSorted((a, b) => (place(a) < place(b) ? -1 : 1)).slice(0, Number(flags.sample)));
+  const taken = new Set(
+    mutants.toSorted((a, b) => (place(a) < place(b) ? -1 : 1)).slice(0, Number(flags.sample)),
+  );
   return mutants.filter((mutant) => taken.has(mutant));
 }
 
@@ -113,7 +115,9 @@ function testsHash(file) {
 
 /** What lies beside a test file and is no test file: its helpers. */
 function besideTest(test) {
-  const names = readdirSync(join(scratch, dirname(test))).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  const names = readdirSync(join(scratch, dirname(test))).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+  );
   return names.map((name) => join(dirname(test), name));
 }
 
@@ -127,7 +131,8 @@ function record(mutant, state, by = '', ms = 0) {
 /** A copy of the checkout to break: the sources and tests themselves, the rest as links. */
 function scratchCopy() {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'mutation-')));
-  for (const name of ['src', 'test', 'package.json', 'tsconfig.json']) cpSync(name, join(root, name), { recursive: true });
+  for (const name of ['src', 'test', 'package.json', 'tsconfig.json'])
+    cpSync(name, join(root, name), { recursive: true });
   for (const name of ['node_modules', '.runtime', 'configs', 'bin'].filter((name) => existsSync(name)))
     symlinkSync(realpathSync(name), join(root, name));
   return root;
@@ -147,7 +152,10 @@ function writeMutant(mutant, name) {
   const copied = new Set([mutant.file, ...importersOf(mutant.file)]);
   for (const file of copied) {
     mkdirSync(join(folder, dirname(file)), { recursive: true });
-    writeFileSync(join(folder, file), file === mutant.file ? withLoopsGuarded(changed(mutant)) : sources.get(file));
+    writeFileSync(
+      join(folder, file),
+      file === mutant.file ? withLoopsGuarded(changed(mutant)) : sources.get(file),
+    );
   }
   linkTheRest('src', folder);
   const tests = mutant.tests ?? testsOf(mutant.file);
@@ -179,12 +187,18 @@ function rejectWhatDoesNotCompile(mutants) {
     files: parsed.map(nameOf),
   };
   writeFileSync(join(scratch, 'tsconfig.mutants.json'), JSON.stringify(config));
-  const { stdout, error } = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.mutants.json', '--pretty', 'false'], {
-    cwd: scratch,
-    maxBuffer: 2 ** 28,
-  });
+  const { stdout, error } = spawnSync(
+    'node_modules/.bin/tsc',
+    ['-p', 'tsconfig.mutants.json', '--pretty', 'false'],
+    {
+      cwd: scratch,
+      maxBuffer: 2 ** 28,
+    },
+  );
   if (error) throw error;
-  const failed = new Set(Array.from(stdout.toString().matchAll(/^(\S+\.mutant-\S+\.ts)\(/gm), ([, file]) => file));
+  const failed = new Set(
+    Array.from(stdout.toString().matchAll(/^(\S+\.mutant-\S+\.ts)\(/gm), ([, file]) => file),
+  );
   for (const mutant of parsed) {
     rmSync(join(scratch, nameOf(mutant)));
     if (failed.has(nameOf(mutant))) record(mutant, 'does not compile');
@@ -195,13 +209,21 @@ function rejectWhatDoesNotCompile(mutants) {
 async function requireThatUnchangedSourcesPass(mutants) {
   const toRun = mutants.filter(({ id }) => !done.has(id));
   const byTests = new Map(toRun.map(({ file }) => [testsOf(file).join(), file])); // files of the same tests need them once
-  const unchanged = Array.from(byTests.values(), (file) => ({ file, id: `unchanged-${hash(file)}`, start: 0, end: 0, replacement: '' }));
+  const unchanged = Array.from(byTests.values(), (file) => ({
+    file,
+    id: `unchanged-${hash(file)}`,
+    start: 0,
+    end: 0,
+    replacement: '',
+  }));
   const outcomes = await runBatch(unchanged);
   for (const { file, id } of unchanged) {
     const { state, by } = outcomes.get(id);
     if (state !== 'survived') throw new Error(`the tests of ${file} fail without any change to it: ${by}`);
   }
-  process.stderr.write(`the tests pass on the sources as they are, ${Math.round((Date.now() - began) / 1000)} s\n`);
+  process.stderr.write(
+    `the tests pass on the sources as they are, ${Math.round((Date.now() - began) / 1000)} s\n`,
+  );
 }
 
 async function runAll(mutants) {
@@ -215,7 +237,9 @@ async function runAll(mutants) {
         record(mutant, state, by, ms);
         finished++;
       }
-      process.stderr.write(`${finished} of ${mutants.length} mutants, ${Math.round((Date.now() - began) / 1000)} s\n`);
+      process.stderr.write(
+        `${finished} of ${mutants.length} mutants, ${Math.round((Date.now() - began) / 1000)} s\n`,
+      );
     }
   };
   await Promise.all(Array.from({ length: PROCESSES }, work));
@@ -227,12 +251,21 @@ async function runAll(mutants) {
  */
 async function trustedOutcomes(batch) {
   const { file } = batch.at(-1);
-  const control = { file, id: `control-${batch[0].id}`, start: 0, end: 0, replacement: '', tests: testsOf(file).slice(0, 1) };
+  const control = {
+    file,
+    id: `control-${batch[0].id}`,
+    start: 0,
+    end: 0,
+    replacement: '',
+    tests: testsOf(file).slice(0, 1),
+  };
   const outcomes = await runBatch([...batch, control]);
   const { state } = outcomes.get(control.id);
   outcomes.delete(control.id);
   if (state === 'survived') return outcomes;
-  process.stderr.write(`a mutant of ${batch[0].file} to ${batch.at(-1).file} disturbs its process: each goes into one of its own\n`);
+  process.stderr.write(
+    `a mutant of ${batch[0].file} to ${batch.at(-1).file} disturbs its process: each goes into one of its own\n`,
+  );
   for (const mutant of batch) outcomes.set(mutant.id, (await runBatch([mutant])).get(mutant.id));
   return outcomes;
 }
@@ -250,7 +283,9 @@ async function runBatch(mutants) {
 
 function runProcess(mutants, outcomes) {
   const files = mutants.flatMap((mutant) => writeMutant(mutant, mutant.id));
-  const left = new Map(mutants.map(({ id }) => [id, files.filter((file) => mutantOfPath(file) === id).length]));
+  const left = new Map(
+    mutants.map(({ id }) => [id, files.filter((file) => mutantOfPath(file) === id).length]),
+  );
   return new Promise((resolve) => {
     const child = fork(new URL('./mutation/batch.mjs', import.meta.url), {
       cwd: scratch,
@@ -283,7 +318,11 @@ function runProcess(mutants, outcomes) {
       const unfinished = mutants.filter(({ id }) => !outcomes.has(id));
       if (unfinished.length > 0) {
         const guilty = unfinished.find(({ id }) => id === at) ?? unfinished[0];
-        outcomes.set(guilty.id, { state: 'killed', by: 'the process ended or fell silent', ms: Date.now() - since });
+        outcomes.set(guilty.id, {
+          state: 'killed',
+          by: 'the process ended or fell silent',
+          ms: Date.now() - since,
+        });
       }
       for (const { id } of mutants) rmSync(join(scratch, 'mutants', id), { recursive: true, force: true });
       resolve();
@@ -309,7 +348,9 @@ function report(mutants) {
     const share = killed + survived > 0 ? `${((100 * killed) / (killed + survived)).toFixed(1)} %` : '-';
     return `| ${name} | ${killed} | ${survived} | ${list.length - killed - survived} | ${share} |`;
   };
-  console.log('| file | killed | survived | does not compile | killed of those that run |\n|:--|--:|--:|--:|--:|');
+  console.log(
+    '| file | killed | survived | does not compile | killed of those that run |\n|:--|--:|--:|--:|--:|',
+  );
   for (const file of new Set(mutants.map((mutant) => mutant.file)))
     console.log(
       row(
@@ -318,7 +359,9 @@ function report(mutants) {
       ),
     );
   console.log(row('all', results));
-  for (const { file, line, kind, original, replacement } of results.filter(({ state }) => state === 'survived')) {
+  for (const { file, line, kind, original, replacement } of results.filter(
+    ({ state }) => state === 'survived',
+  )) {
     console.log(`survived: ${file}:${line} ${kind}: ${shown(original)} -> ${shown(replacement)}`);
   }
 }
@@ -338,7 +381,8 @@ function allFiles(folder) {
 function reverseImports() {
   const by = new Map(Array.from(sources.keys(), (file) => [file, new Set()]));
   for (const [file, text] of sources) {
-    for (const [, path] of text.matchAll(/(?:from |import\()'(\.[^']+)\.js'/g)) by.get(join(dirname(file), `${path}.ts`))?.add(file);
+    for (const [, path] of text.matchAll(/(?:from |import\()'(\.[^']+)\.js'/g))
+      by.get(join(dirname(file), `${path}.ts`))?.add(file);
   }
   return by;
 }

@@ -16,14 +16,34 @@ if (!after) throw new Error('name two checkouts: node scripts/same-numbers.mjs B
 const root = values.out ?? mkdtempSync(join(tmpdir(), 'same-numbers-'));
 
 const EXPERIMENTS = ['table1-btcv', 'table3-brats'];
-const small = ['data.cropSize=[32,32,32]', 'data.workers=1', 'data.prefetch=1', 'train.batchSize=2', 'train.steps=3', 'train.warmupSteps=1'];
+const small = [
+  'data.cropSize=[32,32,32]',
+  'data.workers=1',
+  'data.prefetch=1',
+  'train.batchSize=2',
+  'train.steps=3',
+  'train.warmupSteps=1',
+];
 const features = '[4,4,4,8,8,4]';
-const unetr = ['network.imageSize=[32,32,32]', 'network.featureSize=4', 'network.hiddenSize=12', 'network.mlpDim=16', 'network.numHeads=2'];
+const unetr = [
+  'network.imageSize=[32,32,32]',
+  'network.featureSize=4',
+  'network.hiddenSize=12',
+  'network.mlpDim=16',
+  'network.numHeads=2',
+];
 /** Runs beside the tables: the methods that these lack, and the switches of HybridMIM that they leave alone. */
 const PRETRAININGS = {
   simmim: ['simmim-unet-ct', `network.features=${features}`, 'method.patch=8'],
   mae: ['mae-unetr-ct', ...unetr],
-  bfloat16: ['hybridmim-unet-ct', `network.features=${features}`, 'precision=bfloat16', 'method.subVolume=16', 'method.patch=8', 'method.region=16'],
+  bfloat16: [
+    'hybridmim-unet-ct',
+    `network.features=${features}`,
+    'precision=bfloat16',
+    'method.subVolume=16',
+    'method.patch=8',
+    'method.region=16',
+  ],
   hard: [
     'hybridmim-unet-ct',
     `network.features=${features}`,
@@ -37,21 +57,42 @@ const PRETRAININGS = {
 
 /** Everything that one checkout makes of the same phantoms, in `out`. */
 function made(checkout, out) {
-  const hybridmim = (...flags) => execFileSync('node', ['bin/hybridmim.mjs', ...flags], { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] });
+  const hybridmim = (...flags) =>
+    execFileSync('node', ['bin/hybridmim.mjs', ...flags], {
+      cwd: checkout,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   for (const name of EXPERIMENTS) {
     hybridmim('experiment', '--config', `configs/experiment-tiny/${name}.yaml`, '--out', join(out, name));
   }
   const prepared = join(out, 'table1-btcv', 'prepared');
   for (const [name, [config, ...settings]] of Object.entries(PRETRAININGS)) {
-    const set = [...small, ...settings, `data.prepared=${prepared}`, 'data.datasets=[collected]', 'train.validateEvery=0'];
+    const set = [
+      ...small,
+      ...settings,
+      `data.prepared=${prepared}`,
+      'data.datasets=[collected]',
+      'train.validateEvery=0',
+    ];
     const flags = set.flatMap((setting) => ['--set', setting]);
     hybridmim('pretrain', '--config', `configs/pretrain/${config}.yaml`, '--out', join(out, name), ...flags);
   }
   const scan = join(out, 'table1-btcv', 'phantoms', 'phantom-03.nii.gz');
-  for (const file of filesOf(out).filter((name) => name.startsWith('table1-btcv') && name.endsWith('config.yaml'))) {
+  for (const file of filesOf(out).filter(
+    (name) => name.startsWith('table1-btcv') && name.endsWith('config.yaml'),
+  )) {
     const run = join(out, file, '..');
     if (!readFileSync(join(run, 'config.yaml'), 'utf8').includes('inference:')) continue;
-    hybridmim('predict', '--run', run, '--input', scan, '--output', join(out, 'predicted', `${file.replaceAll('/', '_')}.nii.gz`), '--save-logits');
+    hybridmim(
+      'predict',
+      '--run',
+      run,
+      '--input',
+      scan,
+      '--output',
+      join(out, 'predicted', `${file.replaceAll('/', '_')}.nii.gz`),
+      '--save-logits',
+    );
   }
 }
 

@@ -34,15 +34,30 @@ const setUpAgain = existsSync(lockFile) ? 'npm run setup' : 'npx hybridmim setup
  * The wheels are taken for one Python's name, since only the C library inside is used: any pip can fetch them. pip takes a platform's name as it
  * is, and some of NVIDIA's wheels bear an older one than TensorFlow's.
  */
-const platforms = ['manylinux_2_27_x86_64', 'manylinux_2_17_x86_64', 'manylinux2014_x86_64', 'manylinux1_x86_64'];
-const wheelTarget = [...platforms.flatMap((name) => ['--platform', name]), '--implementation', 'cp', '--python-version', '311', '--abi', 'cp311'];
+const platforms = [
+  'manylinux_2_27_x86_64',
+  'manylinux_2_17_x86_64',
+  'manylinux2014_x86_64',
+  'manylinux1_x86_64',
+];
+const wheelTarget = [
+  ...platforms.flatMap((name) => ['--platform', name]),
+  '--implementation',
+  'cp',
+  '--python-version',
+  '311',
+  '--abi',
+  'cp311',
+];
 const wheelSpaceBytes = { cpu: 2.5e9, cuda: 9e9 };
 
 /** Throws unless this platform is one that set-up supports; says plainly what is untested. */
 export function checkPlatform() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
-    throw new SetupError(`Node ${process.versions.node} is too old: install the newest Node 20, or a later one.`);
+    throw new SetupError(
+      `Node ${process.versions.node} is too old: install the newest Node 20, or a later one.`,
+    );
   }
   const platform = `${process.platform}-${process.arch}`;
   if (platform === 'linux-x64' || process.env.HYBRIDMIM_TENSORFLOW) return;
@@ -59,10 +74,15 @@ export const packagesStep = {
   run: async () => {
     // Not `npm ci`: it refuses a lock file made where a registry lacks some other platform's optional package.
     // Development packages too, also where NODE_ENV=production would leave them out: the compiler is one, and a clone comes uncompiled.
-    await runCommand('npm', ['install', '--no-save', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
-      cwd: root,
-      remedy: 'check the network and the npm registry settings, then run `npm install --include=dev --ignore-scripts`',
-    });
+    await runCommand(
+      'npm',
+      ['install', '--no-save', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'],
+      {
+        cwd: root,
+        remedy:
+          'check the network and the npm registry settings, then run `npm install --include=dev --ignore-scripts`',
+      },
+    );
     writeFileSync(packageStamp, lockHash());
   },
 };
@@ -74,7 +94,11 @@ export function runtimeStep(variant) {
     name: `TensorFlow runtime (${source === 'wheel' ? `${variant} wheel 2.21.0` : source})`,
     isDone: () => {
       const stamp = readIfThere(runtimeStamp());
-      return stamp !== undefined && stamp === JSON.stringify({ source, variant }) && existsSync(path.join(runtimeFolder(), 'lib'));
+      return (
+        stamp !== undefined &&
+        stamp === JSON.stringify({ source, variant }) &&
+        existsSync(path.join(runtimeFolder(), 'lib'))
+      );
     },
     run: async () => {
       requireWritable(addonPackage());
@@ -99,7 +123,9 @@ export const addonStep = {
       );
     }
     if (!(await canRun('make')))
-      throw new SetupError(`\`make\` was not found: install it (Debian, Ubuntu: \`sudo apt-get install make\`) and run \`${setUpAgain}\`.`);
+      throw new SetupError(
+        `\`make\` was not found: install it (Debian, Ubuntu: \`sudo apt-get install make\`) and run \`${setUpAgain}\`.`,
+      );
     const prefix = path.dirname(path.dirname(process.execPath));
     const headers = existsSync(path.join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : []; // otherwise node-gyp downloads them
     const gyp = path.join(packageFolder('node-gyp'), 'bin/node-gyp.js');
@@ -116,7 +142,8 @@ export const addonStep = {
 export const compileStep = {
   name: 'compile TypeScript',
   isDone: () =>
-    !existsSync(path.join(root, 'src')) || (existsSync(buildStamp) && newestChange(path.join(root, 'src')) <= statSync(buildStamp).mtimeMs),
+    !existsSync(path.join(root, 'src')) ||
+    (existsSync(buildStamp) && newestChange(path.join(root, 'src')) <= statSync(buildStamp).mtimeMs),
   run: async () => {
     await runCommand('npm', ['run', '--silent', 'build'], {
       cwd: root,
@@ -138,9 +165,13 @@ async function takeFromWheel(variant) {
     await downloadWheels(`tensorflow-${variant}.txt`, folder);
     const wheel = readdirSync(folder).find((name) => name.endsWith('.whl'));
     const placed = path.join(folder, 'deps');
-    await runCommand('python3', [path.join(root, 'scripts/extract-wheel.py'), path.join(folder, wheel), placed], {
-      remedy: 'the wheel could not be unpacked; is the disk full?',
-    });
+    await runCommand(
+      'python3',
+      [path.join(root, 'scripts/extract-wheel.py'), path.join(folder, wheel), placed],
+      {
+        remedy: 'the wheel could not be unpacked; is the disk full?',
+      },
+    );
     symlinkSync('libtensorflow_cc.so.2', path.join(placed, 'lib/libtensorflow.so'));
     symlinkSync('libtensorflow_framework.so.2', path.join(placed, 'lib/libtensorflow_framework.so'));
     if (variant === 'cuda') await addNvidiaLibraries(folder, placed);
@@ -155,7 +186,21 @@ async function downloadWheels(requirements, folder) {
   const file = path.join(root, 'scripts', requirements);
   await runCommand(
     'python3',
-    ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary', ':all:', ...wheelTarget, '--require-hashes', '-r', file, '-d', folder],
+    [
+      '-m',
+      'pip',
+      'download',
+      '--quiet',
+      '--no-deps',
+      '--only-binary',
+      ':all:',
+      ...wheelTarget,
+      '--require-hashes',
+      '-r',
+      file,
+      '-d',
+      folder,
+    ],
     {
       remedy: `the pinned wheel could not be downloaded whole; check the network and the pip index settings, then run \`${setUpAgain}\` again`,
     },
@@ -167,9 +212,13 @@ async function addNvidiaLibraries(folder, placed) {
   mkdirSync(wheels);
   await downloadWheels('nvidia-libraries.txt', wheels);
   for (const wheel of readdirSync(wheels)) {
-    await runCommand('python3', ['-m', 'zipfile', '-e', path.join(wheels, wheel), path.join(placed, 'cuda')], {
-      remedy: 'the wheel could not be unpacked; is the disk full?',
-    });
+    await runCommand(
+      'python3',
+      ['-m', 'zipfile', '-e', path.join(wheels, wheel), path.join(placed, 'cuda')],
+      {
+        remedy: 'the wheel could not be unpacked; is the disk full?',
+      },
+    );
   }
 }
 
@@ -183,10 +232,13 @@ async function downloadByTfjs() {
 function linkInstalled(source) {
   for (const part of ['lib', 'include']) {
     if (!existsSync(path.join(source, part)))
-      throw new SetupError(`HYBRIDMIM_TENSORFLOW=${source} has no folder ${part}: name the folder that holds libtensorflow's lib and include.`);
+      throw new SetupError(
+        `HYBRIDMIM_TENSORFLOW=${source} has no folder ${part}: name the folder that holds libtensorflow's lib and include.`,
+      );
   }
   mkdirSync(runtimeFolder(), { recursive: true });
-  for (const part of ['lib', 'include']) symlinkSync(path.resolve(source, part), path.join(runtimeFolder(), part));
+  for (const part of ['lib', 'include'])
+    symlinkSync(path.resolve(source, part), path.join(runtimeFolder(), part));
 }
 
 /** The library and the addon lie in the tfjs package, which a system-wide install leaves to its owner alone. */
@@ -224,5 +276,9 @@ function readIfThere(file) {
 
 function newestChange(folder) {
   const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
-  return entries.reduce((newest, entry) => Math.max(newest, statSync(path.join(entry.parentPath ?? entry.path, entry.name)).mtimeMs), 0);
+  return entries.reduce(
+    (newest, entry) =>
+      Math.max(newest, statSync(path.join(entry.parentPath ?? entry.path, entry.name)).mtimeMs),
+    0,
+  );
 }

@@ -13,7 +13,10 @@ async function setUp(variant) {
     const started = performance.now();
     const elapsed = () => `${((performance.now() - started) / 1000).toFixed(0)} s`;
     process.stderr.write(`${title} ...\n`);
-    const ticker = setInterval(() => show(`${title}: ${elapsed()} so far`), process.stderr.isTTY ? 1000 : 15_000);
+    const ticker = setInterval(
+      () => show(`${title}: ${elapsed()} so far`),
+      process.stderr.isTTY ? 1000 : 15_000,
+    );
     try {
       await step.run();
     } finally {
@@ -31,8 +34,12 @@ function show(text, stays = false) {
 
 try {
   const args = process.argv.slice(process.argv[2] === 'setup' ? 3 : 2); // also as `hybridmim setup`
-  const { values } = parseArgs({ args, options: { runtime: { type: 'string', default: process.env.HYBRIDMIM_RUNTIME ?? 'cpu' } } });
-  if (values.runtime !== 'cpu' && values.runtime !== 'cuda') throw new SetupError(`--runtime is ${values.runtime}; it takes cpu or cuda.`);
+  const { values } = parseArgs({
+    args,
+    options: { runtime: { type: 'string', default: process.env.HYBRIDMIM_RUNTIME ?? 'cpu' } },
+  });
+  if (values.runtime !== 'cpu' && values.runtime !== 'cuda')
+    throw new SetupError(`--runtime is ${values.runtime}; it takes cpu or cuda.`);
   await setUp(values.runtime);
 } catch (error) {
   if (!(error instanceof SetupError) && error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw error;

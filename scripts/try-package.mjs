@@ -2,15 +2,27 @@
 // the scripts of docs/library.md, types, the demo. Ends with a non-zero exit code at the first part that fails, and keeps the folder then.
 // Usage: node scripts/try-package.mjs [--folder /an/empty/folder] [--keep]. It takes minutes, the network and 3 GB of disk.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const clone = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values } = parseArgs({ options: { folder: { type: 'string' }, keep: { type: 'boolean', default: false } } });
-const folder = values.folder ? emptyFolder(resolve(values.folder)) : mkdtempSync(join(tmpdir(), 'hybridmim-elsewhere-'));
+const { values } = parseArgs({
+  options: { folder: { type: 'string' }, keep: { type: 'boolean', default: false } },
+});
+const folder = values.folder
+  ? emptyFolder(resolve(values.folder))
+  : mkdtempSync(join(tmpdir(), 'hybridmim-elsewhere-'));
 const app = join(folder, 'app');
 const installed = join(app, 'node_modules', 'hybridmim');
 
@@ -33,7 +45,9 @@ try {
   for (const [name, part] of Object.entries(parts)) {
     const started = performance.now();
     const found = await part();
-    process.stdout.write(`ok  ${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}${found ? `: ${found}` : ''}\n`);
+    process.stdout.write(
+      `ok  ${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}${found ? `: ${found}` : ''}\n`,
+    );
   }
   if (!values.keep) rmSync(folder, { recursive: true });
 } catch (error) {
@@ -54,16 +68,24 @@ async function install() {
   mkdirSync(app);
   const file = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, file)]);
-  require(existsSync(installed), `npm did not install into ${app}: is there a package.json in a folder above?`);
+  require(existsSync(
+    installed,
+  ), `npm did not install into ${app}: is there a package.json in a folder above?`);
   for (const name of ['typescript', 'vitest', 'typedoc'])
-    require(!existsSync(join(app, 'node_modules', name)), `${name} was installed, which a packed install does not need`);
+    require(!existsSync(
+      join(app, 'node_modules', name),
+    ), `${name} was installed, which a packed install does not need`);
   return `${readdirSync(join(app, 'node_modules')).length} folders in node_modules`;
 }
 
 async function requireNoTrace() {
-  const files = readdirSync(installed, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(installed, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   for (const { parentPath, name } of files)
-    require(!readFileSync(join(parentPath, name)).includes(`${clone}/`), `${join(parentPath, name)} names a folder of this machine`);
+    require(!readFileSync(join(parentPath, name)).includes(
+      `${clone}/`,
+    ), `${join(parentPath, name)} names a folder of this machine`);
   return `${files.length} files`;
 }
 
@@ -88,7 +110,9 @@ async function doctor() {
 
 /** Read from the page itself, so that what is documented is what works. */
 async function runDocumentedScripts() {
-  const scripts = [...readFileSync(join(installed, 'docs/library.md'), 'utf8').matchAll(/```js\n(.*?)```/gs)].map(([, text]) => text);
+  const scripts = [
+    ...readFileSync(join(installed, 'docs/library.md'), 'utf8').matchAll(/```js\n(.*?)```/gs),
+  ].map(([, text]) => text);
   require(scripts.length === 2, `docs/library.md has ${scripts.length} scripts, not 2`);
   writeFileSync(join(app, 'script.mjs'), scripts[0]);
   writeFileSync(join(app, 'step.mjs'), scripts[1]);
@@ -108,9 +132,23 @@ async function pretrainByName() {
     'method.patch=8',
     'method.region=32',
   ];
-  const short = ['network.features=[8,8,8,16,16,8]', 'method.contrastDim=16', 'train.batchSize=2', 'train.steps=3', 'train.validateEvery=0'];
+  const short = [
+    'network.features=[8,8,8,16,16,8]',
+    'method.contrastDim=16',
+    'train.batchSize=2',
+    'train.steps=3',
+    'train.validateEvery=0',
+  ];
   const set = [...small, ...short].flatMap((override) => ['--set', override]);
-  const { stdout } = await npx('pretrain', '--config', 'hybridmim-unet-ct', ...set, '--out', 'runs/by-name', '--json');
+  const { stdout } = await npx(
+    'pretrain',
+    '--config',
+    'hybridmim-unet-ct',
+    ...set,
+    '--out',
+    'runs/by-name',
+    '--json',
+  );
   const { steps, last } = JSON.parse(stdout);
   require(steps === 3 && existsSync(join(app, last)), `pretrain by name left ${stdout}`);
   const refused = await npxFor(3, 'pretrain', '--config', 'hybridmim-unet-tc');
@@ -140,13 +178,26 @@ async function checkTypes() {
      diceLoss(tf.zeros([1, 2, 2, 2, 1]) as tf.Tensor5D, tf.zeros([1]) as tf.Tensor1D);\n`,
   );
   const compiler = join(clone, 'node_modules', 'typescript', 'bin', 'tsc');
-  await run('node', [compiler, '--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2023', '--types', '', 'typed.mts']);
+  await run('node', [
+    compiler,
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--types',
+    '',
+    'typed.mts',
+  ]);
 }
 
 /** Two rows with a Dice far above that of chance, and the picture. */
 async function demo() {
   const { runs, failed, picture } = JSON.parse((await npx('demo', '--json')).stdout);
-  require(failed.length === 0 && runs.length === 2, `the demo ended with ${runs.length} runs, and ${failed.length} that failed`);
+  require(failed.length === 0 &&
+    runs.length === 2, `the demo ended with ${runs.length} runs, and ${failed.length} that failed`);
   require(existsSync(join(app, picture)), `the demo left no picture ${picture}`);
   const rows = runs.map(({ arm, evaluation }) => ({ arm, dice: evaluation.mean.dice.overClasses }));
   for (const { arm, dice } of rows) require(dice > 0.3, `${arm} has a mean Dice of ${dice}`);
@@ -166,7 +217,11 @@ function npxFor(code, ...args) {
 function run(program, args, { cwd = app, code = 0 } = {}) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))); // of an `npm run` around this
   return new Promise((done, reject) => {
-    const child = spawn(program === 'node' ? process.execPath : program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program === 'node' ? process.execPath : program, args, {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text) => {
       stdout += text;
@@ -178,7 +233,11 @@ function run(program, args, { cwd = app, code = 0 } = {}) {
     child.on('close', (ended) => {
       if (ended === code) return done({ stdout, stderr });
       const said = `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n');
-      reject(new Error(`\`${program} ${args.slice(0, 4).join(' ')} ...\` ended with ${ended}, not ${code}:\n${said}`));
+      reject(
+        new Error(
+          `\`${program} ${args.slice(0, 4).join(' ')} ...\` ended with ${ended}, not ${code}:\n${said}`,
+        ),
+      );
     });
   });
 }

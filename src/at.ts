@@ -60,8 +60,14 @@ export function entryOf<T>(entries: ReadonlyMap<string, T> | Readonly<Record<str
   const entry = entries instanceof Map ? entries.get(name) : (entries as Readonly<Record<string, T>>)[name];
   if (entry !== undefined) return entry;
   const known = entries instanceof Map ? [...entries.keys()] : Object.keys(entries);
-  throw new WorkError(`there is no "${name}" among ${known.slice(0, 8).join(', ')}${known.length > 8 ? ' ...' : ''}`, { found: name });
+  throw new WorkError(
+    `there is no "${name}" among ${known.slice(0, 8).join(', ')}${known.length > 8 ? ' ...' : ''}`,
+    { found: name },
+  );
 }
 
 const beyond = (index: number, length: number): WorkError =>
-  new WorkError(`index ${index} lies beyond the ${length} values of an array`, { found: index, expected: `0..${length - 1}` });
+  new WorkError(`index ${index} lies beyond the ${length} values of an array`, {
+    found: index,
+    expected: `0..${length - 1}`,
+  });

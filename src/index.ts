@@ -62,7 +62,15 @@ export {
 
 // Errors, by what the command line would end with.
 
-export { DataError, type ErrorFacts, HybridMimError, InterruptedError, ShapeError, UsageError, WorkError } from './errors.js';
+export {
+  DataError,
+  type ErrorFacts,
+  HybridMimError,
+  InterruptedError,
+  ShapeError,
+  UsageError,
+  WorkError,
+} from './errors.js';
 
 // Labels against predictions.
 
@@ -95,7 +103,13 @@ export {
 // Whole runs: predict and evaluate, weights in and out, phantoms to try things on.
 
 export { phantomClasses, writePhantoms } from './phantoms/index.js';
-export { evaluateRun, type PredictScansOptions, predictScans, type RunEvaluation, type ScanPrediction } from './prediction/index.js';
+export {
+  evaluateRun,
+  type PredictScansOptions,
+  predictScans,
+  type RunEvaluation,
+  type ScanPrediction,
+} from './prediction/index.js';
 export {
   type Converted,
   type ExportOptions,

@@ -10,7 +10,8 @@ process.once('message', async ({ root, files }) => {
   }
   const reporter = {
     onTestModuleStart: ({ moduleId }) => process.send({ starts: moduleId }),
-    onTestModuleEnd: (module) => process.send({ ends: module.moduleId, ok: module.ok(), by: firstFailure(module) }),
+    onTestModuleEnd: (module) =>
+      process.send({ ends: module.moduleId, ok: module.ok(), by: firstFailure(module) }),
   };
   const vitest = await createVitest('test', {
     config: false,
@@ -36,7 +37,8 @@ process.once('message', async ({ root, files }) => {
 });
 
 function firstFailure(module) {
-  for (const test of module.children.allTests('failed')) return `${test.fullName}: ${test.result().errors[0]?.message}`;
+  for (const test of module.children.allTests('failed'))
+    return `${test.fullName}: ${test.result().errors[0]?.message}`;
   const errors = [...module.errors(), ...[...module.children.allSuites()].flatMap((suite) => suite.errors())];
   return errors[0]?.message ?? '';
 }

@@ -21,7 +21,9 @@ const covered = {
 
 /** The files that are mutated, sorted: those named above and all of the folders but their lists of exports. */
 export function mutatedFiles() {
-  const files = Object.keys(covered).flatMap((path) => (path.endsWith('.ts') ? [path] : readdirSync(path).map((name) => `${path}/${name}`)));
+  const files = Object.keys(covered).flatMap((path) =>
+    path.endsWith('.ts') ? [path] : readdirSync(path).map((name) => `${path}/${name}`),
+  );
   return [...new Set(files)].filter((file) => !file.endsWith('/index.ts')).sort();
 }
 

@@ -13,10 +13,35 @@ const logical = { '&&': '||', '||': '&&', '??': '&&' };
 const assignment = { '+=': '-=', '-=': '+=', '*=': '/=', '/=': '*=' };
 /** Calls that give way to what they are called on. */
 const removable = new Set([
-  ...['add', 'sub', 'mul', 'div', 'square', 'abs', 'clipByValue', 'maximum', 'minimum', 'rsqrt', 'exp', 'round', 'filter', 'reverse', 'slice'],
+  ...[
+    'add',
+    'sub',
+    'mul',
+    'div',
+    'square',
+    'abs',
+    'clipByValue',
+    'maximum',
+    'minimum',
+    'rsqrt',
+    'exp',
+    'round',
+    'filter',
+    'reverse',
+    'slice',
+  ],
 ]);
 /** Calls that give way to their only argument. */
-const removableAround = new Set(['sigmoid', 'softplus', 'logSoftmax', 'zerosLike', 'floor', 'round', 'ceil', 'clone']);
+const removableAround = new Set([
+  'sigmoid',
+  'softplus',
+  'logSoftmax',
+  'zerosLike',
+  'floor',
+  'round',
+  'ceil',
+  'clone',
+]);
 const swapped = {
   add: 'sub',
   sub: 'add',
@@ -81,11 +106,13 @@ function changesOf(node, parents, text, put) {
       operator(assignment, 'assignment');
       break;
     case 'UnaryExpression':
-      if (node.operator === '-' || node.operator === '!') put('unary', node.start, node.end, source(node.argument));
+      if (node.operator === '-' || node.operator === '!')
+        put('unary', node.start, node.end, source(node.argument));
       break;
     case 'Literal':
       if (typeof node.value === 'boolean') put('boolean', node.start, node.end, String(!node.value));
-      if (typeof node.value === 'number') put('number', node.start, node.end, node.value === 1 ? '0' : String(node.value + 1));
+      if (typeof node.value === 'number')
+        put('number', node.start, node.end, node.value === 1 ? '0' : String(node.value + 1));
       break;
     case 'CallExpression':
       callChanges(node, source, put);
@@ -114,7 +141,8 @@ function callChanges(node, source, put) {
   if (swapped[name]) put('call', start, end, swapped[name]);
   const onMath = callee.object.type === 'Identifier' && ['Math', 'tf'].includes(callee.object.name);
   if (!onMath && removable.has(name)) put('call removed', node.start, node.end, source(callee.object));
-  if (onMath && removableAround.has(name) && node.arguments.length === 1) put('call removed', node.start, node.end, source(node.arguments[0]));
+  if (onMath && removableAround.has(name) && node.arguments.length === 1)
+    put('call removed', node.start, node.end, source(node.arguments[0]));
 }
 
 function isOrderFree(parent) {
@@ -140,7 +168,8 @@ function visit(node, parents, what) {
   what(node, parents);
   for (const [key, child] of Object.entries(node)) {
     if (['typeAnnotation', 'returnType', 'typeParameters', 'typeArguments'].includes(key)) continue;
-    for (const part of Array.isArray(child) ? child : [child]) if (typeof part?.type === 'string') visit(part, [...parents, node], what);
+    for (const part of Array.isArray(child) ? child : [child])
+      if (typeof part?.type === 'string') visit(part, [...parents, node], what);
   }
 }
 
@@ -161,7 +190,12 @@ export function withLoopsGuarded(text) {
     if (!['ForStatement', 'ForOfStatement', 'WhileStatement', 'DoWhileStatement'].includes(node.type)) return;
     const name = `rounds${node.start}`;
     const guard = `if (++${name} > ${MOST_ROUNDS}) throw new Error('the loop has no end');`;
-    inserts.push([node.start, `{ let ${name} = 0; `], [node.body.start, `{ ${guard} `], [node.body.end, ' }'], [node.end, ' }']);
+    inserts.push(
+      [node.start, `{ let ${name} = 0; `],
+      [node.body.start, `{ ${guard} `],
+      [node.body.end, ' }'],
+      [node.end, ' }'],
+    );
   });
   // Of two inserts at one place, the outer loop's begins first and the inner loop's ends first: the order in which they were found, and its reverse.
   const ordered = inserts.map(([at, what], index) => ({ at, what, index, closes: what === ' }' }));

@@ -7,10 +7,18 @@ import { countingBar } from './terminal.js';
  * `prepare --check`: checks, prints what was found, and sets the exit code: 3 when `prepare` would skip a
  * case, else 0.
  */
-export async function checkAndReport(options: Omit<CheckOptions, 'signal' | 'onProgress'>, json: boolean, context: Context): Promise<void> {
+export async function checkAndReport(
+  options: Omit<CheckOptions, 'signal' | 'onProgress'>,
+  json: boolean,
+  context: Context,
+): Promise<void> {
   const { checkDatasets } = await import('../dataset/index.js');
   const count = countingBar(context.terminal, 'check');
-  const checked = await checkDatasets({ ...options, signal: context.signal(), onProgress: ({ done, total, id }) => count(done, total, id) });
+  const checked = await checkDatasets({
+    ...options,
+    signal: context.signal(),
+    onProgress: ({ done, total, id }) => count(done, total, id),
+  });
   const { datasets, findings, exitCode } = checked;
   context.result({ schema: 1, ok: exitCode === 0, datasets, findings }, checkText(checked), json);
   process.exitCode = exitCode;
@@ -25,11 +33,23 @@ export function checkText({ datasets, findings }: CheckResult): string {
     ...datasets.flatMap(datasetLines),
     ...unusable.map((finding) => findingLine('UNUSABLE', finding)),
     ...odd.map((finding) => findingLine('odd', finding)),
-    cases > 0 ? `${cases} cases are unusable and would be skipped; nothing was changed` : `every case can be prepared; nothing was changed`,
+    cases > 0
+      ? `${cases} cases are unusable and would be skipped; nothing was changed`
+      : `every case can be prepared; nothing was changed`,
   ].join('\n');
 }
 
-function datasetLines({ name, modality, classes, cases, labelled, channels, spacing, size, notes }: CheckedDataset): string[] {
+function datasetLines({
+  name,
+  modality,
+  classes,
+  cases,
+  labelled,
+  channels,
+  spacing,
+  size,
+  notes,
+}: CheckedDataset): string[] {
   const plural = channels.length === 1 && channels[0] === 1 ? '' : 's';
   const counted = `${cases} cases, ${labelled} with a label, ${channels.join(' or ') || 'unknown'} channel${plural}`;
   const named = Object.entries(classes).map(([value, label]) => `${value} ${label}`);
@@ -46,4 +66,5 @@ function rangeText({ min, max }: NonNullable<CheckedDataset['size']>): string {
   return min.map((low, axis) => [...new Set([short(low), short(itemAt(max, axis))])].join('-')).join(' x ');
 }
 
-const findingLine = (mark: string, { id, kind, message }: Finding): string => `${mark} ${id} [${kind}]: ${message}`;
+const findingLine = (mark: string, { id, kind, message }: Finding): string =>
+  `${mark} ${id} [${kind}]: ${message}`;

@@ -25,8 +25,16 @@ export interface Command<F> {
 }
 
 /** The command as yargs takes it. */
-export function commandModule<F>({ command, describe, flags, run }: Command<F>, context: Context): CommandModule<object, F> {
-  return { command, describe, builder: (yargs) => flags(yargs), handler: (parsed) => run(parsed as F, context) };
+export function commandModule<F>(
+  { command, describe, flags, run }: Command<F>,
+  context: Context,
+): CommandModule<object, F> {
+  return {
+    command,
+    describe,
+    builder: (yargs) => flags(yargs),
+    handler: (parsed) => run(parsed as F, context),
+  };
 }
 
 /** The context of one call: progress on standard error, results on standard output. */
@@ -36,7 +44,9 @@ export function openContext(): Context {
   return {
     terminal,
     signal: () => {
-      signal ??= interruptSignal(() => terminal.line('stopping after the present step and saving; Ctrl-C again ends at once'));
+      signal ??= interruptSignal(() =>
+        terminal.line('stopping after the present step and saving; Ctrl-C again ends at once'),
+      );
       return signal;
     },
     interrupted: () => signal?.aborted ?? false,

@@ -32,21 +32,36 @@ const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** Node, platform, disk and memory. */
 export function environmentChecks(): Check[] {
-  return [nodeCheck(process.versions.node), platformCheck(process.platform, process.arch), diskCheck(freeDisk()), memoryCheck(freemem(), totalmem())];
+  return [
+    nodeCheck(process.versions.node),
+    platformCheck(process.platform, process.arch),
+    diskCheck(freeDisk()),
+    memoryCheck(freemem(), totalmem()),
+  ];
 }
 
 /** Whether Node's version, such as `22.3.0`, is one that the program runs on. */
 export function nodeCheck(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const ok = major > 20 || (major === 20 && minor >= 19);
-  return { name: 'node', ok, message: `Node ${version}`, remedy: ok ? null : 'install the newest Node 20, or a later one' };
+  return {
+    name: 'node',
+    ok,
+    message: `Node ${version}`,
+    remedy: ok ? null : 'install the newest Node 20, or a later one',
+  };
 }
 
 /** Whether there is a TensorFlow for the platform and processor, as Node names them: `linux`, `x64`. */
 export function platformCheck(platform: string, arch: string): Check {
   const proved = platform === 'linux' && arch === 'x64';
   const message = `${platform} ${arch}${proved ? '' : ', on which this program is untested'}`;
-  return { name: 'platform', ok: true, message, remedy: proved ? null : 'on trouble, use Linux x86-64, on which it is tested' };
+  return {
+    name: 'platform',
+    ok: true,
+    message,
+    remedy: proved ? null : 'on trouble, use Linux x86-64, on which it is tested',
+  };
 }
 
 /** Whether there is disk space for a run; `freeBytes` of the working folder's disk. */
@@ -56,7 +71,9 @@ export function diskCheck(freeBytes: number): Check {
     name: 'disk',
     ok,
     message: `${gib(freeBytes)} free in this folder`,
-    remedy: ok ? null : 'free some space, or work on another disk: a prepared CT takes 0.1 to 0.5 GiB, a checkpoint three times its network',
+    remedy: ok
+      ? null
+      : 'free some space, or work on another disk: a prepared CT takes 0.1 to 0.5 GiB, a checkpoint three times its network',
   };
 }
 
@@ -78,7 +95,9 @@ export function memoryCheck(freeBytes: number, totalBytes: number): Check {
  */
 export async function runtimeChecks(): Promise<RuntimeChecks> {
   const threads = availableParallelism();
-  const engine = await import('../engine/index.js').catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+  const engine = await import('../engine/index.js').catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
   if (engine instanceof Error) {
     const remedy = 'run "hybridmim setup"; it fetches the library and builds the addon';
     return {
@@ -104,7 +123,10 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
         name: 'threads',
         ok: true,
         message: `${threads}`,
-        remedy: threads < 4 ? 'the paper’s settings take days on few cores: a machine with more cores or a GPU helps' : null,
+        remedy:
+          threads < 4
+            ? 'the paper’s settings take days on few cores: a machine with more cores or a GPU helps'
+            : null,
       },
       {
         name: 'bfloat16',
@@ -126,7 +148,9 @@ function versionCheck(version: string, variant: string): Check {
     name: 'tensorflow',
     ok: true,
     message: `libtensorflow ${version}, ${variant} build`,
-    remedy: ok ? null : `this program is tested with ${expectedTensorflow}: on trouble, run "hybridmim setup" without HYBRIDMIM_TENSORFLOW`,
+    remedy: ok
+      ? null
+      : `this program is tested with ${expectedTensorflow}: on trouble, run "hybridmim setup" without HYBRIDMIM_TENSORFLOW`,
   };
 }
 
@@ -136,14 +160,23 @@ function deviceCheck(variant: 'cpu' | 'cuda', kind: 'cpu' | 'gpu', devices: read
     name: 'devices',
     ok,
     message: devices.join(', '),
-    remedy: ok ? null : 'the CUDA build sees no GPU: check "nvidia-smi", or run "hybridmim setup --runtime cpu"',
+    remedy: ok
+      ? null
+      : 'the CUDA build sees no GPU: check "nvidia-smi", or run "hybridmim setup --runtime cpu"',
   };
 }
 
 /** A 3x3x3 convolution of ones over ones: 27 inside, 8 in a corner. */
-async function computationCheck(engine: typeof import('../engine/index.js'), precision: 'float32' | 'bfloat16', tolerance: number): Promise<Check> {
+async function computationCheck(
+  engine: typeof import('../engine/index.js'),
+  precision: 'float32' | 'bfloat16',
+  tolerance: number,
+): Promise<Check> {
   const name = `step in ${precision}`;
-  const ones = (shape: readonly number[]) => ({ shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)).fill(1) });
+  const ones = (shape: readonly number[]) => ({
+    shape,
+    data: new Float32Array(shape.reduce((product, n) => product * n, 1)).fill(1),
+  });
   try {
     const state = engine.createState({ filter: ones([3, 3, 3, 1, 1]) }, { engine: 'graph' });
     const forward: StepFunction = (inputs, variables) => {
@@ -160,10 +193,22 @@ async function computationCheck(engine: typeof import('../engine/index.js'), pre
     state.dispose();
     const [middle, corner] = [itemAt(y, 13), itemAt(y, 0)];
     const ok = Math.abs(middle - 27) < 27 * tolerance && Math.abs(corner - 8) < 8 * tolerance;
-    const message = ok ? `compiled in ${step.compileMs.toFixed(0)} ms and right` : `gave ${middle} and ${corner} instead of 27 and 8`;
-    return { name, ok, message, remedy: ok ? null : 'run "hybridmim setup"; if it stays, report the processor and this line' };
+    const message = ok
+      ? `compiled in ${step.compileMs.toFixed(0)} ms and right`
+      : `gave ${middle} and ${corner} instead of 27 and 8`;
+    return {
+      name,
+      ok,
+      message,
+      remedy: ok ? null : 'run "hybridmim setup"; if it stays, report the processor and this line',
+    };
   } catch (error) {
-    return { name, ok: false, message: firstLine(error), remedy: 'run "hybridmim setup"; if it stays, report the processor and this line' };
+    return {
+      name,
+      ok: false,
+      message: firstLine(error),
+      remedy: 'run "hybridmim setup"; if it stays, report the processor and this line',
+    };
   }
 }
 
@@ -172,7 +217,8 @@ function runtimeVariant(): 'cpu' | 'cuda' {
   try {
     const folder = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'));
     const stamp = z.object({ variant: z.enum(['cpu', 'cuda']) });
-    return stamp.parse(JSON.parse(readFileSync(join(folder, 'deps', 'hybridmim-runtime.json'), 'utf8'))).variant;
+    return stamp.parse(JSON.parse(readFileSync(join(folder, 'deps', 'hybridmim-runtime.json'), 'utf8')))
+      .variant;
   } catch {
     return 'cpu';
   }
@@ -183,4 +229,5 @@ function freeDisk(): number {
   return bavail * bsize;
 }
 
-const firstLine = (error: unknown): string => itemAt((error instanceof Error ? error.message : String(error)).split('\n'), 0);
+const firstLine = (error: unknown): string =>
+  itemAt((error instanceof Error ? error.message : String(error)).split('\n'), 0);

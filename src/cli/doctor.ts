@@ -20,12 +20,26 @@ interface Diagnosis {
 
 export const doctorCommand: Command<Flags> = {
   command: 'doctor',
-  describe: 'What runtime, devices, precision, disk and memory there are, and what to do about what is missing',
-  flags: (yargs) => yargs.option('json', { type: 'boolean', default: false, describe: 'print the diagnosis as JSON on standard output' }),
+  describe:
+    'What runtime, devices, precision, disk and memory there are, and what to do about what is missing',
+  flags: (yargs) =>
+    yargs.option('json', {
+      type: 'boolean',
+      default: false,
+      describe: 'print the diagnosis as JSON on standard output',
+    }),
   run: async ({ json }, { result }) => {
     const { runtime, threads, bf16, checks } = await runtimeChecks();
     const all = [...environmentChecks(), ...checks];
-    const diagnosis: Diagnosis = { schema: 1, ok: all.every(({ ok }) => ok), runtime, node: process.versions.node, threads, bf16, checks: all };
+    const diagnosis: Diagnosis = {
+      schema: 1,
+      ok: all.every(({ ok }) => ok),
+      runtime,
+      node: process.versions.node,
+      threads,
+      bf16,
+      checks: all,
+    };
     result(diagnosis, diagnosisText(diagnosis), json);
     process.exitCode = diagnosis.ok ? 0 : 1;
   },

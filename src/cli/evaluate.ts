@@ -28,30 +28,80 @@ export const evaluateCommand: Command<Flags> = {
   describe: 'Dice, HD95 and more a case and class, of a run or of any two folders',
   flags: (yargs) =>
     yargs
-      .option('run', { type: 'string', requiresArg: true, describe: 'run folder of a fine-tuning; its cases are predicted and evaluated' })
-      .option('split', { choices: ['training', 'validation', 'test'] as const, default: 'validation' as const, describe: 'cases of --run' })
-      .option('checkpoint', { choices: ['best', 'last'] as const, describe: 'weights of --run; default best where there is one' })
-      .option('predictions', { type: 'string', requiresArg: true, describe: 'folder of predicted labels; files pair with --labels by name' })
+      .option('run', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'run folder of a fine-tuning; its cases are predicted and evaluated',
+      })
+      .option('split', {
+        choices: ['training', 'validation', 'test'] as const,
+        default: 'validation' as const,
+        describe: 'cases of --run',
+      })
+      .option('checkpoint', {
+        choices: ['best', 'last'] as const,
+        describe: 'weights of --run; default best where there is one',
+      })
+      .option('predictions', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder of predicted labels; files pair with --labels by name',
+      })
       .option('labels', { type: 'string', requiresArg: true, describe: 'folder of reference labels' })
-      .option('task', { type: 'string', requiresArg: true, describe: 'classes of --predictions: btcv, msd-liver, msd-spleen or brats' })
-      .option('classes', { type: 'string', requiresArg: true, describe: 'or the classes themselves: 1=liver,2=tumour' })
-      .option('nsd-tolerance', { type: 'string', requiresArg: true, describe: 'mm within which a surface counts as right; default 1,2' })
-      .option('resample', { type: 'boolean', default: false, describe: 'bring --predictions on another grid onto that of their label' })
+      .option('task', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'classes of --predictions: btcv, msd-liver, msd-spleen or brats',
+      })
+      .option('classes', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'or the classes themselves: 1=liver,2=tumour',
+      })
+      .option('nsd-tolerance', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'mm within which a surface counts as right; default 1,2',
+      })
+      .option('resample', {
+        type: 'boolean',
+        default: false,
+        describe: 'bring --predictions on another grid onto that of their label',
+      })
       .option('incomplete', {
         type: 'boolean',
         default: false,
         describe: 'leave out and name files of --predictions and --labels that cannot be used',
       })
-      .option('workers', { type: 'number', default: 1, requiresArg: true, describe: 'threads for --predictions; each holds one case in memory' })
-      .option('out', { type: 'string', requiresArg: true, describe: 'file to write, ending in .json; .md, .csv and summary.json go beside it' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the evaluation as JSON on standard output' })
+      .option('workers', {
+        type: 'number',
+        default: 1,
+        requiresArg: true,
+        describe: 'threads for --predictions; each holds one case in memory',
+      })
+      .option('out', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'file to write, ending in .json; .md, .csv and summary.json go beside it',
+      })
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'print the evaluation as JSON on standard output',
+      })
       .example('$0 evaluate --run runs/btcv', 'the validation cases, into runs/btcv/evaluation.json')
-      .example('$0 evaluate --predictions p --labels l --classes 1=liver,2=tumour --out evaluation.json', 'any two folders'),
+      .example(
+        '$0 evaluate --predictions p --labels l --classes 1=liver,2=tumour --out evaluation.json',
+        'any two folders',
+      ),
   run: async (flags, context) => {
     const { evaluationCells, markdownTable, writeEvaluation } = await import('../report/index.js');
     const { run, predictions, out, json } = flags;
     if (out !== undefined && !out.endsWith('.json')) {
-      throw new UsageError(`--out is ${out}, but must end in .json; .md and .csv are written beside it`, { field: '--out', found: out });
+      throw new UsageError(`--out is ${out}, but must end in .json; .md and .csv are written beside it`, {
+        field: '--out',
+        found: out,
+      });
     }
     if (run !== undefined && predictions !== undefined) throw neitherOrBoth();
     const evaluation = run === undefined ? await ofFolders(flags, context) : await ofRun(run, flags, context);
@@ -64,7 +114,8 @@ export const evaluateCommand: Command<Flags> = {
   },
 };
 
-const neitherOrBoth = () => new UsageError('evaluate takes either --run, or --predictions with --labels', { field: '--run' });
+const neitherOrBoth = () =>
+  new UsageError('evaluate takes either --run, or --predictions with --labels', { field: '--run' });
 
 async function ofRun(
   run: string,
@@ -86,9 +137,19 @@ async function ofRun(
 
 async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<Evaluation> {
   const { evaluateFolders, summarise } = await import('../evaluation/index.js');
-  const { predictions, labels, task, classes, 'nsd-tolerance': nsdTolerance, resample, incomplete, workers } = flags;
+  const {
+    predictions,
+    labels,
+    task,
+    classes,
+    'nsd-tolerance': nsdTolerance,
+    resample,
+    incomplete,
+    workers,
+  } = flags;
   if (predictions === undefined) throw neitherOrBoth();
-  if (labels === undefined) throw new UsageError('--predictions needs --labels, the folder of the references', { field: '--labels' });
+  if (labels === undefined)
+    throw new UsageError('--predictions needs --labels, the folder of the references', { field: '--labels' });
   requireWholeNumber('--workers', workers, 1);
   const further = await furtherMetrics(nsdTolerance);
   const described = await classesBy(task, classes);
@@ -134,8 +195,11 @@ async function classesBy(task: string | undefined, classes: string | undefined):
 async function furtherMetrics(nsdTolerance: string | undefined): Promise<FurtherMetrics> {
   const { defaultFurtherMetrics } = await import('../evaluation/index.js');
   if (nsdTolerance === undefined) return defaultFurtherMetrics;
-  const nsdToleranceMm = nsdTolerance.split(',').map((text) => (text.trim() === '' ? Number.NaN : Number(text)));
-  if (nsdToleranceMm.every((mm) => Number.isFinite(mm) && mm >= 0)) return { nsdToleranceMm: [...new Set(nsdToleranceMm)] };
+  const nsdToleranceMm = nsdTolerance
+    .split(',')
+    .map((text) => (text.trim() === '' ? Number.NaN : Number(text)));
+  if (nsdToleranceMm.every((mm) => Number.isFinite(mm) && mm >= 0))
+    return { nsdToleranceMm: [...new Set(nsdToleranceMm)] };
   throw new UsageError(`--nsd-tolerance is "${nsdTolerance}", but must be millimetres such as 1,2`, {
     field: '--nsd-tolerance',
     found: nsdTolerance,
@@ -146,8 +210,18 @@ const leftOut = ({ missing, extra, misaligned, unusable }: FileReport): boolean 
   [missing, extra, misaligned, unusable].some(({ length }) => length > 0);
 
 /** A line a kind of file that people should know of. */
-function fileLines({ missing, extra, misaligned, unusable, emptyPredictions, emptyLabels, reoriented, resampled }: FileReport): string[] {
-  const named = (what: string, ids: readonly string[]) => (ids.length > 0 ? [`${ids.length} ${what}: ${ids.join(', ')}`] : []);
+function fileLines({
+  missing,
+  extra,
+  misaligned,
+  unusable,
+  emptyPredictions,
+  emptyLabels,
+  reoriented,
+  resampled,
+}: FileReport): string[] {
+  const named = (what: string, ids: readonly string[]) =>
+    ids.length > 0 ? [`${ids.length} ${what}: ${ids.join(', ')}`] : [];
   return [
     ...named('left out, labels without a prediction', missing),
     ...named('left out, predictions without a label', extra),

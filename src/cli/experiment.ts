@@ -35,22 +35,61 @@ export const experimentCommand: Command<Flags> = {
         default: [],
         describe: 'override a setting, such as pretrain.train.steps=2000; may be repeated',
       })
-      .option('out', { type: 'string', requiresArg: true, describe: 'folder to write; default runs/<name of the experiment>' })
-      .option('jobs', { type: 'number', default: 1, requiresArg: true, describe: 'runs at a time, each in a process of its own' })
-      .option('only', { type: 'string', requiresArg: true, describe: 'run this cell alone, as --dry-run names it' })
-      .option('only-prepare', { type: 'boolean', default: false, describe: 'end after the preparation of the data' })
-      .option('dry-run', { type: 'boolean', default: false, describe: 'show the runs, with time and memory from a measured step' })
-      .option('slurm', { type: 'string', requiresArg: true, describe: 'write SLURM scripts into this folder instead of running' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the results as JSON on standard output' })
+      .option('out', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder to write; default runs/<name of the experiment>',
+      })
+      .option('jobs', {
+        type: 'number',
+        default: 1,
+        requiresArg: true,
+        describe: 'runs at a time, each in a process of its own',
+      })
+      .option('only', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'run this cell alone, as --dry-run names it',
+      })
+      .option('only-prepare', {
+        type: 'boolean',
+        default: false,
+        describe: 'end after the preparation of the data',
+      })
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'show the runs, with time and memory from a measured step',
+      })
+      .option('slurm', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'write SLURM scripts into this folder instead of running',
+      })
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'print the results as JSON on standard output',
+      })
       .example('$0 experiment --config experiment/table1-btcv --dry-run', 'what the table takes')
       .example('$0 experiment --config real-transfer', 'the same command goes on with an interrupted one'),
   run: async (flags, context) => {
     const { config: file, set, jobs, only, slurm, json } = flags;
-    if (!Number.isInteger(jobs) || jobs < 1) throw new UsageError(`--jobs is ${jobs}, but must be a whole number of at least 1`, { field: '--jobs' });
+    if (!Number.isInteger(jobs) || jobs < 1)
+      throw new UsageError(`--jobs is ${jobs}, but must be a whole number of at least 1`, {
+        field: '--jobs',
+      });
     const { experimentConfig, loadConfig } = await import('../config/index.js');
     const config = await loadConfig(experimentConfig, file, set);
     const out = flags.out ?? join('runs', config.name);
-    const command = ['experiment', '--config', file, ...set.flatMap((override) => ['--set', override]), '--out', out];
+    const command = [
+      'experiment',
+      '--config',
+      file,
+      ...set.flatMap((override) => ['--set', override]),
+      '--out',
+      out,
+    ];
     if (flags['dry-run']) return dryRun(config, out, json, context);
     if (slurm !== undefined) return writeSlurm(config, out, slurm, command, json, context);
     if (flags['only-prepare']) {
@@ -66,15 +105,25 @@ export const experimentCommand: Command<Flags> = {
 type Config = Parameters<typeof showExperiment>[0]['config'];
 type ShownContext = Parameters<typeof showExperiment>[1];
 
-async function dryRun(config: Config, out: string, json: boolean, { terminal, signal, result }: ShownContext): Promise<void> {
+async function dryRun(
+  config: Config,
+  out: string,
+  json: boolean,
+  { terminal, signal, result }: ShownContext,
+): Promise<void> {
   const { estimateCells, estimateTable, planCells, preparedFolder } = await import('../experiment/index.js');
   const prepared = preparedFolder(out);
   const progress = {
-    onMeasure: (what: string, number: number, total: number) => terminal.line(`measuring step ${number} of ${total}: ${what}`),
+    onMeasure: (what: string, number: number, total: number) =>
+      terminal.line(`measuring step ${number} of ${total}: ${what}`),
     onMeasured: (step: string) => terminal.line(`  ${step}`),
   };
   const cells = await estimateCells(config, planCells(config, prepared), prepared, progress, signal());
-  result({ schema: 1, name: config.name, cells }, `${config.name}: ${cells.length} runs\n\n${estimateTable(cells)}`, json);
+  result(
+    { schema: 1, name: config.name, cells },
+    `${config.name}: ${cells.length} runs\n\n${estimateTable(cells)}`,
+    json,
+  );
 }
 
 async function writeSlurm(
@@ -87,6 +136,11 @@ async function writeSlurm(
 ): Promise<void> {
   const { planCells, preparedFolder, writeSlurmScripts } = await import('../experiment/index.js');
   const cells = planCells(config, preparedFolder(out));
-  const submit = await writeSlurmScripts({ name: config.name, cells, folder, command: [process.execPath, itemAt(process.argv, 1), ...command] });
+  const submit = await writeSlurmScripts({
+    name: config.name,
+    cells,
+    folder,
+    command: [process.execPath, itemAt(process.argv, 1), ...command],
+  });
   result({ schema: 1, submit }, `${cells.length} runs; submit them with ${submit}`, json);
 }

@@ -16,15 +16,30 @@ export const finetuneCommand: Command<Flags> = {
   describe: 'Train a segmentation network on labelled scans, from pre-trained weights or from scratch',
   flags: (yargs) =>
     configFlags(yargs, 'runs/<task>, the configuration’s name without the network')
-      .option('init', { type: 'string', requiresArg: true, describe: 'weights to start from (.safetensors); absent: from scratch' })
+      .option('init', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'weights to start from (.safetensors); absent: from scratch',
+      })
       .option('fraction', {
         type: 'number',
         requiresArg: true,
         describe: 'share of the training cases to use; smaller shares lie inside larger ones',
       })
-      .option('fold', { type: 'string', requiresArg: true, describe: 'one fold of a cross-validation, such as 2/5; every case validates in one' })
-      .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint, bit for bit' })
-      .example('$0 finetune --config btcv-unet --init runs/pretrain/checkpoints/last.safetensors', 'transfer to BTCV'),
+      .option('fold', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'one fold of a cross-validation, such as 2/5; every case validates in one',
+      })
+      .option('resume', {
+        type: 'boolean',
+        default: false,
+        describe: 'go on from the last checkpoint, bit for bit',
+      })
+      .example(
+        '$0 finetune --config btcv-unet --init runs/pretrain/checkpoints/last.safetensors',
+        'transfer to BTCV',
+      ),
   run: async ({ config, set, out, init, fraction, fold, resume, json }, { terminal, signal, result }) => {
     const { finetuneConfig, loadConfig } = await import('../config/index.js');
     const { parseFold } = await import('../dataset/index.js');
@@ -36,8 +51,17 @@ export const finetuneCommand: Command<Flags> = {
     ];
     const settings = await loadConfig(finetuneConfig, config, overrides);
     const folder = out ?? join('runs', taskOfConfig(config, settings.network.name));
-    const ended = await finetune({ settings, init, out: folder, resume, progress: runDisplay(terminal, 'fine-tuning', folder), signal: signal() });
-    const best = ended.best ? `\nbest mean Dice ${ended.best.value.toFixed(4)} after step ${ended.best.step}: ${ended.best.file}` : '';
+    const ended = await finetune({
+      settings,
+      init,
+      out: folder,
+      resume,
+      progress: runDisplay(terminal, 'fine-tuning', folder),
+      signal: signal(),
+    });
+    const best = ended.best
+      ? `\nbest mean Dice ${ended.best.value.toFixed(4)} after step ${ended.best.step}: ${ended.best.file}`
+      : '';
     result({ schema: 1, ...ended }, `fine-tuned for ${ended.steps} steps: ${ended.last}${best}`, json);
   },
 };

@@ -11,7 +11,11 @@ import type { Terminal } from './terminal.js';
  * @param command the arguments of this call without `--jobs`
  * @param signal aborted: the processes are asked to save and end
  */
-export function launchCell(command: readonly string[], terminal: Terminal, signal: AbortSignal): (cell: Cell) => Promise<void> {
+export function launchCell(
+  command: readonly string[],
+  terminal: Terminal,
+  signal: AbortSignal,
+): (cell: Cell) => Promise<void> {
   return ({ id, title }) =>
     new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [itemAt(process.argv, 1), ...command, '--only', id, '--json'], {
@@ -30,8 +34,15 @@ export function launchCell(command: readonly string[], terminal: Terminal, signa
       child.on('close', (code, killed) => {
         signal.removeEventListener('abort', stop);
         if (code === 0) return resolve();
-        if (code === 130) return reject(new InterruptedError(`stopped in ${title}, state saved: the same command goes on`));
-        reject(new WorkError(killed ? `${title} was ended by ${killed}` : last.replace(/^hybridmim: /, '') || `${title} ended with code ${code}`));
+        if (code === 130)
+          return reject(new InterruptedError(`stopped in ${title}, state saved: the same command goes on`));
+        reject(
+          new WorkError(
+            killed
+              ? `${title} was ended by ${killed}`
+              : last.replace(/^hybridmim: /, '') || `${title} ended with code ${code}`,
+          ),
+        );
       });
     });
 }

@@ -33,7 +33,9 @@ export async function main(args: readonly string[]): Promise<void> {
     const add = <F>(command: Command<F>) => commandModule(command, context);
     await yargs([...args])
       .scriptName('hybridmim')
-      .usage('$0 <command>\n\nPre-train 3-D segmentation networks on unlabelled scans, fine-tune them, evaluate them.')
+      .usage(
+        '$0 <command>\n\nPre-train 3-D segmentation networks on unlabelled scans, fine-tune them, evaluate them.',
+      )
       .locale('en')
       .command(add(demoCommand))
       .command(add(doctorCommand))
@@ -55,10 +57,15 @@ export async function main(args: readonly string[]): Promise<void> {
       .help()
       .alias('help', 'h')
       .wrap(Math.min(120, process.stdout.columns ?? 120))
-      .epilogue('Exit codes: 0 done, 1 failed while working, 2 wrong use or configuration, 3 bad input data, 130 interrupted (state saved).')
+      .epilogue(
+        'Exit codes: 0 done, 1 failed while working, 2 wrong use or configuration, 3 bad input data, 130 interrupted (state saved).',
+      )
       .exitProcess(false)
       .fail((message, error) => {
-        throw error ?? new UsageError(`${message.replaceAll('\n', ' ')}; see "hybridmim ${commandOf(args)}--help"`);
+        throw (
+          error ??
+          new UsageError(`${message.replaceAll('\n', ' ')}; see "hybridmim ${commandOf(args)}--help"`)
+        );
       })
       .parseAsync();
   } catch (error) {
@@ -69,4 +76,5 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-const commandOf = (args: readonly string[]): string => (args[0] && !args[0].startsWith('-') ? `${args[0]} ` : '');
+const commandOf = (args: readonly string[]): string =>
+  args[0] && !args[0].startsWith('-') ? `${args[0]} ` : '';

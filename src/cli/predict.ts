@@ -25,41 +25,72 @@ export const predictCommand: Command<Flags> = {
         type: 'string',
         array: true,
         requiresArg: true,
-        describe: 'run folder of a fine-tuning; of several, such as the folds of a cross-validation, the probabilities are averaged',
+        describe:
+          'run folder of a fine-tuning; of several, such as the folds of a cross-validation, the probabilities are averaged',
       })
-      .option('checkpoint', { choices: ['best', 'last'] as const, describe: 'weights of --run; default best where there is one' })
-      .option('network', { type: 'string', requiresArg: true, describe: 'with --weights: the network, such as unet' })
+      .option('checkpoint', {
+        choices: ['best', 'last'] as const,
+        describe: 'weights of --run; default best where there is one',
+      })
+      .option('network', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'with --weights: the network, such as unet',
+      })
       .option('weights', {
         type: 'string',
         array: true,
         requiresArg: true,
-        describe: 'a .safetensors file instead of --run, also one that PyTorch wrote; of several the probabilities are averaged',
+        describe:
+          'a .safetensors file instead of --run, also one that PyTorch wrote; of several the probabilities are averaged',
       })
       .option('input', {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'a scan, the files of its channels, a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...) or of one DICOM series',
+        describe:
+          'a scan, the files of its channels, a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...) or of one DICOM series',
       })
-      .option('out', { alias: 'output', type: 'string', demandOption: true, requiresArg: true, describe: 'a .nii.gz file for one scan, or a folder' })
+      .option('out', {
+        alias: 'output',
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'a .nii.gz file for one scan, or a folder',
+      })
       .option('preset', {
         type: 'string',
         requiresArg: true,
         describe:
           'preparation of the scan: none (as it is), ct, mr, a preset file (JSON) or the folder of a MONAI bundle; default as the weights were trained',
       })
-      .option('save-logits', { type: 'boolean', default: false, describe: 'write the logits as a 4-D float32 volume beside, *_logits.nii.gz' })
+      .option('save-logits', {
+        type: 'boolean',
+        default: false,
+        describe: 'write the logits as a 4-D float32 volume beside, *_logits.nii.gz',
+      })
       .option('set', {
         type: 'string',
         array: true,
         nargs: 1,
         default: [],
-        describe: 'such as inference.overlap=0.25 or inference.mirror=[x,y,z]; with --weights also network.features=[...]',
+        describe:
+          'such as inference.overlap=0.25 or inference.mirror=[x,y,z]; with --weights also network.features=[...]',
       })
-      .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'print the result as JSON on standard output',
+      })
       .example('$0 predict --run runs/btcv --input scans/ --out predictions/', 'every scan of a folder')
-      .example('$0 predict --run runs/btcv-fold-* --input scans/ --out predictions/', 'by the mean of the folds')
-      .example('$0 predict --network unet --weights w.safetensors --preset none --input scan.nii.gz --out out.nii.gz', 'weights of any origin'),
+      .example(
+        '$0 predict --run runs/btcv-fold-* --input scans/ --out predictions/',
+        'by the mean of the folds',
+      )
+      .example(
+        '$0 predict --network unet --weights w.safetensors --preset none --input scan.nii.gz --out out.nii.gz',
+        'weights of any origin',
+      ),
   run: async (flags, { terminal, signal, result }) => {
     const { predictScans } = await import('../prediction/index.js');
     const { input, out, json } = flags;
@@ -84,7 +115,14 @@ export const predictCommand: Command<Flags> = {
   },
 };
 
-async function openedWeights({ run, checkpoint, network, weights, preset, set }: Flags): Promise<OpenedWeights> {
+async function openedWeights({
+  run,
+  checkpoint,
+  network,
+  weights,
+  preset,
+  set,
+}: Flags): Promise<OpenedWeights> {
   const { openForeignWeights, openRunWeights } = await import('../weights/index.js');
   if (run !== undefined && weights === undefined) {
     if (network === undefined) return openRunWeights({ runs: run, checkpoint, preset, set });

@@ -4,7 +4,10 @@ import { errorCode, HybridMimError, InterruptedError } from '../errors.js';
  * Prints an error as one sentence on standard error, with its stack only when asked for, and returns what the
  * process ends with. An error that is none of ours is a fault of this program or of the system, and says so.
  */
-export function printError(error: unknown, { verbose, interrupted }: { readonly verbose: boolean; readonly interrupted: boolean }): number {
+export function printError(
+  error: unknown,
+  { verbose, interrupted }: { readonly verbose: boolean; readonly interrupted: boolean },
+): number {
   const known = asKnown(error, interrupted);
   if (known) {
     process.stderr.write(`hybridmim: ${known.message}\n`);
@@ -23,12 +26,15 @@ export function printError(error: unknown, { verbose, interrupted }: { readonly 
 function asKnown(error: unknown, interrupted: boolean): HybridMimError | undefined {
   if (error instanceof HybridMimError) return error;
   if (interrupted && error instanceof Error && error.name === 'AbortError')
-    return new InterruptedError('interrupted: what was finished is kept; the same command goes on from there');
+    return new InterruptedError(
+      'interrupted: what was finished is kept; the same command goes on from there',
+    );
   return undefined;
 }
 
 function systemSentence(code: string, message: string): string | undefined {
-  if (code === 'ENOSPC') return `the disk is full (${message}): free some space and run the same command again`;
+  if (code === 'ENOSPC')
+    return `the disk is full (${message}): free some space and run the same command again`;
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
     return `a file may not be written or read (${message}): check the folder's permissions`;
   if (code === 'EMFILE') return `too many files are open (${message}): raise the limit with "ulimit -n 4096"`;

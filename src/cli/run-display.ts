@@ -13,17 +13,24 @@ export function runDisplay(terminal: Terminal, title: string, folder: string): R
     onStart: ({ steps, firstStep, cases, parameters, compileMs }) => {
       const from = firstStep > 0 ? `, resumed after step ${firstStep}` : '';
       const size = `${(parameters / 1e6).toFixed(2)} million parameters, ${cases} ${cases === 1 ? 'case' : 'cases'}`;
-      terminal.line(`${title}: ${size}, ${steps} steps${from}; compiled in ${(compileMs / 1000).toFixed(2)} s; ${folder}`);
+      terminal.line(
+        `${title}: ${size}, ${steps} steps${from}; compiled in ${(compileMs / 1000).toFixed(2)} s; ${folder}`,
+      );
       bar = terminal.bar(title, steps, firstStep);
     },
     onStep: ({ step, loss, waitSeconds, seconds }, steps) => {
-      const waiting = waitSeconds > 0.1 * seconds && seconds > 0.05 ? `, waited ${duration(waitSeconds)} for data` : '';
+      const waiting =
+        waitSeconds > 0.1 * seconds && seconds > 0.05 ? `, waited ${duration(waitSeconds)} for data` : '';
       bar?.update(step, `loss ${loss.toPrecision(4)}${waiting}`);
       if (step === steps) bar?.stop();
     },
     onValidation: (step, values, best) => {
-      const shown = Object.entries(values).map(([name, value]) => `${name} ${value === null ? '-' : value.toPrecision(4)}`);
-      terminal.line(`${title}: validation after step ${step}: ${shown.join(', ')}${best ? ' (best so far)' : ''}`);
+      const shown = Object.entries(values).map(
+        ([name, value]) => `${name} ${value === null ? '-' : value.toPrecision(4)}`,
+      );
+      terminal.line(
+        `${title}: validation after step ${step}: ${shown.join(', ')}${best ? ' (best so far)' : ''}`,
+      );
     },
     onCheckpoint: async (lines) => {
       const { writeProgressFigure } = await import('../report/index.js');
@@ -37,7 +44,9 @@ function transferSentence({ file, encoder, decoder, fresh, adapted }: TransferRe
   const million = (values: number) => (values / 1e6).toFixed(2);
   const parts = decoder.values > 0 ? 'encoder and decoder' : 'the encoder alone';
   const rest = `new at random: ${[...new Set(fresh.map((name) => name.replace(/\..*/s, '')))].join(', ')}`;
-  const fitted = adapted[0] ? `; first weights for ${adapted[0].from} channels repeated for ${adapted[0].to}` : '';
+  const fitted = adapted[0]
+    ? `; first weights for ${adapted[0].from} channels repeated for ${adapted[0].to}`
+    : '';
   const counted = `${million(encoder.values + decoder.values)} of ${million(encoder.of + decoder.of)} million values`;
   return `transferred ${parts} from ${file}: ${counted}; ${rest}${fitted}`;
 }

@@ -14,7 +14,10 @@ interface ShownExperiment extends Pick<ExperimentOptions, 'only' | 'jobs' | 'lau
 }
 
 /** Runs an experiment with a bar for what goes on; prints its table and the path of its picture. */
-export async function showExperiment({ config, out, json, ...cells }: ShownExperiment, { terminal, signal, result }: Context): Promise<void> {
+export async function showExperiment(
+  { config, out, json, ...cells }: ShownExperiment,
+  { terminal, signal, result }: Context,
+): Promise<void> {
   const { experimentMarkdown, runExperiment } = await import('../experiment/index.js');
   const count = countingBar(terminal, 'prepare');
   const ended = await runExperiment({
@@ -28,7 +31,9 @@ export async function showExperiment({ config, out, json, ...cells }: ShownExper
   });
   const text = [
     '',
-    ended.runs.length > 0 ? `${ended.name}: Dice in %, HD95 in mm, on the ${config.evaluate} cases` : ended.name,
+    ended.runs.length > 0
+      ? `${ended.name}: Dice in %, HD95 in mm, on the ${config.evaluate} cases`
+      : ended.name,
     '',
     experimentMarkdown(ended),
     ...(ended.picture === null ? [] : ['', `picture: ${relative('.', ended.picture)}`]),

@@ -31,7 +31,10 @@ export function openTerminal(stream: NodeJS.WriteStream): Terminal {
 }
 
 /** A bar that begins with the first count, whose total nobody knows before, and ends with the last. */
-export function countingBar(terminal: Terminal, title: string): (done: number, total: number, note: string) => void {
+export function countingBar(
+  terminal: Terminal,
+  title: string,
+): (done: number, total: number, note: string) => void {
   let bar: Bar | undefined;
   return (done, total, note) => {
     bar ??= terminal.bar(title, total, done); // how long the first one took nobody has measured
@@ -51,7 +54,10 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
     bar: (title, total, done = 0) => {
       close();
       const format = '{title} {bar} {value}/{total} {note}{pace}';
-      bars = new MultiBar({ stream, format, hideCursor: true, barsize: 24, autopadding: false }, Presets.shades_classic);
+      bars = new MultiBar(
+        { stream, format, hideCursor: true, barsize: 24, autopadding: false },
+        Presets.shades_classic,
+      );
       const bar = bars.create(total, done, { title, note: '', pace: '' });
       const pace = paceOf(total, done);
       return {

@@ -18,9 +18,19 @@ export const configFlags = (yargs: Argv, outDefault: string): Argv<ConfigFlags> 
       requiresArg: true,
       describe: 'YAML file with the settings, or the name of a shipped one',
     })
-    .option('set', { type: 'string', array: true, nargs: 1, default: [], describe: 'override a setting, such as train.steps=2000; may be repeated' })
+    .option('set', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'override a setting, such as train.steps=2000; may be repeated',
+    })
     .option('out', { type: 'string', requiresArg: true, describe: `folder to write; default ${outDefault}` })
-    .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' });
+    .option('json', {
+      type: 'boolean',
+      default: false,
+      describe: 'print the result as JSON on standard output',
+    });
 
 /** `configs/finetune/btcv-unet.yaml` is the task `btcv`, whose run goes to `runs/btcv`. */
 export function taskOfConfig(config: string, network: string): string {

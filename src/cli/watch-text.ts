@@ -21,7 +21,9 @@ export function watchText({ run, lines, steps, ended, width }: WatchedRun): stri
   const validation = lines.findLast((line) => 'validation' in line);
   return [
     stepLine(run, done.at(-1)?.step ?? 0, steps),
-    ...(done.length > 0 ? [lossLine(done, width), rateLine(done, ended === undefined ? steps : undefined)] : []),
+    ...(done.length > 0
+      ? [lossLine(done, width), rateLine(done, ended === undefined ? steps : undefined)]
+      : []),
     ...(validation ? [validationLine(validation)] : []),
     ...(ended === undefined ? [] : [ended]),
   ].join('\n');
@@ -41,13 +43,22 @@ function lossLine(done: readonly StepLine[], width: number): string {
 
 function rateLine(done: readonly StepLine[], steps: number | undefined): string {
   const recent = done.slice(-recentSteps);
-  const [seconds, waiting] = [mean(recent.map((line) => line.seconds)), mean(recent.map(({ waitSeconds }) => waitSeconds))];
-  const left = steps === undefined ? '' : `, ${duration(seconds * (steps - itemAt(done, done.length - 1).step))} left`;
+  const [seconds, waiting] = [
+    mean(recent.map((line) => line.seconds)),
+    mean(recent.map(({ waitSeconds }) => waitSeconds)),
+  ];
+  const left =
+    steps === undefined ? '' : `, ${duration(seconds * (steps - itemAt(done, done.length - 1).step))} left`;
   return `rate  ${seconds.toPrecision(3)} s a step, ${Math.round((100 * waiting) / Math.max(seconds, 1e-9))} % of it waiting for data${left}`;
 }
 
-function validationLine({ step, validation }: Extract<MetricsLine, { readonly validation: unknown }>): string {
-  const values = Object.entries(validation).map(([name, value]) => `${name} ${value === null ? '-' : value.toPrecision(4)}`);
+function validationLine({
+  step,
+  validation,
+}: Extract<MetricsLine, { readonly validation: unknown }>): string {
+  const values = Object.entries(validation).map(
+    ([name, value]) => `${name} ${value === null ? '-' : value.toPrecision(4)}`,
+  );
   return `validation after step ${count(step)}: ${values.join(', ')}`;
 }
 
@@ -59,13 +70,17 @@ const bars = [...'▁▂▃▄▅▆▇█'];
  */
 export function sparkline(values: readonly number[], width: number): string {
   const cells = Math.max(1, Math.min(width, values.length));
-  const cellMean = (i: number) => mean(values.slice(Math.floor((i * values.length) / cells), Math.floor(((i + 1) * values.length) / cells)));
+  const cellMean = (i: number) =>
+    mean(
+      values.slice(Math.floor((i * values.length) / cells), Math.floor(((i + 1) * values.length) / cells)),
+    );
   const means = Array.from({ length: cells }, (_, i) => cellMean(i));
   const [low, high] = [Math.min(...means), Math.max(...means)];
   const scale = high > low ? (bars.length - 1) / (high - low) : 0;
   return means.map((value) => itemAt(bars, Math.round((value - low) * scale))).join('');
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const count = (value: number): string => value.toLocaleString('en');

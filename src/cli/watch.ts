@@ -17,12 +17,22 @@ export const watchCommand: Command<Flags> = {
   flags: (yargs) =>
     yargs
       .positional('run', { type: 'string', demandOption: true, describe: 'run folder' })
-      .option('interval', { type: 'number', default: 2, requiresArg: true, describe: 'seconds between looks' })
+      .option('interval', {
+        type: 'number',
+        default: 2,
+        requiresArg: true,
+        describe: 'seconds between looks',
+      })
       .option('once', { type: 'boolean', default: false, describe: 'print how the run stands and end' })
       .example('$0 watch runs/btcv', 'until the run ends or Ctrl-C'),
   run: async ({ run, interval, once }) => {
-    if (!(interval > 0)) throw new UsageError(`--interval is ${interval}, but must be above 0`, { field: '--interval', found: interval });
-    if (!existsSync(join(run, 'config.yaml'))) throw new DataError(`${run} is no run folder: it holds no config.yaml`, { file: run });
+    if (!(interval > 0))
+      throw new UsageError(`--interval is ${interval}, but must be above 0`, {
+        field: '--interval',
+        found: interval,
+      });
+    if (!existsSync(join(run, 'config.yaml')))
+      throw new DataError(`${run} is no run folder: it holds no config.yaml`, { file: run });
     const { followMetrics, readRunStatus } = await import('../training/index.js');
     const [metrics, show] = [followMetrics(run), screenOf(process.stdout)];
     for (;;) {

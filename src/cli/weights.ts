@@ -23,12 +23,33 @@ export const weightsCommand: Command<Flags> = {
   describe: 'Look at a network, take weights in from elsewhere, give them out',
   flags: (yargs) =>
     yargs
-      .positional('action', { choices: ['inspect', 'import', 'export'] as const, demandOption: true, describe: 'what to do' })
-      .option('network', { type: 'string', demandOption: true, requiresArg: true, describe: 'unet, seg-res-net, unetr or swin-unetr' })
+      .positional('action', {
+        choices: ['inspect', 'import', 'export'] as const,
+        demandOption: true,
+        describe: 'what to do',
+      })
+      .option('network', {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'unet, seg-res-net, unetr or swin-unetr',
+      })
       .option('from', { type: 'string', requiresArg: true, describe: 'the .safetensors file to take' })
-      .option('to', { type: 'string', requiresArg: true, describe: 'the file (or, as saved-model, the folder) to write' })
-      .option('part', { choices: ['all', 'encoder'] as const, default: 'all' as const, describe: 'the whole network or its encoder alone' })
-      .option('format', { choices: ['safetensors', 'saved-model'] as const, default: 'safetensors' as const, describe: 'of export' })
+      .option('to', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'the file (or, as saved-model, the folder) to write',
+      })
+      .option('part', {
+        choices: ['all', 'encoder'] as const,
+        default: 'all' as const,
+        describe: 'the whole network or its encoder alone',
+      })
+      .option('format', {
+        choices: ['safetensors', 'saved-model'] as const,
+        default: 'safetensors' as const,
+        describe: 'of export',
+      })
       .option('let-go', {
         type: 'string',
         array: true,
@@ -36,8 +57,16 @@ export const weightsCommand: Command<Flags> = {
         describe:
           'with import: beginnings of names of the file that are left out, such as rotation_head; anything else that the network lacks is refused',
       })
-      .option('in-channels', { type: 'number', requiresArg: true, describe: 'channels of the images; default as in the file, of inspect 1' })
-      .option('out-channels', { type: 'number', requiresArg: true, describe: 'classes; default as in the file, of inspect 2' })
+      .option('in-channels', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'channels of the images; default as in the file, of inspect 1',
+      })
+      .option('out-channels', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'classes; default as in the file, of inspect 2',
+      })
       .option('size', {
         type: 'number',
         array: true,
@@ -45,11 +74,32 @@ export const weightsCommand: Command<Flags> = {
         default: [96, 96, 96],
         describe: 'voxels x y z of an image, for inspect and saved-model',
       })
-      .option('seed', { type: 'number', default: 0, requiresArg: true, describe: 'of what import leaves random' })
-      .option('set', { type: 'string', array: true, nargs: 1, default: [], describe: 'settings of the network such as network.featureSize=48' })
-      .option('json', { type: 'boolean', default: false, describe: 'print the result as JSON on standard output' })
-      .example('$0 weights inspect --network swin-unetr --set network.featureSize=48', 'layers, parameters, multiply-adds')
-      .example('$0 weights export --network unet --from runs/btcv/checkpoints/best.safetensors --to monai.safetensors', 'for load_state_dict'),
+      .option('seed', {
+        type: 'number',
+        default: 0,
+        requiresArg: true,
+        describe: 'of what import leaves random',
+      })
+      .option('set', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [],
+        describe: 'settings of the network such as network.featureSize=48',
+      })
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'print the result as JSON on standard output',
+      })
+      .example(
+        '$0 weights inspect --network swin-unetr --set network.featureSize=48',
+        'layers, parameters, multiply-adds',
+      )
+      .example(
+        '$0 weights export --network unet --from runs/btcv/checkpoints/best.safetensors --to monai.safetensors',
+        'for load_state_dict',
+      ),
   run: async (flags, { result }) => {
     const { exportWeights, importWeights, inspectNetwork } = await import('../weights/index.js');
     const { networkNameOf } = await import('../network/index.js');
@@ -66,25 +116,50 @@ export const weightsCommand: Command<Flags> = {
     requireWholeNumber('--seed', seed, 0);
     const [x, y, z, ...more] = size;
     if (x === undefined || y === undefined || z === undefined || more.length > 0)
-      throw new UsageError(`--size takes three numbers of voxels, x y z, but not ${size.join(' ')}`, { field: '--size', found: size });
+      throw new UsageError(`--size takes three numbers of voxels, x y z, but not ${size.join(' ')}`, {
+        field: '--size',
+        found: size,
+      });
     const voxels = [x, y, z] as const;
     if (action === 'inspect') {
-      const inspection = inspectNetwork({ network, set, inChannels: inChannels ?? 1, outChannels: outChannels ?? 2, size: voxels });
+      const inspection = inspectNetwork({
+        network,
+        set,
+        inChannels: inChannels ?? 1,
+        outChannels: outChannels ?? 2,
+        size: voxels,
+      });
       result(inspection, layerTable(inspection), json);
       return;
     }
     if (from === undefined || to === undefined)
-      throw new UsageError(`weights ${action} needs --from and --to`, { field: from === undefined ? '--from' : '--to' });
+      throw new UsageError(`weights ${action} needs --from and --to`, {
+        field: from === undefined ? '--from' : '--to',
+      });
     const converted =
       action === 'import'
-        ? await importWeights({ network, from, to, part, letGo: flags['let-go'], inChannels, outChannels, set, seed })
+        ? await importWeights({
+            network,
+            from,
+            to,
+            part,
+            letGo: flags['let-go'],
+            inChannels,
+            outChannels,
+            set,
+            seed,
+          })
         : await exportWeights({ network, from, to, part, set, format, size: voxels });
     result(converted, summary(converted.report, to), json);
   },
 };
 
 interface Inspected {
-  readonly layers: readonly { readonly name: string; readonly shape: readonly number[]; readonly parameters: number }[];
+  readonly layers: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly parameters: number;
+  }[];
   readonly parameters: number;
   readonly multiplyAdds: number;
   readonly stepBytesAtLeast: number;
@@ -93,7 +168,10 @@ interface Inspected {
 
 function layerTable({ layers, parameters, multiplyAdds, stepBytesAtLeast, size }: Inspected): string {
   const width = Math.max(...layers.map(({ name }) => name.length));
-  const rows = layers.map(({ name, shape, parameters: count }) => `${name.padEnd(width)}  ${`[${shape.join(', ')}]`.padEnd(24)} ${count}`);
+  const rows = layers.map(
+    ({ name, shape, parameters: count }) =>
+      `${name.padEnd(width)}  ${`[${shape.join(', ')}]`.padEnd(24)} ${count}`,
+  );
   return [
     ...rows,
     '',

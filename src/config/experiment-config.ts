@@ -68,16 +68,29 @@ export const experimentConfig = z
   })
   .superRefine((config, context) => {
     const named = [
-      ...config.arms.flatMap(({ method, network }) => [['methods', method] as const, ['networks', network] as const]),
-      ...(config.matrix?.methods.filter((name) => name !== 'none').map((name) => ['methods', name] as const) ?? []),
+      ...config.arms.flatMap(({ method, network }) => [
+        ['methods', method] as const,
+        ['networks', network] as const,
+      ]),
+      ...(config.matrix?.methods
+        .filter((name) => name !== 'none')
+        .map((name) => ['methods', name] as const) ?? []),
       ...(config.matrix?.networks.map((name) => ['networks', name] as const) ?? []),
     ];
     for (const [section, name] of named) {
       if (name === undefined || Object.hasOwn(config[section], name)) continue;
       const known = Object.keys(config[section]).join(', ') || 'nothing';
-      context.addIssue({ code: 'custom', path: [section], message: `"${name}" is used, but ${section} has ${known}` });
+      context.addIssue({
+        code: 'custom',
+        path: [section],
+        message: `"${name}" is used, but ${section} has ${known}`,
+      });
     }
     if (config.arms.length === 0 && !config.matrix)
-      context.addIssue({ code: 'custom', path: ['arms'], message: 'there is nothing to run: give arms or a matrix' });
+      context.addIssue({
+        code: 'custom',
+        path: ['arms'],
+        message: 'there is nothing to run: give arms or a matrix',
+      });
   });
 export type ExperimentConfig = z.infer<typeof experimentConfig>;

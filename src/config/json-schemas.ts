@@ -89,9 +89,14 @@ function partOf(schema: JsonSchema): JsonSchema {
   return {
     ...kept,
     ...(alternatives && { anyOf: alternatives.map(partOf) }),
-    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, partOrFlag(value)])) }),
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([key, value]) => [key, partOrFlag(value)]),
+      ),
+    }),
     ...(additionalProperties !== undefined && { additionalProperties: partOrFlag(additionalProperties) }),
   };
 }
 
-const partOrFlag = <T extends JsonSchema | boolean>(schema: T): JsonSchema | boolean => (typeof schema === 'boolean' ? schema : partOf(schema));
+const partOrFlag = <T extends JsonSchema | boolean>(schema: T): JsonSchema | boolean =>
+  typeof schema === 'boolean' ? schema : partOf(schema);

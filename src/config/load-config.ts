@@ -15,7 +15,11 @@ import { configFile } from './shipped-configs.js';
  * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what
  *   was expected
  */
-export async function loadConfig<S extends z.ZodType>(schema: S, file: string, overrides: readonly string[] = []): Promise<z.infer<S>> {
+export async function loadConfig<S extends z.ZodType>(
+  schema: S,
+  file: string,
+  overrides: readonly string[] = [],
+): Promise<z.infer<S>> {
   const content = { ...(await readExtended(await configFile(file))) };
   for (const override of overrides) applyOverride(content, override);
   return checkConfig(schema, content, file);
@@ -37,7 +41,10 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
   const { success, data, error } = schema.safeParse(content);
   if (success) return data;
   const issue = itemAt(error.issues, 0);
-  throw new UsageError(`${source}: ${sentence(issue, schema, content)}`, { file: source, field: issue.path.join('.') });
+  throw new UsageError(`${source}: ${sentence(issue, schema, content)}`, {
+    file: source,
+    field: issue.path.join('.'),
+  });
 }
 
 /**
@@ -45,7 +52,8 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
  * ones upon earlier ones).
  */
 async function readExtended(file: string, within: readonly string[] = []): Promise<Section> {
-  if (within.includes(file)) throw new UsageError(`${file} extends itself, by way of ${within.at(-1)}`, { file, field: 'extends' });
+  if (within.includes(file))
+    throw new UsageError(`${file} extends itself, by way of ${within.at(-1)}`, { file, field: 'extends' });
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(`configuration ${file} cannot be read: check its permissions`, { file }, { cause });
   });
@@ -53,10 +61,14 @@ async function readExtended(file: string, within: readonly string[] = []): Promi
   if (bases === undefined) return own;
   const names = [bases].flat();
   if (!names.every((name) => typeof name === 'string')) {
-    throw new UsageError(`${file}: "extends" is ${JSON.stringify(bases)}, but must be a file name or a list of them`, { file, field: 'extends' });
+    throw new UsageError(
+      `${file}: "extends" is ${JSON.stringify(bases)}, but must be a file name or a list of them`,
+      { file, field: 'extends' },
+    );
   }
   let content: Section = {};
-  for (const name of names) content = overlaid(content, await readExtended(await configFile(name, dirname(file)), [...within, file]));
+  for (const name of names)
+    content = overlaid(content, await readExtended(await configFile(name, dirname(file)), [...within, file]));
   return overlaid(content, own);
 }
 
@@ -67,24 +79,37 @@ function parsed(text: string, file: string): Record<string, unknown> {
   } catch (cause) {
     const line = cause instanceof YAMLParseError ? cause.linePos?.[0].line : undefined;
     const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
-    throw new UsageError(`${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`, { file }, { cause });
+    throw new UsageError(
+      `${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`,
+      { file },
+      { cause },
+    );
   }
   if (isRecord(content)) return content;
-  throw new UsageError(`${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys ` + `and values is expected`, {
-    file,
-  });
+  throw new UsageError(
+    `${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys ` +
+      `and values is expected`,
+    {
+      file,
+    },
+  );
 }
 
 function applyOverride(content: Record<string, unknown>, override: string): void {
   const at = override.indexOf('=');
-  if (at < 1) throw new UsageError(`--set ${override} has no "=": write it as --set train.steps=10`, { field: '--set', found: override });
+  if (at < 1)
+    throw new UsageError(`--set ${override} has no "=": write it as --set train.steps=10`, {
+      field: '--set',
+      found: override,
+    });
   const path = override.slice(0, at);
   const dot = path.lastIndexOf('.');
   const [groups, last] = dot < 0 ? [[], path] : [path.slice(0, dot).split('.'), path.slice(dot + 1)];
   let section = content;
   for (const key of groups) {
     const next = section[key] ?? {};
-    if (!isRecord(next)) throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: path });
+    if (!isRecord(next))
+      throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: path });
     section[key] = next;
     section = next;
   }
@@ -99,7 +124,10 @@ function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown):
     const nearest = nearestName(key, keysAt(schema, issue.path, content));
     return `there is no key "${full}"${nearest ? `; did you mean "${[...issue.path, nearest].join('.')}"?` : ''}`;
   }
-  const found = issue.path.reduce<unknown>((value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined), content);
+  const found = issue.path.reduce<unknown>(
+    (value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined),
+    content,
+  );
   if (issue.code === 'custom') return issue.message;
   if (issue.code === 'invalid_union' && 'options' in issue && issue.options) {
     const names = issue.options.filter((name) => name !== undefined);
@@ -144,6 +172,8 @@ function formOf(schema: unknown, value: unknown): unknown {
 }
 
 /** What a part of a schema has under a key; undefined where it has nothing. */
-const partOf = (value: unknown, key: PropertyKey): unknown => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined);
+const partOf = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -8,16 +8,32 @@ const component = z.looseObject({ _target_: z.string() });
 type Component = z.infer<typeof component>;
 const transforms = z.looseObject({ transforms: z.array(component) });
 const numbers = z.tuple([z.number(), z.number(), z.number()]);
-const inferenceFile = z.looseObject({ preprocessing: z.unknown(), inferer: z.unknown(), postprocessing: z.unknown(), network_def: z.unknown() });
+const inferenceFile = z.looseObject({
+  preprocessing: z.unknown(),
+  inferer: z.unknown(),
+  postprocessing: z.unknown(),
+  network_def: z.unknown(),
+});
 const metadataFile = z.looseObject({
   monai_version: z.string().optional(),
   network_data_format: z
-    .looseObject({ outputs: z.looseObject({ pred: z.looseObject({ channel_def: z.record(z.string(), z.string()).optional() }) }) })
+    .looseObject({
+      outputs: z.looseObject({
+        pred: z.looseObject({ channel_def: z.record(z.string(), z.string()).optional() }),
+      }),
+    })
     .optional(),
 });
 
 /** Transforms that bring a file into memory, or say how it is stored there: nothing to do here. */
-const LOADING = ['LoadImaged', 'EnsureChannelFirstd', 'AddChanneld', 'EnsureTyped', 'ToTensord', 'CastToTyped'];
+const LOADING = [
+  'LoadImaged',
+  'EnsureChannelFirstd',
+  'AddChanneld',
+  'EnsureTyped',
+  'ToTensord',
+  'CastToTyped',
+];
 
 /**
  * What a MONAI bundle's `configs/inference.json` and `configs/metadata.json` say of preparation, windows and
@@ -30,13 +46,21 @@ export async function readMonaiBundle(folder: string): Promise<Record<string, un
   const file = join(folder, 'configs', 'inference.json');
   const config = inferenceFile.parse(await readJson(file));
   const metadata = metadataFile.safeParse(await readJson(join(folder, 'configs', 'metadata.json')));
-  if (!metadata.success) throw new DataError(`${join(folder, 'configs', 'metadata.json')} is no metadata of a MONAI bundle`, { file: folder });
+  if (!metadata.success)
+    throw new DataError(`${join(folder, 'configs', 'metadata.json')} is no metadata of a MONAI bundle`, {
+      file: folder,
+    });
   const values = resolver(config, file);
   return {
     orientation: 'as stored',
     ...preparation(values.read(config.preprocessing, transforms, 'preprocessing').transforms, values, file),
     inference: windows(values.read(config.inferer, component, 'inferer'), values, file),
-    ...classes(metadata.data, values.read(config.postprocessing, transforms, 'postprocessing').transforms, values, file),
+    ...classes(
+      metadata.data,
+      values.read(config.postprocessing, transforms, 'postprocessing').transforms,
+      values,
+      file,
+    ),
     network: network(config.network_def, metadata.data),
   };
 }
@@ -44,14 +68,18 @@ export async function readMonaiBundle(folder: string): Promise<Record<string, un
 async function readJson(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(
-      `${file} cannot be read: a MONAI bundle has it; for other folders write a preset file ` + `(docs/predict.md)`,
+      `${file} cannot be read: a MONAI bundle has it; for other folders write a preset file ` +
+        `(docs/predict.md)`,
       { file },
       { cause },
     );
   });
   const content = jsonOrUndefined(text);
   if (typeof content === 'object' && content !== null) return content;
-  throw new DataError(`${file} is no JSON object: download the bundle again, or write a preset file (docs/predict.md)`, { file });
+  throw new DataError(
+    `${file} is no JSON object: download the bundle again, or write a preset file (docs/predict.md)`,
+    { file },
+  );
 }
 
 interface Values {
@@ -65,7 +93,10 @@ function resolver(config: Readonly<Record<string, unknown>>, file: string): Valu
     const target = value
       .slice(1)
       .split(/#|::/)
-      .reduce<unknown>((at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined), config);
+      .reduce<unknown>(
+        (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+        config,
+      );
     return followed(target, [...seen, value]);
   };
   return {
@@ -86,12 +117,17 @@ function preparation(steps: readonly Component[], values: Values, file: string):
   const preset: Record<string, unknown> = {};
   for (const step of steps) {
     const name = step._target_.slice(step._target_.lastIndexOf('.') + 1);
-    const read = <S extends z.ZodType>(key: string, schema: S) => values.read(step[key], schema, `${name}.${key}`);
+    const read = <S extends z.ZodType>(key: string, schema: S) =>
+      values.read(step[key], schema, `${name}.${key}`);
     const refuse = (what: string): never => {
-      throw new UsageError(`${file}: the transform ${name} ${what} has no counterpart here: write a preset file ` + `(docs/predict.md)`, {
-        file,
-        field: name,
-      });
+      throw new UsageError(
+        `${file}: the transform ${name} ${what} has no counterpart here: write a preset file ` +
+          `(docs/predict.md)`,
+        {
+          file,
+          field: name,
+        },
+      );
     };
     if (LOADING.includes(name)) continue;
     if (name === 'Orientationd') {
@@ -100,10 +136,16 @@ function preparation(steps: readonly Component[], values: Values, file: string):
     } else if (name === 'Spacingd') preset.spacing = read('pixdim', numbers);
     else if (name === 'ScaleIntensityRanged') {
       const [low, high, to0, to1] = ['a_min', 'a_max', 'b_min', 'b_max'].map((key) => read(key, z.number()));
-      if (to0 !== 0 || to1 !== 1 || step.clip !== true) refuse('to another range than [0, 1], or without clipping,');
+      if (to0 !== 0 || to1 !== 1 || step.clip !== true)
+        refuse('to another range than [0, 1], or without clipping,');
       Object.assign(preset, { intensity: 'ct-window', windowHu: [low, high] });
     } else if (name === 'NormalizeIntensityd') {
-      if (step.nonzero !== true || step.channel_wise !== true || step.subtrahend !== undefined || step.divisor !== undefined)
+      if (
+        step.nonzero !== true ||
+        step.channel_wise !== true ||
+        step.subtrahend !== undefined ||
+        step.divisor !== undefined
+      )
         refuse('other than nonzero and channel_wise');
       preset.intensity = 'z-score';
     } else if (name === 'CropForegroundd') refuse('(write its threshold as "foregroundThreshold")');
@@ -114,10 +156,14 @@ function preparation(steps: readonly Component[], values: Values, file: string):
 
 function windows(inferer: Component, values: Values, file: string): Record<string, unknown> {
   if (!/(^|\.)SlidingWindowInferer$/.test(inferer._target_))
-    throw new UsageError(`${file}: the inferer ${inferer._target_} has no counterpart here: write a preset file ` + `(docs/predict.md)`, {
-      file,
-      field: 'inferer',
-    });
+    throw new UsageError(
+      `${file}: the inferer ${inferer._target_} has no counterpart here: write a preset file ` +
+        `(docs/predict.md)`,
+      {
+        file,
+        field: 'inferer',
+      },
+    );
   return {
     window: values.read(inferer.roi_size, numbers, 'inferer.roi_size'),
     overlap: values.read(inferer.overlap ?? 0.25, z.number(), 'inferer.overlap'), // MONAI's defaults
@@ -126,9 +172,15 @@ function windows(inferer: Component, values: Values, file: string): Record<strin
 }
 
 /** Softmax: channel i is label value i. What values the regions of a sigmoid stand for, no bundle says. */
-function classes(metadata: z.infer<typeof metadataFile>, steps: readonly Component[], values: Values, file: string): Record<string, unknown> {
+function classes(
+  metadata: z.infer<typeof metadataFile>,
+  steps: readonly Component[],
+  values: Values,
+  file: string,
+): Record<string, unknown> {
   const activation = steps.find(({ _target_: name }) => /(^|\.)Activationsd$/.test(name));
-  const isSoftmax = (activation && values.read(activation.softmax ?? false, z.boolean(), 'Activationsd.softmax')) ?? false;
+  const isSoftmax =
+    (activation && values.read(activation.softmax ?? false, z.boolean(), 'Activationsd.softmax')) ?? false;
   if (!isSoftmax)
     throw new UsageError(
       `${file}: the outputs are no softmax, and a bundle does not say which label values its ` +
@@ -136,11 +188,16 @@ function classes(metadata: z.infer<typeof metadataFile>, steps: readonly Compone
       { file, field: 'postprocessing' },
     );
   const names = metadata.network_data_format?.outputs.pred.channel_def;
-  return names === undefined ? {} : { classes: Object.fromEntries(Object.entries(names).filter(([value]) => value !== '0')) };
+  return names === undefined
+    ? {}
+    : { classes: Object.fromEntries(Object.entries(names).filter(([value]) => value !== '0')) };
 }
 
 /** Settings that shapes do not tell. MONAI before 1.5 merged the tokens of a SwinUNETR in another order. */
-function network(definition: unknown, { monai_version: version }: z.infer<typeof metadataFile>): Record<string, unknown> {
+function network(
+  definition: unknown,
+  { monai_version: version }: z.infer<typeof metadataFile>,
+): Record<string, unknown> {
   const parsed = component.safeParse(definition);
   if (!parsed.success || !/(^|\.)SwinUNETR$/.test(parsed.data._target_)) return {};
   const [major = 0, minor = 0] = (version ?? '0').split('.').map(Number);

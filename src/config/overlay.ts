@@ -10,4 +10,5 @@ export function overlaid(base: Section, over: Section): Section {
   return joined;
 }
 
-const isSection = (value: unknown): value is Section => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isSection = (value: unknown): value is Section =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -47,7 +47,9 @@ export const presetSchema = z
   })
   .refine(({ intensity, windowHu }) => intensity !== 'ct-window' || windowHu !== undefined, {
     path: ['windowHu'],
-    message: 'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, ' + 'such as [-175, 250]',
+    message:
+      'windowHu is missing, but "intensity" is "ct-window": give the lowest and the highest value, ' +
+      'such as [-175, 250]',
   })
   .refine(({ classes, regions }) => classes === undefined || regions === undefined, {
     path: ['regions'],
@@ -71,5 +73,7 @@ export async function readPreset(path: string): Promise<Preset> {
   if (found.isDirectory()) return checkConfig(presetSchema, await readMonaiBundle(path), path);
   const content = jsonOrUndefined(await readFile(path, 'utf8'));
   if (typeof content === 'object' && content !== null) return checkConfig(presetSchema, content, path);
-  throw new UsageError(`${path} is no JSON object: docs/predict.md shows what a preset looks like`, { file: path });
+  throw new UsageError(`${path} is no JSON object: docs/predict.md shows what a preset looks like`, {
+    file: path,
+  });
 }

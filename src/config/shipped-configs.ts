@@ -28,14 +28,22 @@ export async function configFile(name: string, from = '.'): Promise<string> {
   const named = shipped.filter((known) => shortName(known) === wanted);
   if (named.length === 1) return join(folder, `${named[0]}.yaml`);
   if (named.length > 1) {
-    throw new UsageError(`${name} is the name of several shipped configurations: write ${inWords(named)}`, { found: name, expected: named });
+    throw new UsageError(`${name} is the name of several shipped configurations: write ${inWords(named)}`, {
+      found: name,
+      expected: named,
+    });
   }
-  throw new DataError(`configuration ${file} cannot be read, and none that is shipped has this name: ${remedy(wanted, shipped)}`, { file });
+  throw new DataError(
+    `configuration ${file} cannot be read, and none that is shipped has this name: ${remedy(wanted, shipped)}`,
+    { file },
+  );
 }
 
 function remedy(wanted: string, shipped: readonly string[]): string {
   const nearest = wanted.includes('/') ? nearestNames(wanted, shipped) : nearestByShortName(wanted, shipped);
-  return nearest.length > 0 ? `did you mean ${inWords(nearest.slice(0, 3))}?` : `check the path; those that are shipped stand in ${folder}`;
+  return nearest.length > 0
+    ? `did you mean ${inWords(nearest.slice(0, 3))}?`
+    : `check the path; those that are shipped stand in ${folder}`;
 }
 
 function nearestByShortName(wanted: string, shipped: readonly string[]): string[] {
@@ -46,4 +54,5 @@ function nearestByShortName(wanted: string, shipped: readonly string[]): string[
 const shortName = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
 /** `a`, `a or b`, `a, b or c`. */
-const inWords = (names: readonly string[]): string => [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
+const inWords = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');

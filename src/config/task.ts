@@ -41,16 +41,22 @@ export function parseClasses(text: string): TaskConfig {
   const classes = text.split(',').map((pair) => {
     const { value, name } = /^\s*(?<value>[1-9][0-9]*)\s*=\s*(?<name>.+?)\s*$/.exec(pair)?.groups ?? {};
     if (value !== undefined && name !== undefined) return { value, name };
-    throw new UsageError(`--classes is "${text}", but must be label values and names such as 1=liver,2=tumour`, { field: '--classes', found: text });
+    throw new UsageError(
+      `--classes is "${text}", but must be label values and names such as 1=liver,2=tumour`,
+      { field: '--classes', found: text },
+    );
   });
   for (const what of ['value', 'name'] as const) {
     const listed = classes.map((pair) => pair[what]);
     const twice = listed.find((entry, place) => listed.indexOf(entry) < place);
     if (twice === undefined) continue;
-    throw new UsageError(`--classes is "${text}", but has the ${what} ${twice} twice: give each class one value and one name`, {
-      field: '--classes',
-      found: text,
-    });
+    throw new UsageError(
+      `--classes is "${text}", but has the ${what} ${twice} twice: give each class one value and one name`,
+      {
+        field: '--classes',
+        found: text,
+      },
+    );
   }
   return { classes: Object.fromEntries(classes.map(({ value, name }) => [value, name])) };
 }

@@ -29,7 +29,8 @@ const EDGE = 3;
 export const SMALLEST_SIDE = 14;
 
 /** A whole number uniform in [low, high], both included. */
-export const between = (stream: RandomStream, low: number, high: number): number => low + stream.integer(high - low + 1);
+export const between = (stream: RandomStream, low: number, high: number): number =>
+  low + stream.integer(high - low + 1);
 
 /** A value an axis. */
 export const perAxis = (of: (axis: Axis) => number): CropSize => [of(0), of(1), of(2)];
@@ -41,7 +42,11 @@ export function paintingBox(stream: RandomStream, size: CropSize, sideOf: (voxel
 }
 
 /** Visits the positions of a box's voxels in one channel of a crop, x fastest. */
-export function forEachVoxel({ start, sides }: Box, [nx, ny]: CropSize, visit: (position: number) => void): void {
+export function forEachVoxel(
+  { start, sides }: Box,
+  [nx, ny]: CropSize,
+  visit: (position: number) => void,
+): void {
   for (let z = start[2]; z < start[2] + sides[2]; z++) {
     for (let y = start[1]; y < start[1] + sides[1]; y++) {
       const row = (z * ny + y) * nx + start[0];

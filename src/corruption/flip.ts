@@ -10,7 +10,8 @@ const MOST_FLIPS = 3;
  */
 export function randomFlips(crop: Crop, probability: number, stream: RandomStream): Crop {
   let flipped = crop;
-  for (let done = 0; done < MOST_FLIPS && stream.uniform() < probability; done++) flipped = flip(flipped, stream.integer(3));
+  for (let done = 0; done < MOST_FLIPS && stream.uniform() < probability; done++)
+    flipped = flip(flipped, stream.integer(3));
   return flipped;
 }
 

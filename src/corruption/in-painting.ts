@@ -1,5 +1,13 @@
 import type { RandomStream } from '../random/streams.js';
-import { type Box, between, type Crop, type CropSize, channelLength, forEachVoxel, paintingBox } from './crop.js';
+import {
+  type Box,
+  between,
+  type Crop,
+  type CropSize,
+  channelLength,
+  forEachVoxel,
+  paintingBox,
+} from './crop.js';
 
 const MOST_BOXES = 5;
 /** Of one more box being drawn, up to the most. */

@@ -24,11 +24,19 @@ export function drawIntensityCurve(stream: RandomStream): IntensityCurve {
  * square both coordinates grow with the parameter, so that the curve is a function; values outside [0, 1] get
  * its ends.
  */
-export function nonlinearIntensity({ data, size, channels }: Crop, { first, second, falling }: IntensityCurve): Crop {
+export function nonlinearIntensity(
+  { data, size, channels }: Crop,
+  { first, second, falling }: IntensityCurve,
+): Crop {
   const xs = tabulate(first[0], second[0]);
   const rising = tabulate(first[1], second[1]);
   const ys = falling ? rising.reverse() : rising;
-  const [firstX, lastX, firstY, lastY] = [doubleAt(xs, 0), doubleAt(xs, POINTS - 1), doubleAt(ys, 0), doubleAt(ys, POINTS - 1)];
+  const [firstX, lastX, firstY, lastY] = [
+    doubleAt(xs, 0),
+    doubleAt(xs, POINTS - 1),
+    doubleAt(ys, 0),
+    doubleAt(ys, POINTS - 1),
+  ];
   const curve = (value: number) => {
     if (value <= firstX) return firstY;
     return value >= lastX ? lastY : interpolate(value, xs, ys);

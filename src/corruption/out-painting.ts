@@ -1,6 +1,14 @@
 import { floatAt } from '../at.js';
 import type { RandomStream } from '../random/streams.js';
-import { type Box, between, type Crop, type CropSize, channelLength, forEachVoxel, paintingBox } from './crop.js';
+import {
+  type Box,
+  between,
+  type Crop,
+  type CropSize,
+  channelLength,
+  forEachVoxel,
+  paintingBox,
+} from './crop.js';
 
 /** Windows beyond the first one, which is always kept. */
 const MOST_MORE = 4;
@@ -12,9 +20,11 @@ const ANOTHER = 0.95;
  * crop's short of the whole, at least three voxels off its border.
  */
 export function drawOutPaintingWindows(stream: RandomStream, size: CropSize): Box[] {
-  const side = (voxels: number) => voxels - between(stream, Math.floor((3 * voxels) / 7), Math.floor((4 * voxels) / 7));
+  const side = (voxels: number) =>
+    voxels - between(stream, Math.floor((3 * voxels) / 7), Math.floor((4 * voxels) / 7));
   const windows = [paintingBox(stream, size, side)];
-  while (windows.length <= MOST_MORE && stream.uniform() < ANOTHER) windows.push(paintingBox(stream, size, side));
+  while (windows.length <= MOST_MORE && stream.uniform() < ANOTHER)
+    windows.push(paintingBox(stream, size, side));
   return windows;
 }
 

@@ -57,7 +57,9 @@ export function corrupt(crop: Crop, recipe: CorruptionRecipe, stream: RandomStre
 export function drawSteps(recipe: CorruptionRecipe, stream: RandomStream): CorruptionStep[] {
   if (recipe.name === 'transvw') return [itemAt(kinds, stream.integer(kinds.length))];
   const { shuffle, nonlinear, paint, inPaint } = recipe;
-  const [shuffles, bends, paints, inside] = [shuffle, nonlinear, paint, inPaint].map((probability) => stream.uniform() < probability);
+  const [shuffles, bends, paints, inside] = [shuffle, nonlinear, paint, inPaint].map(
+    (probability) => stream.uniform() < probability,
+  );
   const drawn: Readonly<Record<CorruptionStep, boolean | undefined>> = {
     shuffle: shuffles,
     nonlinear: bends,

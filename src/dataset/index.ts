@@ -1,8 +1,18 @@
 export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets } from './check/check.js';
 export type { Finding } from './check/finding.js';
 export { requireTrainingCasesOnly } from './check/leakage.js';
-export { type Augmentation, type AugmentationProbabilities, paperAugmentation } from './crops/augmentation.js';
-export { type CropBatch, type CropLoader, type CropLoaderOptions, type CropOfWord, openCropLoader } from './crops/crop-loader.js';
+export {
+  type Augmentation,
+  type AugmentationProbabilities,
+  paperAugmentation,
+} from './crops/augmentation.js';
+export {
+  type CropBatch,
+  type CropLoader,
+  type CropLoaderOptions,
+  type CropOfWord,
+  openCropLoader,
+} from './crops/crop-loader.js';
 export type { CropRequest } from './crops/crop-plan.js';
 export type { CropCorruption, CropProvenance } from './crops/make-batch.js';
 export { toUnit, unitScales } from './crops/unit-intensity.js';

@@ -11,5 +11,9 @@ import { afterOp } from './trace-ops.js';
  */
 export function after<T extends Tensor>(value: T, earlier: Tensor): T {
   if (!isTracing()) return value;
-  return runOp(afterOp, [attribute.type('T', value.dtype === 'int32' ? 'int32' : 'float32')], [value, earlier]);
+  return runOp(
+    afterOp,
+    [attribute.type('T', value.dtype === 'int32' ? 'int32' : 'float32')],
+    [value, earlier],
+  );
 }

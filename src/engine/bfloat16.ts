@@ -1,6 +1,10 @@
 import { itemAt } from '../at.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
-import { addBfloat16FilterGradient, addConvolution, filterGradientOp } from './convolution/convolution-routes.js';
+import {
+  addBfloat16FilterGradient,
+  addConvolution,
+  filterGradientOp,
+} from './convolution/convolution-routes.js';
 import { devices } from './devices.js';
 import { addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
@@ -47,7 +51,12 @@ export interface Bfloat16Writer {
   /**
    * The op's outputs, float32 to whoever takes them; undefined for an op that is to be written in float32.
    */
-  add(name: string, attributes: readonly OpAttribute[], inputs: readonly GraphOutput[], count: number): GraphOutput[] | undefined;
+  add(
+    name: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly GraphOutput[],
+    count: number,
+  ): GraphOutput[] | undefined;
 }
 
 /**
@@ -72,7 +81,9 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
     add(name, attributes, inputs, count) {
       const products = productInputs[name];
       if (products) {
-        const operands = inputs.map((input, i) => (products.includes(i) ? rounded(input, earlierThan(name, inputs, i)) : input));
+        const operands = inputs.map((input, i) =>
+          products.includes(i) ? rounded(input, earlierThan(name, inputs, i)) : input,
+        );
         if (bfloat16 === 'rounded' || isBeyondNativeKernels(graph, name, attributes, inputs)) {
           const product = addRoundedProduct(graph, name, attributes, operands, avx512);
           return [isNarrow(graph, product) ? widened(product) : product];
@@ -82,12 +93,16 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
       }
       const pass = kind === 'cpu' ? passOps[name] : undefined;
       if (!pass?.leading.every((i) => narrow.has(itemAt(inputs, i)))) return undefined;
-      const isValue = (i: number) => (pass.values === 'list' ? i < inputs.length - 1 : pass.values.includes(i));
+      const isValue = (i: number) =>
+        pass.values === 'list' ? i < inputs.length - 1 : pass.values.includes(i);
       const operands = inputs.map((input, i) => (isValue(i) ? rounded(input) : input));
       if (name === afterOp) return [widened(addAfter(graph, operands, inBfloat16(attributes)))];
-      if (name === negativeZeroOp) return [addNegativeZero(graph, itemAt(operands, 0), DataTypeCode.bfloat16)];
+      if (name === negativeZeroOp)
+        return [addNegativeZero(graph, itemAt(operands, 0), DataTypeCode.bfloat16)];
       const oper = addOp(graph, name, operands, inBfloat16(attributes));
-      return Array.from({ length: count }, (_, index) => ({ oper, index })).map((output) => (isNarrow(graph, output) ? widened(output) : output));
+      return Array.from({ length: count }, (_, index) => ({ oper, index })).map((output) =>
+        isNarrow(graph, output) ? widened(output) : output,
+      );
     },
   };
 }
@@ -115,7 +130,9 @@ function addRoundedProduct(
   avx512: boolean,
 ): GraphOutput {
   const wide = operands.map((operand, i) =>
-    isNarrow(graph, operand) ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32, earlierThan(name, operands, i)) : operand,
+    isNarrow(graph, operand)
+      ? addCast(graph, operand, DataTypeCode.bfloat16, DataTypeCode.float32, earlierThan(name, operands, i))
+      : operand,
   );
   const convolution = addConvolution(graph, name, avx512 ? operands : wide, attributes);
   if (convolution) return convolution;
@@ -127,7 +144,12 @@ function addRoundedProduct(
  * oneDNN's bfloat16 kernel for filter gradients writes beyond its memory, and gives other numbers each time,
  * where the filter is deeper than the image: the bottleneck of a small crop.
  */
-function isBeyondNativeKernels(graph: Graph, name: string, attributes: readonly OpAttribute[], inputs: readonly GraphOutput[]): boolean {
+function isBeyondNativeKernels(
+  graph: Graph,
+  name: string,
+  attributes: readonly OpAttribute[],
+  inputs: readonly GraphOutput[],
+): boolean {
   if (name !== filterGradientOp || devices().kind !== 'cpu') return false;
   const [, imageDepth = 0] = describeOutput(graph, itemAt(inputs, 0)).shape;
   // Pruned: nothing uses it.
@@ -138,4 +160,5 @@ function isBeyondNativeKernels(graph: Graph, name: string, attributes: readonly 
 const inBfloat16 = (attributes: readonly OpAttribute[]): OpAttribute[] =>
   attributes.map((a) => (a.name === 'T' ? typeAttribute('T', DataTypeCode.bfloat16) : a));
 
-const isNarrow = (graph: Graph, output: GraphOutput): boolean => describeOutput(graph, output).dtype === DataTypeCode.bfloat16;
+const isNarrow = (graph: Graph, output: GraphOutput): boolean =>
+  describeOutput(graph, output).dtype === DataTypeCode.bfloat16;

@@ -24,7 +24,8 @@ const runtime = quietly(() => koffi.load(findRuntimeLibrary()));
 
 type TypeSpec = Parameters<typeof koffi.alias>[1];
 
-const call = (result: TypeSpec, name: string, ...parameters: TypeSpec[]) => runtime.func(name, result, parameters);
+const call = (result: TypeSpec, name: string, ...parameters: TypeSpec[]) =>
+  runtime.func(name, result, parameters);
 
 /**
  * The functions of TensorFlow's C API that the engine calls, from the very library that the tfjs addon is
@@ -52,7 +53,15 @@ export const api = {
   setShape: call('void', 'TF_SetAttrShape', pointer, 'str', koffi.pointer('int64'), 'int'),
   setTensor: call('void', 'TF_SetAttrTensor', pointer, 'str', pointer, pointer),
   outputRank: call('int', 'TF_GraphGetTensorNumDims', pointer, output, pointer),
-  outputShape: call('void', 'TF_GraphGetTensorShape', pointer, output, koffi.out(koffi.pointer('int64')), 'int', pointer),
+  outputShape: call(
+    'void',
+    'TF_GraphGetTensorShape',
+    pointer,
+    output,
+    koffi.out(koffi.pointer('int64')),
+    'int',
+    pointer,
+  ),
   outputType: call('int', 'TF_OperationOutputType', output),
   registeredKernels: call(pointer, 'TF_GetRegisteredKernelsForOp', 'str', pointer),
   newBuffer: call(pointer, 'TF_NewBuffer'),

@@ -24,7 +24,10 @@ export type OutputValues = Record<string, Float32Array | Int32Array>;
  * A step in tfjs: tensors and variables in, tensors out; assigning a variable, or an op that changes it where
  * it lies, is the update.
  */
-export type StepFunction = (inputs: Record<string, Tensor>, variables: Readonly<Record<string, Variable>>) => Record<string, Tensor>;
+export type StepFunction = (
+  inputs: Record<string, Tensor>,
+  variables: Readonly<Record<string, Variable>>,
+) => Record<string, Tensor>;
 
 export interface CompileOptions {
   /** Named in errors, such as `training step`. */
@@ -89,7 +92,10 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
   const feedsOf = (values: InputValues, seed: number): Feed[] => {
     checkInputs(options, values);
     const feeds = fed.map(({ name, ...feed }) => ({ ...feed, values: entryOf(values, name) }));
-    return [...feeds, { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) }];
+    return [
+      ...feeds,
+      { output: seedFeed, shape: [], dtype: DataTypeCode.int32, values: Int32Array.of(seed) },
+    ];
   };
   const viewers = Object.fromEntries(Object.keys(fetches).map((name) => [name, floatViewer()]));
   return {
@@ -108,7 +114,9 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
         throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
       const feeds = feedsOf(values, 0);
       if (!isReady) await ready;
-      return runSessionWith(session, feeds, [fetch], updates, options.name, (tensors) => use(floatsOf(itemAt(tensors, 0))));
+      return runSessionWith(session, feeds, [fetch], updates, options.name, (tensors) =>
+        use(floatsOf(itemAt(tensors, 0))),
+      );
     },
   };
 }
@@ -132,12 +140,15 @@ function traceStep(
     tf.tidy(() => {
       const lent = lendVariables(trace, inGraph, variables);
       try {
-        const inputs = Object.fromEntries(Object.entries(placeholders).map(([name, output]) => [name, trace.tensorFor(output)]));
+        const inputs = Object.fromEntries(
+          Object.entries(placeholders).map(([name, output]) => [name, trace.tensorFor(output)]),
+        );
         const update: UpdateWriter = (op, attributes, targets, taken) => {
           const operands = [...targets.map(lent.handle), ...taken.map(trace.outputOf)];
           updates.push(addOp(graph, op, operands, attributes, targets.map(lent.settled)));
         };
-        const traced = () => updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
+        const traced = () =>
+          updateWriter.within(update, () => named(options.name, () => step(inputs, variables)));
         const seeded = () => seedOfDraws.within(ofRank(trace.tensorFor(seedFeed), 0), traced);
         const results = stepMode.within(options.mode ?? 'training', seeded);
         for (const [name, tensor] of Object.entries(results)) {
@@ -145,7 +156,10 @@ function traceStep(
           const { dtype } = describeOutput(graph, output);
           // TensorFlow refuses to give out what is fed in the same run.
           const isInput = Object.values(placeholders).includes(output);
-          fetches[name] = { output: isInput ? addOutput(graph, 'Identity', [output], [typeAttribute('T', dtype)]) : output, dtype };
+          fetches[name] = {
+            output: isInput ? addOutput(graph, 'Identity', [output], [typeAttribute('T', dtype)]) : output,
+            dtype,
+          };
         }
         updates.push(...lent.unwritten().map(lent.settled));
       } finally {
@@ -170,14 +184,21 @@ interface LentVariables {
 }
 
 /** Gives every variable its in-graph value in place of its own. */
-function lendVariables(trace: Trace, inGraph: GraphState, variables: Readonly<Record<string, Variable>>): LentVariables {
+function lendVariables(
+  trace: Trace,
+  inGraph: GraphState,
+  variables: Readonly<Record<string, Variable>>,
+): LentVariables {
   const { graph } = inGraph;
   const lent = new Map(
     Object.entries(variables).map(([name, variable]) => {
       const value = inGraph.variables[name];
       if (!value) throw new WorkError(`variable ${name} is not part of the graph`);
       const read = readVariable(graph, value);
-      return [variable, { ownId: variable.dataId, lentId: trace.tensorFor(read).dataId, read, handle: value.handle }] as const;
+      return [
+        variable,
+        { ownId: variable.dataId, lentId: trace.tensorFor(read).dataId, read, handle: value.handle },
+      ] as const;
     }),
   );
   for (const [variable, { lentId }] of lent) {
@@ -186,7 +207,10 @@ function lendVariables(trace: Trace, inGraph: GraphState, variables: Readonly<Re
   }
   const of = (variable: Variable) => {
     const found = lent.get(variable);
-    if (!found) throw new WorkError(`variable ${variable.name} is not part of the state that the step was compiled over`);
+    if (!found)
+      throw new WorkError(
+        `variable ${variable.name} is not part of the state that the step was compiled over`,
+      );
     return found;
   };
   const written = new Set<Variable>();
@@ -197,7 +221,13 @@ function lendVariables(trace: Trace, inGraph: GraphState, variables: Readonly<Re
       const { handle, read } = of(variable);
       if (!isAssigned(variable)) return read.oper;
       written.add(variable);
-      return addOp(graph, 'AssignVariableOp', [handle, trace.outputOf(variable)], [typeAttribute('dtype', DataTypeCode.float32)], [read.oper]);
+      return addOp(
+        graph,
+        'AssignVariableOp',
+        [handle, trace.outputOf(variable)],
+        [typeAttribute('dtype', DataTypeCode.float32)],
+        [read.oper],
+      );
     },
     unwritten: () => [...lent.keys()].filter((variable) => isAssigned(variable) && !written.has(variable)),
     giveBack: () => {
@@ -211,15 +241,22 @@ function lendVariables(trace: Trace, inGraph: GraphState, variables: Readonly<Re
 
 function compileEager(step: StepFunction, options: CompileOptions): CompiledStep {
   if (options.precision !== 'float32') {
-    throw new WorkError(`${options.name}: the eager engine computes in float32 only; use engine: graph for ${options.precision}`);
+    throw new WorkError(
+      `${options.name}: the eager engine computes in float32 only; use engine: graph for ${options.precision}`,
+    );
   }
   const run: CompiledStep['run'] = async (values, seed = 0) => {
     checkInputs(options, values);
     const results = tf.tidy(() => {
       const inputs = Object.fromEntries(
-        Object.entries(options.inputs).map(([name, spec]) => [name, tf.tensor(entryOf(values, name), [...spec.shape], spec.dtype)]),
+        Object.entries(options.inputs).map(([name, spec]) => [
+          name,
+          tf.tensor(entryOf(values, name), [...spec.shape], spec.dtype),
+        ]),
       );
-      return seedOfDraws.within(tf.scalar(seed, 'int32'), () => named(options.name, () => step(inputs, options.state.variables)));
+      return seedOfDraws.within(tf.scalar(seed, 'int32'), () =>
+        named(options.name, () => step(inputs, options.state.variables)),
+      );
     });
     const outputs: OutputValues = {};
     for (const [name, tensor] of Object.entries(results)) {
@@ -236,7 +273,8 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
     run,
     runWith: async (values, output, use) => {
       const { [output]: found } = await run(values);
-      if (!(found instanceof Float32Array)) throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
+      if (!(found instanceof Float32Array))
+        throw new WorkError(`${options.name}: there is no float32 output ${output}`, { field: output });
       return use(found);
     },
   };
@@ -256,16 +294,28 @@ function checkInputs(options: CompileOptions, values: InputValues): void {
   for (const [name, spec] of Object.entries(options.inputs)) {
     const expected = spec.shape.reduce((product, n) => product * n, 1);
     const value = values[name];
-    if (!value) throw new ShapeError(`${options.name}: input ${name} of shape [${spec.shape}] was not given`, { field: name });
+    if (!value)
+      throw new ShapeError(`${options.name}: input ${name} of shape [${spec.shape}] was not given`, {
+        field: name,
+      });
     if (value.length !== expected) {
-      throw new ShapeError(`${options.name}: input ${name} takes ${expected} values (shape [${spec.shape}]), got ${value.length}`, { field: name });
+      throw new ShapeError(
+        `${options.name}: input ${name} takes ${expected} values (shape [${spec.shape}]), got ${value.length}`,
+        { field: name },
+      );
     }
     const type = value instanceof Int32Array ? 'int32' : 'float32';
-    if (type !== spec.dtype) throw new ShapeError(`${options.name}: input ${name} takes ${spec.dtype}, got ${type}`, { field: name });
+    if (type !== spec.dtype)
+      throw new ShapeError(`${options.name}: input ${name} takes ${spec.dtype}, got ${type}`, {
+        field: name,
+      });
   }
   const unknown = Object.keys(values).find((name) => !(name in options.inputs));
   if (unknown)
-    throw new ShapeError(`${options.name}: there is no input ${unknown}; it takes ${Object.keys(options.inputs).join(', ')}`, {
-      field: unknown,
-    });
+    throw new ShapeError(
+      `${options.name}: there is no input ${unknown}; it takes ${Object.keys(options.inputs).join(', ')}`,
+      {
+        field: unknown,
+      },
+    );
 }

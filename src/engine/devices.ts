@@ -61,5 +61,8 @@ function isLimitedToAvx2(): boolean {
  * AVX-512 no less, and below AVX-512 TensorFlow falls back to a scalar loop.
  */
 function gainsByBfloat16(processor: string): boolean {
-  return /\bamx_bf16\b/.test(processor) || (/\bavx512_bf16\b/.test(processor) && /\bAuthenticAMD\b/.test(processor));
+  return (
+    /\bamx_bf16\b/.test(processor) ||
+    (/\bavx512_bf16\b/.test(processor) && /\bAuthenticAMD\b/.test(processor))
+  );
 }

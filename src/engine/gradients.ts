@@ -22,7 +22,12 @@ export function lossAndGradients<T extends LossTerms>(
   value.dispose();
   const terms = Object.fromEntries(Object.entries(kept).map(([name, term]) => [name, released(term)]));
   const entries = Object.entries(variables).map(([name, variable]) => [name, grads[variable.name]] as const);
-  return { terms: terms as T, gradients: Object.fromEntries(entries.flatMap(([name, gradient]) => (gradient == null ? [] : [[name, gradient]]))) };
+  return {
+    terms: terms as T,
+    gradients: Object.fromEntries(
+      entries.flatMap(([name, gradient]) => (gradient == null ? [] : [[name, gradient]])),
+    ),
+  };
 }
 
 /** A kept tensor as one that the present scope disposes of. */

@@ -1,5 +1,14 @@
 import { ShapeError, WorkError } from '../errors.js';
-import { api, checked, DataTypeCode, type GraphOutput, hasKernel, type Pointer, tensorAddress, tensorBytes } from './c-api.js';
+import {
+  api,
+  checked,
+  DataTypeCode,
+  type GraphOutput,
+  hasKernel,
+  type Pointer,
+  tensorAddress,
+  tensorBytes,
+} from './c-api.js';
 import { nativeBackend, type OpAttribute } from './native-backend.js';
 import { currentPlace } from './place.js';
 
@@ -56,7 +65,12 @@ export function addOp(
 }
 
 /** Adds an op with one output that matters. */
-export function addOutput(graph: Graph, type: string, inputs: readonly GraphOutput[], attributes: readonly GraphAttribute[] = []): GraphOutput {
+export function addOutput(
+  graph: Graph,
+  type: string,
+  inputs: readonly GraphOutput[],
+  attributes: readonly GraphAttribute[] = [],
+): GraphOutput {
   return { oper: addOp(graph, type, inputs, attributes), index: 0 };
 }
 
@@ -66,7 +80,12 @@ export function addPlaceholder(graph: Graph, dtype: number, shape: readonly numb
 }
 
 /** Adds a constant with host values. */
-export function addConstant(graph: Graph, dtype: number, shape: readonly number[], values: ArrayLike<number>): GraphOutput {
+export function addConstant(
+  graph: Graph,
+  dtype: number,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+): GraphOutput {
   const tensor = createTensor(shape, dtype, toHostArray(values, dtype));
   try {
     return addOutput(graph, 'Const', [], [typeAttribute('dtype', dtype), { name: 'value', tensor }]);
@@ -125,9 +144,13 @@ export function stringAttribute(name: string, value: string): OpAttribute {
 /** A new TensorFlow tensor holding a copy of the values; the caller deletes it. */
 export function createTensor(shape: readonly number[], dtype: number, values: HostArray): Pointer {
   const elements = shape.reduce((product, n) => product * n, 1);
-  if (elements !== values.length) throw new ShapeError(`expected ${elements} values for shape [${shape}], got ${values.length}`);
+  if (elements !== values.length)
+    throw new ShapeError(`expected ${elements} values for shape [${shape}], got ${values.length}`);
   const tensor = api.allocateTensor(dtype, shape.length ? shape : [0], shape.length, values.byteLength);
-  if (!tensor) throw new WorkError(`TensorFlow could not allocate ${values.byteLength} bytes for a tensor of shape [${shape}]`);
+  if (!tensor)
+    throw new WorkError(
+      `TensorFlow could not allocate ${values.byteLength} bytes for a tensor of shape [${shape}]`,
+    );
   tensorBytes(tensor).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   return tensor;
 }
@@ -138,7 +161,9 @@ export function readTensor(tensor: Pointer, dtype: number): Float32Array | Int32
   if (dtype === DataTypeCode.float32) return new Float32Array(bytes.buffer);
   if (dtype === DataTypeCode.int32) return new Int32Array(bytes.buffer);
   if (dtype === DataTypeCode.bool) return Int32Array.from(bytes);
-  throw new WorkError(`an output of TensorFlow type ${dtype} cannot be read: return float32, int32 or bool from a step`);
+  throw new WorkError(
+    `an output of TensorFlow type ${dtype} cannot be read: return float32, int32 or bool from a step`,
+  );
 }
 
 /**
@@ -159,7 +184,8 @@ export function floatViewer(): (tensor: Pointer) => Float32Array {
 }
 
 function toHostArray(values: ArrayLike<number>, dtype: number): HostArray {
-  if (dtype === DataTypeCode.float32) return values instanceof Float32Array ? values : Float32Array.from(values);
+  if (dtype === DataTypeCode.float32)
+    return values instanceof Float32Array ? values : Float32Array.from(values);
   if (dtype === DataTypeCode.int32) return values instanceof Int32Array ? values : Int32Array.from(values);
   if (dtype === DataTypeCode.bool) return Uint8Array.from(values);
   throw new WorkError(`a constant of TensorFlow type ${dtype} cannot be traced`);
@@ -167,7 +193,10 @@ function toHostArray(values: ArrayLike<number>, dtype: number): HostArray {
 
 function requireKernel(type: string, place: string): void {
   if (kernelKnown.has(type)) return;
-  if (!hasKernel(type)) throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, { field: place });
+  if (!hasKernel(type))
+    throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, {
+      field: place,
+    });
   kernelKnown.add(type);
 }
 
@@ -183,14 +212,19 @@ function setAttribute(description: Pointer, opType: string, attribute: GraphAttr
   const { name, type, value } = attribute;
   const kinds = nativeBackend().binding;
   if (value === null || value === undefined) return;
-  if (type === kinds.TF_ATTR_INT && Array.isArray(value)) api.setIntList(description, name, value, value.length);
+  if (type === kinds.TF_ATTR_INT && Array.isArray(value))
+    api.setIntList(description, name, value, value.length);
   else if (type === kinds.TF_ATTR_INT) api.setInt(description, name, value);
   else if (type === kinds.TF_ATTR_FLOAT) api.setFloat(description, name, value);
   else if (type === kinds.TF_ATTR_BOOL) api.setBool(description, name, value ? 1 : 0);
   else if (type === kinds.TF_ATTR_TYPE) api.setType(description, name, value);
-  else if (type === kinds.TF_ATTR_SHAPE && Array.isArray(value)) api.setShape(description, name, value, value.length);
+  else if (type === kinds.TF_ATTR_SHAPE && Array.isArray(value))
+    api.setShape(description, name, value, value.length);
   else if (type === kinds.TF_ATTR_STRING) {
     const bytes = Buffer.from(String(value));
     api.setString(description, name, bytes, bytes.length);
-  } else throw new WorkError(`op ${opType}: attribute ${name} has a kind (${type}) that the graph writer does not know`);
+  } else
+    throw new WorkError(
+      `op ${opType}: attribute ${name} has a kind (${type}) that the graph writer does not know`,
+    );
 }

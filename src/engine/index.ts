@@ -1,6 +1,14 @@
 export { after } from './after.js';
 export { api as tensorflow } from './c-api.js';
-export type { CompiledStep, CompileOptions, InputSpec, InputSpecs, InputValues, OutputValues, StepFunction } from './compile.js';
+export type {
+  CompiledStep,
+  CompileOptions,
+  InputSpec,
+  InputSpecs,
+  InputValues,
+  OutputValues,
+  StepFunction,
+} from './compile.js';
 export { compile } from './compile.js';
 export type { Bfloat16Support, Devices } from './devices.js';
 export { devices } from './devices.js';
@@ -25,6 +33,16 @@ export { deviceNames } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';
 export type { StepMode } from './step-mode.js';
-export type { Rank, Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Variable } from './tf.js';
+export type {
+  Rank,
+  Scalar,
+  Tensor,
+  Tensor1D,
+  Tensor2D,
+  Tensor3D,
+  Tensor4D,
+  Tensor5D,
+  Variable,
+} from './tf.js';
 export { default as tf } from './tf.js';
 export { type Precision, precisions } from './trace.js';

@@ -14,10 +14,20 @@ export type ForwardFunction = (images: Tensor5D, parameters: Readonly<Record<str
  * constants in it: tagged `serve`, with one signature, `serving_default`, from `images` to `logits`.
  * @param shape of the images
  */
-export function savedModel(forward: ForwardFunction, parameters: NamedArrays, shape: readonly number[]): Buffer {
-  const constant = ([name, array]: [string, NamedArrays[string]]) => [name, tf.tensor(array.data, [...array.shape], 'float32')] as const;
+export function savedModel(
+  forward: ForwardFunction,
+  parameters: NamedArrays,
+  shape: readonly number[],
+): Buffer {
+  const constant = ([name, array]: [string, NamedArrays[string]]) =>
+    [name, tf.tensor(array.data, [...array.shape], 'float32')] as const;
   return traced(shape, (graph, placeholder, trace) => {
-    const output = trace.outputOf(forward(ofRank(trace.tensorFor(placeholder), 5), Object.fromEntries(Object.entries(parameters).map(constant))));
+    const output = trace.outputOf(
+      forward(
+        ofRank(trace.tensorFor(placeholder), 5),
+        Object.fromEntries(Object.entries(parameters).map(constant)),
+      ),
+    );
     const signature = Buffer.concat([
       mapEntry(1, 'images', tensorInformation(graph, placeholder)),
       mapEntry(2, 'logits', tensorInformation(graph, output)),
@@ -40,16 +50,24 @@ export function savedModel(forward: ForwardFunction, parameters: NamedArrays, sh
  * @param shapes of the parameters by name
  * @param shape  of the images
  */
-export function countMultiplyAdds(forward: ForwardFunction, shapes: Readonly<Record<string, readonly number[]>>, shape: readonly number[]): number {
+export function countMultiplyAdds(
+  forward: ForwardFunction,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  shape: readonly number[],
+): number {
   return traced(shape, (graph, placeholder, trace) => {
-    const unknown = ([name, of]: [string, readonly number[]]) => [name, trace.tensorFor(addPlaceholder(graph, DataTypeCode.float32, of))] as const;
+    const unknown = ([name, of]: [string, readonly number[]]) =>
+      [name, trace.tensorFor(addPlaceholder(graph, DataTypeCode.float32, of))] as const;
     forward(ofRank(trace.tensorFor(placeholder), 5), Object.fromEntries(Object.entries(shapes).map(unknown)));
     return trace.multiplyAdds();
   });
 }
 
 /** What `body` makes of a trace into a graph of its own, which ends with it. */
-function traced<T>(shape: readonly number[], body: (graph: Graph, placeholder: GraphOutput, trace: Trace) => T): T {
+function traced<T>(
+  shape: readonly number[],
+  body: (graph: Graph, placeholder: GraphOutput, trace: Trace) => T,
+): T {
   const graph = createGraph();
   try {
     const placeholder = addPlaceholder(graph, DataTypeCode.float32, shape);
@@ -71,5 +89,9 @@ function tensorInformation(graph: Graph, output: GraphOutput): Buffer {
   const { shape } = describeOutput(graph, output);
   const dimensions = shape.map((n) => messageField(2, varintField(1, n)));
   const name = `${api.operationName(output.oper)}:${output.index}`;
-  return Buffer.concat([messageField(1, name), varintField(2, DataTypeCode.float32), messageField(3, Buffer.concat(dimensions))]);
+  return Buffer.concat([
+    messageField(1, name),
+    varintField(2, DataTypeCode.float32),
+    messageField(3, Buffer.concat(dimensions)),
+  ]);
 }

@@ -16,7 +16,9 @@ export async function matrixProductRate(precision: Precision, threads: number, t
   const values = { shape: [SIDE, SIDE], data: new Float32Array(SIDE ** 2).fill(0.5) };
   const state = createState({ a: values, b: values }, { engine: 'graph', threads });
   try {
-    const mean: StepFunction = (_, variables) => ({ mean: tf.matMul(entryOf(variables, 'a'), entryOf(variables, 'b')).mean() });
+    const mean: StepFunction = (_, variables) => ({
+      mean: tf.matMul(entryOf(variables, 'a'), entryOf(variables, 'b')).mean(),
+    });
     const product = compile(mean, {
       name: 'matrix product',
       inputs: {},

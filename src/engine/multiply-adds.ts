@@ -3,7 +3,8 @@ type Shape = readonly number[];
 const product = (numbers: Shape): number => numbers.reduce((result, n) => result * n, 1);
 
 /** [..., m, k] by [..., k, n], either of them transposed or not: the output has m rows. */
-const ofMatrices = ([left = []]: readonly Shape[], output: Shape): number => (product(output) * product(left.slice(-2))) / (output.at(-2) ?? 1);
+const ofMatrices = ([left = []]: readonly Shape[], output: Shape): number =>
+  (product(output) * product(left.slice(-2))) / (output.at(-2) ?? 1);
 
 const counts: Readonly<Record<string, (inputs: readonly Shape[], output: Shape) => number>> = {
   // The filter is [k, k, k, in, out].

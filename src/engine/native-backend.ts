@@ -41,10 +41,23 @@ export interface NativeBinding {
 export interface NativeBackend {
   binding: NativeBinding;
   readonly isUsingGpuDevice?: boolean;
-  readonly tensorMap: { get(id: DataId): TensorEntry; set(id: DataId, entry: TensorEntry): void; has(id: DataId): boolean };
+  readonly tensorMap: {
+    get(id: DataId): TensorEntry;
+    set(id: DataId, entry: TensorEntry): void;
+    has(id: DataId): boolean;
+  };
   getInputTensorIds(tensors: readonly TensorInfo[]): number[];
-  executeSingleOutput<T extends Tensor>(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): T;
-  executeMultipleOutputs(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[], outputs: number): Tensor[];
+  executeSingleOutput<T extends Tensor>(
+    name: string,
+    attributes: OpAttribute[],
+    inputs: readonly TensorInfo[],
+  ): T;
+  executeMultipleOutputs(
+    name: string,
+    attributes: OpAttribute[],
+    inputs: readonly TensorInfo[],
+    outputs: number,
+  ): Tensor[];
 }
 
 /**
@@ -59,12 +72,21 @@ export function nativeBackend(): NativeBackend {
  * Runs one TensorFlow op outside the gradient tape and returns its first output; `T` is what the op gives for
  * such inputs.
  */
-export function runOp<T extends Tensor>(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[]): T {
+export function runOp<T extends Tensor>(
+  name: string,
+  attributes: OpAttribute[],
+  inputs: readonly TensorInfo[],
+): T {
   return nativeBackend().executeSingleOutput(name, attributes, inputs);
 }
 
 /** Runs one TensorFlow op outside the gradient tape and returns all `outputs` outputs. */
-export function runOpWithOutputs(name: string, attributes: OpAttribute[], inputs: readonly TensorInfo[], outputs: number): Tensor[] {
+export function runOpWithOutputs(
+  name: string,
+  attributes: OpAttribute[],
+  inputs: readonly TensorInfo[],
+  outputs: number,
+): Tensor[] {
   return nativeBackend().executeMultipleOutputs(name, attributes, inputs, outputs);
 }
 
@@ -75,10 +97,26 @@ export const attribute = {
     type: nativeBackend().binding.TF_ATTR_TYPE,
     value: DataTypeCode[type],
   }),
-  int: (name: string, value: number | number[]): OpAttribute => ({ name, type: nativeBackend().binding.TF_ATTR_INT, value }),
-  float: (name: string, value: number): OpAttribute => ({ name, type: nativeBackend().binding.TF_ATTR_FLOAT, value }),
-  bool: (name: string, value: boolean): OpAttribute => ({ name, type: nativeBackend().binding.TF_ATTR_BOOL, value }),
-  string: (name: string, value: string): OpAttribute => ({ name, type: nativeBackend().binding.TF_ATTR_STRING, value }),
+  int: (name: string, value: number | number[]): OpAttribute => ({
+    name,
+    type: nativeBackend().binding.TF_ATTR_INT,
+    value,
+  }),
+  float: (name: string, value: number): OpAttribute => ({
+    name,
+    type: nativeBackend().binding.TF_ATTR_FLOAT,
+    value,
+  }),
+  bool: (name: string, value: boolean): OpAttribute => ({
+    name,
+    type: nativeBackend().binding.TF_ATTR_BOOL,
+    value,
+  }),
+  string: (name: string, value: string): OpAttribute => ({
+    name,
+    type: nativeBackend().binding.TF_ATTR_STRING,
+    value,
+  }),
 };
 
 /** The `T: float32` attribute that most kernels take. */

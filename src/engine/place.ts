@@ -17,14 +17,21 @@ export function inPlace<T>(name: string, body: () => T): T {
     return body();
   } catch (error) {
     if (error instanceof HybridMimError || !(error instanceof Error)) throw error;
-    throw new ShapeError(`in ${currentPlace()}: ${error.message}`, { field: currentPlace() }, { cause: error });
+    throw new ShapeError(
+      `in ${currentPlace()}: ${error.message}`,
+      { field: currentPlace() },
+      { cause: error },
+    );
   } finally {
     stack.pop();
   }
 }
 
 /** `body` to be run later (a gradient), in the place where this was called. */
-export function bindPlace<A extends unknown[], T>(suffix: string, body: (...args: A) => T): (...args: A) => T {
+export function bindPlace<A extends unknown[], T>(
+  suffix: string,
+  body: (...args: A) => T,
+): (...args: A) => T {
   const place = currentPlace();
   return (...args) => {
     const outer = stack.splice(0, stack.length, ...(place ? [place, suffix] : [suffix]));

@@ -1,7 +1,8 @@
 /** Protocol-buffer fields, as bytes: TensorFlow's settings and saved models are messages of these. */
 
 /** An integer or an enumeration. */
-export const varintField = (field: number, value: number): Buffer => Buffer.from([...varint(field * 8), ...varint(value)]);
+export const varintField = (field: number, value: number): Buffer =>
+  Buffer.from([...varint(field * 8), ...varint(value)]);
 
 /** A message within another, or text. */
 export function messageField(field: number, content: Buffer | string): Buffer {

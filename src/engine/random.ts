@@ -10,12 +10,22 @@ import { withGradient } from './with-gradient.js';
 /** Source of every in-graph draw of a step: int32 scalar. */
 export const seedOfDraws = stepScope<Scalar>();
 
-function draw(op: string, dtype: 'float32' | 'int32', shape: readonly number[], key: number, earlier?: Tensor): Tensor {
+function draw(
+  op: string,
+  dtype: 'float32' | 'int32',
+  shape: readonly number[],
+  key: number,
+  earlier?: Tensor,
+): Tensor {
   const seedTensor = seedOfDraws.current();
   if (!seedTensor) throw new Error('a random number was drawn outside a compiled step, where no seed is set');
   const stacked = tf.stack([seedTensor, tf.scalar(key, 'int32')]);
   const seed = earlier ? after(stacked, earlier) : stacked;
-  const attributes = [attribute.type('dtype', dtype), attribute.type('T', 'int32'), attribute.type('Tseed', 'int32')];
+  const attributes = [
+    attribute.type('dtype', dtype),
+    attribute.type('T', 'int32'),
+    attribute.type('Tseed', 'int32'),
+  ];
   return runOp(op, attributes, [tf.tensor1d([...shape], 'int32'), seed]);
 }
 
@@ -42,7 +52,9 @@ export function keepMask(shape: readonly number[], rate: number, key: number, ea
  */
 export function dropout<T extends Tensor>(x: T, rate: number, key: number, perChannel = false): T {
   if (rate === 0) return x;
-  const drawShape = perChannel ? x.shape.map((n, axis) => (axis === 0 || axis === x.rank - 1 ? n : 1)) : x.shape;
+  const drawShape = perChannel
+    ? x.shape.map((n, axis) => (axis === 0 || axis === x.rank - 1 ? n : 1))
+    : x.shape;
   const keep = keepMask(drawShape, rate, key, x)
     .cast('float32')
     .div(1 - rate);
@@ -60,7 +72,8 @@ export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: numb
   if (!(alpha > 0)) throw new Error(`dropoutLeakyRelu needs alpha > 0, got ${alpha}`);
   const keep = keepMask(x.shape, rate, key, x);
   const relu = [float32Attribute(), attribute.float('alpha', alpha)];
-  const select = (condition: Tensor, value: T, other: number): T => runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
+  const select = (condition: Tensor, value: T, other: number): T =>
+    runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
   return withGradient([x], () => {
     const value = select(keep, runOp('LeakyRelu', relu, [x]), -0);
     const gradient = bindPlace('gradient', (dy: T, [saved]: readonly [T]) => {

@@ -17,7 +17,10 @@ interface RankNames {
  */
 export function ofRank<N extends keyof RankNames>(x: Tensor, axes: N): Tensor<RankNames[N]> {
   if (hasRank(x, axes)) return x;
-  throw new ShapeError(`a tensor of ${axes} axes is expected, but its shape is [${x.shape}]`, { found: x.shape, expected: axes });
+  throw new ShapeError(`a tensor of ${axes} axes is expected, but its shape is [${x.shape}]`, {
+    found: x.shape,
+    expected: axes,
+  });
 }
 
 const hasRank = <N extends keyof RankNames>(x: Tensor, axes: N): x is Tensor<RankNames[N]> => x.rank === axes;

@@ -17,7 +17,8 @@ for (const kernelName of ['Sum', 'Mean']) {
     gradFunc: (dy, saved, attributes) => {
       const x = itemAt(saved, 0);
       const axes = axesOf(attributes.axis, x.shape);
-      const count = kernelName === 'Sum' ? 1 : axes.reduce((product, axis) => product * itemAt(x.shape, axis), 1);
+      const count =
+        kernelName === 'Sum' ? 1 : axes.reduce((product, axis) => product * itemAt(x.shape, axis), 1);
       const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
       const slope = Array.isArray(dy) ? itemAt(dy, 0) : dy;
       return { x: () => repeated(slope.div(count).reshape(kept), x.shape) };
@@ -39,6 +40,10 @@ function axesOf(axis: unknown, shape: number[]): number[] {
  */
 function repeated(x: Tensor, shape: readonly number[]): Tensor {
   const filledWith = (value: Tensor) =>
-    runOp('Fill', [attribute.type('T', 'float32'), attribute.type('index_type', 'int32')], [tf.tensor1d([...shape], 'int32'), value]);
+    runOp(
+      'Fill',
+      [attribute.type('T', 'float32'), attribute.type('index_type', 'int32')],
+      [tf.tensor1d([...shape], 'int32'), value],
+    );
   return x.size === 1 ? filledWith(x.reshape([])) : filledWith(after(tf.scalar(1), x)).mul(x);
 }

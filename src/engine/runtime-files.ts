@@ -18,7 +18,8 @@ export function findRuntimeLibrary(): string {
   const folder = join(addonPackage(), 'deps', 'lib');
   const names = ['libtensorflow_cc.so.2', 'libtensorflow.so.2', 'libtensorflow.so', 'libtensorflow.2.dylib'];
   const found = names.map((name) => join(folder, name)).find((file) => existsSync(file));
-  if (!found) throw new WorkError(`no libtensorflow under ${folder}: run "npx hybridmim setup"`, { file: folder });
+  if (!found)
+    throw new WorkError(`no libtensorflow under ${folder}: run "npx hybridmim setup"`, { file: folder });
   return found;
 }
 
@@ -31,7 +32,8 @@ export function findRuntimeLibrary(): string {
 export function prepareRuntime(): void {
   findRuntimeLibrary();
   const addon = join(addonPackage(), 'lib/napi-v8/tfjs_binding.node');
-  if (!existsSync(addon)) throw new WorkError(`tfjs's addon is missing, ${addon}: run "npx hybridmim setup"`, { file: addon });
+  if (!existsSync(addon))
+    throw new WorkError(`tfjs's addon is missing, ${addon}: run "npx hybridmim setup"`, { file: addon });
   if (!searchPathIsSet()) loadInOrder(nvidiaLibraries());
 }
 

@@ -30,7 +30,10 @@ export function openSession(graph: Graph, threads: number): Session {
   try {
     const config = sessionConfig(threads);
     checked('session options', (status) => api.setConfig(options, config, config.length, status));
-    return { handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)), running: new Set() };
+    return {
+      handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)),
+      running: new Set(),
+    };
   } finally {
     api.deleteSessionOptions(options);
   }
@@ -74,7 +77,8 @@ export function runSession(
   targets: readonly Pointer[],
   doing: string,
 ): Promise<(Float32Array | Int32Array)[]> {
-  const copies = (tensors: readonly Pointer[]) => tensors.map((tensor, i) => readTensor(tensor, itemAt(fetches, i).dtype));
+  const copies = (tensors: readonly Pointer[]) =>
+    tensors.map((tensor, i) => readTensor(tensor, itemAt(fetches, i).dtype));
   return runSessionWith(session, feeds, fetches, targets, doing, copies);
 }
 
@@ -99,7 +103,8 @@ export async function runSessionWith<T>(
   session.running.add(run);
   try {
     await run;
-    if (api.statusCode(status) !== 0) throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
+    if (api.statusCode(status) !== 0)
+      throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
     return use(results.map(present));
   } finally {
     session.running.delete(run);
@@ -109,7 +114,8 @@ export async function runSessionWith<T>(
 }
 
 function present(tensor: Pointer | null): Pointer {
-  if (tensor === null) throw new WorkError('TensorFlow ended a run without an error, but also without one of its outputs');
+  if (tensor === null)
+    throw new WorkError('TensorFlow ended a run without an error, but also without one of its outputs');
   return tensor;
 }
 
@@ -129,7 +135,21 @@ function started(
   return new Promise((resolve, reject) => {
     const done = (error: unknown) => (error ? reject(error) : resolve());
     const { handle } = session;
-    api.runSession.async(handle, null, fed, inputs, inputs.length, fetched, results, results.length, targets, targets.length, null, status, done);
+    api.runSession.async(
+      handle,
+      null,
+      fed,
+      inputs,
+      inputs.length,
+      fetched,
+      results,
+      results.length,
+      targets,
+      targets.length,
+      null,
+      status,
+      done,
+    );
   });
 }
 

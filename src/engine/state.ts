@@ -4,7 +4,15 @@ import { runInNewContext } from 'node:vm';
 import { itemAt } from '../at.js';
 import { ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
-import { addOp, addOutput, addPlaceholder, createGraph, type Graph, stringAttribute, typeAttribute } from './graph.js';
+import {
+  addOp,
+  addOutput,
+  addPlaceholder,
+  createGraph,
+  type Graph,
+  stringAttribute,
+  typeAttribute,
+} from './graph.js';
 import { nativeBackend } from './native-backend.js';
 import { closeSession, openSession, runSession, type Session } from './session.js';
 import tf, { type Variable } from './tf.js';
@@ -55,9 +63,14 @@ let states = 0;
  *   variables
  * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
  */
-export function createState(initial: NamedArrays, options: { engine: 'graph' | 'eager'; threads?: number }): State {
+export function createState(
+  initial: NamedArrays,
+  options: { engine: 'graph' | 'eager'; threads?: number },
+): State {
   const prefix = `state${states++}`;
-  return options.engine === 'graph' ? graphState(initial, prefix, options.threads ?? 0) : eagerState(initial, prefix);
+  return options.engine === 'graph'
+    ? graphState(initial, prefix, options.threads ?? 0)
+    : eagerState(initial, prefix);
 }
 
 function graphState(initial: NamedArrays, prefix: string, threads: number): State {
@@ -70,7 +83,10 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
   }
   const session = openSession(graph, threads);
   const write = async (values: NamedArrays) => {
-    const entries = Object.entries(values).map(([name, array]) => ({ variable: matching(inGraph, name, array.shape), array }));
+    const entries = Object.entries(values).map(([name, array]) => ({
+      variable: matching(inGraph, name, array.shape),
+      array,
+    }));
     const feeds = entries.map(({ variable, array }) => ({
       output: variable.feed,
       shape: array.shape,
@@ -158,12 +174,22 @@ function floats(values: Float32Array | Int32Array): Float32Array {
 
 /** A node that reads the variable's present value. */
 export function readVariable(graph: Graph, variable: GraphVariable): GraphOutput {
-  return addOutput(graph, 'ReadVariableOp', [variable.handle], [typeAttribute('dtype', DataTypeCode.float32)]);
+  return addOutput(
+    graph,
+    'ReadVariableOp',
+    [variable.handle],
+    [typeAttribute('dtype', DataTypeCode.float32)],
+  );
 }
 
 function addVariable(graph: Graph, name: string, shape: readonly number[]): GraphVariable {
   const dtype = typeAttribute('dtype', DataTypeCode.float32);
-  const handle = addOutput(graph, 'VarHandleOp', [], [dtype, { name: 'shape', shape }, stringAttribute('shared_name', name)]);
+  const handle = addOutput(
+    graph,
+    'VarHandleOp',
+    [],
+    [dtype, { name: 'shape', shape }, stringAttribute('shared_name', name)],
+  );
   const feed = addPlaceholder(graph, DataTypeCode.float32, shape);
   return { handle, feed, assignFeed: addOp(graph, 'AssignVariableOp', [handle, feed], [dtype]), shape };
 }
@@ -171,7 +197,13 @@ function addVariable(graph: Graph, name: string, shape: readonly number[]): Grap
 /** A tfjs variable with no value of its own: a trace lends it one. */
 function standInVariable(name: string, shape: readonly number[]): Variable {
   const dataId = {};
-  nativeBackend().tensorMap.set(dataId, { shape: [...shape], dtype: DataTypeCode.float32, id: -1, values: null, refCount: 1 });
+  nativeBackend().tensorMap.set(dataId, {
+    shape: [...shape],
+    dtype: DataTypeCode.float32,
+    id: -1,
+    values: null,
+    refCount: 1,
+  });
   const tensor = tf.engine().makeTensorFromDataId(dataId, [...shape], 'float32');
   const variable = tf.variable(tensor, true, name);
   tensor.dispose();
@@ -191,7 +223,9 @@ function matching<T extends { readonly shape: readonly number[] }>(
 ): T {
   const variable = known(variables, name);
   if (variable.shape.join() !== shape.join()) {
-    throw new ShapeError(`${name} has shape [${variable.shape}], but values of shape [${shape}] were given`, { field: name });
+    throw new ShapeError(`${name} has shape [${variable.shape}], but values of shape [${shape}] were given`, {
+      field: name,
+    });
   }
   return variable;
 }

@@ -13,7 +13,11 @@ export const afterOp = 'After';
 export const negativeZeroOp = 'IsNegativeZero';
 
 /** `afterOp` of [value, earlier], for values of the type in `attributes`. */
-export function addAfter(graph: Graph, inputs: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+export function addAfter(
+  graph: Graph,
+  inputs: readonly GraphOutput[],
+  attributes: readonly OpAttribute[],
+): GraphOutput {
   const [value, earlier] = [itemAt(inputs, 0), itemAt(inputs, 1)];
   return { oper: addOp(graph, 'Identity', [value], attributes, [earlier.oper]), index: 0 };
 }
@@ -26,15 +30,29 @@ export function addNegativeZero(graph: Graph, x: GraphOutput, type: number): Gra
   const integer = type === DataTypeCode.bfloat16 ? DataTypeCode.int16 : DataTypeCode.int32;
   // No copy.
   const bits = addOutput(graph, 'Bitcast', [x], [typeAttribute('T', type), typeAttribute('type', integer)]);
-  const sign = addConstant(graph, DataTypeCode.int32, [], Int32Array.of(type === DataTypeCode.bfloat16 ? -(2 ** 15) : -(2 ** 31)));
-  return addOutput(graph, 'Equal', [bits, addCast(graph, sign, DataTypeCode.int32, integer)], [typeAttribute('T', integer)]);
+  const sign = addConstant(
+    graph,
+    DataTypeCode.int32,
+    [],
+    Int32Array.of(type === DataTypeCode.bfloat16 ? -(2 ** 15) : -(2 ** 31)),
+  );
+  return addOutput(
+    graph,
+    'Equal',
+    [bits, addCast(graph, sign, DataTypeCode.int32, integer)],
+    [typeAttribute('T', integer)],
+  );
 }
 
 /**
  * TensorFlow's `EuclideanNorm` of float32 values by ops that other formats have too: converters to ONNX know
  * no such op.
  */
-export function addEuclideanLength(graph: Graph, inputs: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+export function addEuclideanLength(
+  graph: Graph,
+  inputs: readonly GraphOutput[],
+  attributes: readonly OpAttribute[],
+): GraphOutput {
   const [x, axes] = [itemAt(inputs, 0), itemAt(inputs, 1)];
   const type = [typeAttribute('T', DataTypeCode.float32)];
   const squares = addOutput(graph, 'Square', [x], type);
@@ -42,8 +60,17 @@ export function addEuclideanLength(graph: Graph, inputs: readonly GraphOutput[],
 }
 
 /** The values in another type, once `earlier` is there; the same output when they are of it already. */
-export function addCast(graph: Graph, input: GraphOutput, from: number, to: number, earlier?: GraphOutput): GraphOutput {
+export function addCast(
+  graph: Graph,
+  input: GraphOutput,
+  from: number,
+  to: number,
+  earlier?: GraphOutput,
+): GraphOutput {
   if (from === to) return input;
   const waitsFor = earlier ? [earlier.oper] : [];
-  return { oper: addOp(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)], waitsFor), index: 0 };
+  return {
+    oper: addOp(graph, 'Cast', [input], [typeAttribute('SrcT', from), typeAttribute('DstT', to)], waitsFor),
+    index: 0,
+  };
 }

@@ -6,7 +6,12 @@ import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addConvolution } from './convolution/convolution-routes.js';
 import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
 import { multiplyAdds } from './multiply-adds.js';
-import { type NativeBinding, nativeBackend, type OpAttribute, type OutputMetadata } from './native-backend.js';
+import {
+  type NativeBinding,
+  nativeBackend,
+  type OpAttribute,
+  type OutputMetadata,
+} from './native-backend.js';
 import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
 import { addAfter, addEuclideanLength, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
@@ -72,19 +77,27 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
   };
   const outputById = (id: number): GraphOutput => {
     const output = outputs.get(id);
-    if (!output) throw new WorkError(`in ${currentPlace() || 'the step'}: tensor ${id} does not belong to this trace`);
+    if (!output)
+      throw new WorkError(`in ${currentPlace() || 'the step'}: tensor ${id} does not belong to this trace`);
     return output;
   };
   const refuseRead = () => {
-    const what = 'the value of a traced tensor was read; a compiled step runs later, so return the tensor instead';
+    const what =
+      'the value of a traced tensor was read; a compiled step runs later, so return the tensor instead';
     throw new WorkError(`in ${currentPlace() || 'the step'}: ${what}`);
   };
   const bfloat16 = writing === 'bfloat16' ? bfloat16Writer(graph) : undefined;
-  const execute = (name: string, attributes: OpAttribute[], ids: number[], count: number): OutputMetadata[] => {
+  const execute = (
+    name: string,
+    attributes: OpAttribute[],
+    ids: number[],
+    count: number,
+  ): OutputMetadata[] => {
     const inputs = ids.map(outputById);
     for (const id of ids) taken.add(id);
     const added = (
-      bfloat16?.add(name, attributes, inputs, count) ?? addInFloat32(graph, name, attributes, inputs, count, writing === 'portable')
+      bfloat16?.add(name, attributes, inputs, count) ??
+      addInFloat32(graph, name, attributes, inputs, count, writing === 'portable')
     ).map(register);
     const [first] = added;
     if (first)
@@ -110,7 +123,9 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
         const { id, shape, dtype } = register(output);
         const dataId = {};
         backend.tensorMap.set(dataId, { shape, dtype, id, values: null, refCount: 1 });
-        return tf.engine().makeTensorFromDataId(dataId, shape, dtype === DataTypeCode.int32 ? 'int32' : 'float32');
+        return tf
+          .engine()
+          .makeTensorFromDataId(dataId, shape, dtype === DataTypeCode.int32 ? 'int32' : 'float32');
       },
       outputOf: (tensor) => {
         const id = idOf(tensor);

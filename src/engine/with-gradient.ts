@@ -15,19 +15,26 @@ export interface OwnGradient<T extends Tensor, Kept extends readonly Tensor[]> {
  * @param inputs  whose gradients `gradient` gives, in that order
  * @param forward takes the inputs from its surroundings
  */
-export function withGradient<T extends Tensor, Kept extends readonly Tensor[]>(inputs: readonly Tensor[], forward: () => OwnGradient<T, Kept>): T {
+export function withGradient<T extends Tensor, Kept extends readonly Tensor[]>(
+  inputs: readonly Tensor[],
+  forward: () => OwnGradient<T, Kept>,
+): T {
   const op = tf.customGrad<T>((...args) => {
     const save = args.at(-1);
-    if (typeof save !== 'function') throw new WorkError('TensorFlow.js gave no function that keeps tensors for a gradient');
+    if (typeof save !== 'function')
+      throw new WorkError('TensorFlow.js gave no function that keeps tensors for a gradient');
     const { value, kept, gradient } = forward();
     save([...kept]);
     const ranks = kept.map(({ rank }) => rank);
-    const isKept = (saved: readonly Tensor[]): saved is Kept => saved.map(({ rank }) => rank).join() === ranks.join();
+    const isKept = (saved: readonly Tensor[]): saved is Kept =>
+      saved.map(({ rank }) => rank).join() === ranks.join();
     return {
       value,
       gradFunc: (dy, saved) => {
         if (isKept(saved)) return gradient(dy, saved);
-        throw new WorkError(`TensorFlow.js gave a gradient ${saved.length} tensors in place of the ${ranks.length} kept`);
+        throw new WorkError(
+          `TensorFlow.js gave a gradient ${saved.length} tensors in place of the ${ranks.length} kept`,
+        );
       },
     };
   });

@@ -7,7 +7,12 @@ import type { Triple } from '../volume/index.js';
  * @param seeds indices, x fastest, rising; `at` likewise
  * @param spacing mm along [x, y, z]
  */
-export function axisBounds([nx, ny]: Triple, seeds: Int32Array, at: Int32Array, spacing: Triple): Float64Array {
+export function axisBounds(
+  [nx, ny]: Triple,
+  seeds: Int32Array,
+  at: Int32Array,
+  spacing: Triple,
+): Float64Array {
   const bounds = new Float64Array(at.length).fill(Number.POSITIVE_INFINITY);
   const plane = nx * ny;
   const lastInColumn = new Int32Array(plane); // the seed met last at this x and y, plus one
@@ -21,8 +26,10 @@ export function axisBounds([nx, ny]: Triple, seeds: Int32Array, at: Int32Array, 
     const inColumn = lastInColumn[inSlice]! - 1;
     if (inColumn >= 0) bound = Math.min(bound, (Math.abs(index - inColumn) / plane) * spacing[2]);
     const inX = lastInX[x]! - 1;
-    if (inX >= 0 && Math.floor(inX / plane) === Math.floor(index / plane)) bound = Math.min(bound, (Math.abs(index - inX) / nx) * spacing[1]);
-    if (last >= 0 && Math.floor(last / nx) === Math.floor(index / nx)) bound = Math.min(bound, Math.abs(index - last) * spacing[0]);
+    if (inX >= 0 && Math.floor(inX / plane) === Math.floor(index / plane))
+      bound = Math.min(bound, (Math.abs(index - inX) / nx) * spacing[1]);
+    if (last >= 0 && Math.floor(last / nx) === Math.floor(index / nx))
+      bound = Math.min(bound, Math.abs(index - last) * spacing[0]);
     bounds[k] = bound;
   };
   const meet = (seed: number) => {

@@ -28,5 +28,8 @@ export function boxAround(regions: readonly Runs[], rows: number): Box | undefin
     }
   }
   if (high[0] === -1) return undefined;
-  return { start: low as unknown as Triple, size: high.map((end, axis) => end - low[axis]! + 1) as unknown as Triple };
+  return {
+    start: low as unknown as Triple,
+    size: high.map((end, axis) => end - low[axis]! + 1) as unknown as Triple,
+  };
 }

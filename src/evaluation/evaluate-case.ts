@@ -75,16 +75,27 @@ export function evaluateCase(
   return {
     id,
     ...(further && { files }),
-    classes: Object.fromEntries(classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)])),
+    classes: Object.fromEntries(
+      classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)]),
+    ),
   };
 }
 
-function evaluateClass(overlap: Overlap, { size, spacing, data }: Volume, further: FurtherMetrics | undefined): ClassResult {
+function evaluateClass(
+  overlap: Overlap,
+  { size, spacing, data }: Volume,
+  further: FurtherMetrics | undefined,
+): ClassResult {
   const { predicted, present, both } = overlap;
   const surfaces = surfaceMetrics(overlap, size, spacing, further?.nsdToleranceMm ?? []);
   const found = { dice: diceOf(overlap), hd95: surfaces.hd95, status: statusOf(predicted, present) };
   if (!further) return found;
-  return { ...found, ...surfaces, ...overlapMetrics(overlap, spacing), voxels: { predicted, present, both, all: data.length } };
+  return {
+    ...found,
+    ...surfaces,
+    ...overlapMetrics(overlap, spacing),
+    voxels: { predicted, present, both, all: data.length },
+  };
 }
 
 function statusOf(predicted: number, present: number): ClassStatus {

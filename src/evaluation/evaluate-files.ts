@@ -27,13 +27,28 @@ export interface EvaluatedFiles {
  * @throws DataError when a file is damaged, holds a value that is no class, or the grids differ and may not
  * be resampled
  */
-export async function evaluateFiles({ id, prediction, reference, classes, labelMap, further, resample }: EvaluateFilesTask): Promise<EvaluatedFiles> {
-  const names = Object.fromEntries(classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])));
+export async function evaluateFiles({
+  id,
+  prediction,
+  reference,
+  classes,
+  labelMap,
+  further,
+  resample,
+}: EvaluateFilesTask): Promise<EvaluatedFiles> {
+  const names = Object.fromEntries(
+    classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])),
+  );
   const read = async (file: string) => toClassValues(await readVolume(file), names, labelMap, file);
   const files = { prediction, reference };
   const label = await read(reference);
   const placed = placePrediction({ prediction: await read(prediction), reference: label, files }, resample);
   const result = evaluateCase(id, placed.prediction, label, classes, files, further);
-  const isEmpty = (side: 'predicted' | 'present') => Object.values(result.classes).every(({ voxels }) => voxels![side] === 0);
-  return { result, placement: placed.placement, empty: { prediction: isEmpty('predicted'), label: isEmpty('present') } };
+  const isEmpty = (side: 'predicted' | 'present') =>
+    Object.values(result.classes).every(({ voxels }) => voxels![side] === 0);
+  return {
+    result,
+    placement: placed.placement,
+    empty: { prediction: isEmpty('predicted'), label: isEmpty('present') },
+  };
 }

@@ -2,7 +2,12 @@ import type { LabelMap } from '../dataset/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { mapInLanes, openWorkerPool } from '../threads/index.js';
 import { readVolumeHeader } from '../volume/index.js';
-import { type CaseResult, defaultFurtherMetrics, type EvaluatedClass, type FurtherMetrics } from './evaluate-case.js';
+import {
+  type CaseResult,
+  defaultFurtherMetrics,
+  type EvaluatedClass,
+  type FurtherMetrics,
+} from './evaluate-case.js';
 import type { EvaluatedFiles, EvaluateFilesTask } from './evaluate-files.js';
 import type { EvaluateFilesOutcome } from './evaluate-worker.js';
 import { type FilePair, type Pairing, pairFiles } from './pair-files.js';
@@ -69,7 +74,9 @@ export async function evaluateFolders(options: FolderEvaluation): Promise<Evalua
   const checked = await checkGrids(pairing.pairs, options);
   const outcomes = await evaluatePairs(checked.pairs, options);
   const evaluated = outcomes.filter((outcome) => outcome.kind === 'evaluated');
-  const unusable = outcomes.flatMap((outcome, i) => (outcome.kind === 'unusable' ? [{ id: checked.pairs[i]!.id, reason: outcome.message }] : []));
+  const unusable = outcomes.flatMap((outcome, i) =>
+    outcome.kind === 'unusable' ? [{ id: checked.pairs[i]!.id, reason: outcome.message }] : [],
+  );
   if (evaluated.length === 0) {
     throw new DataError(
       `nothing can be evaluated: no file of ${predictions} can be used with one of ${labels} (${reasons(pairing, checked, unusable)})`,
@@ -78,14 +85,20 @@ export async function evaluateFolders(options: FolderEvaluation): Promise<Evalua
       },
     );
   }
-  return { cases: evaluated.map(({ result }) => result), files: reportOf(pairing, checked, unusable, evaluated) };
+  return {
+    cases: evaluated.map(({ result }) => result),
+    files: reportOf(pairing, checked, unusable, evaluated),
+  };
 }
 
 /** Results are kept by the names of classes, so the second of two would replace the first. */
 function refuseSameNames(classes: readonly EvaluatedClass[]): void {
   const twice = classes.find(({ name }, i) => classes.findIndex((other) => other.name === name) < i);
   if (!twice) return;
-  throw new UsageError(`two classes are named "${twice.name}": give each class a name of its own`, { field: 'classes', found: twice.name });
+  throw new UsageError(`two classes are named "${twice.name}": give each class a name of its own`, {
+    field: 'classes',
+    found: twice.name,
+  });
 }
 
 interface Checked {
@@ -99,13 +112,19 @@ interface Checked {
  * Compares the headers of all pairs before the first is evaluated: that takes a moment, and what it finds
  * would end the evaluation later.
  */
-async function checkGrids(pairs: readonly FilePair[], { resample = false, incomplete = false }: FolderEvaluation): Promise<Checked> {
+async function checkGrids(
+  pairs: readonly FilePair[],
+  { resample = false, incomplete = false }: FolderEvaluation,
+): Promise<Checked> {
   const usable: FilePair[] = [];
   const [misaligned, unusable]: [UnusableFile[], UnusableFile[]] = [[], []];
   for (const pair of pairs) {
     let list = unusable;
     try {
-      const [prediction, reference] = [await readVolumeHeader(pair.prediction), await readVolumeHeader(pair.reference)];
+      const [prediction, reference] = [
+        await readVolumeHeader(pair.prediction),
+        await readVolumeHeader(pair.reference),
+      ];
       list = misaligned;
       placementOf({ prediction, reference, files: pair }, resample);
       usable.push(pair);
@@ -117,15 +136,31 @@ async function checkGrids(pairs: readonly FilePair[], { resample = false, incomp
   return { pairs: usable, misaligned, unusable };
 }
 
-async function evaluatePairs(pairs: readonly FilePair[], options: FolderEvaluation): Promise<EvaluateFilesOutcome[]> {
-  const { classes, labelMap, further = defaultFurtherMetrics, resample = false, incomplete = false, workers = 1, onCase, signal } = options;
+async function evaluatePairs(
+  pairs: readonly FilePair[],
+  options: FolderEvaluation,
+): Promise<EvaluateFilesOutcome[]> {
+  const {
+    classes,
+    labelMap,
+    further = defaultFurtherMetrics,
+    resample = false,
+    incomplete = false,
+    workers = 1,
+    onCase,
+    signal,
+  } = options;
   let done = 0;
   const maxThreads = Math.max(1, Math.min(workers, pairs.length));
-  const pool = openWorkerPool<EvaluateFilesTask, EvaluateFilesOutcome>(import.meta.url, './evaluate-worker.js', {
-    minThreads: 0,
-    maxThreads,
-    signal,
-  });
+  const pool = openWorkerPool<EvaluateFilesTask, EvaluateFilesOutcome>(
+    import.meta.url,
+    './evaluate-worker.js',
+    {
+      minThreads: 0,
+      maxThreads,
+      signal,
+    },
+  );
   try {
     return await mapInLanes(pairs, maxThreads, async (pair) => {
       signal?.throwIfAborted();
@@ -145,7 +180,8 @@ function reportOf(
   unusable: readonly UnusableFile[],
   evaluated: readonly EvaluatedFiles[],
 ): FileReport {
-  const where = (holds: (files: EvaluatedFiles) => boolean) => evaluated.filter(holds).map(({ result }) => result.id);
+  const where = (holds: (files: EvaluatedFiles) => boolean) =>
+    evaluated.filter(holds).map(({ result }) => result.id);
   return {
     missing,
     extra,
@@ -158,7 +194,11 @@ function reportOf(
   };
 }
 
-function reasons({ missing, extra }: Pairing, { misaligned, unusable }: Checked, later: readonly UnusableFile[]): string {
+function reasons(
+  { missing, extra }: Pairing,
+  { misaligned, unusable }: Checked,
+  later: readonly UnusableFile[],
+): string {
   const first = [...misaligned, ...unusable, ...later][0];
   return `${missing.length} labels have no prediction, ${extra.length} predictions no label${first ? `; ${first.id}: ${first.reason}` : ''}`;
 }

@@ -15,4 +15,5 @@ export function evaluationCsv({ cases }: Evaluation): string {
   return ['case,class,metric,value', ...lines].join('\n');
 }
 
-const csvField = (value: string | number): string => (/[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+const csvField = (value: string | number): string =>
+  /[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);

@@ -17,16 +17,35 @@ const evaluationFile = z
     cases: z.array(
       z.object({
         id: z.string(),
-        classes: z.record(z.string(), z.object({ dice: number, hd95: number, status: z.enum(['ok', 'missed', 'false-positive', 'absent']) })),
+        classes: z.record(
+          z.string(),
+          z.object({
+            dice: number,
+            hd95: number,
+            status: z.enum(['ok', 'missed', 'false-positive', 'absent']),
+          }),
+        ),
       }),
     ),
-    perClass: z.record(z.string(), z.object({ dice: spread, hd95: spread, nUndefined: z.int(), nMissed: z.int(), nFalsePositiveOnEmpty: z.int() })),
+    perClass: z.record(
+      z.string(),
+      z.object({
+        dice: spread,
+        hd95: spread,
+        nUndefined: z.int(),
+        nMissed: z.int(),
+        nFalsePositiveOnEmpty: z.int(),
+      }),
+    ),
     mean: z.object({ dice: means, hd95: means }),
   })
-  .refine(({ classes, perClass }) => classes.every((name) => Object.hasOwn(perClass, name)), { path: ['perClass'] });
+  .refine(({ classes, perClass }) => classes.every((name) => Object.hasOwn(perClass, name)), {
+    path: ['perClass'],
+  });
 
 /** Whether JSON is an evaluation. */
-export const isEvaluation = (content: unknown): content is Evaluation => evaluationFile.safeParse(content).success;
+export const isEvaluation = (content: unknown): content is Evaluation =>
+  evaluationFile.safeParse(content).success;
 
 /** The first field that keeps JSON from being an evaluation; undefined where nothing does. */
 export function wrongFieldOf(content: unknown): string | undefined {
@@ -42,5 +61,8 @@ export async function readEvaluation(file: string): Promise<Evaluation> {
   const content = jsonOrUndefined(await readFile(file, 'utf8'));
   if (isEvaluation(content)) return content;
   const field = wrongFieldOf(content) ?? 'JSON';
-  throw new DataError(`${file} is no evaluation: ${field} is wrong; delete it to have it made again`, { file, field });
+  throw new DataError(`${file} is no evaluation: ${field} is wrong; delete it to have it made again`, {
+    file,
+    field,
+  });
 }

@@ -8,10 +8,24 @@ export {
   type FurtherMetrics,
   type VoxelCounts,
 } from './evaluate-case.js';
-export { type EvaluatedFolders, evaluateFolders, type FileReport, type FolderEvaluation, type UnusableFile } from './evaluate-folders.js';
+export {
+  type EvaluatedFolders,
+  evaluateFolders,
+  type FileReport,
+  type FolderEvaluation,
+  type UnusableFile,
+} from './evaluate-folders.js';
 export { evaluationCsv } from './evaluation-csv.js';
 export { isEvaluation, readEvaluation, wrongFieldOf } from './evaluation-file.js';
-export { dice, type FurtherMetric, hd95, type Mask, type Metric, type NsdMetric, nsdMetric } from './metrics.js';
+export {
+  dice,
+  type FurtherMetric,
+  hd95,
+  type Mask,
+  type Metric,
+  type NsdMetric,
+  nsdMetric,
+} from './metrics.js';
 export { nnunetSummary } from './nnunet-summary.js';
 export { bootstrapInterval, type Comparison, comparePaired, wilcoxon } from './paired-comparison.js';
 export { squaredDistances } from './squared-distances.js';

@@ -4,7 +4,10 @@ export interface Envelope {
   readonly bounds: Float64Array;
 }
 
-export const emptyEnvelope = (length: number): Envelope => ({ sites: new Int32Array(length), bounds: new Float64Array(length) });
+export const emptyEnvelope = (length: number): Envelope => ({
+  sites: new Int32Array(length),
+  bounds: new Float64Array(length),
+});
 
 /**
  * The lower envelope of the parabolas `values[i] + scale (k - positions[i])^2` over k (Felzenszwalb &

@@ -1,6 +1,11 @@
 import type { Triple } from '../volume/index.js';
 import { type Overlap, overlaps } from './overlap.js';
-import { averageSurfaceDistance, hausdorff95, normalisedSurfaceDice, surfaceDistances } from './surface-distances.js';
+import {
+  averageSurfaceDistance,
+  hausdorff95,
+  normalisedSurfaceDice,
+  surfaceDistances,
+} from './surface-distances.js';
 
 /** A binary mask, 1 inside; x fastest. */
 export interface Mask {
@@ -10,7 +15,13 @@ export interface Mask {
 
 export type NsdMetric = `nsd${number}mm`;
 /** What is measured beside Dice and HD95. */
-export type FurtherMetric = 'asd' | NsdMetric | 'volumeDifferenceMl' | 'relativeVolumeDifference' | 'sensitivity' | 'precision';
+export type FurtherMetric =
+  | 'asd'
+  | NsdMetric
+  | 'volumeDifferenceMl'
+  | 'relativeVolumeDifference'
+  | 'sensitivity'
+  | 'precision';
 export type Metric = 'dice' | 'hd95' | FurtherMetric;
 
 /** Key of the normalised surface Dice at a tolerance: `nsd2mm`. */
@@ -30,7 +41,8 @@ export function dice(prediction: Uint8Array, reference: Uint8Array): number | nu
 type Counts = Pick<Overlap, 'predicted' | 'present' | 'both'>;
 
 /** Dice from counts of voxels; null when the reference is empty. */
-export const diceOf = ({ predicted, present, both }: Counts): number | null => (present === 0 ? null : (2 * both) / (predicted + present));
+export const diceOf = ({ predicted, present, both }: Counts): number | null =>
+  present === 0 ? null : (2 * both) / (predicted + present);
 
 /**
  * Metrics of counts of voxels: sensitivity `|P n G| / |G|`, null when the reference is empty; precision `|P n
@@ -72,7 +84,8 @@ export function surfaceMetrics(
 ) {
   const nsd = (value: (toleranceMm: number) => number | null): Record<NsdMetric, number | null> =>
     Object.fromEntries(nsdToleranceMm.map((toleranceMm) => [nsdMetric(toleranceMm), value(toleranceMm)]));
-  if (predicted === 0 || present === 0) return { hd95: null, asd: null, ...nsd(() => (present === 0 ? null : 0)) };
+  if (predicted === 0 || present === 0)
+    return { hd95: null, asd: null, ...nsd(() => (present === 0 ? null : 0)) };
   const distances = surfaceDistances(prediction, reference, size, spacing);
   return {
     hd95: hausdorff95(distances),

@@ -40,7 +40,13 @@ export function everywhere([nx, ny]: Triple, slices: number): Needed {
  * @param at indices, x fastest
  * @param bounds mm, of the distance of each to the nearest seed
  */
-export function neededBlocks([nx, ny, nz]: Triple, slices: Int32Array, at: Int32Array, bounds: Float64Array, spacing: Triple): Needed | undefined {
+export function neededBlocks(
+  [nx, ny, nz]: Triple,
+  slices: Int32Array,
+  at: Int32Array,
+  bounds: Float64Array,
+  spacing: Triple,
+): Needed | undefined {
   const slicesBelow = new Int32Array(nz + 1); // seeded slices below z
   for (const z of slices) slicesBelow[z + 1]! += 1;
   for (let z = 0; z < nz; z++) slicesBelow[z + 1]! += slicesBelow[z]!;

@@ -11,9 +11,15 @@ type Measures = Readonly<Record<(typeof measures)[number], number>>;
  * @returns undefined when the evaluation lacks counts of voxels, files or the classes' values
  */
 export function nnunetSummary({ cases, classes, classValues }: Evaluation): string | undefined {
-  if (!classValues || cases.some((result) => !result.files || classes.some((name) => !result.classes[name]?.voxels))) return undefined;
+  if (
+    !classValues ||
+    cases.some((result) => !result.files || classes.some((name) => !result.classes[name]?.voxels))
+  )
+    return undefined;
   const perCase = cases.map((result) => ({
-    metrics: Object.fromEntries(classes.map((name) => [keyOf(classValues[name]!), measuresOf(result.classes[name]!.voxels!)])),
+    metrics: Object.fromEntries(
+      classes.map((name) => [keyOf(classValues[name]!), measuresOf(result.classes[name]!.voxels!)]),
+    ),
     prediction_file: result.files!.prediction,
     reference_file: result.files!.reference,
   }));
@@ -29,11 +35,16 @@ export function nnunetSummary({ cases, classes, classValues }: Evaluation): stri
       ];
     }),
   );
-  return pythonJson({ foreground_mean: meansOf(Object.values(mean), () => true), mean, metric_per_case: perCase });
+  return pythonJson({
+    foreground_mean: meansOf(Object.values(mean), () => true),
+    mean,
+    metric_per_case: perCase,
+  });
 }
 
 /** A label as its value, a region as Python writes a tuple. */
-const keyOf = (values: readonly number[]): string => (values.length === 1 ? String(values[0]) : `(${values.join(', ')})`);
+const keyOf = (values: readonly number[]): string =>
+  values.length === 1 ? String(values[0]) : `(${values.join(', ')})`;
 
 function measuresOf({ predicted, present, both, all }: VoxelCounts): Measures {
   const [fp, fn] = [predicted - both, present - both];
@@ -51,7 +62,9 @@ function measuresOf({ predicted, present, both, all }: VoxelCounts): Measures {
 
 function meansOf(results: readonly Measures[], counts: (value: number) => boolean): Measures {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Object.fromEntries(measures.map((name) => [name, mean(results.map((result) => result[name]).filter(counts))])) as Measures;
+  return Object.fromEntries(
+    measures.map((name) => [name, mean(results.map((result) => result[name]).filter(counts))]),
+  ) as Measures;
 }
 
 function pythonJson(content: object): string {

@@ -14,9 +14,20 @@ export interface Overlap {
  * What each region takes up in a prediction and a reference, in one pass over both.
  * @param regions the label values that make up each; a value may belong to several
  */
-export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelArray, regions: readonly (readonly number[])[]): Overlap[] {
+export function overlaps(
+  size: Triple,
+  prediction: VoxelArray,
+  reference: VoxelArray,
+  regions: readonly (readonly number[])[],
+): Overlap[] {
   const [nx, ny, nz] = size;
-  const found = regions.map(() => ({ predicted: 0, present: 0, both: 0, prediction: new Runs(), reference: new Runs() }));
+  const found = regions.map(() => ({
+    predicted: 0,
+    present: 0,
+    both: 0,
+    prediction: new Runs(),
+    reference: new Runs(),
+  }));
   const endOfRun = runEnder(prediction, reference);
   const none: typeof found = [];
   const ofValue = regionsByValue(regions, found);
@@ -48,14 +59,19 @@ export function overlaps(size: Triple, prediction: VoxelArray, reference: VoxelA
 /** By label value: the regions that it belongs to. */
 function regionsByValue<T>(regions: readonly (readonly number[])[], found: readonly T[]): (readonly T[])[] {
   const largest = Math.max(0, ...regions.flat());
-  return Array.from({ length: largest + 1 }, (_, value) => found.filter((_, i) => value !== 0 && regions[i]!.includes(value)));
+  return Array.from({ length: largest + 1 }, (_, value) =>
+    found.filter((_, i) => value !== 0 && regions[i]!.includes(value)),
+  );
 }
 
 /**
  * Finds, from a voxel on and before `end`, the first where the pair of values is another; four voxels at a
  * time where labels are bytes.
  */
-function runEnder(prediction: VoxelArray, reference: VoxelArray): (from: number, end: number, predicted: number, present: number) => number {
+function runEnder(
+  prediction: VoxelArray,
+  reference: VoxelArray,
+): (from: number, end: number, predicted: number, present: number) => number {
   const [fourPredicted, fourPresent] = [byFour(prediction), byFour(reference)];
   return (from, end, predicted, present) => {
     let i = from;
@@ -64,7 +80,12 @@ function runEnder(prediction: VoxelArray, reference: VoxelArray): (from: number,
       if (i % 4 === 0) {
         const [allPredicted, allPresent] = [predicted * 0x01010101, present * 0x01010101];
         let four = i / 4;
-        while (4 * four + 4 <= end && fourPredicted[four] === allPredicted && fourPresent[four] === allPresent) four++;
+        while (
+          4 * four + 4 <= end &&
+          fourPredicted[four] === allPredicted &&
+          fourPresent[four] === allPresent
+        )
+          four++;
         i = 4 * four;
       }
     }
@@ -74,5 +95,7 @@ function runEnder(prediction: VoxelArray, reference: VoxelArray): (from: number,
 }
 
 function byFour(data: VoxelArray): Uint32Array | undefined {
-  return data instanceof Uint8Array && data.byteOffset % 4 === 0 ? new Uint32Array(data.buffer, data.byteOffset, data.length >> 2) : undefined;
+  return data instanceof Uint8Array && data.byteOffset % 4 === 0
+    ? new Uint32Array(data.buffer, data.byteOffset, data.length >> 2)
+    : undefined;
 }

@@ -25,15 +25,23 @@ export interface Pairing {
  * `incomplete`, one has no partner
  */
 export async function pairFiles(predictions: string, labels: string, incomplete: boolean): Promise<Pairing> {
-  const [predicted, present] = [await volumesIn(predictions, 'predictions'), await volumesIn(labels, 'labels')];
-  const without = (files: ReadonlyMap<string, string>, partners: ReadonlyMap<string, string>) => [...files.keys()].filter((id) => !partners.has(id));
+  const [predicted, present] = [
+    await volumesIn(predictions, 'predictions'),
+    await volumesIn(labels, 'labels'),
+  ];
+  const without = (files: ReadonlyMap<string, string>, partners: ReadonlyMap<string, string>) =>
+    [...files.keys()].filter((id) => !partners.has(id));
   const [extra, missing] = [without(predicted, present), without(present, predicted)];
   if (!incomplete) {
     requirePartners('prediction', predicted, extra, 'label', labels, missing);
     requirePartners('label', present, missing, 'prediction', predictions, extra);
   }
   const paired = [...predicted].filter(([id]) => present.has(id));
-  return { missing, extra, pairs: paired.map(([id, prediction]) => ({ id, prediction, reference: present.get(id)! })) };
+  return {
+    missing,
+    extra,
+    pairs: paired.map(([id, prediction]) => ({ id, prediction, reference: present.get(id)! })),
+  };
 }
 
 /**
@@ -42,16 +50,27 @@ export async function pairFiles(predictions: string, labels: string, incomplete:
  */
 async function volumesIn(folder: string, what: string): Promise<Map<string, string>> {
   const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`the folder of ${what}, ${folder}, cannot be read (${cause.code}): check the path`, { file: folder }, { cause });
+    throw new DataError(
+      `the folder of ${what}, ${folder}, cannot be read (${cause.code}): check the path`,
+      { file: folder },
+      { cause },
+    );
   });
   const volumes = new Map<string, string>();
-  for (const name of names.filter((name) => /^[^.].*\.nii(\.gz)?$/.test(name) && !/_logits\.nii/.test(name)).sort()) {
+  for (const name of names
+    .filter((name) => /^[^.].*\.nii(\.gz)?$/.test(name) && !/_logits\.nii/.test(name))
+    .sort()) {
     const [id, file] = [name.replace(/\.nii(\.gz)?$/, ''), join(folder, name)];
     const other = volumes.get(id);
-    if (other) throw new DataError(`${file} and ${other} are both named ${id}, but files pair by name: remove or rename one of them`, { file });
+    if (other)
+      throw new DataError(
+        `${file} and ${other} are both named ${id}, but files pair by name: remove or rename one of them`,
+        { file },
+      );
     volumes.set(id, file);
   }
-  if (volumes.size === 0) throw new DataError(`the folder of ${what}, ${folder}, holds no .nii or .nii.gz file`, { file: folder });
+  if (volumes.size === 0)
+    throw new DataError(`the folder of ${what}, ${folder}, holds no .nii or .nii.gz file`, { file: folder });
   return volumes;
 }
 
@@ -65,7 +84,8 @@ function requirePartners(
 ): void {
   const [first] = alone;
   if (first === undefined) return;
-  const others = alone.length === 1 ? '' : `, nor have ${alone.length - 1} others of the ${files.size} in its folder`;
+  const others =
+    alone.length === 1 ? '' : `, nor have ${alone.length - 1} others of the ${files.size} in its folder`;
   const named = [
     ...(alone.length > 1 ? [`without a ${partner}: ${alone.join(', ')}`] : []),
     ...(alonePartners.length > 0 ? [`without a ${what}: ${alonePartners.join(', ')}`] : []),

@@ -23,15 +23,27 @@ const RESAMPLES = 10_000;
  * @param second values of the other, in the same order
  * @param random draws the resamples of the interval
  */
-export function comparePaired(first: readonly number[], second: readonly number[], random: WholeNumbers): Comparison {
+export function comparePaired(
+  first: readonly number[],
+  second: readonly number[],
+  random: WholeNumbers,
+): Comparison {
   const differences = first.map((value, i) => value - second[i]!);
   const n = differences.length;
   if (n === 0) return { n, meanDifference: null, interval: null, p: null };
-  return { n, meanDifference: mean(differences), interval: n < 2 ? null : bootstrapInterval(differences, random), p: wilcoxon(differences) };
+  return {
+    n,
+    meanDifference: mean(differences),
+    interval: n < 2 ? null : bootstrapInterval(differences, random),
+    p: wilcoxon(differences),
+  };
 }
 
 /** 95% percentile interval of the mean, over 10,000 resamples (Efron and Tibshirani 1993). */
-export function bootstrapInterval(values: readonly number[], random: WholeNumbers): [low: number, high: number] {
+export function bootstrapInterval(
+  values: readonly number[],
+  random: WholeNumbers,
+): [low: number, high: number] {
   const means = Float64Array.from({ length: RESAMPLES }, () => {
     let sum = 0;
     for (let i = 0; i < values.length; i++) sum += values[random.integer(values.length)]!;

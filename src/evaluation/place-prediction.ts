@@ -30,20 +30,36 @@ interface Pair<T extends Grid> {
  * @throws DataError with both geometries when it may not
  */
 export function placementOf({ prediction, reference, files }: Pair<Grid>, resample: boolean): Placement {
-  const difference = gridDifference(reference, files.reference, prediction, files.prediction, 'prediction', 'label');
+  const difference = gridDifference(
+    reference,
+    files.reference,
+    prediction,
+    files.prediction,
+    'prediction',
+    'label',
+  );
   if (!difference) return 'same-grid';
   if (sameVoxels(reference, prediction)) return 'reoriented';
   if (resample) return 'resampled';
   const geometries = `prediction: ${describeGrid(prediction)}; label: ${describeGrid(reference)}`;
-  throw new DataError(`${difference.message}, unless --resample brings the prediction onto its label's (${geometries})`, difference.facts);
+  throw new DataError(
+    `${difference.message}, unless --resample brings the prediction onto its label's (${geometries})`,
+    difference.facts,
+  );
 }
 
 /** The prediction on its label's grid. Throws as `placementOf`. */
-export function placePrediction(pair: Pair<Volume>, resample: boolean): { readonly prediction: Volume; readonly placement: Placement } {
+export function placePrediction(
+  pair: Pair<Volume>,
+  resample: boolean,
+): { readonly prediction: Volume; readonly placement: Placement } {
   const placement = placementOf(pair, resample);
   const { prediction, reference } = pair;
   // Nearest voxels of a grid whose voxels coincide are those voxels.
-  return { placement, prediction: placement === 'same-grid' ? prediction : resampleToGrid(prediction, reference, 'nearest') };
+  return {
+    placement,
+    prediction: placement === 'same-grid' ? prediction : resampleToGrid(prediction, reference, 'nearest'),
+  };
 }
 
 /** How far from a whole voxel one of another orientation may lie, as for grids of the same. */
@@ -56,8 +72,10 @@ const toleranceVoxels = 0.05;
 function sameVoxels(reference: Grid, prediction: Grid): boolean {
   const toPrediction = composeAffines(invertAffine(prediction.affine), reference.affine);
   const corners = cornersOf(reference.size).map((corner) => applyAffine(toPrediction, corner));
-  const isEnd = (at: number, axis: number) => [0, prediction.size[axis]! - 1].some((end) => Math.abs(at - end) <= toleranceVoxels);
-  const different = (of: readonly Triple[]) => new Set(of.map((corner) => corner.map(Math.round).join())).size;
+  const isEnd = (at: number, axis: number) =>
+    [0, prediction.size[axis]! - 1].some((end) => Math.abs(at - end) <= toleranceVoxels);
+  const different = (of: readonly Triple[]) =>
+    new Set(of.map((corner) => corner.map(Math.round).join())).size;
   // Corners on corners could still be another number of voxels between them, so a step must be a step as
   // well.
   const steps = toPrediction.rows.filter((_, i) => i % 4 !== 3);
@@ -78,7 +96,8 @@ function describeGrid(grid: Grid): string {
     const world = axes.indexOf(axis);
     return (flipped[world] ? 'LPI' : 'RAS')[world];
   });
-  const rounded = (values: readonly number[], digits: number) => values.map((value) => Number(value.toFixed(digits)));
+  const rounded = (values: readonly number[], digits: number) =>
+    values.map((value) => Number(value.toFixed(digits)));
   const origin = rounded(applyAffine(grid.affine, [0, 0, 0]), 2).join(', ');
   return `${grid.size.join('x')} voxels of ${rounded(grid.spacing, 4).join(' x ')} mm, axes to ${letters.join('')}, first voxel at [${origin}] mm`;
 }

@@ -101,7 +101,13 @@ function nearestInSlices(
    * Writes voxels along x to the nearest seed of a row that has some; returns the position of the next row's
    * first seed.
    */
-  function offsetsInRow(nx: number, seeds: Int32Array, first: number, start: number, offsets: Uint16Array): number {
+  function offsetsInRow(
+    nx: number,
+    seeds: Int32Array,
+    first: number,
+    start: number,
+    offsets: Uint16Array,
+  ): number {
     const row = start % offsets.length;
     let next = first;
     let before = -nx; // no seed before it is nearer than any after it
@@ -141,7 +147,8 @@ interface InSlice {
   readonly alongY: Float64Array;
 }
 
-const squaredInSlice = ({ nearest, alongX, alongY }: InSlice, i: number): number => alongX[nearest[i]! & 0xffff]! + alongY[nearest[i]! >>> 16]!;
+const squaredInSlice = ({ nearest, alongX, alongY }: InSlice, i: number): number =>
+  alongX[nearest[i]! & 0xffff]! + alongY[nearest[i]! >>> 16]!;
 
 /** The least over all seeded slices, by one envelope a column. */
 function fromAllSlices(
@@ -203,7 +210,8 @@ function fromNearSlices(
       const across = Math.min(above, below);
       const acrossSquared = (across * mm) ** 2;
       if (across === nz || acrossSquared > Math.min(best, bound)) break;
-      const found = squaredInSlice(inSlice, column + nx * ny * (above <= below ? up++ : down--)) + acrossSquared;
+      const found =
+        squaredInSlice(inSlice, column + nx * ny * (above <= below ? up++ : down--)) + acrossSquared;
       if (found < best) best = found;
     }
     distances[query] = best;

@@ -46,32 +46,55 @@ export interface Evaluation extends Partial<EvaluationFacts> {
   readonly classes: readonly string[];
   readonly cases: readonly CaseResult[];
   readonly perClass: Readonly<Record<string, ClassSummary>>;
-  readonly mean: Readonly<Partial<Record<FurtherMetric, Means>>> & { readonly dice: Means; readonly hd95: Means };
+  readonly mean: Readonly<Partial<Record<FurtherMetric, Means>>> & {
+    readonly dice: Means;
+    readonly hd95: Means;
+  };
 }
 
 /**
  * The summary of an evaluation; undefined numbers are null and left out of means, and what was left out is
  * counted. Metrics beside Dice and HD95 are summed up where the cases have them.
  */
-export function summarise(task: string, classes: readonly string[], cases: readonly CaseResult[], facts?: EvaluationFacts): Evaluation {
-  const perClass = Object.fromEntries(classes.map((name) => [name, summariseClass(cases.map((result) => result.classes[name]!))]));
+export function summarise(
+  task: string,
+  classes: readonly string[],
+  cases: readonly CaseResult[],
+  facts?: EvaluationFacts,
+): Evaluation {
+  const perClass = Object.fromEntries(
+    classes.map((name) => [name, summariseClass(cases.map((result) => result.classes[name]!))]),
+  );
   const means = (metric: Metric): Means => ({
     overClasses: spread(classes.map((name) => perClass[name]![metric]?.mean ?? null)).mean,
-    overCases: spread(cases.map((result) => spread(classes.map((name) => result.classes[name]![metric] ?? null)).mean)).mean,
+    overCases: spread(
+      cases.map((result) => spread(classes.map((name) => result.classes[name]![metric] ?? null)).mean),
+    ).mean,
   });
   const further = furtherMetricsOf(cases.flatMap((result) => Object.values(result.classes)));
   const furtherMeans = Object.fromEntries(further.map((metric) => [metric, means(metric)]));
-  return { schema: 1, task, ...facts, classes, cases, perClass, mean: { dice: means('dice'), hd95: means('hd95'), ...furtherMeans } };
+  return {
+    schema: 1,
+    task,
+    ...facts,
+    classes,
+    cases,
+    perClass,
+    mean: { dice: means('dice'), hd95: means('hd95'), ...furtherMeans },
+  };
 }
 
 /** Names of the metrics beside Dice and HD95 that some results have, in their order. */
 export function furtherMetricsOf(results: readonly ClassResult[]): FurtherMetric[] {
   const others = new Set(['dice', 'hd95', 'status', 'voxels']);
-  return [...new Set(results.flatMap((result) => Object.keys(result)))].filter((key): key is FurtherMetric => !others.has(key));
+  return [...new Set(results.flatMap((result) => Object.keys(result)))].filter(
+    (key): key is FurtherMetric => !others.has(key),
+  );
 }
 
 function summariseClass(results: readonly ClassResult[]): ClassSummary {
-  const count = (...statuses: readonly string[]) => results.filter(({ status }) => statuses.includes(status)).length;
+  const count = (...statuses: readonly string[]) =>
+    results.filter(({ status }) => statuses.includes(status)).length;
   const spreadOf = (metric: Metric) => spread(results.map((result) => result[metric] ?? null));
   return {
     dice: spreadOf('dice'),
@@ -89,6 +112,7 @@ export function spread(values: readonly (number | null)[]): Spread {
   const n = defined.length;
   if (n === 0) return { mean: null, std: null, n };
   const mean = defined.reduce((sum, value) => sum + value, 0) / n;
-  const std = n > 1 ? Math.sqrt(defined.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1)) : null;
+  const std =
+    n > 1 ? Math.sqrt(defined.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1)) : null;
   return { mean, std, n };
 }

@@ -16,12 +16,18 @@ export interface SurfaceDistances {
  * @param size voxels of the volume
  * @param spacing mm along [x, y, z]
  */
-export function surfaceDistances(prediction: Runs, reference: Runs, size: Triple, spacing: Triple): SurfaceDistances {
+export function surfaceDistances(
+  prediction: Runs,
+  reference: Runs,
+  size: Triple,
+  spacing: Triple,
+): SurfaceDistances {
   const rows = size[1];
   const box = boxAround([prediction, reference], rows)!;
   const [predicted, present] = [surfaceVoxels(prediction, box, rows), surfaceVoxels(reference, box, rows)];
   const scratch = new Uint32Array(box.size[0] * box.size[1] * box.size[2]);
-  const directed = (from: Int32Array, to: Int32Array) => squaredDistances(box.size, to, from, spacing, scratch).map(Math.sqrt).sort();
+  const directed = (from: Int32Array, to: Int32Array) =>
+    squaredDistances(box.size, to, from, spacing, scratch).map(Math.sqrt).sort();
   return { toReference: directed(predicted, present), toPrediction: directed(present, predicted) };
 }
 
@@ -43,7 +49,10 @@ const headerRounding = 1 + 1e-6;
  * Share of the surface voxels of both sides that lie within a tolerance of the other side (Nikolov et al.
  * 2018, counting voxels as MONAI does).
  */
-export function normalisedSurfaceDice({ toReference, toPrediction }: SurfaceDistances, toleranceMm: number): number {
+export function normalisedSurfaceDice(
+  { toReference, toPrediction }: SurfaceDistances,
+  toleranceMm: number,
+): number {
   const within = (distances: Float64Array) => countUpTo(distances, toleranceMm * headerRounding);
   return (within(toReference) + within(toPrediction)) / (toReference.length + toPrediction.length);
 }

@@ -8,7 +8,11 @@ import type { Runs } from './runs.js';
  * @param rows of a plane of the volume: its ny
  * @returns indices in the box, x fastest, rising
  */
-export function surfaceVoxels({ values }: Runs, { start, size: [nx, ny, nz] }: Box, rows: number): Int32Array {
+export function surfaceVoxels(
+  { values }: Runs,
+  { start, size: [nx, ny, nz] }: Box,
+  rows: number,
+): Int32Array {
   const surface = new IndexList();
   const rowInBox = (row: number) => (row % rows) - start[1] + ny * (Math.floor(row / rows) - start[2]);
   // Where the runs of each row of the box begin; the rows just before and after the box are there and empty.

@@ -48,9 +48,14 @@ export type Cell = PretrainCell | FinetuneCell;
  */
 export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
   const arms = [...config.arms, ...matrixArms(config)];
-  const repeated = arms.find(({ name }, i) => arms.findIndex((other) => slug(other.name) === slug(name)) !== i);
+  const repeated = arms.find(
+    ({ name }, i) => arms.findIndex((other) => slug(other.name) === slug(name)) !== i,
+  );
   if (repeated)
-    throw new UsageError(`experiment ${config.name} has two arms named "${repeated.name}": give each a name of its own`, { field: 'arms' });
+    throw new UsageError(
+      `experiment ${config.name} has two arms named "${repeated.name}": give each a name of its own`,
+      { field: 'arms' },
+    );
   const cells = new Map<string, Cell>();
   for (const seed of config.seeds) {
     for (const arm of arms) {
@@ -58,7 +63,12 @@ export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
       if (pretraining) cells.set(pretraining.id, pretraining);
       if (!config.finetune) continue;
       for (const fraction of config.fractions) {
-        const cell = finetuneCell(config, config.finetune, arm, { seed, fraction, prepared, needs: pretraining?.id });
+        const cell = finetuneCell(config, config.finetune, arm, {
+          seed,
+          fraction,
+          prepared,
+          needs: pretraining?.id,
+        });
         cells.set(cell.id, cell);
       }
     }
@@ -72,7 +82,12 @@ function matrixArms({ matrix }: ExperimentConfig): ExperimentArm[] {
   return matrix.networks.flatMap((network) =>
     matrix.methods.flatMap((method): ExperimentArm[] => {
       if (method === 'none') return [{ name: network, network }];
-      return matrix.modes.map((mode) => ({ name: `${method}${mode === 'task-specific' ? '*' : ''}(${network})`, method, network, mode }));
+      return matrix.modes.map((mode) => ({
+        name: `${method}${mode === 'task-specific' ? '*' : ''}(${network})`,
+        method,
+        network,
+        mode,
+      }));
     }),
   );
 }
@@ -80,16 +95,26 @@ function matrixArms({ matrix }: ExperimentConfig): ExperimentArm[] {
 const isPretrained = ({ pretrained, method, mode, pretrain }: ExperimentArm): boolean =>
   pretrained ?? (method !== undefined || mode !== undefined || pretrain !== undefined);
 
-function pretrainCell(config: ExperimentConfig, arm: ExperimentArm, seed: number, prepared: string): PretrainCell {
+function pretrainCell(
+  config: ExperimentConfig,
+  arm: ExperimentArm,
+  seed: number,
+  prepared: string,
+): PretrainCell {
   const layers: Section[] = [
     networkPart(config, arm),
     arm.method === undefined ? {} : entryOf(config.methods, arm.method),
     arm.pretrain ?? {},
-    arm.mode === 'task-specific' ? { data: { mode: 'task-specific', datasets: taskDatasets(config, arm), split: 'training' } } : {},
+    arm.mode === 'task-specific'
+      ? { data: { mode: 'task-specific', datasets: taskDatasets(config, arm), split: 'training' } }
+      : {},
     { seed, data: { prepared } },
   ];
   const ownTask = arm.mode === 'task-specific' && arm.finetune !== undefined;
-  const parts = arm.pretrain || ownTask ? [arm.name] : [arm.method, arm.network, arm.mode === 'task-specific' ? 'task' : undefined];
+  const parts =
+    arm.pretrain || ownTask
+      ? [arm.name]
+      : [arm.method, arm.network, arm.mode === 'task-specific' ? 'task' : undefined];
   const what = parts.filter((part) => part !== undefined);
   return {
     kind: 'pretrain',
@@ -108,14 +133,29 @@ function finetuneCell(
   config: ExperimentConfig,
   section: Section,
   arm: ExperimentArm,
-  { seed, fraction, prepared, needs }: { seed: number; fraction: number; prepared: string; needs: string | undefined },
+  {
+    seed,
+    fraction,
+    prepared,
+    needs,
+  }: { seed: number; fraction: number; prepared: string; needs: string | undefined },
 ): FinetuneCell {
   const several = config.fractions.length > 1;
-  const layers: Section[] = [networkPart(config, arm), arm.finetune ?? {}, { seed, data: { prepared, ...(several && { fraction }) } }];
-  const settings = checkConfig(finetuneConfig, layers.reduce(overlaid, section), `the fine-tuning of arm "${arm.name}" of experiment ${config.name}`);
+  const layers: Section[] = [
+    networkPart(config, arm),
+    arm.finetune ?? {},
+    { seed, data: { prepared, ...(several && { fraction }) } },
+  ];
+  const settings = checkConfig(
+    finetuneConfig,
+    layers.reduce(overlaid, section),
+    `the fine-tuning of arm "${arm.name}" of experiment ${config.name}`,
+  );
   return {
     kind: 'finetune',
-    id: slug([arm.name, ...(several ? [`labels ${Math.round(100 * fraction)}`] : []), `seed ${seed}`].join('-')),
+    id: slug(
+      [arm.name, ...(several ? [`labels ${Math.round(100 * fraction)}`] : []), `seed ${seed}`].join('-'),
+    ),
     arm: arm.name,
     row: arm.row ?? arm.name,
     backbone: arm.network,
@@ -134,9 +174,12 @@ const networkPart = ({ networks }: ExperimentConfig, { network }: ExperimentArm)
 function taskDatasets({ name, finetune }: ExperimentConfig, arm: ExperimentArm): unknown {
   const datasets = datasetsOf(overlaid(finetune ?? {}, arm.finetune ?? {}));
   if (datasets !== undefined) return datasets;
-  throw new UsageError(`experiment ${name} pre-trains on its task alone, but finetune.data.datasets does not say what that is`, {
-    field: 'finetune.data.datasets',
-  });
+  throw new UsageError(
+    `experiment ${name} pre-trains on its task alone, but finetune.data.datasets does not say what that is`,
+    {
+      field: 'finetune.data.datasets',
+    },
+  );
 }
 
 /** What a section that is not checked yet has under `data.datasets`; undefined where it has nothing there. */

@@ -1,7 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { HybridMimError } from '../errors.js';
 import { labelScheme } from '../inference/index.js';
-import { estimateStep, type MeasuredStep, smallestFinetuning, smallestPretraining } from '../training/index.js';
+import {
+  estimateStep,
+  type MeasuredStep,
+  smallestFinetuning,
+  smallestPretraining,
+} from '../training/index.js';
 import type { Cell } from './cells.js';
 
 /** What a process that measures one step is asked. */
@@ -22,7 +27,8 @@ process.once('message', async (question: StepQuestion) => {
 
 async function answerTo({ cell, channels, classes }: StepQuestion): Promise<StepAnswer> {
   try {
-    if (cell.kind === 'pretrain') return await estimateStep(smallestPretraining(cell.settings, channels), cell.settings);
+    if (cell.kind === 'pretrain')
+      return await estimateStep(smallestPretraining(cell.settings, channels), cell.settings);
     const scheme = labelScheme(classes, cell.settings.data.regions);
     return await estimateStep(smallestFinetuning(cell.settings, channels, scheme), cell.settings);
   } catch (error) {

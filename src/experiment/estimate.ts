@@ -75,7 +75,10 @@ export async function estimateCells(
 
 /** `fine-tuning unetr, 96 x 96 x 96 (UNETR, seed 0)`. */
 function stepName({ kind, title, settings }: Cell): string {
-  const what = kind === 'pretrain' ? `pre-training ${settings.network.name} by ${settings.method.name}` : `fine-tuning ${settings.network.name}`;
+  const what =
+    kind === 'pretrain'
+      ? `pre-training ${settings.network.name} by ${settings.method.name}`
+      : `fine-tuning ${settings.network.name}`;
   return `${what}, ${settings.data.cropSize.join(' x ')} (${title})`;
 }
 
@@ -89,7 +92,8 @@ const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
  * @param memory bytes of the machine
  */
 export function estimateTable(planned: readonly PlannedCell[], memory: number = totalmem()): string {
-  const orDash = (value: number | null, print: (value: number) => string) => (value === null ? '-' : print(value));
+  const orDash = (value: number | null, print: (value: number) => string) =>
+    value === null ? '-' : print(value);
   const rows = planned.map(({ title, kind, cases, epochs, steps, batch, crop, seed, seconds, bytes }) => [
     title,
     kind === 'pretrain' ? 'pre-train' : 'fine-tune',
@@ -109,25 +113,40 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
   const tooLarge = planned.flatMap(({ bytes }) => (bytes !== null && bytes > memory ? [bytes] : []));
   const most = `${tooLarge.length} of them take up to ${gib(Math.max(...tooLarge))} of memory`;
   const excess = `${most}, and this machine has ${gib(memory)}: a smaller train.batchSize takes less`;
-  const reasons = [...new Set(planned.flatMap(({ unmeasured }) => unmeasured ?? []))].map((reason) => `no estimate: ${reason}`);
+  const reasons = [...new Set(planned.flatMap(({ unmeasured }) => unmeasured ?? []))].map(
+    (reason) => `no estimate: ${reason}`,
+  );
   const header = ['run', 'kind', 'cases', 'epochs', 'steps', 'batch', 'crop', 'seed', 'time', 'memory'];
-  return [markdownTable(header, rows), [sum, ...(tooLarge.length > 0 ? [excess] : []), ...reasons].join('\n')].join('\n\n');
+  return [
+    markdownTable(header, rows),
+    [sum, ...(tooLarge.length > 0 ? [excess] : []), ...reasons].join('\n'),
+  ].join('\n\n');
 }
 
-async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig, prepared: string): Promise<DataFacts> {
+async function dataFacts(
+  { trainingCases, channels, finetune }: ExperimentConfig,
+  prepared: string,
+): Promise<DataFacts> {
   const index = await readPreparedIndex(prepared).catch(() => undefined); // not prepared yet
-  const counts = index ? Object.fromEntries(Object.entries(index.datasets).map(([name, { counts: of }]) => [name, of.training])) : trainingCases;
+  const counts = index
+    ? Object.fromEntries(Object.entries(index.datasets).map(([name, { counts: of }]) => [name, of.training]))
+    : trainingCases;
   const datasets = finetune && datasetsOf(finetune);
   const task: unknown = Array.isArray(datasets) ? datasets[0] : undefined;
-  const summary = index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
+  const summary =
+    index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
   return {
     trainingCases: (datasets) => {
       const names = datasets ?? Object.keys(counts);
       const known = names.flatMap((name) => counts[name] ?? []);
-      return known.length === 0 || known.length < names.length ? undefined : known.reduce((sum, count) => sum + count, 0);
+      return known.length === 0 || known.length < names.length
+        ? undefined
+        : known.reduce((sum, count) => sum + count, 0);
     },
     channels: (datasets) => {
-      const known = index ? Object.fromEntries(Object.entries(index.datasets).map(([name, of]) => [name, of.channels])) : channels;
+      const known = index
+        ? Object.fromEntries(Object.entries(index.datasets).map(([name, of]) => [name, of.channels]))
+        : channels;
       return Math.max(1, ...(datasets ?? Object.keys(known)).map((name) => known[name] ?? 1));
     },
     classes: summary?.classes,
@@ -138,18 +157,34 @@ async function dataFacts({ trainingCases, channels, finetune }: ExperimentConfig
  * Classes to measure with where none are known yet: those of the regions, or a single one; the last layer
  * hardly counts.
  */
-const classesOf = (regions: Readonly<Record<string, readonly number[]>> = { region: [1] }): Record<string, string> =>
-  Object.fromEntries(Object.values(regions).flatMap((values) => values.map((value) => [value, `class ${value}`])));
+const classesOf = (
+  regions: Readonly<Record<string, readonly number[]>> = { region: [1] },
+): Record<string, string> =>
+  Object.fromEntries(
+    Object.values(regions).flatMap((values) => values.map((value) => [value, `class ${value}`])),
+  );
 
 /** What of a cell makes its step: two cells that agree in it are measured once. */
 function stepOf({ kind, settings }: Cell, { channels }: DataFacts): unknown {
   const { network, precision, data, train } = settings;
   const method = 'method' in settings ? settings.method : null;
-  return { kind, network, precision, crop: data.cropSize, batch: train.batchSize, channels: channels(data.datasets), method };
+  return {
+    kind,
+    network,
+    precision,
+    crop: data.cropSize,
+    batch: train.batchSize,
+    channels: channels(data.datasets),
+    method,
+  };
 }
 
 /** The measured step, or why there is none. */
-async function measureOrReason(cell: Cell, { channels, classes }: DataFacts, signal: AbortSignal | undefined): Promise<MeasuredStep | string> {
+async function measureOrReason(
+  cell: Cell,
+  { channels, classes }: DataFacts,
+  signal: AbortSignal | undefined,
+): Promise<MeasuredStep | string> {
   const { data } = cell.settings;
   const question: StepQuestion = {
     cell,
@@ -158,7 +193,11 @@ async function measureOrReason(cell: Cell, { channels, classes }: DataFacts, sig
   };
   const asked = { signal, interrupted: 'stopped while steps were measured: nothing was written' };
   try {
-    const answer = await askProcess<StepAnswer>(workerEntry(import.meta.url, './estimate-process.js'), question, asked);
+    const answer = await askProcess<StepAnswer>(
+      workerEntry(import.meta.url, './estimate-process.js'),
+      question,
+      asked,
+    );
     return 'refused' in answer ? answer.refused : answer;
   } catch (error) {
     if (!(error instanceof WorkError)) throw error;
@@ -172,7 +211,10 @@ function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string):
   const { id, title, kind, seed, settings } = cell;
   const { train, data } = settings;
   const all = facts.trainingCases(data.datasets);
-  const cases = all === undefined ? undefined : Math.max(1, Math.round(all * (cell.kind === 'finetune' ? cell.fraction : 1)));
+  const cases =
+    all === undefined
+      ? undefined
+      : Math.max(1, Math.round(all * (cell.kind === 'finetune' ? cell.fraction : 1)));
   const steps = train.steps ?? (cases === undefined ? undefined : scheduleOf(train, cases).steps);
   const shown = cases === undefined || steps === undefined ? undefined : (steps * train.batchSize) / cases;
   const epochs = train.steps === undefined ? train.epochs : shown;

@@ -17,10 +17,18 @@ const MOST_ARMS = 6;
  * (the first six), of the first task and seed and the largest share of labels.
  * @param prepared the experiment's prepared folder
  */
-export async function writeExperimentPicture(file: string, title: string, prepared: string, runs: readonly ExperimentRun[]): Promise<void> {
+export async function writeExperimentPicture(
+  file: string,
+  title: string,
+  prepared: string,
+  runs: readonly ExperimentRun[],
+): Promise<void> {
   const first = runs.reduce((best, run) => (run.fraction > best.fraction ? run : best));
   const classesOf = ({ evaluation }: ExperimentRun) => evaluation.classes.join('\n');
-  const comparable = runs.filter((run) => run.seed === first.seed && run.fraction === first.fraction && classesOf(run) === classesOf(first));
+  const comparable = runs.filter(
+    (run) =>
+      run.seed === first.seed && run.fraction === first.fraction && classesOf(run) === classesOf(first),
+  );
   const arms = comparable.slice(0, MOST_ARMS);
   const index = await readPreparedIndex(prepared);
   const evaluated = new Set(first.evaluation.cases.map(({ id }) => id));

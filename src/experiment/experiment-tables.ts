@@ -1,7 +1,14 @@
 import { entryOf, itemAt } from '../at.js';
 import { type Comparison, comparePaired, type Spread, spread } from '../evaluation/index.js';
 import { randomStream } from '../random/streams.js';
-import { evaluationCells, markdownTable, millimetres, paperTableMarkdown, percent, rankMarks } from '../report/index.js';
+import {
+  evaluationCells,
+  markdownTable,
+  millimetres,
+  paperTableMarkdown,
+  percent,
+  rankMarks,
+} from '../report/index.js';
 import type { ExperimentResult } from './experiment-result.js';
 import type { ExperimentRun, PretrainingRun } from './run-cell.js';
 
@@ -59,10 +66,19 @@ export function experimentTable({ runs }: Pick<ExperimentResult, 'runs'>): strin
   const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const shares = new Set(runs.map(({ fraction }) => fraction)).size > 1;
   const nameOf = ({ arm, seed, fraction }: ExperimentRun) =>
-    [arm, ...(shares ? [`${Math.round(100 * fraction)}% of labels`] : []), ...(several ? [`seed ${seed}`] : [])].join(', ');
-  const { header, body } = evaluationCells(runs.map((run) => ({ name: nameOf(run), evaluation: run.evaluation })));
+    [
+      arm,
+      ...(shares ? [`${Math.round(100 * fraction)}% of labels`] : []),
+      ...(several ? [`seed ${seed}`] : []),
+    ].join(', ');
+  const { header, body } = evaluationCells(
+    runs.map((run) => ({ name: nameOf(run), evaluation: run.evaluation })),
+  );
   if (runs.every(({ training }) => training === null)) return markdownTable(header, body);
-  const extended = body.map((row, i) => [...row, percent(itemAt(runs, i).training?.mean.dice.overClasses ?? null)]);
+  const extended = body.map((row, i) => [
+    ...row,
+    percent(itemAt(runs, i).training?.mean.dice.overClasses ?? null),
+  ]);
   return markdownTable([...header, 'training Dice'], extended);
 }
 
@@ -90,10 +106,18 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
     );
     return spreads.map((value, i) => `${plusMinus(value, print)}${marks[i]}`);
   });
-  const header = ['method', 'seeds', ...columns.map(({ title, metric }) => `${title} ${metric === 'dice' ? 'Dice' : 'HD95'}`)];
+  const header = [
+    'method',
+    'seeds',
+    ...columns.map(({ title, metric }) => `${title} ${metric === 'dice' ? 'Dice' : 'HD95'}`),
+  ];
   return markdownTable(
     header,
-    groups.map(({ name, runs: seeds }, i) => [name, String(seeds.length), ...filled.map((column) => itemAt(column, i))]),
+    groups.map(({ name, runs: seeds }, i) => [
+      name,
+      String(seeds.length),
+      ...filled.map((column) => itemAt(column, i)),
+    ]),
   );
 }
 
@@ -104,9 +128,15 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
 function comparisonTable(groups: readonly Group[]): string {
   const rows = groups.flatMap((group, i) => {
     const earlier = groups.slice(0, i).filter(({ fraction }) => fraction === group.fraction);
-    return earlier.map((base) => [`${group.name} - ${base.name}`, ...comparisonCells(compareGroups(group, base))]);
+    return earlier.map((base) => [
+      `${group.name} - ${base.name}`,
+      ...comparisonCells(compareGroups(group, base)),
+    ]);
   });
-  return markdownTable(['mean difference of Dice', 'cases', 'difference', '95% interval', 'Wilcoxon p'], rows);
+  return markdownTable(
+    ['mean difference of Dice', 'cases', 'difference', '95% interval', 'Wilcoxon p'],
+    rows,
+  );
 }
 
 function compareGroups(group: Group, base: Group): Comparison {

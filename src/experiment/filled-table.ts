@@ -8,7 +8,11 @@ import type { ExperimentRun } from './run-cell.js';
  * One of the paper's tables with a row an arm below the published ones: means over seeds, named as the paper
  * names its own.
  */
-export function filledTable(number: TableNumber, cells: readonly Cell[], runs: readonly ExperimentRun[]): PaperTable {
+export function filledTable(
+  number: TableNumber,
+  cells: readonly Cell[],
+  runs: readonly ExperimentRun[],
+): PaperTable {
   const arms = [...new Set(runs.map(({ arm }) => arm))];
   const finetunings = cells.filter((cell) => cell.kind === 'finetune');
   const byArm = new Map(finetunings.toReversed().map((cell) => [cell.arm, cell])); // the first of each arm
@@ -26,11 +30,16 @@ export function filledTable(number: TableNumber, cells: readonly Cell[], runs: r
 /** Of each number of some evaluations of the same classes, the mean of those that are defined. */
 function meanOverSeeds(evaluations: readonly Evaluation[]): TableNumbers {
   const { classes } = itemAt(evaluations, 0);
-  const meanOf = (value: (evaluation: Evaluation) => number | null | undefined) => spread(evaluations.map((one) => value(one) ?? null)).mean;
-  const ofClass = (name: string, metric: 'dice' | 'hd95') => ({ mean: meanOf(({ perClass }) => perClass[name]?.[metric].mean) });
+  const meanOf = (value: (evaluation: Evaluation) => number | null | undefined) =>
+    spread(evaluations.map((one) => value(one) ?? null)).mean;
+  const ofClass = (name: string, metric: 'dice' | 'hd95') => ({
+    mean: meanOf(({ perClass }) => perClass[name]?.[metric].mean),
+  });
   return {
     classes,
-    perClass: Object.fromEntries(classes.map((name) => [name, { dice: ofClass(name, 'dice'), hd95: ofClass(name, 'hd95') }])),
+    perClass: Object.fromEntries(
+      classes.map((name) => [name, { dice: ofClass(name, 'dice'), hd95: ofClass(name, 'hd95') }]),
+    ),
     mean: {
       dice: { overClasses: meanOf(({ mean }) => mean.dice.overClasses) },
       hd95: { overClasses: meanOf(({ mean }) => mean.hd95.overClasses) },

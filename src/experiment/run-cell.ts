@@ -88,7 +88,8 @@ const experimentRun = z.object({
   evaluation: z.custom<Evaluation>(isEvaluation),
 });
 
-const isCellResult = (value: unknown): value is CellResult => pretrainingRun.safeParse(value).success || experimentRun.safeParse(value).success;
+const isCellResult = (value: unknown): value is CellResult =>
+  pretrainingRun.safeParse(value).success || experimentRun.safeParse(value).success;
 
 /** What a cell gave when it was done with the settings that it has now; undefined when it is still to do. */
 export async function finishedCell(out: string, cell: Cell): Promise<CellResult | undefined> {
@@ -102,21 +103,37 @@ export async function finishedCell(out: string, cell: Cell): Promise<CellResult 
 
 /** Carries a cell out, from where an earlier, interrupted call left it, and writes that it is done. */
 export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
-  const result = cell.kind === 'pretrain' ? await runPretraining(cell, options) : await runFinetuning(cell, options);
+  const result =
+    cell.kind === 'pretrain' ? await runPretraining(cell, options) : await runFinetuning(cell, options);
   const { out, paperTable } = options;
-  await writeFileAtomic(cellFile(out, cell), `${JSON.stringify({ schema: 1, ...identity(cell), paperTable, result }, null, 1)}\n`);
+  await writeFileAtomic(
+    cellFile(out, cell),
+    `${JSON.stringify({ schema: 1, ...identity(cell), paperTable, result }, null, 1)}\n`,
+  );
 }
 
 /**
  * What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from.
  */
 function identity(cell: Cell): { settings: unknown; needs: string | null } {
-  return { settings: JSON.parse(JSON.stringify(cell.settings)), needs: cell.kind === 'finetune' ? (cell.needs ?? null) : null };
+  return {
+    settings: JSON.parse(JSON.stringify(cell.settings)),
+    needs: cell.kind === 'finetune' ? (cell.needs ?? null) : null,
+  };
 }
 
-async function runPretraining(cell: PretrainCell, { out, watchRun, signal }: CellOptions): Promise<PretrainingRun> {
+async function runPretraining(
+  cell: PretrainCell,
+  { out, watchRun, signal }: CellOptions,
+): Promise<PretrainingRun> {
   const run = join(out, cell.id);
-  const { steps } = await pretrain({ settings: cell.settings, out: run, resume: isBegun(run), progress: watchRun?.(cell.title, run) ?? {}, signal });
+  const { steps } = await pretrain({
+    settings: cell.settings,
+    out: run,
+    resume: isBegun(run),
+    progress: watchRun?.(cell.title, run) ?? {},
+    signal,
+  });
   const lines = stepLines(run);
   const { id, title, seed } = cell;
   return {
@@ -137,7 +154,14 @@ async function runFinetuning(cell: FinetuneCell, options: CellOptions): Promise<
   const run = join(out, cell.id);
   const pretraining = cell.needs === undefined ? undefined : join(out, cell.needs);
   const init = pretraining && join(pretraining, 'checkpoints', 'last.safetensors');
-  await finetune({ settings: cell.settings, init, out: run, resume: isBegun(run), progress: watchRun?.(cell.title, run) ?? {}, signal });
+  await finetune({
+    settings: cell.settings,
+    init,
+    out: run,
+    resume: isBegun(run),
+    progress: watchRun?.(cell.title, run) ?? {},
+    signal,
+  });
   return {
     arm: cell.arm,
     seed: cell.seed,
@@ -173,5 +197,9 @@ const total = (lines: readonly StepLine[]): number => lines.reduce((sum, { secon
 function stepSeconds(lines: readonly StepLine[]): PretrainingRun['stepSeconds'] {
   const counted = lines.length > 1 ? lines.slice(1) : lines;
   const sorted = counted.map(({ seconds, waitSeconds }) => seconds - waitSeconds).sort((a, b) => a - b);
-  return { median: itemAt(sorted, Math.floor(sorted.length / 2)), min: itemAt(sorted, 0), max: itemAt(sorted, sorted.length - 1) };
+  return {
+    median: itemAt(sorted, Math.floor(sorted.length / 2)),
+    min: itemAt(sorted, 0),
+    max: itemAt(sorted, sorted.length - 1),
+  };
 }

@@ -12,7 +12,11 @@ export interface FailedCell {
  * Runs cells, up to `jobs` at a time, each after what it needs. A cell that fails stops only what needs it.
  * @throws InterruptedError as soon as what was running has saved and ended
  */
-export async function runCells(cells: readonly Cell[], jobs: number, run: (cell: Cell) => Promise<void>): Promise<FailedCell[]> {
+export async function runCells(
+  cells: readonly Cell[],
+  jobs: number,
+  run: (cell: Cell) => Promise<void>,
+): Promise<FailedCell[]> {
   const failed = new Map<string, FailedCell>();
   const done = new Set<string>();
   const waiting = [...cells];
@@ -24,7 +28,12 @@ export async function runCells(cells: readonly Cell[], jobs: number, run: (cell:
       () => void done.add(cell.id),
       (error: unknown) => {
         if (error instanceof InterruptedError) interrupted ??= error;
-        else failed.set(cell.id, { id: cell.id, title: cell.title, reason: error instanceof Error ? error.message : String(error) });
+        else
+          failed.set(cell.id, {
+            id: cell.id,
+            title: cell.title,
+            reason: error instanceof Error ? error.message : String(error),
+          });
       },
     );
     running.set(
@@ -38,7 +47,11 @@ export async function runCells(cells: readonly Cell[], jobs: number, run: (cell:
       const needs = cell.kind === 'finetune' ? cell.needs : undefined;
       const cause = needs === undefined ? undefined : failed.get(needs);
       if (cause !== undefined) {
-        failed.set(cell.id, { id: cell.id, title: cell.title, reason: `not run, because ${cause.title} failed` });
+        failed.set(cell.id, {
+          id: cell.id,
+          title: cell.title,
+          reason: `not run, because ${cause.title} failed`,
+        });
       } else if (needs !== undefined && known.has(needs) && !done.has(needs)) continue;
       else start(cell);
       waiting.splice(waiting.indexOf(cell), 1);

@@ -51,7 +51,12 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
     try {
       await (options.launch ?? runHere(options))(cell);
     } catch (error) {
-      if (signal?.aborted) throw new InterruptedError(`stopped in ${cell.title}, state saved: the same command goes on`, {}, { cause: error });
+      if (signal?.aborted)
+        throw new InterruptedError(
+          `stopped in ${cell.title}, state saved: the same command goes on`,
+          {},
+          { cause: error },
+        );
       onNote?.(`${cell.title} failed: ${error instanceof Error ? error.message : error}`);
       throw error;
     }
@@ -78,8 +83,17 @@ async function collect(
     if (result) 'arm' in result ? runs.push(result) : pretrainings.push(result);
   }
   const picture = runs.length > 0 && only === undefined ? join(out, 'picture.png') : null;
-  const paper = config.paperTable !== undefined && runs.length > 0 ? filledTable(config.paperTable, cells, runs) : null;
-  const result: ExperimentResult = { schema: 1, name: config.name, pretrainings, runs, failed, paper, picture };
+  const paper =
+    config.paperTable !== undefined && runs.length > 0 ? filledTable(config.paperTable, cells, runs) : null;
+  const result: ExperimentResult = {
+    schema: 1,
+    name: config.name,
+    pretrainings,
+    runs,
+    failed,
+    paper,
+    picture,
+  };
   if (only !== undefined) return result;
   if (picture) await writeExperimentPicture(picture, config.name, prepared, runs);
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
@@ -91,7 +105,10 @@ function cellsToRun(cells: readonly Cell[], only: string | undefined, name: stri
   if (only === undefined) return cells;
   const cell = cells.find(({ id }) => id === only);
   if (cell) return [cell];
-  throw new UsageError(`experiment ${name} has no cell "${only}"; it has ${cells.map(({ id }) => id).join(', ')}`, { field: '--only', found: only });
+  throw new UsageError(
+    `experiment ${name} has no cell "${only}"; it has ${cells.map(({ id }) => id).join(', ')}`,
+    { field: '--only', found: only },
+  );
 }
 
 /** The folder of the prepared set of an experiment, whether it stands yet or not. */
@@ -115,7 +132,8 @@ export async function prepareExperiment({
   // The caller has prepared it; cells may run side by side.
   if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared;
   await mkdir(out, { recursive: true });
-  if (config.phantoms) await writePhantoms(join(out, 'phantoms'), config.phantoms.count, config.phantoms.seed);
+  if (config.phantoms)
+    await writePhantoms(join(out, 'phantoms'), config.phantoms.count, config.phantoms.seed);
   const { skipped } = await prepareDatasets({
     datasetsFile: await datasetsFile(config, out),
     out: prepared,
@@ -127,7 +145,9 @@ export async function prepareExperiment({
   if (first === undefined) return prepared;
   const { id, reason, file } = first;
   if (typeof config.datasets === 'string') {
-    onNote?.(`${skipped.length} cases cannot be used, the first, ${id}, because ${reason}; the experiment goes on without them`);
+    onNote?.(
+      `${skipped.length} cases cannot be used, the first, ${id}, because ${reason}; the experiment goes on without them`,
+    );
     return prepared;
   }
   throw new DataError(

@@ -37,7 +37,8 @@ export async function writeSlurmScripts({ name, cells, folder, command }: SlurmO
   const write = (file: string, body: readonly string[]) =>
     writeFileAtomic(join(folder, file), `${['#!/bin/bash', ...body].join('\n')}\n`, { mode: 0o755 });
   await write('prepare.sh', [...header(`${name}-prepare`, folder), `${call} --only-prepare`]);
-  for (const job of jobs) await write(`${job.name}.sh`, [...header(`${name}-${job.name}`, folder), ...arrayBody(job, call)]);
+  for (const job of jobs)
+    await write(`${job.name}.sh`, [...header(`${name}-${job.name}`, folder), ...arrayBody(job, call)]);
   await write('collect.sh', [...header(`${name}-collect`, folder), call]);
   const submit = join(folder, 'submit.sh');
   await write('submit.sh', submission(jobs, folder));
@@ -49,7 +50,11 @@ function arraysOf(cells: readonly Cell[]): Job[] {
   const finetunings = cells.filter((cell) => cell.kind === 'finetune');
   const jobs: Job[] = [
     { name: 'pretrain', cells: pretrainings, after: 'afterok:$prepare' },
-    { name: 'scratch', cells: finetunings.filter(({ needs }) => needs === undefined), after: 'afterok:$prepare' },
+    {
+      name: 'scratch',
+      cells: finetunings.filter(({ needs }) => needs === undefined),
+      after: 'afterok:$prepare',
+    },
     ...pretrainings.map(({ id }, i) => ({
       name: `finetune-${i}`,
       cells: finetunings.filter(({ needs }) => needs === id),
@@ -79,11 +84,13 @@ function submission(jobs: readonly Job[], folder: string): string[] {
     'set -euo pipefail',
     `prepare=$(sbatch --parsable ${script('prepare')})`,
     ...jobs.map(
-      ({ name, cells, after }) => `${variable(name)}=$(sbatch --parsable --dependency=${after} --array=0-${cells.length - 1} ${script(name)})`,
+      ({ name, cells, after }) =>
+        `${variable(name)}=$(sbatch --parsable --dependency=${after} --array=0-${cells.length - 1} ${script(name)})`,
     ),
     `sbatch --dependency=afterany:${jobs.map(({ name }) => `$${variable(name)}`).join(':')} ${script('collect')}`,
   ];
 }
 
 /** A word of a shell command. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -50,7 +50,10 @@ function averageRegions(members: readonly (readonly Float32Array[])[]): void {
 
 /** Each channel of the first network, which is written over, and that channel of every network. */
 function byChannel(members: readonly (readonly Float32Array[])[]) {
-  return itemAt(members, 0).map((into, c) => ({ into, ofMembers: members.map((channels) => itemAt(channels, c)) }));
+  return itemAt(members, 0).map((into, c) => ({
+    into,
+    ofMembers: members.map((channels) => itemAt(channels, c)),
+  }));
 }
 
 /** log of the sum of the channels' exponentials at a voxel, without overflow. */

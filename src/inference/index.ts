@@ -3,8 +3,21 @@ export { inferenceSection } from './inference-settings.js';
 export { channelValue, type LabelScheme, labelScheme, outputChannels } from './label-scheme.js';
 export { asSlab, collectLogits, type LogitSlab } from './logit-slab.js';
 export { type CasePrediction, type PredictCaseOptions, predictCase, predictLabel } from './predict-case.js';
-export { imageSizeOf, openPredictor, type Predictor, type PredictorOptions, predictorOf, requireImageSize } from './predictor.js';
-export { slidingWindowSlabs, type Watch, type WindowNetwork, type WindowOptions, type WindowSettings } from './sliding-window.js';
+export {
+  imageSizeOf,
+  openPredictor,
+  type Predictor,
+  type PredictorOptions,
+  predictorOf,
+  requireImageSize,
+} from './predictor.js';
+export {
+  slidingWindowSlabs,
+  type Watch,
+  type WindowNetwork,
+  type WindowOptions,
+  type WindowSettings,
+} from './sliding-window.js';
 export { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';
 export { openWindowSums } from './window-sums.js';
 export { gaussianImportance, type MirrorAxes, mirrorings, windowStarts } from './windows.js';

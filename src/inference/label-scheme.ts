@@ -19,24 +19,36 @@ export interface LabelScheme {
  * @throws UsageError when a region has a value that is no class, or no value that sets it apart from those
  *   within it
  */
-export function labelScheme(classes: Readonly<Record<string, string>>, regions?: Readonly<Record<string, readonly number[]>>): LabelScheme {
+export function labelScheme(
+  classes: Readonly<Record<string, string>>,
+  regions?: Readonly<Record<string, readonly number[]>>,
+): LabelScheme {
   const values = Object.keys(classes).map(Number);
-  if (!regions) return { kind: 'classes', names: Object.values(classes), values: values.map((value) => [value]) };
+  if (!regions)
+    return { kind: 'classes', names: Object.values(classes), values: values.map((value) => [value]) };
   for (const [name, members] of Object.entries(regions)) {
     const stranger = members.find((value) => !values.includes(value));
     if (stranger !== undefined) {
-      throw new UsageError(`data.regions.${name} has the label value ${stranger}, but the dataset's are ${values.join(', ')}`, {
-        field: `data.regions.${name}`,
-        found: stranger,
-        expected: values,
-      });
+      throw new UsageError(
+        `data.regions.${name} has the label value ${stranger}, but the dataset's are ${values.join(', ')}`,
+        {
+          field: `data.regions.${name}`,
+          found: stranger,
+          expected: values,
+        },
+      );
     }
   }
-  const scheme: LabelScheme = { kind: 'regions', names: Object.keys(regions), values: Object.values(regions) };
+  const scheme: LabelScheme = {
+    kind: 'regions',
+    names: Object.keys(regions),
+    values: Object.values(regions),
+  };
   scheme.names.forEach((name, i) => {
     if (ownValue(scheme, i) !== undefined) return;
     throw new UsageError(
-      `data.regions.${name} has no label value that the regions after it lack: order regions from ` + `the largest to the smallest`,
+      `data.regions.${name} has no label value that the regions after it lack: order regions from ` +
+        `the largest to the smallest`,
       {
         field: `data.regions.${name}`,
       },
@@ -46,7 +58,8 @@ export function labelScheme(classes: Readonly<Record<string, string>>, regions?:
 }
 
 /** Channels that a network needs for the scheme. */
-export const outputChannels = ({ kind, names }: LabelScheme): number => (kind === 'classes' ? names.length + 1 : names.length);
+export const outputChannels = ({ kind, names }: LabelScheme): number =>
+  kind === 'classes' ? names.length + 1 : names.length;
 
 /**
  * Label value to write where `channel` decides: a class's value, or the value that sets a region apart from
@@ -56,9 +69,13 @@ export function channelValue(scheme: LabelScheme, channel: number): number {
   if (scheme.kind === 'classes') return channel === 0 ? 0 : itemAt(itemAt(scheme.values, channel - 1), 0);
   const own = ownValue(scheme, channel);
   if (own !== undefined) return own;
-  throw new WorkError(`the region of channel ${channel} has no label value that the regions after it lack`, { found: scheme.values });
+  throw new WorkError(`the region of channel ${channel} has no label value that the regions after it lack`, {
+    found: scheme.values,
+  });
 }
 
 function ownValue({ values }: LabelScheme, region: number): number | undefined {
-  return itemAt(values, region).find((value) => !values.slice(region + 1).some((later) => later.includes(value)));
+  return itemAt(values, region).find(
+    (value) => !values.slice(region + 1).some((later) => later.includes(value)),
+  );
 }

@@ -22,7 +22,8 @@ export async function collectLogits(
   const data = new Float32Array(voxels * outChannels);
   const whole = Array.from({ length: outChannels }, (_, c) => data.subarray(c * voxels, (c + 1) * voxels));
   for await (const { first, channels } of slabs(whole)) {
-    for (const [c, values] of channels.entries()) if (values.buffer !== data.buffer) itemAt(whole, c).set(values, first * slice);
+    for (const [c, values] of channels.entries())
+      if (values.buffer !== data.buffer) itemAt(whole, c).set(values, first * slice);
   }
   const { size, spacing, affine } = grid;
   return { size, spacing, affine, channels: outChannels, data };

@@ -31,10 +31,14 @@ export interface CasePrediction {
  *   share one grid, or other channels than the network takes; WorkError when the network's output is not
  *   finite
  */
-export async function predictCase(predictor: Predictor, options: PredictCaseOptions): Promise<CasePrediction> {
+export async function predictCase(
+  predictor: Predictor,
+  options: PredictCaseOptions,
+): Promise<CasePrediction> {
   const { images, scheme, watch } = options;
   const { image, grid } = await preparedScan(predictor, options);
-  if (!options.withLogits) return { label: await predictLabel(predictor, image, { grid, scheme, images, watch }) };
+  if (!options.withLogits)
+    return { label: await predictLabel(predictor, image, { grid, scheme, images, watch }) };
   const logits = await predictor.logits(image, watch);
   requireNumbers(asSlab(logits), images);
   return { label: labelOnGrid(logits, grid, scheme), logits: logitsOnGrid(logits, grid) };
@@ -53,7 +57,11 @@ export interface PredictLabelOptions {
  * The label of a prepared image, on another grid.
  * @throws WorkError when the network's output is not finite
  */
-export async function predictLabel(predictor: Predictor, image: Volume, { grid, scheme, images, watch }: PredictLabelOptions): Promise<Volume> {
+export async function predictLabel(
+  predictor: Predictor,
+  image: Volume,
+  { grid, scheme, images, watch }: PredictLabelOptions,
+): Promise<Volume> {
   const label = openLabel(image, grid, scheme);
   for await (const slab of predictor.slabs(image, watch)) {
     requireNumbers(slab, images);
@@ -63,17 +71,24 @@ export async function predictLabel(predictor: Predictor, image: Volume, { grid, 
 }
 
 /** The scan as the network takes it, and its own grid; the scan itself need not be kept. */
-async function preparedScan({ network }: Predictor, { images, preprocessing }: PredictCaseOptions): Promise<{ image: Volume; grid: Grid }> {
+async function preparedScan(
+  { network }: Predictor,
+  { images, preprocessing }: PredictCaseOptions,
+): Promise<{ image: Volume; grid: Grid }> {
   const source = await readChannels(images);
   const { inChannels } = network;
   if (source.channels !== inChannels) {
-    throw new DataError(`${images.join(', ')} has ${source.channels} channels, but the network takes ${inChannels}`, {
-      ...(images[0] !== undefined && { file: images[0] }),
-      found: source.channels,
-      expected: inChannels,
-    });
+    throw new DataError(
+      `${images.join(', ')} has ${source.channels} channels, but the network takes ${inChannels}`,
+      {
+        ...(images[0] !== undefined && { file: images[0] }),
+        found: source.channels,
+        expected: inChannels,
+      },
+    );
   }
   const { size, spacing, affine } = source;
-  const image = preprocessing === 'none' ? source : preprocessImage(source, preprocessing, images.join(', ')).image;
+  const image =
+    preprocessing === 'none' ? source : preprocessImage(source, preprocessing, images.join(', ')).image;
   return { image, grid: { size, spacing, affine } };
 }

@@ -35,7 +35,9 @@ export function openPredictor({ network, states, precision, ...settings }: Predi
   requireImageSize(network, settings.window, 'inference.window');
   const networks = states.map((state) => windowNetwork(network, state, precision, settings));
   const { outChannels } = network;
-  return predictorOf(network, (volume, watch, into) => slidingWindowSlabs(volume, { ...settings, ...watch, outChannels, into }, networks));
+  return predictorOf(network, (volume, watch, into) =>
+    slidingWindowSlabs(volume, { ...settings, ...watch, outChannels, into }, networks),
+  );
 }
 
 /** A predictor whose logits come from slabs; given channels of the whole volume, they may lie in those. */
@@ -46,25 +48,36 @@ export function predictorOf(
   return {
     network,
     slabs: (volume, watch = {}) => slabs(volume, watch),
-    logits: (volume, watch = {}) => collectLogits(volume, network.outChannels, (into) => slabs(volume, watch, into)),
+    logits: (volume, watch = {}) =>
+      collectLogits(volume, network.outChannels, (into) => slabs(volume, watch, into)),
   };
 }
 
 /** Whole batches and those smaller ones that come up, each a graph function over the one state. */
-function windowNetwork(network: Network, state: State, precision: Precision, { window, windowBatch }: WindowSettings): WindowNetwork {
+function windowNetwork(
+  network: Network,
+  state: State,
+  precision: Precision,
+  { window, windowBatch }: WindowSettings,
+): WindowNetwork {
   const shape = [...spatialSize(window), network.inChannels];
   const each = shape.reduce((product, n) => product * n, 1);
   const compiled = new Map<number, CompiledStep>();
   const stepFor = (batch: number): CompiledStep => {
     const known = compiled.get(batch);
     if (known) return known;
-    const step = compile((inputs, parameters) => ({ logits: logitsOf(network, stepInput(inputs, 'images', 5), parameters, STILL) }), {
-      name: 'inference',
-      inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } },
-      state,
-      precision,
-      mode: 'inference',
-    });
+    const step = compile(
+      (inputs, parameters) => ({
+        logits: logitsOf(network, stepInput(inputs, 'images', 5), parameters, STILL),
+      }),
+      {
+        name: 'inference',
+        inputs: { images: { shape: [batch, ...shape], dtype: 'float32' } },
+        state,
+        precision,
+        mode: 'inference',
+      },
+    );
     compiled.set(batch, step);
     return step;
   };
@@ -82,12 +95,20 @@ export function imageSizeOf({ imageSize }: Network): Triple | undefined {
  * @param field the setting that says the size, for the error
  * @throws UsageError
  */
-export function requireImageSize(network: Network, size: Triple, field: 'inference.window' | 'data.cropSize'): void {
+export function requireImageSize(
+  network: Network,
+  size: Triple,
+  field: 'inference.window' | 'data.cropSize',
+): void {
   const expected = imageSizeOf(network);
   if (expected === undefined || expected.join() === size.join()) return;
-  throw new UsageError(`${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: ` + `set ${field} to that`, {
-    field,
-    found: size,
-    expected,
-  });
+  throw new UsageError(
+    `${field} is [${size}], but this ${network.name} takes images of [${expected}] voxels alone: ` +
+      `set ${field} to that`,
+    {
+      field,
+      found: size,
+      expected,
+    },
+  );
 }

@@ -90,7 +90,13 @@ interface Part {
 }
 
 /** Sums in as many memories as they need, none of them cleared yet. */
-export async function openSliceSums({ slices, size, window, channels, mostBytes = MOST_BYTES }: SliceSumsOptions): Promise<SliceSums> {
+export async function openSliceSums({
+  slices,
+  size,
+  window,
+  channels,
+  mostBytes = MOST_BYTES,
+}: SliceSumsOptions): Promise<SliceSums> {
   const [voxels, ofWindow] = [size[0] * size[1], window[0] * window[1]];
   const shared = ofWindow * channels + voxels + voxels * channels; // values, weights, finished
   const each = Math.max(1, Math.min(slices, Math.floor((mostBytes / FLOAT - shared) / (voxels * channels))));
@@ -103,9 +109,17 @@ export async function openSliceSums({ slices, size, window, channels, mostBytes 
       return values;
     };
     const [values, weights, finished] = [take(ofWindow * channels), take(voxels), take(voxels * channels)];
-    return { kernels, values, weights, finished, sums: Array.from({ length: count }, () => take(voxels * channels)) };
+    return {
+      kernels,
+      values,
+      weights,
+      finished,
+      sums: Array.from({ length: count }, () => take(voxels * channels)),
+    };
   };
-  const parts = await Promise.all(Array.from({ length: Math.ceil(slices / each) }, (_, i) => openPart(Math.min(each, slices - i * each))));
+  const parts = await Promise.all(
+    Array.from({ length: Math.ceil(slices / each) }, (_, i) => openPart(Math.min(each, slices - i * each))),
+  );
   const partOf = (slice: number) => itemAt(parts, Math.floor(slice / each));
   const sumsOf = (slice: number) => itemAt(partOf(slice).sums, slice % each);
   const voxel = FLOAT * channels;
@@ -145,7 +159,8 @@ export async function openSliceSums({ slices, size, window, channels, mostBytes 
           channels,
         );
       }
-      for (const [c, channel] of planes.entries()) channel.set(finished.subarray(c * voxels, (c + 1) * voxels), at);
+      for (const [c, channel] of planes.entries())
+        channel.set(finished.subarray(c * voxels, (c + 1) * voxels), at);
     },
   };
 }

@@ -3,7 +3,15 @@ import { cropBox, type Grid, mapAxes, type Triple, type Volume } from '../volume
 import type { OutputKind } from './average-logits.js';
 import type { LogitSlab } from './logit-slab.js';
 import { openWindowSums } from './window-sums.js';
-import { constantImportance, gaussianImportance, type MirrorAxes, type Mirroring, mirroredSteps, mirrorings, windowStarts } from './windows.js';
+import {
+  constantImportance,
+  gaussianImportance,
+  type MirrorAxes,
+  type Mirroring,
+  mirroredSteps,
+  mirrorings,
+  windowStarts,
+} from './windows.js';
 
 /** How windows go over a volume. */
 export interface WindowSettings {
@@ -75,7 +83,9 @@ export async function* slidingWindowSlabs(
     kind,
     into,
   });
-  const runs = batches.flatMap((batch) => networks.map((network, member): Run => ({ batch, network, member })));
+  const runs = batches.flatMap((batch) =>
+    networks.map((network, member): Run => ({ batch, network, member })),
+  );
   const imagesFor = lastOf((batch: readonly Pass[]) => imagesOf(volume, batch, window, padding));
   let row = 0; // first slice of the windows that are being added
   let given = 0; // slices of the volume
@@ -203,7 +213,8 @@ function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): F
     for (let z = 0; z < size[2]; z++) {
       for (let y = 0; y < size[1]; y++) {
         let target = (first + steps[1] * y + steps[2] * z) * channels + c;
-        for (let x = 0; x < size[0]; x++, target += steps[0] * channels) image[target] = floatAt(values, from++);
+        for (let x = 0; x < size[0]; x++, target += steps[0] * channels)
+          image[target] = floatAt(values, from++);
       }
     }
   }
@@ -211,10 +222,17 @@ function channelsLast({ channels, data, size }: Volume, mirroring: Mirroring): F
 }
 
 /** What a slab of the padded volume has of the volume itself. */
-function inVolume(slab: LogitSlab, { size: [nx, ny, nz] }: Pick<Grid, 'size'>, padded: Triple, padding: Triple): LogitSlab {
+function inVolume(
+  slab: LogitSlab,
+  { size: [nx, ny, nz] }: Pick<Grid, 'size'>,
+  padded: Triple,
+  padding: Triple,
+): LogitSlab {
   const [from, to] = [Math.max(slab.first, padding[2]), Math.min(slab.first + slab.depth, padding[2] + nz)];
   if (nx === padded[0] && ny === padded[1]) {
-    const channels = slab.channels.map((values) => values.subarray((from - slab.first) * nx * ny, (to - slab.first) * nx * ny));
+    const channels = slab.channels.map((values) =>
+      values.subarray((from - slab.first) * nx * ny, (to - slab.first) * nx * ny),
+    );
     return { first: from - padding[2], depth: to - from, channels };
   }
   const channels = slab.channels.map((values) => {

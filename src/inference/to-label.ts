@@ -1,5 +1,14 @@
 import { doubleAt, floatAt, itemAt } from '../at.js';
-import { type Axis, composeAffines, type Grid, invertAffine, linearResampler, resampleToGrid, type Volume, voxelCount } from '../volume/index.js';
+import {
+  type Axis,
+  composeAffines,
+  type Grid,
+  invertAffine,
+  linearResampler,
+  resampleToGrid,
+  type Volume,
+  voxelCount,
+} from '../volume/index.js';
 import { channelValue, type LabelScheme, outputChannels } from './label-scheme.js';
 import { asSlab, type LogitSlab } from './logit-slab.js';
 
@@ -22,12 +31,16 @@ export function openLabel(from: Grid, grid: Grid, scheme: LabelScheme): LabelInP
   const voxels = voxelCount(grid);
   const slice = grid.size[0] * grid.size[1];
   const label = new (largestValue(scheme) > 255 ? Uint16Array : Uint8Array)(voxels);
-  const channelValues = Array.from({ length: outputChannels(scheme) }, (_, channel) => channelValue(scheme, channel));
-  const wins = (channel: number, logit: number, best: number) => (scheme.kind === 'regions' ? logit > 0 : channel === 0 || logit > best);
+  const channelValues = Array.from({ length: outputChannels(scheme) }, (_, channel) =>
+    channelValue(scheme, channel),
+  );
+  const wins = (channel: number, logit: number, best: number) =>
+    scheme.kind === 'regions' ? logit > 0 : channel === 0 || logit > best;
   let best = new Float32Array(0); // of the slices at hand
   const add = linearResampler(from, grid, {
     slices: (channel, first, values) => {
-      if (channel === 0) best = best.length === values.length ? best.fill(0) : new Float32Array(values.length);
+      if (channel === 0)
+        best = best.length === values.length ? best.fill(0) : new Float32Array(values.length);
       const value = itemAt(channelValues, channel);
       const decided = label.subarray(first * slice);
       for (let i = 0; i < values.length; i++) {
@@ -77,7 +90,11 @@ function clearOutside(label: Uint8Array | Uint16Array, grid: Grid, inner: Grid):
     for (let y = 0; y < ny; y++) {
       for (let x = 0; x < nx; x++, i++) {
         if (label[i] === 0) continue;
-        const at = (row: number) => doubleAt(rows, row) * x + doubleAt(rows, row + 1) * y + doubleAt(rows, row + 2) * z + doubleAt(rows, row + 3);
+        const at = (row: number) =>
+          doubleAt(rows, row) * x +
+          doubleAt(rows, row + 1) * y +
+          doubleAt(rows, row + 2) * z +
+          doubleAt(rows, row + 3);
         if (!inside(0, at(0)) || !inside(1, at(4)) || !inside(2, at(8))) label[i] = 0;
       }
     }

@@ -11,5 +11,8 @@ declare namespace WebAssembly {
     readonly exports: Readonly<Record<string, (...numbers: number[]) => void>>;
   }
   function compile(bytes: Uint8Array): Promise<Module>;
-  function instantiate(module: Module, imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>): Promise<Instance>;
+  function instantiate(
+    module: Module,
+    imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>,
+  ): Promise<Instance>;
 }

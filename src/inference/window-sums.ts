@@ -46,18 +46,32 @@ const SLAB = 8;
  * behind them is added. Sums lie as networks give logits, the channels of a voxel together: every voxel is
  * added to some eight times, and brought to planes once.
  */
-export async function openWindowSums({ size, window, outChannels, importance, networks, kind, into }: WindowSumsOptions): Promise<WindowSums> {
+export async function openWindowSums({
+  size,
+  window,
+  outChannels,
+  importance,
+  networks,
+  kind,
+  into,
+}: WindowSumsOptions): Promise<WindowSums> {
   const [nx, ny, nz] = size;
   const [wx, wy, wz] = window;
   const slice = nx * ny;
   const held = wz; // slices, each in the place of the one so many before it
-  const open = (channels: number) => openSliceSums({ slices: held, size: [nx, ny], window: [wx, wy], channels });
+  const open = (channels: number) =>
+    openSliceSums({ slices: held, size: [nx, ny], window: [wx, wy], channels });
   const sums = await Promise.all(Array.from({ length: networks }, () => open(outChannels)));
   const weights = await open(1);
   const slab = Math.min(SLAB, nz) + 1;
   const whole = networks === 1 ? into : undefined;
-  const planes = whole ? [whole] : Array.from({ length: networks }, () => Array.from({ length: outChannels }, () => new Float32Array(slab * slice)));
-  const plane = (values: Float32Array, z: number, channels = 1) => values.subarray(z * wx * wy * channels, (z + 1) * wx * wy * channels);
+  const planes = whole
+    ? [whole]
+    : Array.from({ length: networks }, () =>
+        Array.from({ length: outChannels }, () => new Float32Array(slab * slice)),
+      );
+  const plane = (values: Float32Array, z: number, channels = 1) =>
+    values.subarray(z * wx * wy * channels, (z + 1) * wx * wy * channels);
   const ones = new Float32Array(wx * wy).fill(1);
   let reached = 0; // slices that windows were added to
   let given = 0; // slices finished so far
@@ -67,7 +81,9 @@ export async function openWindowSums({ size, window, outChannels, importance, ne
     for (; reached < end; reached++) for (const { clear } of [weights, ...sums]) clear(reached % held);
   };
   return {
-    bytes: [weights, ...sums].reduce((total, { bytes }) => total + bytes, 0) + 4 * slice * slab * networks * outChannels,
+    bytes:
+      [weights, ...sums].reduce((total, { bytes }) => total + bytes, 0) +
+      4 * slice * slab * networks * outChannels,
     close: () => {
       for (const { close } of [weights, ...sums]) close();
     },
@@ -90,13 +106,20 @@ export async function openWindowSums({ size, window, outChannels, importance, ne
     count: (at) => {
       reach(at[2] + wz);
       for (let z = 0; z < wz; z++) {
-        weights.add((at[2] + z) % held, [at[0], at[1]], { values: ones, first: 0, steps: [1, wx], weights: plane(importance, z) });
+        weights.add((at[2] + z) % held, [at[0], at[1]], {
+          values: ones,
+          first: 0,
+          steps: [1, wx],
+          weights: plane(importance, z),
+        });
       }
     },
     *finish(end) {
       while (given < end) {
         const kept = Math.min(given, 1);
-        if (!whole) for (const channel of itemAt(planes, 0)) channel.copyWithin(0, (inPlanes - kept) * slice, inPlanes * slice);
+        if (!whole)
+          for (const channel of itemAt(planes, 0))
+            channel.copyWithin(0, (inPlanes - kept) * slice, inPlanes * slice);
         const depth = Math.min(SLAB, end - given);
         const begin = whole ? given - kept : 0; // slice of the planes that the slab begins with
         for (const [network, channels] of planes.entries()) {
@@ -107,7 +130,8 @@ export async function openWindowSums({ size, window, outChannels, importance, ne
         }
         inPlanes = kept + depth;
         const [from, to] = [begin * slice, (begin + inPlanes) * slice];
-        const parts = (skipped: number) => planes.map((channels) => channels.map((values) => values.subarray(from + skipped * slice, to)));
+        const parts = (skipped: number) =>
+          planes.map((channels) => channels.map((values) => values.subarray(from + skipped * slice, to)));
         if (networks > 1) averageLogits(kind, parts(kept));
         const first = given - kept;
         given += depth;

@@ -29,7 +29,9 @@ export function gaussianImportance(window: Triple): Float32Array {
   const least = Math.max(1e-3, doubleAt(gx, 0) * doubleAt(gy, 0) * doubleAt(gz, 0));
   const weights = new Float32Array(window[0] * window[1] * window[2]);
   let i = 0;
-  for (const alongZ of gz) for (const alongY of gy) for (const alongX of gx) weights[i++] = Math.max(least, alongX * alongY * alongZ);
+  for (const alongZ of gz)
+    for (const alongY of gy)
+      for (const alongX of gx) weights[i++] = Math.max(least, alongX * alongY * alongZ);
   return weights;
 }
 
@@ -44,14 +46,19 @@ function gaussian(n: number): Float64Array {
 /** All combinations of the axes, the window as it is first: 2^n of n axes, as nnU-Net mirrors. */
 export function mirrorings(axes: MirrorAxes): Mirroring[] {
   const choices = (axis: 'x' | 'y' | 'z') => (axes.includes(axis) ? [false, true] : [false]);
-  return choices('z').flatMap((z) => choices('y').flatMap((y) => choices('x').map((x): Mirroring => [x, y, z])));
+  return choices('z').flatMap((z) =>
+    choices('y').flatMap((y) => choices('x').map((x): Mirroring => [x, y, z])),
+  );
 }
 
 /**
  * Where the voxels of a mirrored window lie: the first one's index, and the steps along x, y and z; one array
  * element a voxel.
  */
-export function mirroredSteps([nx, ny, nz]: Triple, [x, y, z]: Mirroring): { readonly first: number; readonly steps: Triple } {
+export function mirroredSteps(
+  [nx, ny, nz]: Triple,
+  [x, y, z]: Mirroring,
+): { readonly first: number; readonly steps: Triple } {
   const first = (x ? nx - 1 : 0) + nx * ((y ? ny - 1 : 0) + ny * (z ? nz - 1 : 0));
   return { first, steps: [x ? -1 : 1, y ? -nx : nx, z ? -nx * ny : nx * ny] };
 }

@@ -11,7 +11,9 @@ import { ShapeError } from '../errors.js';
 export function classLoss(logits: Tensor2D, classes: Tensor1D): Scalar {
   const [batch, count] = logits.shape;
   if (classes.shape[0] !== batch) {
-    throw new ShapeError(`class loss: classes [${classes.shape}] must be [${batch}], as the logits [${logits.shape}]`);
+    throw new ShapeError(
+      `class loss: classes [${classes.shape}] must be [${batch}], as the logits [${logits.shape}]`,
+    );
   }
   return tf.logSoftmax(logits).mul(tf.oneHot(classes, count).cast('float32')).sum().div(-batch);
 }

@@ -18,9 +18,14 @@ export type ConsistencyKind = 'soft' | 'hard';
  * @param locationLogits [B, S, n]
  * @returns scalar, mean over sub-volumes and batch
  */
-export function consistencyLoss(numberLogits: Tensor3D, locationLogits: Tensor3D, kind: ConsistencyKind = 'soft'): Scalar {
+export function consistencyLoss(
+  numberLogits: Tensor3D,
+  locationLogits: Tensor3D,
+  kind: ConsistencyKind = 'soft',
+): Scalar {
   // [B, S] both
-  const count = kind === 'soft' ? tf.sigmoid(locationLogits).sum(-1) : detached(locationLogits, thresholdedCount);
+  const count =
+    kind === 'soft' ? tf.sigmoid(locationLogits).sum(-1) : detached(locationLogits, thresholdedCount);
   const number = kind === 'soft' ? expectedNumber(numberLogits) : detached(numberLogits, mostProbableNumber);
   const roundedCount = detached(count, (exact) => exact.round()).cast<Tensor2D>('int32');
   const crossEntropy = numberLoss(numberLogits, roundedCount);

@@ -17,7 +17,8 @@ const SELF = -1e9;
 export function contrastiveLoss(first: Tensor2D, second: Tensor2D, temperature: number): Scalar {
   sameShape('contrastive loss', first, second);
   const batch = first.shape[0];
-  if (batch < 2) throw new ShapeError('contrastive loss: a batch of 1 has no negatives; use a batch of 2 or more');
+  if (batch < 2)
+    throw new ShapeError('contrastive loss: a batch of 1 has no negatives; use a batch of 2 or more');
   const features = unitLength(tf.concat([first, second], 0)); // [2B, F]
   const similarity = tf.matMul(features, features, false, true).div(temperature); // [2B, 2B]
   const others = similarity.add(tf.eye(2 * batch).mul(SELF));

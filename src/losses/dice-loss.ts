@@ -41,7 +41,9 @@ export function diceCrossEntropyLoss(logits: Tensor5D, labels: Tensor4D): DiceCr
   const [batch, depth, height, width, classes] = logits.shape;
   if (labels.shape.join() !== [batch, depth, height, width].join()) {
     const expected = logits.shape.slice(0, 4);
-    throw new ShapeError(`Dice + cross-entropy: labels [${labels.shape}] must be [${expected}], as the logits`);
+    throw new ShapeError(
+      `Dice + cross-entropy: labels [${labels.shape}] must be [${expected}], as the logits`,
+    );
   }
   const targets = tf.oneHot(labels, classes).cast<Tensor5D>('float32'); // [B, D, H, W, C]
   const logProbabilities = tf.logSoftmax(logits);

@@ -12,7 +12,9 @@ export function numberLoss(logits: Tensor3D, counts: Tensor2D): Scalar {
   const [batch, subVolumes, classes] = logits.shape;
   if (counts.shape.join() !== [batch, subVolumes].join()) {
     const expected = [batch, subVolumes];
-    throw new ShapeError(`number loss: counts [${counts.shape}] must be [${expected}], as the logits [${logits.shape}]`);
+    throw new ShapeError(
+      `number loss: counts [${counts.shape}] must be [${expected}], as the logits [${logits.shape}]`,
+    );
   }
   const target = tf.oneHot(counts, classes).cast('float32');
   return tf

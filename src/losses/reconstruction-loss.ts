@@ -14,11 +14,18 @@ export type ReconstructionDistance = 'l2' | 'l1';
  * @param voxelMask  [B, D, H, W, 1] 1 where the input was masked, else 0
  * @throws ShapeError when the shapes do not fit
  */
-export function reconstructionLoss(prediction: Tensor5D, images: Tensor5D, voxelMask: Tensor5D, distance: ReconstructionDistance = 'l2'): Scalar {
+export function reconstructionLoss(
+  prediction: Tensor5D,
+  images: Tensor5D,
+  voxelMask: Tensor5D,
+  distance: ReconstructionDistance = 'l2',
+): Scalar {
   sameShape('reconstruction loss', prediction, images);
   const channels = images.shape[4];
   if (voxelMask.shape.join() !== [...images.shape.slice(0, 4), 1].join()) {
-    throw new ShapeError(`reconstruction loss: the mask [${voxelMask.shape}] must be [${images.shape.slice(0, 4)},1]`);
+    throw new ShapeError(
+      `reconstruction loss: the mask [${voxelMask.shape}] must be [${images.shape.slice(0, 4)},1]`,
+    );
   }
   const maskedDifference = prediction.sub(images).mul(voxelMask);
   // A 0/1 mask is its own square.

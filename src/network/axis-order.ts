@@ -38,14 +38,17 @@ export const spatialSize = ([x, y, z]: FileSize): SpatialSize => [z, y, x];
 export const fileSize = ([depth, height, width]: SpatialSize): FileSize => [width, height, depth];
 
 /** [B, D, H, W, C] as [B, x, y, z, C]. */
-export const fileShape = ([batch, depth, height, width, channels]: readonly [number, number, number, number, number]): readonly number[] => [
-  batch,
-  ...fileSize([depth, height, width]),
-  channels,
-];
+export const fileShape = ([batch, depth, height, width, channels]: readonly [
+  number,
+  number,
+  number,
+  number,
+  number,
+]): readonly number[] => [batch, ...fileSize([depth, height, width]), channels];
 
 /** Where MONAI counts the cell [d, h, w] of a grid: z fastest, x slowest. */
-export const rasterIndex = ([d, h, w]: SpatialSize, [depth, height]: SpatialSize): number => (w * height + h) * depth + d;
+export const rasterIndex = ([d, h, w]: SpatialSize, [depth, height]: SpatialSize): number =>
+  (w * height + h) * depth + d;
 
 /** What weight files say of their axes, in their metadata. */
 export const AXIS_ORDER = { axisOrder: 'xyz' } as const;
@@ -55,7 +58,9 @@ export const AXIS_ORDER = { axisOrder: 'xyz' } as const;
  * MONAI's first axis for z; those files name their producer and say nothing of axes. A file that says nothing
  * at all is MONAI's, or that of another program that means the same.
  */
-export function axisOrderOf(metadata: Readonly<Record<string, string>>): 'xyz' | 'zyx' | { readonly unknown: string } {
+export function axisOrderOf(
+  metadata: Readonly<Record<string, string>>,
+): 'xyz' | 'zyx' | { readonly unknown: string } {
   const { axisOrder, producer } = metadata;
   if (axisOrder === undefined) return producer === 'hybridmim' ? 'zyx' : 'xyz';
   return axisOrder === AXIS_ORDER.axisOrder ? 'xyz' : { unknown: axisOrder };

@@ -1,4 +1,12 @@
-export { AXIS_ORDER, type FileSize, fileSize, mapAxes, type SpatialAxis, type SpatialSize, spatialSize } from './axis-order.js';
+export {
+  AXIS_ORDER,
+  type FileSize,
+  fileSize,
+  mapAxes,
+  type SpatialAxis,
+  type SpatialSize,
+  spatialSize,
+} from './axis-order.js';
 export {
   type Constant,
   isEncoderParameter,
@@ -41,4 +49,12 @@ export { transformerBlock, transformerBlockParameters } from './transformer-bloc
 export { namedLayerNorm, namedLinear } from './transformer-layers.js';
 export { type UNetConfig, unet, unetParameters } from './unet.js';
 export { withKnownNames } from './weight-names.js';
-export { type LoadOptions, type LoadReport, readWeights, takeWeights, toPyTorch, toPyTorchShape, writeWeights } from './weights.js';
+export {
+  type LoadOptions,
+  type LoadReport,
+  readWeights,
+  takeWeights,
+  toPyTorch,
+  toPyTorchShape,
+  writeWeights,
+} from './weights.js';

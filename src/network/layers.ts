@@ -33,7 +33,11 @@ export interface LayerDropout {
 }
 
 /** Parameters of `normalisedConvolution`, under the names of MONAI's `Convolution` with `ADN`. */
-export function normalisedConvolutionParameters(name: string, inputs: number, outputs: number): ParameterSpec[] {
+export function normalisedConvolutionParameters(
+  name: string,
+  inputs: number,
+  outputs: number,
+): ParameterSpec[] {
   return [...convolution(`${name}.conv`, 3, inputs, outputs), ...normalisation(`${name}.adn.N`, outputs)];
 }
 
@@ -43,7 +47,12 @@ export function normalisedConvolutionParameters(name: string, inputs: number, ou
  * @param x [B, D, H, W, in]
  * @returns [B, D, H, W, out]
  */
-export function normalisedConvolution(name: string, x: Tensor5D, parameters: Parameters, drop: LayerDropout): Tensor5D {
+export function normalisedConvolution(
+  name: string,
+  x: Tensor5D,
+  parameters: Parameters,
+  drop: LayerDropout,
+): Tensor5D {
   return inPlace(name.slice(name.lastIndexOf('.') + 1), () => {
     const weight = parameter(parameters, `${name}.conv.weight`, 5);
     const bias = parameter(parameters, `${name}.conv.bias`, 1);
@@ -52,7 +61,8 @@ export function normalisedConvolution(name: string, x: Tensor5D, parameters: Par
     const convolved = withCancelledBias(conv3d(x, weight), bias);
     const again = (item: number, earlier: Tensor) => conv3d(after(itemOf(x, item), earlier), weight);
     const recompute = isComputedAgain(x.shape[4]) ? { again } : {};
-    if (drop.rate === 0) return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true, ...recompute }), SLOPE);
+    if (drop.rate === 0)
+      return leakyRelu(instanceNorm(convolved, scale, shift, { exact: true, ...recompute }), SLOPE);
     const kept = 1 - drop.rate; // what is kept is scaled up by the norm's own scale and shift
     const normalised = instanceNorm(convolved, scale.div(kept), shift.div(kept), recompute);
     return dropoutLeakyRelu(normalised, drop.rate, drop.key, SLOPE);
@@ -71,7 +81,10 @@ function itemOf(x: Tensor5D, item: number): Tensor5D {
  */
 function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
   // What tfjs gives the function are `x` and `bias` themselves.
-  const op = tf.customGrad<Tensor5D>(() => ({ value: x.clone(), gradFunc: (dy) => [dy, tf.zeros(bias.shape)] }));
+  const op = tf.customGrad<Tensor5D>(() => ({
+    value: x.clone(),
+    gradFunc: (dy) => [dy, tf.zeros(bias.shape)],
+  }));
   return op(x, bias);
 }
 
@@ -81,7 +94,9 @@ function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
  * @returns [B, D, H, W, out]
  */
 export function pointConvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return inPlace(name, () => conv3d(x, parameter(parameters, `${name}.weight`, 5)).add(parameter(parameters, `${name}.bias`, 1)));
+  return inPlace(name, () =>
+    conv3d(x, parameter(parameters, `${name}.weight`, 5)).add(parameter(parameters, `${name}.bias`, 1)),
+  );
 }
 
 /**
@@ -90,7 +105,11 @@ export function pointConvolution(name: string, x: Tensor5D, parameters: Paramete
  * @returns [B, 2D, 2H, 2W, out]
  */
 export function doublingDeconvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return inPlace('upsample', () => convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2).add(parameter(parameters, `${name}.bias`, 1)));
+  return inPlace('upsample', () =>
+    convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2).add(
+      parameter(parameters, `${name}.bias`, 1),
+    ),
+  );
 }
 
 /**

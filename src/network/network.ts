@@ -100,10 +100,17 @@ export interface Network {
 }
 
 /** Whether a parameter is one of the encoder's. */
-export const isEncoderParameter = ({ encoder }: Network, name: string): boolean => encoder.some((prefix) => name.startsWith(`${prefix}.`));
+export const isEncoderParameter = ({ encoder }: Network, name: string): boolean =>
+  encoder.some((prefix) => name.startsWith(`${prefix}.`));
 
 /** The network's output for images: [B, D', H', W', outChannels], D' = D less both margins. */
-export function logitsOf(network: Network, images: Tensor5D, parameters: Parameters, pass: Pass, margins?: Margins): Tensor5D {
+export function logitsOf(
+  network: Network,
+  images: Tensor5D,
+  parameters: Parameters,
+  pass: Pass,
+  margins?: Margins,
+): Tensor5D {
   return network.decode(network.encode(images, parameters, pass), parameters, pass, margins);
 }
 

@@ -1,4 +1,13 @@
-import type { NamedArray, NamedArrays, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D } from '../engine/index.js';
+import type {
+  NamedArray,
+  NamedArrays,
+  Tensor,
+  Tensor1D,
+  Tensor2D,
+  Tensor3D,
+  Tensor4D,
+  Tensor5D,
+} from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { randomStream } from '../random/streams.js';
 import type { SpatialSize } from './axis-order.js';
@@ -19,7 +28,10 @@ export type ParameterLayout =
  * How a parameter starts: uniform in [-bound, bound), normal of a standard deviation, or one value
  * everywhere.
  */
-export type Initialiser = { readonly uniform: number } | { readonly normal: number } | { readonly constant: number };
+export type Initialiser =
+  | { readonly uniform: number }
+  | { readonly normal: number }
+  | { readonly constant: number };
 
 /** One parameter: its name in PyTorch's state dict, its shape in the engine's layout, its start. */
 export interface ParameterSpec {
@@ -37,9 +49,20 @@ export interface ParameterSpec {
  * Weight and bias (unless it has none) of a convolution of side `k`, initialised as PyTorch's `Conv3d`:
  * uniform, bound 1 / sqrt(fan in).
  */
-export function convolution(name: string, k: number, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
+export function convolution(
+  name: string,
+  k: number,
+  inputs: number,
+  outputs: number,
+  hasBias = true,
+): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(inputs * k ** 3) };
-  const weight: ParameterSpec = { name: `${name}.weight`, layout: 'convolution', shape: [k, k, k, inputs, outputs], init };
+  const weight: ParameterSpec = {
+    name: `${name}.weight`,
+    layout: 'convolution',
+    shape: [k, k, k, inputs, outputs],
+    init,
+  };
   return hasBias ? [weight, { name: `${name}.bias`, layout: 'vector', shape: [outputs], init }] : [weight];
 }
 
@@ -47,9 +70,20 @@ export function convolution(name: string, k: number, inputs: number, outputs: nu
  * Weight and bias (unless it has none) of a transposed convolution. PyTorch's `ConvTranspose3d` takes its
  * *outputs* for the fan in.
  */
-export function transposedConvolution(name: string, k: number, inputs: number, outputs: number, hasBias = true): ParameterSpec[] {
+export function transposedConvolution(
+  name: string,
+  k: number,
+  inputs: number,
+  outputs: number,
+  hasBias = true,
+): ParameterSpec[] {
   const init = { uniform: 1 / Math.sqrt(outputs * k ** 3) };
-  const weight: ParameterSpec = { name: `${name}.weight`, layout: 'transposedConvolution', shape: [k, k, k, outputs, inputs], init };
+  const weight: ParameterSpec = {
+    name: `${name}.weight`,
+    layout: 'transposedConvolution',
+    shape: [k, k, k, outputs, inputs],
+    init,
+  };
   return hasBias ? [weight, { name: `${name}.bias`, layout: 'vector', shape: [outputs], init }] : [weight];
 }
 
@@ -80,7 +114,8 @@ function initialise({ name, shape, init }: ParameterSpec, seed: number): NamedAr
   const data = new Float32Array(elementCount(shape));
   if ('constant' in init) return { shape, data: data.fill(init.constant) };
   const stream = randomStream(seed, 'init', ...Buffer.from(name));
-  const draw = 'normal' in init ? () => init.normal * stream.normal() : () => (2 * stream.uniform() - 1) * init.uniform;
+  const draw =
+    'normal' in init ? () => init.normal * stream.normal() : () => (2 * stream.uniform() - 1) * init.uniform;
   for (let i = 0; i < data.length; i++) data[i] = draw();
   return { shape, data };
 }
@@ -95,14 +130,24 @@ export interface TensorsByAxes {
 }
 
 /** Whether a tensor has so many axes. */
-export const hasAxes = <N extends keyof TensorsByAxes>(x: Tensor, axes: N): x is TensorsByAxes[N] => x.rank === axes;
+export const hasAxes = <N extends keyof TensorsByAxes>(x: Tensor, axes: N): x is TensorsByAxes[N] =>
+  x.rank === axes;
 
 /** The named parameter. Throws ShapeError when it is missing or has another number of axes. */
-export function parameter<N extends keyof TensorsByAxes>(parameters: Readonly<Record<string, Tensor>>, name: string, axes: N): TensorsByAxes[N] {
+export function parameter<N extends keyof TensorsByAxes>(
+  parameters: Readonly<Record<string, Tensor>>,
+  name: string,
+  axes: N,
+): TensorsByAxes[N] {
   const found = parameters[name];
-  if (!found) throw new ShapeError(`the network needs a parameter named ${name}, which the state lacks`, { field: name });
+  if (!found)
+    throw new ShapeError(`the network needs a parameter named ${name}, which the state lacks`, {
+      field: name,
+    });
   if (hasAxes(found, axes)) return found;
-  throw new ShapeError(`parameter ${name} must have ${axes} axes, but has shape [${found.shape}]`, { field: name });
+  throw new ShapeError(`parameter ${name} must have ${axes} axes, but has shape [${found.shape}]`, {
+    field: name,
+  });
 }
 
 /** Number of elements of an array of this shape. */

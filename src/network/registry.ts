@@ -35,7 +35,12 @@ function registered<S extends z.ZodObject>({ settings: schema, make, shapes, enc
 const networks = {
   unet: registered({ settings: unetSettings, make: unet, shapes: unetWidths }),
   'seg-res-net': registered({ settings: segResNetSettings, make: segResNet, shapes: segResNetShapes }),
-  unetr: registered({ settings: unetrSettings, make: unetr, shapes: unetrShapes, encoderShapes: unetrEncoderShapes }),
+  unetr: registered({
+    settings: unetrSettings,
+    make: unetr,
+    shapes: unetrShapes,
+    encoderShapes: unetrEncoderShapes,
+  }),
   'swin-unetr': registered({
     settings: swinUnetrSettings,
     make: swinUnetr,
@@ -52,10 +57,16 @@ export type NetworkSettings = z.output<Schemas[NetworkName]>;
 
 /** A network and its settings, chosen by `name`, which is `unet` unless said otherwise. */
 export const networkSection = z.preprocess(
-  (section) => (typeof section === 'object' && section !== null && !('name' in section) ? { name: 'unet', ...section } : section),
+  (section) =>
+    typeof section === 'object' && section !== null && !('name' in section)
+      ? { name: 'unet', ...section }
+      : section,
   z.discriminatedUnion(
     'name',
-    Object.values(networks).map(({ settings }) => settings) as unknown as readonly [Schemas['unet'], ...Schemas[NetworkName][]],
+    Object.values(networks).map(({ settings }) => settings) as unknown as readonly [
+      Schemas['unet'],
+      ...Schemas[NetworkName][],
+    ],
   ),
 );
 
@@ -75,12 +86,20 @@ export function makeNetwork(settings: NetworkSettings, channels: Channels): Netw
  * variants) and axis order, and those of its settings that the shapes tell.
  * @throws DataError when the parameters are another network's
  */
-export function networkShapes(name: NetworkName, arrays: NamedArrays, file: string): Channels & Readonly<Record<string, unknown>> {
+export function networkShapes(
+  name: NetworkName,
+  arrays: NamedArrays,
+  file: string,
+): Channels & Readonly<Record<string, unknown>> {
   return { ...networks[name].shapes(withKnownNames(arrays, file, patterns[name]()), file) };
 }
 
 /** As `networkShapes`, of a file that may hold the encoder alone. */
-export function networkEncoderShapes(name: NetworkName, arrays: NamedArrays, file: string): Readonly<Record<string, unknown>> {
+export function networkEncoderShapes(
+  name: NetworkName,
+  arrays: NamedArrays,
+  file: string,
+): Readonly<Record<string, unknown>> {
   return { ...networks[name].encoderShapes(withKnownNames(arrays, file, patterns[name]()), file) };
 }
 
@@ -89,10 +108,24 @@ const one = { inChannels: 1, outChannels: 1, dropout: 0 };
 /** Names of each network's parameters with every part that a setting can add, at the smallest size. */
 const patterns: { readonly [N in NetworkName]: () => readonly string[] } = {
   unet: () => namesOf(unet({ ...one, features: [1, 1, 1, 1, 1, 1] })),
-  'seg-res-net': () => namesOf(segResNet({ ...one, initFilters: 1, blocksDown: [1, 1], blocksUp: [1], normGroups: 1 })),
-  unetr: () => namesOf(unetr({ ...one, imageSize: [16, 16, 16], featureSize: 1, hiddenSize: 1, mlpDim: 1, numHeads: 1 })),
+  'seg-res-net': () =>
+    namesOf(segResNet({ ...one, initFilters: 1, blocksDown: [1, 1], blocksUp: [1], normGroups: 1 })),
+  unetr: () =>
+    namesOf(
+      unetr({ ...one, imageSize: [16, 16, 16], featureSize: 1, hiddenSize: 1, mlpDim: 1, numHeads: 1 }),
+    ),
   'swin-unetr': () =>
-    namesOf(swinUnetr({ ...one, featureSize: 12, depths: [1, 1, 1, 1], numHeads: [1, 1, 1, 1], window: [1, 1, 1], version: 2, merging: 'merging' })),
+    namesOf(
+      swinUnetr({
+        ...one,
+        featureSize: 12,
+        depths: [1, 1, 1, 1],
+        numHeads: [1, 1, 1, 1],
+        window: [1, 1, 1],
+        version: 2,
+        merging: 'merging',
+      }),
+    ),
 };
 
 const namesOf = ({ specs }: Network): readonly string[] => specs.map(({ name }) => name);

@@ -1,4 +1,13 @@
-import { conv3d, convTranspose3d, inPlace, instanceNorm, leakyRelu, residualSum, type Tensor5D, tf } from '../engine/index.js';
+import {
+  conv3d,
+  convTranspose3d,
+  inPlace,
+  instanceNorm,
+  leakyRelu,
+  residualSum,
+  type Tensor5D,
+  tf,
+} from '../engine/index.js';
 import type { Parameters } from './network.js';
 import { convolution, type ParameterSpec, parameter, transposedConvolution } from './parameters.js';
 
@@ -6,7 +15,11 @@ import { convolution, type ParameterSpec, parameter, transposedConvolution } fro
 const SLOPE = 0.01;
 
 /** Parameters of `residualConvolutions`, under the names of MONAI's `UnetResBlock`. */
-export function residualConvolutionsParameters(name: string, inputs: number, outputs: number): ParameterSpec[] {
+export function residualConvolutionsParameters(
+  name: string,
+  inputs: number,
+  outputs: number,
+): ParameterSpec[] {
   return [
     ...convolution(`${name}.conv1.conv`, 3, inputs, outputs, false),
     ...convolution(`${name}.conv2.conv`, 3, outputs, outputs, false),
@@ -22,7 +35,12 @@ export function residualConvolutionsParameters(name: string, inputs: number, out
  * @param training false sums large norms exactly, see `instanceNorm`
  * @returns [B, D, H, W, out]
  */
-export function residualConvolutions(name: string, x: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
+export function residualConvolutions(
+  name: string,
+  x: Tensor5D,
+  parameters: Parameters,
+  training: boolean,
+): Tensor5D {
   return inPlace(name, () => {
     const weight = (i: number) => parameter(parameters, `${name}.conv${i}.conv.weight`, 5);
     const normed = (i: number, y: Tensor5D) => {
@@ -31,7 +49,8 @@ export function residualConvolutions(name: string, x: Tensor5D, parameters: Para
       return instanceNorm(convolved, tf.ones([channels]), tf.zeros([channels]), { exact: !training });
     };
     const convolved = normed(2, leakyRelu(normed(1, x), SLOPE));
-    const around = () => (!training && x.shape[0] === 1 && x.shape[4] === 1 ? normedMultiples(x, weight(3)) : normed(3, x));
+    const around = () =>
+      !training && x.shape[0] === 1 && x.shape[4] === 1 ? normedMultiples(x, weight(3)) : normed(3, x);
     return leakyRelu(residualSum(convolved, `${name}.conv3.conv.weight` in parameters ? around() : x), SLOPE);
   });
 }

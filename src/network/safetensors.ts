@@ -46,8 +46,16 @@ export interface WeightsContent {
  * Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as
  * given.
  */
-export async function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
-  const entries = Object.entries(arrays).map(([name, { shape, data }]) => ({ name, shape, values: () => data }));
+export async function writeSafetensors(
+  file: string,
+  arrays: NamedArrays,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const entries = Object.entries(arrays).map(([name, { shape, data }]) => ({
+    name,
+    shape,
+    values: () => data,
+  }));
   await writeArrays(file, entries, metadata);
 }
 
@@ -55,7 +63,11 @@ export async function writeSafetensors(file: string, arrays: NamedArrays, metada
  * As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is
  * renamed when it is complete.
  */
-export async function writeArrays(file: string, arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function writeArrays(
+  file: string,
+  arrays: readonly WrittenArray[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const partial = `${file}.${randomUUID()}.partial`;
   const handle = await open(partial, 'w');
   try {
@@ -98,7 +110,10 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
 export async function readSafetensors(file: string): Promise<WeightsContent> {
   const bytes = await readAll(file);
   const fail = (what: string): never => {
-    throw new DataError(`${file} is no .safetensors file that can be read: ${what}; make it again, or download it again`, { file });
+    throw new DataError(
+      `${file} is no .safetensors file that can be read: ${what}; make it again, or download it again`,
+      { file },
+    );
   };
   if (bytes.length < 8) fail(`it has ${bytes.length} bytes, fewer than the 8 of its header's length`);
   const headerLength = Number(bytes.readBigUInt64LE(0));
@@ -114,16 +129,23 @@ export async function readSafetensors(file: string): Promise<WeightsContent> {
   const arrays: Record<string, NamedArray> = {};
   const parsed = Object.entries(tensors).map(([name, raw]) => {
     const entry = tensorEntry.safeParse(raw);
-    return entry.success ? { name, ...entry.data } : fail(`the entry of ${name} is not one of dtype, shape and data_offsets`);
+    return entry.success
+      ? { name, ...entry.data }
+      : fail(`the entry of ${name} is not one of dtype, shape and data_offsets`);
   });
-  for (const { name, dtype, shape, data_offsets: offsets } of parsed.sort((a, b) => a.data_offsets[0] - b.data_offsets[0])) {
+  for (const { name, dtype, shape, data_offsets: offsets } of parsed.sort(
+    (a, b) => a.data_offsets[0] - b.data_offsets[0],
+  )) {
     const decoder = decoders[dtype];
     if (!decoder) return fail(`${name} is of type ${dtype}, but F32, F16, BF16, F64 or I64 is expected`);
     const [begin, end] = offsets;
     const expected = elementCount(shape) * decoder.bytes;
-    if (end - begin !== expected) fail(`${name} of shape [${shape}] takes ${expected} bytes, but has ${end - begin}`);
-    if (begin !== covered) fail(`${name} begins at byte ${begin} of the data, but the one before it ends at ${covered}`);
-    if (end > data.length) fail(`${name} ends at byte ${end} of the data, but there are ${data.length}: the file is cut off`);
+    if (end - begin !== expected)
+      fail(`${name} of shape [${shape}] takes ${expected} bytes, but has ${end - begin}`);
+    if (begin !== covered)
+      fail(`${name} begins at byte ${begin} of the data, but the one before it ends at ${covered}`);
+    if (end > data.length)
+      fail(`${name} ends at byte ${end} of the data, but there are ${data.length}: the file is cut off`);
     arrays[name] = { shape, data: decoded(data.subarray(begin, end), decoder, dtype === 'F32') };
     covered = end;
   }
@@ -131,7 +153,11 @@ export async function readSafetensors(file: string): Promise<WeightsContent> {
   return { arrays, metadata: metadata.data };
 }
 
-function decoded(bytes: Buffer, { bytes: width, decode }: (typeof decoders)[string], isFloat32: boolean): Float32Array {
+function decoded(
+  bytes: Buffer,
+  { bytes: width, decode }: (typeof decoders)[string],
+  isFloat32: boolean,
+): Float32Array {
   // A copy, so that it is aligned and the file's bytes can go.
   if (isFloat32) return new Float32Array(Uint8Array.from(bytes).buffer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

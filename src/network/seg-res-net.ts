@@ -67,7 +67,13 @@ export function segResNet(config: SegResNetConfig): Network {
 }
 
 /** Parameters in the order of MONAI's state dict; 1,176,186 at its defaults with 1 channel in and 2 out. */
-function segResNetParameters({ inChannels, outChannels, initFilters, blocksDown, blocksUp }: SegResNetConfig): ParameterSpec[] {
+function segResNetParameters({
+  inChannels,
+  outChannels,
+  initFilters,
+  blocksDown,
+  blocksUp,
+}: SegResNetConfig): ParameterSpec[] {
   const width = (level: number) => initFilters * 2 ** level;
   const blocks = (name: string, first: number, count: number, channels: number) =>
     Array.from({ length: count }, (_, i) => residualBlockParameters(`${name}.${first + i}`, channels)).flat();
@@ -75,11 +81,15 @@ function segResNetParameters({ inChannels, outChannels, initFilters, blocksDown,
   return [
     ...convolution('convInit.conv', 3, inChannels, initFilters, false),
     ...blocksDown.flatMap((count, level) => [
-      ...(level > 0 ? convolution(`down_layers.${level}.0.conv`, 3, width(level - 1), width(level), false) : []),
+      ...(level > 0
+        ? convolution(`down_layers.${level}.0.conv`, 3, width(level - 1), width(level), false)
+        : []),
       ...blocks(`down_layers.${level}`, 1, count, width(level)),
     ]),
     ...levels.flatMap(({ index, count, level }) => blocks(`up_layers.${index}`, 0, count, width(level))),
-    ...levels.flatMap(({ index, level }) => convolution(`up_samples.${index}.0.conv`, 1, width(level + 1), width(level), false)),
+    ...levels.flatMap(({ index, level }) =>
+      convolution(`up_samples.${index}.0.conv`, 1, width(level + 1), width(level), false),
+    ),
     ...normalisation('conv_final.0', initFilters),
     ...convolution('conv_final.2.conv', 1, initFilters, outChannels),
   ];
@@ -105,7 +115,12 @@ export function segResNetShapes(
 }
 
 /** Levels from fine to coarse, level k [B, D/2^k, H/2^k, W/2^k, initFilters * 2^k]. */
-function encode(images: Tensor5D, parameters: Parameters, config: SegResNetConfig, { training, dropoutKey }: Pass): Tensor5D[] {
+function encode(
+  images: Tensor5D,
+  parameters: Parameters,
+  config: SegResNetConfig,
+  { training, dropoutKey }: Pass,
+): Tensor5D[] {
   const { blocksDown, normGroups } = config;
   requireImages('seg-res-net', images, config.inChannels, 2 ** (blocksDown.length - 1));
   const first = inPlace('convInit', () => conv3d(images, parameter(parameters, 'convInit.conv.weight', 5)));
@@ -132,7 +147,9 @@ function decode(
   margins?: Margins,
 ): Tensor5D {
   requireMultiples(margins, 2 ** (blocksDown.length - 1));
-  const cropped = levels.map((level, k) => inPlace('target region', () => cropTowards(level, 2 ** k, margins)));
+  const cropped = levels.map((level, k) =>
+    inPlace('target region', () => cropTowards(level, 2 ** k, margins)),
+  );
   const top = upLevels(blocksUp).reduce((x, { index, count, level }) => {
     const skip = itemAt(cropped, level);
     const up = inPlace(`up_samples.${index}`, () => {
@@ -140,16 +157,25 @@ function decode(
       const [, depth, height, width] = skip.shape;
       return resizeTrilinear(narrowed, [depth, height, width]);
     });
-    return inPlace(`up_layers.${index}`, () => residualBlocks(`up_layers.${index}`, 0, count, residualSum(up, skip), parameters, normGroups));
+    return inPlace(`up_layers.${index}`, () =>
+      residualBlocks(`up_layers.${index}`, 0, count, residualSum(up, skip), parameters, normGroups),
+    );
   }, latentOf(cropped));
-  return inPlace('conv_final', () => pointConvolution('conv_final.2.conv', normedRelu('conv_final.0', top, parameters, normGroups), parameters));
+  return inPlace('conv_final', () =>
+    pointConvolution(
+      'conv_final.2.conv',
+      normedRelu('conv_final.0', top, parameters, normGroups),
+      parameters,
+    ),
+  );
 }
 
 /**
  * Levels of the decoder from coarse to fine: index among them, blocks, and the level of the encoder whose
  * features are added.
  */
-const upLevels = (blocksUp: readonly number[]) => blocksUp.map((count, index) => ({ index, count, level: blocksUp.length - 1 - index }));
+const upLevels = (blocksUp: readonly number[]) =>
+  blocksUp.map((count, index) => ({ index, count, level: blocksUp.length - 1 - index }));
 
 function residualBlockParameters(name: string, channels: number): ParameterSpec[] {
   return [
@@ -160,8 +186,18 @@ function residualBlockParameters(name: string, channels: number): ParameterSpec[
   ];
 }
 
-function residualBlocks(name: string, first: number, count: number, x: Tensor5D, parameters: Parameters, groups: number): Tensor5D {
-  return Array.from({ length: count }, (_, i) => `${name}.${first + i}`).reduce((y, block) => residualBlock(block, y, parameters, groups), x);
+function residualBlocks(
+  name: string,
+  first: number,
+  count: number,
+  x: Tensor5D,
+  parameters: Parameters,
+  groups: number,
+): Tensor5D {
+  return Array.from({ length: count }, (_, i) => `${name}.${first + i}`).reduce(
+    (y, block) => residualBlock(block, y, parameters, groups),
+    x,
+  );
 }
 
 /** Group norm, ReLU, convolution, twice, and what came in added. */
@@ -182,9 +218,18 @@ function normedRelu(name: string, x: Tensor5D, parameters: Parameters, groups: n
 /**
  * Float32 bytes of the encoder's features that gradients need: two norms' inputs and two activations a block.
  */
-function encoderBytes({ initFilters, blocksDown }: SegResNetConfig, batch: number, size: SpatialSize): number {
+function encoderBytes(
+  { initFilters, blocksDown }: SegResNetConfig,
+  batch: number,
+  size: SpatialSize,
+): number {
   const values = blocksDown.map(
-    (count, level) => 4 * count * initFilters * 2 ** level * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1),
+    (count, level) =>
+      4 *
+      count *
+      initFilters *
+      2 ** level *
+      size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1),
   );
   return 4 * batch * values.reduce((a, b) => a + b, 0);
 }
@@ -196,12 +241,16 @@ function checkConfig(config: SegResNetConfig): void {
     outChannels,
     initFilters,
     normGroups,
-    ...Object.fromEntries([...blocksDown.map((n, i) => [`blocksDown[${i}]`, n]), ...blocksUp.map((n, i) => [`blocksUp[${i}]`, n])]),
+    ...Object.fromEntries([
+      ...blocksDown.map((n, i) => [`blocksDown[${i}]`, n]),
+      ...blocksUp.map((n, i) => [`blocksUp[${i}]`, n]),
+    ]),
   });
   requireMultiple('initFilters', initFilters, 'network.normGroups', normGroups);
   if (blocksUp.length !== blocksDown.length - 1) {
     throw new UsageError(
-      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ` + `${blocksDown.length} of network.blocksDown`,
+      `network.blocksUp has ${blocksUp.length} levels, but must have one fewer than the ` +
+        `${blocksDown.length} of network.blocksDown`,
       {
         field: 'network.blocksUp',
         found: blocksUp,

@@ -4,8 +4,21 @@ import type { SpatialSize } from './axis-order.js';
 import type { Constant, Parameters, Pass } from './network.js';
 import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
 import { residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
-import { dropAt, namedLayerNorm, namedLinear, perceptron, perceptronParameters, withoutMaskedTokens } from './transformer-layers.js';
-import { type Windows, windowAttention, windowAttentionConstant, windowAttentionParameters, windowsOf } from './window-attention.js';
+import {
+  dropAt,
+  namedLayerNorm,
+  namedLinear,
+  perceptron,
+  perceptronParameters,
+  withoutMaskedTokens,
+} from './transformer-layers.js';
+import {
+  type Windows,
+  windowAttention,
+  windowAttentionConstant,
+  windowAttentionParameters,
+  windowsOf,
+} from './window-attention.js';
 
 /** Side of a token in voxels. */
 const TOKEN_SIDE = 2;
@@ -44,13 +57,19 @@ export function swinTransformerParameters(name: string, config: SwinTransformerC
       ...linear(`${stage}.downsample.reduction`, 8 * width, 2 * width, false),
       ...normalisation(`${stage}.downsample.norm`, 8 * width),
     ]),
-    ...(version === 2 ? stagesOf(name, config).flatMap(({ head, width }) => residualConvolutionsParameters(head, width, width)) : []),
+    ...(version === 2
+      ? stagesOf(name, config).flatMap(({ head, width }) =>
+          residualConvolutionsParameters(head, width, width),
+        )
+      : []),
   ];
 }
 
 /** What MONAI's state dict has beside them: the index of relative positions of every block. */
 export function swinTransformerConstants(name: string, config: SwinTransformerConfig): Constant[] {
-  return stagesOf(name, config).flatMap(({ blocks }) => blocks.map((block) => windowAttentionConstant(`${block}.attn`, config.window)));
+  return stagesOf(name, config).flatMap(({ blocks }) =>
+    blocks.map((block) => windowAttentionConstant(`${block}.attn`, config.window)),
+  );
 }
 
 /**
@@ -60,10 +79,18 @@ export function swinTransformerConstants(name: string, config: SwinTransformerCo
  * @returns the tokens after the embedding and after each of the four stages, layer-normed without weights:
  *   stage k [B, D / 2^(k + 1), ..., featureSize * 2^k]
  */
-export function swinTransformer(name: string, images: Tensor5D, parameters: Parameters, config: SwinTransformerConfig, pass: Pass): Tensor5D[] {
+export function swinTransformer(
+  name: string,
+  images: Tensor5D,
+  parameters: Parameters,
+  config: SwinTransformerConfig,
+  pass: Pass,
+): Tensor5D[] {
   const embedded = inPlace(`${name}.patch_embed`, () => {
     const weight = parameter(parameters, `${name}.patch_embed.proj.weight`, 5);
-    const tokens = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(parameter(parameters, `${name}.patch_embed.proj.bias`, 1));
+    const tokens = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(
+      parameter(parameters, `${name}.patch_embed.proj.bias`, 1),
+    );
     const drop = dropAt(config.dropout, pass, 0, 0);
     return dropout(withoutMaskedTokens(tokens, TOKEN_SIDE, pass), drop.rate, drop.key);
   });
@@ -71,10 +98,22 @@ export function swinTransformer(name: string, images: Tensor5D, parameters: Para
   const stages = stagesOf(name, config).map(({ stage, head, blocks, heads, firstBlock }) => {
     if (config.version === 2) x = residualConvolutions(head, x, parameters, pass.training);
     const [batch, depth, height, width] = x.shape;
-    const windows = (isShifted: boolean) => windowsOf(batch, [depth, height, width], config.window, isShifted);
+    const windows = (isShifted: boolean) =>
+      windowsOf(batch, [depth, height, width], config.window, isShifted);
     const [plain, shifted] = [windows(false), windows(true)];
     for (const [i, block] of blocks.entries()) {
-      x = inPlace(block, () => swinBlock(block, x, parameters, heads, i % 2 === 0 ? plain : shifted, config.dropout, pass, firstBlock + i));
+      x = inPlace(block, () =>
+        swinBlock(
+          block,
+          x,
+          parameters,
+          heads,
+          i % 2 === 0 ? plain : shifted,
+          config.dropout,
+          pass,
+          firstBlock + i,
+        ),
+      );
     }
     x = inPlace(`${stage}.downsample`, () => merged(`${stage}.downsample`, x, parameters, config.merging));
     return x;
@@ -94,10 +133,22 @@ function swinBlock(
   block: number,
 ): Tensor5D {
   const projected = dropAt(rate, pass, block, 1);
-  const attended = windowAttention(`${name}.attn`, namedLayerNorm(`${name}.norm1`, x, parameters), parameters, heads, windows);
+  const attended = windowAttention(
+    `${name}.attn`,
+    namedLayerNorm(`${name}.norm1`, x, parameters),
+    parameters,
+    heads,
+    windows,
+  );
   const y = x.add<Tensor5D>(dropout(attended, projected.rate, projected.key));
   const rows = namedLayerNorm(`${name}.norm2`, y, parameters).reshape<Tensor2D>([-1, y.shape[4]]);
-  const transformed = perceptron(`${name}.mlp`, rows, parameters, dropAt(rate, pass, block, 2), dropAt(rate, pass, block, 3));
+  const transformed = perceptron(
+    `${name}.mlp`,
+    rows,
+    parameters,
+    dropAt(rate, pass, block, 2),
+    dropAt(rate, pass, block, 3),
+  );
   return y.add(transformed.reshape(y.shape));
 }
 
@@ -129,7 +180,11 @@ function merged(name: string, x: Tensor5D, parameters: Parameters, merging: Merg
     order.map((i) => together.slice([0, i, 0], [-1, 1, channels]).reshape([-1, channels])),
     1,
   ); // [tokens, 8C]
-  const reduced = namedLinear(`${name}.reduction`, namedLayerNorm(`${name}.norm`, ordered, parameters), parameters);
+  const reduced = namedLinear(
+    `${name}.reduction`,
+    namedLayerNorm(`${name}.norm`, ordered, parameters),
+    parameters,
+  );
   return reduced.reshape([batch, ...half, 2 * channels]);
 }
 

@@ -6,9 +6,19 @@ import { pointConvolution } from './layers.js';
 import { latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
 import { convolution, type ParameterSpec } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
-import { doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
+import {
+  doublingBlock,
+  doublingBlockParameters,
+  residualConvolutions,
+  residualConvolutionsParameters,
+} from './residual-convolutions.js';
 import { count, dropoutRate, type NetworkConfig, sizeOfFile } from './settings.js';
-import { type SwinTransformerConfig, swinTransformer, swinTransformerConstants, swinTransformerParameters } from './swin-transformer.js';
+import {
+  type SwinTransformerConfig,
+  swinTransformer,
+  swinTransformerConstants,
+  swinTransformerParameters,
+} from './swin-transformer.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import { countOf, lengthOf } from './weight-shapes.js';
 
@@ -75,7 +85,11 @@ export function swinUnetr(config: SwinUnetrConfig): Network {
     marginStride: MARGIN_STRIDE,
     lastLayer: 'out',
     encoder: ['swinViT'],
-    firstLayers: ['swinViT.patch_embed.proj.weight', 'encoder1.layer.conv1.conv.weight', 'encoder1.layer.conv3.conv.weight'],
+    firstLayers: [
+      'swinViT.patch_embed.proj.weight',
+      'encoder1.layer.conv1.conv.weight',
+      'encoder1.layer.conv3.conv.weight',
+    ],
     encoderBytes: (batch, size) => encoderBytes(config, batch, size),
     encode: (images, parameters, pass) => encode(images, parameters, config, pass),
     decode: (levels, parameters, pass, margins) => decode(levels, parameters, pass, margins),
@@ -90,10 +104,16 @@ function swinUnetrParameters(config: SwinUnetrConfig): ParameterSpec[] {
   return [
     ...swinTransformerParameters('swinViT', transformerOf(config)),
     ...encoders.flatMap(({ name, width }, level) =>
-      residualConvolutionsParameters(`${name}.layer`, level === 0 ? inChannels : width * featureSize, width * featureSize),
+      residualConvolutionsParameters(
+        `${name}.layer`,
+        level === 0 ? inChannels : width * featureSize,
+        width * featureSize,
+      ),
     ),
     ...residualConvolutionsParameters('encoder10.layer', 16 * featureSize, 16 * featureSize),
-    ...[16, 8, 4, 2].flatMap((width, i) => doublingBlockParameters(`decoder${5 - i}`, width * featureSize, (width / 2) * featureSize)),
+    ...[16, 8, 4, 2].flatMap((width, i) =>
+      doublingBlockParameters(`decoder${5 - i}`, width * featureSize, (width / 2) * featureSize),
+    ),
     ...doublingBlockParameters('decoder1', featureSize, featureSize),
     ...convolution('out.conv.conv', 1, featureSize, outChannels),
   ];
@@ -103,7 +123,10 @@ function swinUnetrParameters(config: SwinUnetrConfig): ParameterSpec[] {
  * Channels and settings that the shapes of a weights file tell; the window only where it is a cube. Throws
  * DataError for another network's file.
  */
-export function swinUnetrShapes(arrays: NamedArrays, file: string): Partial<SwinUnetrConfig> & Pick<SwinUnetrConfig, 'inChannels' | 'outChannels'> {
+export function swinUnetrShapes(
+  arrays: NamedArrays,
+  file: string,
+): Partial<SwinUnetrConfig> & Pick<SwinUnetrConfig, 'inChannels' | 'outChannels'> {
   return {
     inChannels: lengthOf(arrays, 'swinViT.patch_embed.proj.weight', 1, 'swin-unetr', file),
     outChannels: lengthOf(arrays, 'out.conv.conv.weight', 0, 'swin-unetr', file),
@@ -128,7 +151,12 @@ export function swinEncoderShapes(arrays: NamedArrays, file: string): Partial<Sw
 }
 
 /** A value of each of the four stages, which count from 1. */
-const ofEachStage = (of: (stage: number) => number): [number, number, number, number] => [of(1), of(2), of(3), of(4)];
+const ofEachStage = (of: (stage: number) => number): [number, number, number, number] => [
+  of(1),
+  of(2),
+  of(3),
+  of(4),
+];
 
 /**
  * The images, then the tokens of every stage from fine to coarse: levels of stride 1, 2, 4, 8, 16 and 32; the
@@ -146,10 +174,19 @@ function encode(images: Tensor5D, parameters: Parameters, config: SwinUnetrConfi
  * before anything else, and what is left over once it is up-sampled. With margins of 16 voxels the latent,
  * whose cells span 32, stays whole, and all else is cropped.
  */
-function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
+function decode(
+  levels: readonly Tensor5D[],
+  parameters: Parameters,
+  { training }: Pass,
+  margins?: Margins,
+): Tensor5D {
   requireMultiples(margins, MARGIN_STRIDE);
-  const cropped = levels.map((level, k) => inPlace('target region', () => cropTowards(level, 2 ** k, margins)));
-  const skips = encoders.map(({ name }, k) => residualConvolutions(`${name}.layer`, itemAt(cropped, k), parameters, training));
+  const cropped = levels.map((level, k) =>
+    inPlace('target region', () => cropTowards(level, 2 ** k, margins)),
+  );
+  const skips = encoders.map(({ name }, k) =>
+    residualConvolutions(`${name}.layer`, itemAt(cropped, k), parameters, training),
+  );
   const latent = residualConvolutions('encoder10.layer', latentOf(cropped), parameters, training);
   const all = [...skips, itemAt(cropped, 4)];
   const top = [4, 3, 2, 1, 0].reduce((x, k) => {
@@ -167,15 +204,30 @@ function transformerOf({ window, ...config }: SwinUnetrConfig): SwinTransformerC
  * Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block, and four of
  * version 2's convolutions.
  */
-function encoderBytes({ featureSize, depths, version }: SwinUnetrConfig, batch: number, size: SpatialSize): number {
+function encoderBytes(
+  { featureSize, depths, version }: SwinUnetrConfig,
+  batch: number,
+  size: SpatialSize,
+): number {
   const values = depths.map(
     (depth, k) =>
-      (depth * 10 + (version === 2 ? 4 : 0)) * featureSize * 2 ** k * size.reduce((product, n) => product * Math.floor(n / 2 ** (k + 1)), 1),
+      (depth * 10 + (version === 2 ? 4 : 0)) *
+      featureSize *
+      2 ** k *
+      size.reduce((product, n) => product * Math.floor(n / 2 ** (k + 1)), 1),
   );
   return 4 * batch * values.reduce((a, b) => a + b, 0);
 }
 
-function checkConfig({ inChannels, outChannels, featureSize, depths, numHeads, window, dropout }: SwinUnetrConfig): void {
+function checkConfig({
+  inChannels,
+  outChannels,
+  featureSize,
+  depths,
+  numHeads,
+  window,
+  dropout,
+}: SwinUnetrConfig): void {
   requireCounts({
     inChannels,
     outChannels,
@@ -187,6 +239,7 @@ function checkConfig({ inChannels, outChannels, featureSize, depths, numHeads, w
     ]),
   });
   requireMultiple('featureSize', featureSize, 'the whole number', 12);
-  for (const [k, heads] of numHeads.entries()) requireMultiple(`featureSize * ${2 ** k}`, featureSize * 2 ** k, `network.numHeads[${k}]`, heads);
+  for (const [k, heads] of numHeads.entries())
+    requireMultiple(`featureSize * ${2 ** k}`, featureSize * 2 ** k, `network.numHeads[${k}]`, heads);
   requireRate(dropout);
 }

@@ -13,10 +13,18 @@ const sides = ['before', 'after'] as const;
  *   before; absent: nothing was cropped
  * @throws ShapeError when a margin is negative or no multiple of the finest stride, or when nothing is left
  */
-export function cropTowards(level: Tensor5D, stride: number, margins: Margins | undefined, already?: number): Tensor5D {
+export function cropTowards(
+  level: Tensor5D,
+  stride: number,
+  margins: Margins | undefined,
+  already?: number,
+): Tensor5D {
   if (!margins || [...margins.before, ...margins.after].every((voxels) => voxels === 0)) return level;
   const spare = (side: (typeof sides)[number]): SpatialSize =>
-    mapAxes(margins[side], (voxels) => (whole(voxels, stride) - (already === undefined ? 0 : whole(voxels, already))) / stride);
+    mapAxes(
+      margins[side],
+      (voxels) => (whole(voxels, stride) - (already === undefined ? 0 : whole(voxels, already))) / stride,
+    );
   const [before, after] = [spare('before'), spare('after')];
   const [batch, depth, height, width, channels] = level.shape;
   const size = mapAxes([depth, height, width], (n, axis) => n - before[axis] - after[axis]);
@@ -31,7 +39,11 @@ export function cropTowards(level: Tensor5D, stride: number, margins: Margins | 
 
 /** Refuses margins that are no whole multiples of `stride`. Throws ShapeError. */
 export function requireMultiples(margins: Margins | undefined, stride: number): void {
-  if (!margins || [...margins.before, ...margins.after].every((voxels) => voxels >= 0 && voxels % stride === 0)) return;
+  if (
+    !margins ||
+    [...margins.before, ...margins.after].every((voxels) => voxels >= 0 && voxels % stride === 0)
+  )
+    return;
   throw new ShapeError(
     `the margins [${fileSize(margins.before)}] and [${fileSize(margins.after)}] (x, y, z) of the ` +
       `target region must be multiples of ${stride} voxels`,

@@ -1,7 +1,13 @@
 import { attention, dropout, type Tensor2D } from '../engine/index.js';
 import type { Parameters, Pass } from './network.js';
 import { linear, normalisation, type ParameterSpec } from './parameters.js';
-import { dropAt, namedLayerNorm, namedLinear, perceptron, perceptronParameters } from './transformer-layers.js';
+import {
+  dropAt,
+  namedLayerNorm,
+  namedLinear,
+  perceptron,
+  perceptronParameters,
+} from './transformer-layers.js';
 
 /** Parameters of a block, under the names and in the order of MONAI's `TransformerBlock`. */
 export function transformerBlockParameters(name: string, width: number, mlpDim: number): ParameterSpec[] {
@@ -37,7 +43,11 @@ export function transformerBlock(
   const qkv = namedLinear(`${name}.attn.qkv`, namedLayerNorm(`${name}.norm1`, x, parameters), parameters);
   const attended = attention(qkv, { heads, tokens, drop: dropAt(rate, pass, index, 0) });
   const output = dropAt(rate, pass, index, 1);
-  const y = x.add<Tensor2D>(dropout(namedLinear(`${name}.attn.out_proj`, attended, parameters), output.rate, output.key));
+  const y = x.add<Tensor2D>(
+    dropout(namedLinear(`${name}.attn.out_proj`, attended, parameters), output.rate, output.key),
+  );
   const normed = namedLayerNorm(`${name}.norm2`, y, parameters);
-  return y.add(perceptron(`${name}.mlp`, normed, parameters, dropAt(rate, pass, index, 2), dropAt(rate, pass, index, 3)));
+  return y.add(
+    perceptron(`${name}.mlp`, normed, parameters, dropAt(rate, pass, index, 2), dropAt(rate, pass, index, 3)),
+  );
 }

@@ -1,4 +1,14 @@
-import { avgPool3d, dropout, layerNorm, linearLayer, multilayerPerceptron, type Tensor, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import {
+  avgPool3d,
+  dropout,
+  layerNorm,
+  linearLayer,
+  multilayerPerceptron,
+  type Tensor,
+  type Tensor2D,
+  type Tensor5D,
+  tf,
+} from '../engine/index.js';
 import type { Parameters, Pass } from './network.js';
 import { linear, type ParameterSpec, parameter } from './parameters.js';
 
@@ -8,8 +18,16 @@ const PLACES_PER_BLOCK = 4;
 const BLOCKS = 64;
 
 /** Dropout at a place of a block: rate and the first key of its draws; rate 0 outside training. */
-export function dropAt(rate: number, { training, dropoutKey }: Pass, block: number, place: 0 | 1 | 2 | 3): { rate: number; key: number } {
-  return { rate: training ? rate : 0, key: ((dropoutKey * BLOCKS + block) * PLACES_PER_BLOCK + place) * KEYS_PER_PLACE };
+export function dropAt(
+  rate: number,
+  { training, dropoutKey }: Pass,
+  block: number,
+  place: 0 | 1 | 2 | 3,
+): { rate: number; key: number } {
+  return {
+    rate: training ? rate : 0,
+    key: ((dropoutKey * BLOCKS + block) * PLACES_PER_BLOCK + place) * KEYS_PER_PLACE,
+  };
 }
 
 /** Parameters of `perceptron`, under the names of MONAI's `MLPBlock`. */
@@ -18,10 +36,20 @@ export function perceptronParameters(name: string, width: number, hidden: number
 }
 
 /** Two linear layers, GELU between them, dropout after each: [rows, C] to [rows, C]. */
-export function perceptron(name: string, x: Tensor2D, parameters: Parameters, inner: Drop, outer: Drop): Tensor2D {
+export function perceptron(
+  name: string,
+  x: Tensor2D,
+  parameters: Parameters,
+  inner: Drop,
+  outer: Drop,
+): Tensor2D {
   const weight = (i: 1 | 2) => parameter(parameters, `${name}.linear${i}.weight`, 2);
   const bias = (i: 1 | 2) => parameter(parameters, `${name}.linear${i}.bias`, 1);
-  return dropout(multilayerPerceptron(x, weight(1), bias(1), weight(2), bias(2), inner), outer.rate, outer.key);
+  return dropout(
+    multilayerPerceptron(x, weight(1), bias(1), weight(2), bias(2), inner),
+    outer.rate,
+    outer.key,
+  );
 }
 
 type Drop = ReturnType<typeof dropAt>;

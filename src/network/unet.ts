@@ -20,7 +20,10 @@ import { count, dropoutRate, type NetworkConfig } from './settings.js';
 export const unetSettings = z.strictObject({
   name: z.literal('unet'),
   /** Channels of the five encoder levels, then of the last decoder level. */
-  features: z.tuple([count, count, count, count, count, count]).readonly().default([64, 64, 128, 256, 512, 64]),
+  features: z
+    .tuple([count, count, count, count, count, count])
+    .readonly()
+    .default([64, 64, 128, 256, 512, 64]),
   /** Share of elements dropped after each norm while training. */
   dropout: dropoutRate.default(0.1),
 });
@@ -56,7 +59,8 @@ export function unet(config: UNetConfig): Network {
     firstLayers: ['conv_0.conv_0.conv.weight'],
     encoderBytes: (batch, size) => unetEncoderBytes(config, batch, size),
     encode: (images, parameters, pass) => unetEncode(images, parameters, config, pass),
-    decode: (levels, parameters, pass, margins) => unetDecode(levels, parameters, config, { ...pass, ...(margins && { margin: margins }) }),
+    decode: (levels, parameters, pass, margins) =>
+      unetDecode(levels, parameters, config, { ...pass, ...(margins && { margin: margins }) }),
   };
 }
 
@@ -70,7 +74,9 @@ export function unetParameters(config: UNetConfig): ParameterSpec[] {
   const { inChannels, outChannels, features } = config;
   return [
     ...twoConvolutionsParameters('conv_0', inChannels, features[0]),
-    ...DOWN_LEVELS.flatMap(({ level, finer }) => twoConvolutionsParameters(`down_${level}.convs`, features[finer], features[level])),
+    ...DOWN_LEVELS.flatMap(({ level, finer }) =>
+      twoConvolutionsParameters(`down_${level}.convs`, features[finer], features[level]),
+    ),
     ...decoderLevels(config).flatMap(({ name, inputs, upsampled, skip, outputs }) => [
       ...transposedConvolution(`${name}.upsample.deconv`, 2, inputs, upsampled),
       ...twoConvolutionsParameters(`${name}.convs`, skip + upsampled, outputs),
@@ -88,7 +94,10 @@ export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 
   const axis = (name: string, which: 0 | 1): number => {
     const length = arrays[`${name}.weight`]?.shape[which];
     if (length !== undefined) return length;
-    throw new DataError(`${file} lacks the parameter ${name}.weight: it is no file of a unet's weights`, { file, field: `${name}.weight` });
+    throw new DataError(`${file} lacks the parameter ${name}.weight: it is no file of a unet's weights`, {
+      file,
+      field: `${name}.weight`,
+    });
   };
   return {
     inChannels: axis('conv_0.conv_0.conv', 1),
@@ -110,14 +119,23 @@ export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 
  * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] rounded down; level 4 is the latent
  * @throws ShapeError when the channels differ or a side vanishes in pooling
  */
-export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNetConfig, pass: Pass): Tensor5D[] {
+export function unetEncode(
+  images: Tensor5D,
+  parameters: Parameters,
+  config: UNetConfig,
+  pass: Pass,
+): Tensor5D[] {
   checkImages(images, config);
-  const first = inPlace('conv_0', () => twoConvolutions('conv_0', images, parameters, dropouts(config, pass, 0)));
+  const first = inPlace('conv_0', () =>
+    twoConvolutions('conv_0', images, parameters, dropouts(config, pass, 0)),
+  );
   let finer = first;
   const coarser = DOWN_LEVELS.map(({ level }) => {
     const name = `down_${level}`;
     const pooled = inPlace(name, () => maxPool3d(finer));
-    finer = inPlace(`${name}.convs`, () => twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level)));
+    finer = inPlace(`${name}.convs`, () =>
+      twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level)),
+    );
     return finer;
   });
   return [first, ...coarser];
@@ -127,8 +145,13 @@ export function unetEncode(images: Tensor5D, parameters: Parameters, config: UNe
  * Float32 bytes of what gradients need of the encoder: of each of its ten convolutions the output, if it is
  * kept, and that after norm and activation.
  */
-export function unetEncoderBytes({ inChannels, features }: Pick<UNetConfig, 'inChannels' | 'features'>, batch: number, size: SpatialSize): number {
-  const valuesOf = (channels: number, level: number) => channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1);
+export function unetEncoderBytes(
+  { inChannels, features }: Pick<UNetConfig, 'inChannels' | 'features'>,
+  batch: number,
+  size: SpatialSize,
+): number {
+  const valuesOf = (channels: number, level: number) =>
+    channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1);
   const values = features.slice(0, 5).map(valuesOf);
   const again = isComputedAgain(inChannels) ? valuesOf(features[0], 0) : 0;
   return 4 * batch * (4 * values.reduce((a, b) => a + b, 0) - again);
@@ -150,15 +173,24 @@ export interface UNetDecodeOptions extends Pass {
  * @returns logits [B, D', H', W', outChannels], D' = D less the margins
  * @throws ShapeError when a margin is no multiple of 16 or leaves nothing
  */
-export function unetDecode(levels: readonly Tensor5D[], parameters: Parameters, config: UNetConfig, options: UNetDecodeOptions): Tensor5D {
-  const cropped = levels.map((level, k) => inPlace('target region', () => cropLevel(level, k, marginsOf(options.margin))));
+export function unetDecode(
+  levels: readonly Tensor5D[],
+  parameters: Parameters,
+  config: UNetConfig,
+  options: UNetDecodeOptions,
+): Tensor5D {
+  const cropped = levels.map((level, k) =>
+    inPlace('target region', () => cropLevel(level, k, marginsOf(options.margin))),
+  );
   let x = latentOf(cropped);
   decoderLevels(config).forEach(({ name }, i) => {
     x = inPlace(name, () => {
       const skip = itemAt(cropped, 3 - i);
       const up = repeatLastPlane(doublingDeconvolution(`${name}.upsample.deconv`, x, parameters), skip);
       const joined = tf.concat([skip, up], 4); // [B, D, H, W, skip + upsampled]
-      return inPlace('convs', () => twoConvolutions(`${name}.convs`, joined, parameters, dropouts(config, options, 5 + i)));
+      return inPlace('convs', () =>
+        twoConvolutions(`${name}.convs`, joined, parameters, dropouts(config, options, 5 + i)),
+      );
     });
   });
   return pointConvolution('final_conv', x, parameters);
@@ -185,12 +217,26 @@ function twoConvolutionsParameters(name: string, inputs: number, outputs: number
   ];
 }
 
-function twoConvolutions(name: string, x: Tensor5D, parameters: Parameters, [first, second]: readonly [LayerDropout, LayerDropout]): Tensor5D {
-  return normalisedConvolution(`${name}.conv_1`, normalisedConvolution(`${name}.conv_0`, x, parameters, first), parameters, second);
+function twoConvolutions(
+  name: string,
+  x: Tensor5D,
+  parameters: Parameters,
+  [first, second]: readonly [LayerDropout, LayerDropout],
+): Tensor5D {
+  return normalisedConvolution(
+    `${name}.conv_1`,
+    normalisedConvolution(`${name}.conv_0`, x, parameters, first),
+    parameters,
+    second,
+  );
 }
 
 /** The draws of a block's two dropouts; every place of every pass has a key of its own. */
-function dropouts(config: UNetConfig, { training, dropoutKey }: Pass, block: number): [LayerDropout, LayerDropout] {
+function dropouts(
+  config: UNetConfig,
+  { training, dropoutKey }: Pass,
+  block: number,
+): [LayerDropout, LayerDropout] {
   const rate = training ? config.dropout : 0;
   const key = dropoutKey * 64 + block * 2;
   return [
@@ -209,7 +255,8 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
   if ([...before, ...after].every((voxels) => voxels === 0)) return level;
   if ([...before, ...after].some((voxels) => voxels < 0 || voxels % LATENT_STRIDE !== 0)) {
     throw new ShapeError(
-      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region ` + `must be multiples of ${LATENT_STRIDE} voxels`,
+      `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region ` +
+        `must be multiples of ${LATENT_STRIDE} voxels`,
     );
   }
   const [batch, depth, height, width, channels] = level.shape;
@@ -228,7 +275,8 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
   const [, depth, height, width, channels] = images.shape;
   if (channels !== inChannels) {
     throw new ShapeError(
-      `unet takes ${inChannels} channels, but the input has ${channels}: ` + `[${fileShape(images.shape)}] (batch, x, y, z, channels)`,
+      `unet takes ${inChannels} channels, but the input has ${channels}: ` +
+        `[${fileShape(images.shape)}] (batch, x, y, z, channels)`,
       {
         field: 'network.inChannels',
         found: channels,
@@ -238,7 +286,8 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
   }
   if (Math.min(depth, height, width) < LATENT_STRIDE) {
     throw new ShapeError(
-      `unet needs at least ${LATENT_STRIDE} voxels a side, but the input is ` + `[${fileSize([depth, height, width])}] (x, y, z)`,
+      `unet needs at least ${LATENT_STRIDE} voxels a side, but the input is ` +
+        `[${fileSize([depth, height, width])}] (x, y, z)`,
       {
         found: fileSize([depth, height, width]),
       },
@@ -247,13 +296,23 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
 }
 
 function checkConfig({ inChannels, outChannels, features, dropout }: UNetConfig): void {
-  const counts = { inChannels, outChannels, ...Object.fromEntries(features.map((n, i) => [`features[${i}]`, n])) };
+  const counts = {
+    inChannels,
+    outChannels,
+    ...Object.fromEntries(features.map((n, i) => [`features[${i}]`, n])),
+  };
   for (const [field, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new UsageError(`network.${field} must be a whole number of channels from 1 up, but is ${value}`, { field, found: value });
+      throw new UsageError(`network.${field} must be a whole number of channels from 1 up, but is ${value}`, {
+        field,
+        found: value,
+      });
     }
   }
   if (!(dropout >= 0 && dropout < 1)) {
-    throw new UsageError(`network.dropout must be at least 0 and below 1, but is ${dropout}`, { field: 'dropout', found: dropout });
+    throw new UsageError(`network.dropout must be at least 0 and below 1, but is ${dropout}`, {
+      field: 'dropout',
+      found: dropout,
+    });
   }
 }

@@ -4,10 +4,23 @@ import { inPlace, type NamedArrays, type Tensor2D, type Tensor5D } from '../engi
 import { ShapeError } from '../errors.js';
 import { fileSize, mapAxes, type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
-import { type KeptTokens, latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
+import {
+  type KeptTokens,
+  latentOf,
+  type Margins,
+  type Network,
+  type Parameters,
+  type Pass,
+} from './network.js';
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { requireCounts, requireImages, requireMultiple, requireRate } from './requirements.js';
-import { doubling, doublingBlock, doublingBlockParameters, residualConvolutions, residualConvolutionsParameters } from './residual-convolutions.js';
+import {
+  doubling,
+  doublingBlock,
+  doublingBlockParameters,
+  residualConvolutions,
+  residualConvolutionsParameters,
+} from './residual-convolutions.js';
 import { count, dropoutRate, type NetworkConfig, sizeOfFile } from './settings.js';
 import { cropTowards, requireMultiples } from './target-region.js';
 import {
@@ -69,9 +82,16 @@ export function unetr(config: UnetrConfig): Network {
     marginStride: TOKEN_SIDE,
     lastLayer: 'out',
     encoder: ['vit'],
-    firstLayers: ['vit.patch_embedding.patch_embeddings.weight', 'encoder1.layer.conv1.conv.weight', 'encoder1.layer.conv3.conv.weight'],
+    firstLayers: [
+      'vit.patch_embedding.patch_embeddings.weight',
+      'encoder1.layer.conv1.conv.weight',
+      'encoder1.layer.conv3.conv.weight',
+    ],
     encoderBytes: (batch, size) => encoderBytes(config, batch, size),
-    tokens: { side: TOKEN_SIDE, encodeKept: (images, kept, parameters, pass) => encodeKept(images, kept, parameters, config, pass) },
+    tokens: {
+      side: TOKEN_SIDE,
+      encodeKept: (images, kept, parameters, pass) => encodeKept(images, kept, parameters, config, pass),
+    },
     encode: (images, parameters, pass) => encode(images, parameters, config, pass),
     decode: (levels, parameters, pass, margins) => decode(levels, parameters, pass, margins),
   };
@@ -89,12 +109,20 @@ function unetrParameters(config: UnetrConfig): ParameterSpec[] {
     ...projections.flatMap(({ name, doublings, width }) => [
       ...transposedConvolution(`${name}.transp_conv_init.conv`, 2, hiddenSize, width * featureSize, false),
       ...Array.from({ length: doublings }, (_, i) => [
-        ...transposedConvolution(`${name}.blocks.${i}.0.conv`, 2, width * featureSize, width * featureSize, false),
+        ...transposedConvolution(
+          `${name}.blocks.${i}.0.conv`,
+          2,
+          width * featureSize,
+          width * featureSize,
+          false,
+        ),
         ...residualConvolutionsParameters(`${name}.blocks.${i}.1`, width * featureSize, width * featureSize),
       ]).flat(),
     ]),
     ...doublingBlockParameters('decoder5', hiddenSize, 8 * featureSize),
-    ...[4, 3, 2].flatMap((i) => doublingBlockParameters(`decoder${i}`, 2 ** (i - 1) * featureSize, 2 ** (i - 2) * featureSize)),
+    ...[4, 3, 2].flatMap((i) =>
+      doublingBlockParameters(`decoder${i}`, 2 ** (i - 1) * featureSize, 2 ** (i - 2) * featureSize),
+    ),
     ...convolution('out.conv.conv', 1, featureSize, outChannels),
   ];
 }
@@ -103,7 +131,10 @@ function unetrParameters(config: UnetrConfig): ParameterSpec[] {
  * Channels and settings that the shapes of a weights file tell; the image size only where it is a cube.
  * Throws DataError for another network's file.
  */
-export function unetrShapes(arrays: NamedArrays, file: string): Partial<UnetrConfig> & Pick<UnetrConfig, 'inChannels' | 'outChannels'> {
+export function unetrShapes(
+  arrays: NamedArrays,
+  file: string,
+): Partial<UnetrConfig> & Pick<UnetrConfig, 'inChannels' | 'outChannels'> {
   const of = (axis: number, name: string) => lengthOf(arrays, name, axis, 'unetr', file);
   return {
     inChannels: of(1, 'encoder1.layer.conv1.conv.weight'),
@@ -136,7 +167,13 @@ function encode(images: Tensor5D, parameters: Parameters, config: UnetrConfig, p
 }
 
 /** The normed last state of the tokens that are kept: [B * perItem, hiddenSize]. */
-function encodeKept(images: Tensor5D, kept: KeptTokens, parameters: Parameters, config: UnetrConfig, pass: Pass): Tensor2D {
+function encodeKept(
+  images: Tensor5D,
+  kept: KeptTokens,
+  parameters: Parameters,
+  config: UnetrConfig,
+  pass: Pass,
+): Tensor2D {
   requireSize(images, config);
   return visionTransformerOfSome('vit', images, kept, parameters, transformerOf(config), pass);
 }
@@ -148,7 +185,8 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
   const size = fileSize([depth, height, width]);
   if (size.join() !== expected.join()) {
     throw new ShapeError(
-      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set ` + `network.imageSize to the crop's size`,
+      `unetr was made for images of [${expected}] voxels (x, y, z), but the input is [${size}]: set ` +
+        `network.imageSize to the crop's size`,
       {
         field: 'network.imageSize',
         found: size,
@@ -162,39 +200,81 @@ function requireSize(images: Tensor5D, config: UnetrConfig): void {
  * Every state up-sampled to its own level, then joined from coarse to fine. With margins only the target
  * region is computed.
  */
-function decode(levels: readonly Tensor5D[], parameters: Parameters, { training }: Pass, margins?: Margins): Tensor5D {
+function decode(
+  levels: readonly Tensor5D[],
+  parameters: Parameters,
+  { training }: Pass,
+  margins?: Margins,
+): Tensor5D {
   requireMultiples(margins, TOKEN_SIDE);
   const [images, states] = [itemAt(levels, 0), levels.slice(1)];
-  const cropped = states.map((state) => inPlace('target region', () => cropTowards(state, TOKEN_SIDE, margins)));
+  const cropped = states.map((state) =>
+    inPlace('target region', () => cropTowards(state, TOKEN_SIDE, margins)),
+  );
   const finest = cropTowards(images, 1, margins);
   const skips = [
     residualConvolutions('encoder1.layer', finest, parameters, training),
-    ...projections.map(({ name, doublings }, i) => inPlace(name, () => projection(name, doublings, itemAt(cropped, i), parameters, training))),
+    ...projections.map(({ name, doublings }, i) =>
+      inPlace(name, () => projection(name, doublings, itemAt(cropped, i), parameters, training)),
+    ),
   ];
-  const top = [5, 4, 3, 2].reduce((x, i) => doublingBlock(`decoder${i}`, x, itemAt(skips, i - 2), parameters, training), latentOf(cropped));
+  const top = [5, 4, 3, 2].reduce(
+    (x, i) => doublingBlock(`decoder${i}`, x, itemAt(skips, i - 2), parameters, training),
+    latentOf(cropped),
+  );
   return pointConvolution('out.conv.conv', top, parameters);
 }
 
 /** A hidden state up-sampled by its encoder: doubling, then doublings with residual convolutions. */
-function projection(name: string, doublings: number, state: Tensor5D, parameters: Parameters, training: boolean): Tensor5D {
+function projection(
+  name: string,
+  doublings: number,
+  state: Tensor5D,
+  parameters: Parameters,
+  training: boolean,
+): Tensor5D {
   const first = doubling(`${name}.transp_conv_init.conv`, state, parameters);
   return Array.from({ length: doublings }, (_, i) => `${name}.blocks.${i}`).reduce(
-    (x, block) => residualConvolutions(`${block}.1`, doubling(`${block}.0.conv`, x, parameters), parameters, training),
+    (x, block) =>
+      residualConvolutions(`${block}.1`, doubling(`${block}.0.conv`, x, parameters), parameters, training),
     first,
   );
 }
 
-function transformerOf({ inChannels, imageSize, hiddenSize, mlpDim, numHeads, dropout }: UnetrConfig): VisionTransformerConfig {
+function transformerOf({
+  inChannels,
+  imageSize,
+  hiddenSize,
+  mlpDim,
+  numHeads,
+  dropout,
+}: UnetrConfig): VisionTransformerConfig {
   const grid = spatialSize(mapAxes(imageSize, (voxels) => voxels / TOKEN_SIDE));
   return { inChannels, grid, hiddenSize, mlpDim, heads: numHeads, dropout };
 }
 
 /** Float32 bytes that gradients need of the encoder: some ten rows of a token's width a block. */
 function encoderBytes({ hiddenSize }: UnetrConfig, batch: number, size: SpatialSize): number {
-  return 4 * batch * VIT_LAYERS * 10 * hiddenSize * size.reduce((product, n) => product * Math.floor(n / TOKEN_SIDE), 1);
+  return (
+    4 *
+    batch *
+    VIT_LAYERS *
+    10 *
+    hiddenSize *
+    size.reduce((product, n) => product * Math.floor(n / TOKEN_SIDE), 1)
+  );
 }
 
-function checkConfig({ inChannels, outChannels, imageSize, featureSize, hiddenSize, mlpDim, numHeads, dropout }: UnetrConfig): void {
+function checkConfig({
+  inChannels,
+  outChannels,
+  imageSize,
+  featureSize,
+  hiddenSize,
+  mlpDim,
+  numHeads,
+  dropout,
+}: UnetrConfig): void {
   requireCounts({ inChannels, outChannels, featureSize, hiddenSize, mlpDim, numHeads });
   for (const [axis, voxels] of imageSize.entries()) {
     requireCounts({ [`imageSize[${axis}]`]: voxels });

@@ -38,7 +38,10 @@ export function visionTransformerParameters(name: string, config: VisionTransfor
 }
 
 /** The norm before a cross-attention that MONAI's blocks have and ViT never reaches. */
-export function visionTransformerConstants(name: string, { hiddenSize }: VisionTransformerConfig): Constant[] {
+export function visionTransformerConstants(
+  name: string,
+  { hiddenSize }: VisionTransformerConfig,
+): Constant[] {
   const why = 'part of the cross-attention of MONAI, which this network never computes';
   return blockNames(name).flatMap((block) =>
     [1, 0].map((value) => ({
@@ -68,7 +71,14 @@ export function visionTransformer(
 ): Tensor5D[] {
   const { grid, hiddenSize } = config;
   const onGrid = (rows: Tensor2D) => rows.reshape<Tensor5D>([images.shape[0], ...grid, hiddenSize]);
-  const { states, last } = blocks(name, embeddedTokens(name, images, parameters, config, pass), tokensOf(config), parameters, config, pass);
+  const { states, last } = blocks(
+    name,
+    embeddedTokens(name, images, parameters, config, pass),
+    tokensOf(config),
+    parameters,
+    config,
+    pass,
+  );
   return [...states.filter((_, i) => wanted.includes(i)), last].map(onGrid);
 }
 
@@ -86,17 +96,31 @@ export function visionTransformerOfSome(
   pass: Pass,
 ): Tensor2D {
   const all = embeddedTokens(name, images, parameters, config, pass);
-  const kept = inPlace('kept tokens', () => permuteRows(all, order, places).slice([0, 0], [images.shape[0] * perItem, config.hiddenSize]));
+  const kept = inPlace('kept tokens', () =>
+    permuteRows(all, order, places).slice([0, 0], [images.shape[0] * perItem, config.hiddenSize]),
+  );
   return blocks(name, kept, perItem, parameters, config, pass).last;
 }
 
 /** Every token of the crop with its position: [B * tokens, hiddenSize]. */
-function embeddedTokens(name: string, images: Tensor5D, parameters: Parameters, config: VisionTransformerConfig, pass: Pass): Tensor2D {
+function embeddedTokens(
+  name: string,
+  images: Tensor5D,
+  parameters: Parameters,
+  config: VisionTransformerConfig,
+  pass: Pass,
+): Tensor2D {
   return inPlace('patch_embedding', () => {
     const embedding = `${name}.patch_embedding`;
     const weight = parameter(parameters, `${embedding}.patch_embeddings.weight`, 5);
-    const patches = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(parameter(parameters, `${embedding}.patch_embeddings.bias`, 1));
-    const unmasked = withoutMaskedTokens(patches, TOKEN_SIDE, pass).reshape([images.shape[0], tokensOf(config), config.hiddenSize]);
+    const patches = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(
+      parameter(parameters, `${embedding}.patch_embeddings.bias`, 1),
+    );
+    const unmasked = withoutMaskedTokens(patches, TOKEN_SIDE, pass).reshape([
+      images.shape[0],
+      tokensOf(config),
+      config.hiddenSize,
+    ]);
     const drop = dropAt(config.dropout, pass, VIT_LAYERS, 0);
     const placed = unmasked.add(parameter(parameters, `${embedding}.position_embeddings`, 3));
     return dropout(placed, drop.rate, drop.key).reshape([-1, config.hiddenSize]);
@@ -115,7 +139,9 @@ function blocks(
   const states: Tensor2D[] = [];
   let x = embedded;
   for (const [index, block] of blockNames(name).entries()) {
-    x = inPlace(block, () => transformerBlock(block, x, parameters, { heads, tokens, dropout: rate, index }, pass));
+    x = inPlace(block, () =>
+      transformerBlock(block, x, parameters, { heads, tokens, dropout: rate, index }, pass),
+    );
     states.push(x);
   }
   return { states, last: namedLayerNorm(`${name}.norm`, x, parameters) };
@@ -123,4 +149,5 @@ function blocks(
 
 const tokensOf = ({ grid }: VisionTransformerConfig): number => grid.reduce((a, b) => a * b, 1);
 
-const blockNames = (name: string): string[] => Array.from({ length: VIT_LAYERS }, (_, i) => `${name}.blocks.${i}`);
+const blockNames = (name: string): string[] =>
+  Array.from({ length: VIT_LAYERS }, (_, i) => `${name}.blocks.${i}`);

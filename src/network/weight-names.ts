@@ -22,20 +22,32 @@ export const isNeverComputed = (name: string): boolean => /(^|\.)(norm_)?cross_a
  * @returns the network's name by the file's; a name that fits nothing is its own
  * @throws DataError when two names of the file fit one of the network
  */
-export function knownNames(names: readonly string[], known: ReadonlySet<string>, file: string): ReadonlyMap<string, string> {
+export function knownNames(
+  names: readonly string[],
+  known: ReadonlySet<string>,
+  file: string,
+): ReadonlyMap<string, string> {
   return matchedNames(names, (name) => known.has(name), file);
 }
 
-function matchedNames(names: readonly string[], isKnown: (name: string) => boolean, file: string): ReadonlyMap<string, string> {
+function matchedNames(
+  names: readonly string[],
+  isKnown: (name: string) => boolean,
+  file: string,
+): ReadonlyMap<string, string> {
   const found = new Map(names.map((name) => [name, candidates(name).find(isKnown) ?? name]));
   const sources = new Map<string, string>();
   for (const [name, target] of found) {
     const other = sources.get(target);
     if (other !== undefined) {
-      throw new DataError(`${file} holds both ${other} and ${name}, which are the same parameter ${target} of this ` + `network: keep one of them`, {
-        file,
-        field: name,
-      });
+      throw new DataError(
+        `${file} holds both ${other} and ${name}, which are the same parameter ${target} of this ` +
+          `network: keep one of them`,
+        {
+          file,
+          field: name,
+        },
+      );
     }
     sources.set(target, name);
   }

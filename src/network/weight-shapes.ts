@@ -5,10 +5,19 @@ import { DataError } from '../errors.js';
  * Length of an axis of an array of a weights file.
  * @throws DataError naming the file, the network and the array that is missing
  */
-export function lengthOf(arrays: NamedArrays, name: string, axis: number, network: string, file: string): number {
+export function lengthOf(
+  arrays: NamedArrays,
+  name: string,
+  axis: number,
+  network: string,
+  file: string,
+): number {
   const length = arrays[name]?.shape[axis];
   if (length !== undefined) return length;
-  throw new DataError(`${file} lacks the parameter ${name}: it is no file of a ${network}'s weights`, { file, field: name });
+  throw new DataError(`${file} lacks the parameter ${name}: it is no file of a ${network}'s weights`, {
+    file,
+    field: name,
+  });
 }
 
 /** How many parts `prefix.0`, `prefix.1`, ... a weights file has: the highest number and one. */

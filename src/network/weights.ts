@@ -93,11 +93,25 @@ export function takeWeights(
   { arrays, metadata }: WeightsContent,
   file: string,
   specs: readonly ParameterSpec[],
-  { replace, optional = () => false, ignore, constants = [], only, letGo = [], firstLayers = [] }: LoadOptions = {},
+  {
+    replace,
+    optional = () => false,
+    ignore,
+    constants = [],
+    only,
+    letGo = [],
+    firstLayers = [],
+  }: LoadOptions = {},
 ): { values: NamedArrays; report: LoadReport } {
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
-  const names = knownNames(Object.keys(arrays), new Set([...byName.keys(), ...constants.map(({ name }) => name)]), file);
-  const found = new Map([...names].map(([source, name]) => [name, { source, array: entryOf(arrays, source) }]));
+  const names = knownNames(
+    Object.keys(arrays),
+    new Set([...byName.keys(), ...constants.map(({ name }) => name)]),
+    file,
+  );
+  const found = new Map(
+    [...names].map(([source, name]) => [name, { source, array: entryOf(arrays, source) }]),
+  );
   const lacksOptional = !specs.some(({ name }) => optional(name) && found.has(name));
   const isWanted = (name: string) =>
     !(replace !== undefined && isUnder(name, replace)) &&
@@ -106,17 +120,24 @@ export function takeWeights(
   for (const constant of constants) checkConstant(constant, found.get(constant.name)?.array, file);
 
   const unused = [...found].filter(([name]) => !byName.has(name) || !isWanted(name));
-  const letsGo = (prefix: string, source: string, name: string) => source.startsWith(prefix) || name.startsWith(prefix);
+  const letsGo = (prefix: string, source: string, name: string) =>
+    source.startsWith(prefix) || name.startsWith(prefix);
   const isExpected = (name: string, source: string) =>
     byName.has(name) ||
     letGo.some((prefix) => letsGo(prefix, source, name)) ||
     isNeverComputed(name) ||
     constants.some((constant) => constant.name === name) ||
     (ignore !== undefined && name.startsWith(ignore));
-  const strays = unused.filter(([name, { source }]) => !isExpected(name, source)).map(([, { source }]) => source);
+  const strays = unused
+    .filter(([name, { source }]) => !isExpected(name, source))
+    .map(([, { source }]) => source);
   if (strays.length > 0) throw strayError(file, strays);
   const idle = letGo.find((prefix) => ![...found].some(([name, { source }]) => letsGo(prefix, source, name)));
-  if (idle !== undefined) throw new UsageError(`--let-go ${idle}: ${file} has no parameter whose name begins so`, { field: '--let-go', found: idle });
+  if (idle !== undefined)
+    throw new UsageError(`--let-go ${idle}: ${file} has no parameter whose name begins so`, {
+      field: '--let-go',
+      found: idle,
+    });
   const wanted = specs.filter(({ name }) => isWanted(name));
   const order = fileAxes(metadata, wanted, file);
   const adapted: LoadReport['adapted'][number][] = [];
@@ -129,7 +150,10 @@ export function takeWeights(
     }),
   );
   const fresh = specs.filter(({ name }) => !isWanted(name)).map(({ name }) => name);
-  return { values, report: { loaded: Object.keys(values), fresh, unused: unused.map(([, { source }]) => source), adapted } };
+  return {
+    values,
+    report: { loaded: Object.keys(values), fresh, unused: unused.map(([, { source }]) => source), adapted },
+  };
 }
 
 /**
@@ -137,11 +161,16 @@ export function takeWeights(
  * SwinUNETR of it cannot be: where a window shrinks to its features, which tokens share a bias depends on the
  * order in which they are counted.
  */
-function fileAxes(metadata: Readonly<Record<string, string>>, wanted: readonly ParameterSpec[], file: string): FileAxes {
+function fileAxes(
+  metadata: Readonly<Record<string, string>>,
+  wanted: readonly ParameterSpec[],
+  file: string,
+): FileAxes {
   const order = axisOrderOf(metadata);
   if (typeof order === 'object') {
     throw new DataError(
-      `${file} says that its axes are "${order.unknown}", but this version knows ` + `"${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
+      `${file} says that its axes are "${order.unknown}", but this version knows ` +
+        `"${AXIS_ORDER.axisOrder}" alone: use the version that wrote it`,
       {
         file,
         field: 'axisOrder',
@@ -188,11 +217,18 @@ function strayError(file: string, strays: readonly string[]): DataError {
 
 const isUnder = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}.`);
 
-function checkConstant({ name, shape, values, ignored }: Constant, array: NamedArray | undefined, file: string): void {
+function checkConstant(
+  { name, shape, values, ignored }: Constant,
+  array: NamedArray | undefined,
+  file: string,
+): void {
   if (!array || ignored) return;
   const expected = values();
   if (array.shape.join() === shape.join() && array.data.every((value, i) => value === expected[i])) return;
-  throw new DataError(`${file}: ${name} is not that of this network's settings: the file is for other settings`, { file, field: name });
+  throw new DataError(
+    `${file}: ${name} is not that of this network's settings: the file is for other settings`,
+    { file, field: name },
+  );
 }
 
 /**
@@ -201,11 +237,16 @@ function checkConstant({ name, shape, values, ignored }: Constant, array: NamedA
  * gave (1 to 4: each a quarter).
  * @returns undefined where the channels are the network's already, or the shape differs in more than them
  */
-function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): { array: NamedArray; from: number; to: number } | undefined {
+function withChannels(
+  array: NamedArray,
+  { shape, layout }: ParameterSpec,
+): { array: NamedArray; from: number; to: number } | undefined {
   const expected = toPyTorchShape(shape, layout);
   const [outputs = 0, from = 0, ...rest] = array.shape;
   const to = itemAt(expected, 1);
-  const isAlikeOtherwise = array.shape.length === expected.length && array.shape.every((n, axis) => axis === 1 || n === expected[axis]);
+  const isAlikeOtherwise =
+    array.shape.length === expected.length &&
+    array.shape.every((n, axis) => axis === 1 || n === expected[axis]);
   if (from === to || from === 0 || !isAlikeOtherwise) return undefined;
   const size = elementCount(rest);
   const data = new Float32Array(outputs * to * size);
@@ -218,9 +259,17 @@ function withChannels(array: NamedArray, { shape, layout }: ParameterSpec): { ar
   return { array: { shape: expected, data }, from, to };
 }
 
-function loaded(array: NamedArray | undefined, { name, layout, shape }: ParameterSpec, order: FileAxes, file: string): NamedArray {
+function loaded(
+  array: NamedArray | undefined,
+  { name, layout, shape }: ParameterSpec,
+  order: FileAxes,
+  file: string,
+): NamedArray {
   if (!array) {
-    throw new DataError(`${file} lacks the parameter ${name}: the file is for another network or other settings`, { file, field: name });
+    throw new DataError(
+      `${file} lacks the parameter ${name}: the file is for another network or other settings`,
+      { file, field: name },
+    );
   }
   const expected = toPyTorchShape(shape, layout);
   if (array.shape.join() !== expected.join()) {
@@ -246,7 +295,12 @@ export function toPyTorchShape(shape: readonly number[], layout: ParameterLayout
 }
 
 /** The inverse of `toPyTorch`, of a file whose spatial axes are in this order; `shape` is the one here. */
-function fromPyTorch(data: Float32Array, shape: readonly number[], layout: ParameterLayout, order: FileAxes): Float32Array {
+function fromPyTorch(
+  data: Float32Array,
+  shape: readonly number[],
+  layout: ParameterLayout,
+  order: FileAxes,
+): Float32Array {
   const { split, axes } = axesThere(shape, layout, order);
   const there = axes.map((axis) => itemAt(split, axis));
   return permuted(
@@ -274,7 +328,8 @@ function axesThere(
     return { split: [items, ...layout.positions, width], axes: reversed ? [0, 3, 2, 1, 4] : [0, 1, 2, 3, 4] };
   }
   if (layout === 'linear') return { split: shape, axes: [1, 0] };
-  if (layout === 'convolution' || layout === 'transposedConvolution') return { split: shape, axes: reversed ? [4, 3, 2, 1, 0] : [4, 3, 0, 1, 2] };
+  if (layout === 'convolution' || layout === 'transposedConvolution')
+    return { split: shape, axes: reversed ? [4, 3, 2, 1, 0] : [4, 3, 0, 1, 2] };
   return { split: shape, axes: shape.map((_, axis) => axis) };
 }
 
@@ -282,7 +337,9 @@ function axesThere(
 function permuted(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
   if (axes.every((axis, i) => axis === i)) return data;
   // The last axis first: the one that changes fastest in the result.
-  const counters = axes.toReversed().map((axis) => ({ at: 0, size: itemAt(shape, axis), step: elementCount(shape.slice(axis + 1)) }));
+  const counters = axes
+    .toReversed()
+    .map((axis) => ({ at: 0, size: itemAt(shape, axis), step: elementCount(shape.slice(axis + 1)) }));
   const result = new Float32Array(data.length);
   let from = 0;
   for (let to = 0; to < result.length; to++) {

@@ -1,15 +1,33 @@
 import { intAt, itemAt } from '../at.js';
-import { attention, permuteRows, type Tensor2D, type Tensor3D, type Tensor5D, tf, type WindowParts } from '../engine/index.js';
+import {
+  attention,
+  permuteRows,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor5D,
+  tf,
+  type WindowParts,
+} from '../engine/index.js';
 import { mapAxes, rasterIndex, type SpatialSize } from './axis-order.js';
 import type { Constant, Parameters } from './network.js';
 import { linear, type ParameterSpec, parameter } from './parameters.js';
 import { namedLinear } from './transformer-layers.js';
 
 /** Parameters of `windowAttention`, under the names of MONAI's `WindowAttention`. */
-export function windowAttentionParameters(name: string, width: number, heads: number, window: SpatialSize): ParameterSpec[] {
+export function windowAttentionParameters(
+  name: string,
+  width: number,
+  heads: number,
+  window: SpatialSize,
+): ParameterSpec[] {
   const positions = window.reduce((product, side) => product * (2 * side - 1), 1);
   return [
-    { name: `${name}.relative_position_bias_table`, layout: 'relativePositions', shape: [positions, heads], init: { normal: 0.02 } },
+    {
+      name: `${name}.relative_position_bias_table`,
+      layout: 'relativePositions',
+      shape: [positions, heads],
+      init: { normal: 0.02 },
+    },
     ...linear(`${name}.qkv`, width, 3 * width),
     ...linear(`${name}.proj`, width, width),
   ];
@@ -51,11 +69,21 @@ export interface Windows {
  * shifted on that axis; features that are no whole number of windows are continued by zeros; a shift rolls
  * them towards the low side by half a window.
  */
-export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize, isShifted: boolean): Windows {
+export function windowsOf(
+  batch: number,
+  size: SpatialSize,
+  window: SpatialSize,
+  isShifted: boolean,
+): Windows {
   const axes = mapAxes(size, (length, axis) => {
     const full = window[axis];
     const side = Math.min(length, full);
-    return { length, side, shift: isShifted && length > full ? Math.floor(full / 2) : 0, count: Math.ceil(length / side) };
+    return {
+      length,
+      side,
+      shift: isShifted && length > full ? Math.floor(full / 2) : 0,
+      count: Math.ceil(length / side),
+    };
   });
   const [d, h, w] = axes;
   const windows = d.count * h.count * w.count;
@@ -68,11 +96,20 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
   for (let item = 0; item < batch; item++)
     for (let window = 0; window < windows; window++)
       for (let token = 0; token < tokens; token++, row++) {
-        const block = [Math.floor(window / (h.count * w.count)), Math.floor(window / w.count) % h.count, window % w.count] as const;
-        const within = [Math.floor(token / (h.side * w.side)), Math.floor(token / w.side) % h.side, token % w.side] as const;
+        const block = [
+          Math.floor(window / (h.count * w.count)),
+          Math.floor(window / w.count) % h.count,
+          window % w.count,
+        ] as const;
+        const within = [
+          Math.floor(token / (h.side * w.side)),
+          Math.floor(token / w.side) % h.side,
+          token % w.side,
+        ] as const;
         const at = mapAxes(axes, ({ side, count, shift }, axis) => {
           const rolled = block[axis] * side + within[axis];
-          if (item === 0) sides[(window * tokens + token) * 3 + axis] = shift > 0 && rolled >= side * count - shift ? 1 : 0;
+          if (item === 0)
+            sides[(window * tokens + token) * 3 + axis] = shift > 0 && rolled >= side * count - shift ? 1 : 0;
           return (rolled + shift) % (side * count);
         });
         const isInside = at[0] < size[0] && at[1] < size[1] && at[2] < size[2];
@@ -89,13 +126,23 @@ export function windowsOf(batch: number, size: SpatialSize, window: SpatialSize,
  * @param x [B, D, H, W, C]
  * @returns [B, D, H, W, C]
  */
-export function windowAttention(name: string, x: Tensor5D, parameters: Parameters, heads: number, windows: Windows): Tensor5D {
+export function windowAttention(
+  name: string,
+  x: Tensor5D,
+  parameters: Parameters,
+  heads: number,
+  windows: Windows,
+): Tensor5D {
   const channels = x.shape[4];
   // [B * windows * tokens, C]
   const rows = permuteRows(x.reshape([-1, channels]), windows.sources, windows.places);
   const qkv = namedLinear(`${name}.qkv`, rows, parameters);
   const table = parameter(parameters, `${name}.relative_position_bias_table`, 2);
-  const attended = attention(qkv, { heads, tokens: windows.tokens, parts: windows.parts }, positionBias(table, windows));
+  const attended = attention(
+    qkv,
+    { heads, tokens: windows.tokens, parts: windows.parts },
+    positionBias(table, windows),
+  );
   // A linear layer treats each row by itself, so it comes after the rows are back, where those beyond the
   // features are gone.
   const back = permuteRows(attended, windows.places, windows.sources);
@@ -139,5 +186,9 @@ function relativePositions(window: SpatialSize): Int32Array {
 
 /** The cells [d, h, w] of a grid in the engine's order. */
 function cellsOf([depth, height, width]: SpatialSize): SpatialSize[] {
-  return Array.from({ length: depth * height * width }, (_, i) => [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width]);
+  return Array.from({ length: depth * height * width }, (_, i) => [
+    Math.floor(i / (height * width)),
+    Math.floor(i / width) % height,
+    i % width,
+  ]);
 }

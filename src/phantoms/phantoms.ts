@@ -2,7 +2,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floatAt } from '../at.js';
 import { type RandomStream, randomStream } from '../random/streams.js';
-import { applyAffine, axisAlignedAffine, type Grid, mapAxes, type Triple, type Volume, writeNifti } from '../volume/index.js';
+import {
+  applyAffine,
+  axisAlignedAffine,
+  type Grid,
+  mapAxes,
+  type Triple,
+  type Volume,
+  writeNifti,
+} from '../volume/index.js';
 
 /** Label values of the phantoms. */
 export const phantomClasses = { 1: 'liver', 2: 'spleen', 3: 'kidneys', 4: 'aorta' } as const;
@@ -97,7 +105,13 @@ function drawBody(stream: RandomStream): Body {
     radii: [scale * width, scale * depth, 1e4],
   });
   const bowel = Array.from({ length: 7 }, () =>
-    make(between(stream, -40, 130), 0, [between(stream, -80, 80), between(stream, 10, 70), between(stream, -90, 20)], [18, 16, 20], 0.25),
+    make(
+      between(stream, -40, 130),
+      0,
+      [between(stream, -80, 80), between(stream, 10, 70), between(stream, -90, 20)],
+      [18, 16, 20],
+      0.25,
+    ),
   );
   return {
     noiseHu: between(stream, 12, 28),
@@ -136,10 +150,16 @@ function smoothNoise(stream: RandomStream, [nx, ny, nz]: Triple, hu: number): Fl
   const white = Float32Array.from({ length: nx * ny * nz }, () => stream.normal());
   const smooth = new Float32Array(white.length);
   for (let i = 0; i < white.length; i++) {
-    const near = floatAt(white, i) * 2 + (white[i - 1] ?? 0) + (white[i + 1] ?? 0) + (white[i - nx] ?? 0) + (white[i + nx] ?? 0);
+    const near =
+      floatAt(white, i) * 2 +
+      (white[i - 1] ?? 0) +
+      (white[i + 1] ?? 0) +
+      (white[i - nx] ?? 0) +
+      (white[i + nx] ?? 0);
     smooth[i] = (near * hu) / Math.sqrt(8);
   }
   return smooth;
 }
 
-const between = (stream: RandomStream, low: number, high: number): number => low + (high - low) * stream.uniform();
+const between = (stream: RandomStream, low: number, high: number): number =>
+  low + (high - low) * stream.uniform();

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import { type PreparedCase, readPreparedIndex, selectCases, withFold } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import { type CaseResult, defaultFurtherMetrics, type Evaluation, evaluateCase, type FurtherMetrics, summarise } from '../evaluation/index.js';
+import {
+  type CaseResult,
+  defaultFurtherMetrics,
+  type Evaluation,
+  evaluateCase,
+  type FurtherMetrics,
+  summarise,
+} from '../evaluation/index.js';
 import { predictCase } from '../inference/index.js';
 import { softwareVersions } from '../package-version.js';
 import { foldOf } from '../training/index.js';
@@ -29,9 +36,17 @@ export interface RunEvaluation {
  * Where the predictions of a split's cases stand, by case id: named as the case, with its dataset where there
  * are several.
  */
-export function predictionFiles(run: string, cases: readonly Pick<PreparedCase, 'id' | 'dataset' | 'name'>[]): Map<string, string> {
+export function predictionFiles(
+  run: string,
+  cases: readonly Pick<PreparedCase, 'id' | 'dataset' | 'name'>[],
+): Map<string, string> {
   const several = new Set(cases.map(({ dataset }) => dataset)).size > 1;
-  return new Map(cases.map(({ id, dataset, name }) => [id, join(run, 'predictions', `${several ? `${dataset}_` : ''}${name}.nii.gz`)]));
+  return new Map(
+    cases.map(({ id, dataset, name }) => [
+      id,
+      join(run, 'predictions', `${several ? `${dataset}_` : ''}${name}.nii.gz`),
+    ]),
+  );
 }
 
 /**
@@ -50,7 +65,11 @@ export async function evaluateRun({
   const { data } = await readFinetunedRun(run);
   // The cases that validated that run.
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
-  const cases = selectCases(index, { split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
+  const cases = selectCases(
+    index,
+    { split, ...(data.datasets && { datasets: data.datasets }) },
+    data.prepared,
+  );
   const opened = await openRunWeights({ runs: [run], checkpoint });
   const { scheme } = opened;
   try {
@@ -62,16 +81,33 @@ export async function evaluateRun({
       signal?.throwIfAborted();
       if (prepared.sourceLabel === undefined) {
         const remedy = 'give it one in the dataset index';
-        throw new DataError(`case ${prepared.id} of the split "${split}" has no label to evaluate against: ${remedy}`, {
-          field: 'label',
-        });
+        throw new DataError(
+          `case ${prepared.id} of the split "${split}" has no label to evaluate against: ${remedy}`,
+          {
+            field: 'label',
+          },
+        );
       }
-      const scan = { images: prepared.sourceImages, preprocessing: prepared.preprocessing, scheme, watch: { signal } };
+      const scan = {
+        images: prepared.sourceImages,
+        preprocessing: prepared.preprocessing,
+        scheme,
+        watch: { signal },
+      };
       const { label } = await predictCase(opened.predictor, scan);
       const prediction = entryOf(files, prepared.id);
       await writeNifti(prediction, label);
       const reference = await readReference(index, prepared);
-      results.push(evaluateCase(prepared.id, label, reference, evaluated, { prediction, reference: prepared.sourceLabel }, further));
+      results.push(
+        evaluateCase(
+          prepared.id,
+          label,
+          reference,
+          evaluated,
+          { prediction, reference: prepared.sourceLabel },
+          further,
+        ),
+      );
       onCase?.(prepared.id, results.length, cases.length);
     }
     return summarise(task, scheme.names, results, {

@@ -35,7 +35,14 @@ type Scan = Pick<ScanPrediction, 'name' | 'images' | 'label'>;
  * @throws DataError when a scan cannot be read (after all the others were predicted), UsageError when an
  *   output would replace an input
  */
-export async function predictScans({ opened, input, out, withLogits, onProgress, signal }: PredictScansOptions): Promise<ScanPrediction[]> {
+export async function predictScans({
+  opened,
+  input,
+  out,
+  withLogits,
+  onProgress,
+  signal,
+}: PredictScansOptions): Promise<ScanPrediction[]> {
   const scans = await listScans(input, out, opened.predictor.network.inChannels);
   refuseReplacement(scans);
   const written: ScanPrediction[] = [];
@@ -44,7 +51,13 @@ export async function predictScans({ opened, input, out, withLogits, onProgress,
     signal?.throwIfAborted();
     try {
       const { scheme, preprocessing } = opened;
-      const predicted = await predictCase(opened.predictor, { images, preprocessing, scheme, withLogits, watch: { signal } });
+      const predicted = await predictCase(opened.predictor, {
+        images,
+        preprocessing,
+        scheme,
+        withLogits,
+        watch: { signal },
+      });
       await mkdir(dirname(label), { recursive: true });
       const logits = label.replace(/\.nii(\.gz)?$/, '_logits.nii.gz');
       if (predicted.logits) await writeNifti(logits, predicted.logits);
@@ -68,20 +81,30 @@ export async function predictScans({ opened, input, out, withLogits, onProgress,
 async function listScans(input: readonly string[], out: string, channels: number): Promise<Scan[]> {
   const isFile = /\.nii(\.gz)?$/.test(out);
   const [first] = input;
-  if (first === undefined) throw new UsageError('--input names no scan: give a file or a folder', { field: '--input' });
+  if (first === undefined)
+    throw new UsageError('--input names no scan: give a file or a folder', { field: '--input' });
   const folder = (await stat(first).catch(() => undefined))?.isDirectory() === true;
   if (!folder) {
     const name = caseName(first, input.length > 1);
     return [{ name, images: input, label: isFile ? out : join(out, `${name}.nii.gz`) }];
   }
-  if (input.length > 1) throw new UsageError(`--input takes one folder, or the files of one scan, but not ${input.join(', ')}`, { field: '--input' });
-  if (isFile) throw new UsageError(`--out ${out} is a file, but --input ${first} is a folder: name a folder`, { field: '--out' });
+  if (input.length > 1)
+    throw new UsageError(`--input takes one folder, or the files of one scan, but not ${input.join(', ')}`, {
+      field: '--input',
+    });
+  if (isFile)
+    throw new UsageError(`--out ${out} is a file, but --input ${first} is a folder: name a folder`, {
+      field: '--out',
+    });
   const files = (await readdir(first)).filter(isScanFile).sort();
   // One DICOM series.
-  if (files.length === 0) return [{ name: basename(first), images: input, label: join(out, `${basename(first)}.nii.gz`) }];
+  if (files.length === 0)
+    return [{ name: basename(first), images: input, label: join(out, `${basename(first)}.nii.gz`) }];
   const names = [...new Set(files.map((file) => caseName(file, channels > 1)))];
   return names.map((name) => {
-    const images = files.filter((file) => caseName(file, channels > 1) === name).map((file) => join(first, file));
+    const images = files
+      .filter((file) => caseName(file, channels > 1) === name)
+      .map((file) => join(first, file));
     return { name, images, label: join(out, `${name}.nii.gz`) };
   });
 }
@@ -96,5 +119,8 @@ function refuseReplacement(scans: readonly Scan[]): void {
   const inputs = new Set(scans.flatMap(({ images }) => images).map((file) => resolve(file)));
   const clash = scans.find(({ label }) => inputs.has(resolve(label)));
   if (clash)
-    throw new UsageError(`--out would replace the scan ${clash.label}: choose another folder or name`, { field: '--out', file: clash.label });
+    throw new UsageError(`--out would replace the scan ${clash.label}: choose another folder or name`, {
+      field: '--out',
+      file: clash.label,
+    });
 }

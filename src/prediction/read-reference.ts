@@ -14,7 +14,14 @@ export async function readReference(
   { id, dataset, sourceLabel, labelMap }: PreparedCase,
 ): Promise<Volume> {
   if (sourceLabel === undefined) {
-    throw new DataError(`case ${id} has no label to compare with: give it one in the dataset index`, { field: 'label' });
+    throw new DataError(`case ${id} has no label to compare with: give it one in the dataset index`, {
+      field: 'label',
+    });
   }
-  return toClassValues(await readVolume(sourceLabel), entryOf(datasets, dataset).classes, labelMap, sourceLabel);
+  return toClassValues(
+    await readVolume(sourceLabel),
+    entryOf(datasets, dataset).classes,
+    labelMap,
+    sourceLabel,
+  );
 }

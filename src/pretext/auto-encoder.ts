@@ -1,6 +1,13 @@
 import { inPlace, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import { meanSquaredError } from '../losses/index.js';
-import { latentOf, type Network, type Parameters, STILL, type StepInputs, stepInput } from '../network/index.js';
+import {
+  latentOf,
+  type Network,
+  type Parameters,
+  STILL,
+  type StepInputs,
+  stepInput,
+} from '../network/index.js';
 import type { PretextBatch, PretextMethod } from './method.js';
 
 /**

@@ -10,7 +10,12 @@ type Cells = readonly [batch: number, d: number, h: number, w: number, ...furthe
  * @param s     side of a cell in voxels
  * @returns [B, d * s, h * s, w * s, C]
  */
-export function cellsToVoxels(cells: Tensor2D, [batch, d, h, w]: Cells, s: number, channels: number): Tensor5D {
+export function cellsToVoxels(
+  cells: Tensor2D,
+  [batch, d, h, w]: Cells,
+  s: number,
+  channels: number,
+): Tensor5D {
   // [B d h, (sz sy), w, (sx C)]
   const rows = cells.reshape([batch * d * h, w, s * s, s * channels]).transpose([0, 2, 1, 3]);
   // [B d, sz, h, (sy W C)]

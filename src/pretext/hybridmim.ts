@@ -13,10 +13,33 @@ import {
   tf,
 } from '../engine/index.js';
 import { UsageError } from '../errors.js';
-import { consistencyLoss, contrastiveLoss, locationLoss, numberLoss, reconstructionLoss } from '../losses/index.js';
-import { latentOf, linear, mapAxes, type Network, type ParameterSpec, type Parameters, type StepInputs, stepInput } from '../network/index.js';
+import {
+  consistencyLoss,
+  contrastiveLoss,
+  locationLoss,
+  numberLoss,
+  reconstructionLoss,
+} from '../losses/index.js';
+import {
+  latentOf,
+  linear,
+  mapAxes,
+  type Network,
+  type ParameterSpec,
+  type Parameters,
+  type StepInputs,
+  stepInput,
+} from '../network/index.js';
 import { linearHead } from './head.js';
-import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
+import {
+  type MethodSettings,
+  openShare,
+  type PretextBatch,
+  type PretextMethod,
+  pretextPrefix,
+  type Reconstruction,
+  voxels,
+} from './method.js';
 import { cropToRegion, maskBatch, type PatchGrid, patchGrid, voxelMask } from './patch-grid.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
@@ -81,7 +104,8 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
       ...scaledTargetInputs(batch, network.inChannels),
     },
     corruption: (seed, step) => ({ ...maskBatch(grid, config.maskRatio, batch.size, seed, step) }),
-    losses: (inputs, parameters, training) => hybridMimLosses(network, grid, config, inputs, parameters, training),
+    losses: (inputs, parameters, training) =>
+      hybridMimLosses(network, grid, config, inputs, parameters, training),
     reconstruct: (inputs, parameters) => hybridMimReconstruction(network, grid, inputs, parameters),
   };
 }
@@ -89,7 +113,11 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
 /**
  * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim].
  */
-export function hybridMimHeads(latentChannels: number, n: number, { weights, contrastDim }: HybridMimConfig): ParameterSpec[] {
+export function hybridMimHeads(
+  latentChannels: number,
+  n: number,
+  { weights, contrastDim }: HybridMimConfig,
+): ParameterSpec[] {
   return [
     ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, latentChannels, n + 1) : []),
     ...(needsLocation(weights) ? linear(`${pretextPrefix}location`, latentChannels, n) : []),
@@ -117,24 +145,40 @@ function hybridMimLosses(
   if (weights.reconstruction > 0) {
     const prediction = network.decode(levels, parameters, { training, dropoutKey: FIRST_PASS }, grid.margins);
     const target = cropToRegion(reconstructionTarget(images, inputs), grid.margins);
-    terms.reconstruction = reconstructionLoss(prediction, target, cropToRegion(mask, grid.margins), config.reconstruction);
+    terms.reconstruction = reconstructionLoss(
+      prediction,
+      target,
+      cropToRegion(mask, grid.margins),
+      config.reconstruction,
+    );
   }
   // [B * S, C]
   const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined;
   const locations = stepInput(inputs, 'locations', 3);
   const [batch, subVolumes, n] = locations.shape;
   const logits: Record<string, Tensor3D> = {}; // of the heads that some task needs
-  if (cells && needsNumber(weights)) logits.number = linearHead('number', cells, parameters).reshape([batch, subVolumes, n + 1]);
-  if (cells && needsLocation(weights)) logits.location = linearHead('location', cells, parameters).reshape([batch, subVolumes, n]);
-  if (weights.number > 0) terms.number = numberLoss(entryOf(logits, 'number'), stepInput(inputs, 'counts', 2));
+  if (cells && needsNumber(weights))
+    logits.number = linearHead('number', cells, parameters).reshape([batch, subVolumes, n + 1]);
+  if (cells && needsLocation(weights))
+    logits.location = linearHead('location', cells, parameters).reshape([batch, subVolumes, n]);
+  if (weights.number > 0)
+    terms.number = numberLoss(entryOf(logits, 'number'), stepInput(inputs, 'counts', 2));
   if (weights.location > 0) terms.location = locationLoss(entryOf(logits, 'location'), locations);
   if (weights.consistency > 0) {
-    terms.consistency = consistencyLoss(entryOf(logits, 'number'), entryOf(logits, 'location'), config.consistency);
+    terms.consistency = consistencyLoss(
+      entryOf(logits, 'number'),
+      entryOf(logits, 'location'),
+      config.consistency,
+    );
   }
   if (weights.contrast > 0 && training) {
     const pass = { training, dropoutKey: SECOND_PASS, masked: mask };
     const second = latentOf(inPlace('second pass', () => network.encode(maskedImages, parameters, pass)));
-    terms.contrast = contrastiveLoss(projection(latent, parameters), projection(second, parameters), config.temperature);
+    terms.contrast = contrastiveLoss(
+      projection(latent, parameters),
+      projection(second, parameters),
+      config.temperature,
+    );
   }
   return { total: weightedTotal(terms, weights), ...terms };
 }
@@ -143,11 +187,21 @@ function hybridMimLosses(
  * Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the
  * region, as it saw them.
  */
-function hybridMimReconstruction(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters): Reconstruction {
+function hybridMimReconstruction(
+  network: Network,
+  grid: PatchGrid,
+  inputs: StepInputs,
+  parameters: Parameters,
+): Reconstruction {
   const mask = voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch); // [B, D, H, W, 1]
   const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
   const pass = { training: false, dropoutKey: FIRST_PASS };
-  const region = network.decode(network.encode(seen, parameters, { ...pass, masked: mask }), parameters, pass, grid.margins);
+  const region = network.decode(
+    network.encode(seen, parameters, { ...pass, masked: mask }),
+    parameters,
+    pass,
+    grid.margins,
+  );
   const { before, after } = grid.margins;
   const padding = mapAxes(before, (voxels, axis): [number, number] => [voxels, after[axis]]);
   const filled = tf.pad(region, [[0, 0], ...padding, [0, 0]]).mul(mask);
@@ -197,7 +251,10 @@ const needsLocation = ({ location, consistency }: TaskWeights): boolean => locat
 
 function checkContrast({ dropout }: Network, batch: number, { weights }: HybridMimConfig): void {
   if (Object.values(weights).every((weight) => weight === 0)) {
-    throw new UsageError('every weight in method.weights is 0, so that there is nothing to learn: set one above 0', { field: 'method.weights' });
+    throw new UsageError(
+      'every weight in method.weights is 0, so that there is nothing to learn: set one above 0',
+      { field: 'method.weights' },
+    );
   }
   if (weights.contrast === 0) return;
   if (batch < 2) {

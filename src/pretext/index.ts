@@ -16,7 +16,14 @@ export {
   ungroupSubVolumes,
   voxelMask,
 } from './patch-grid.js';
-export { leastBatch, type MethodConfig, methodNames, methodSection, pretextMethod, voxelCorruption } from './registry.js';
+export {
+  leastBatch,
+  type MethodConfig,
+  methodNames,
+  methodSection,
+  pretextMethod,
+  voxelCorruption,
+} from './registry.js';
 export { type SimMimConfig, simMim } from './simmim.js';
 export { type TransVwConfig, transVw } from './transvw.js';
 export { type UNetFormerConfig, unetFormer } from './unetformer.js';

@@ -20,7 +20,15 @@ import {
 } from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
-import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
+import {
+  type MethodSettings,
+  openShare,
+  type PretextBatch,
+  type PretextMethod,
+  pretextPrefix,
+  type Reconstruction,
+  voxels,
+} from './method.js';
 import { maskBatch, maskedPatches, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
@@ -31,7 +39,13 @@ export const maeSettings = z.strictObject({
   /** Share of the crop's tokens that the encoder does not get. */
   maskRatio: openShare.default(0.75),
   /** Transformer that predicts the masked tokens and is thrown away. */
-  decoder: z.strictObject({ width: voxels.default(512), depth: z.int().min(1).max(64).default(8), heads: voxels.default(16) }).prefault({}),
+  decoder: z
+    .strictObject({
+      width: voxels.default(512),
+      depth: z.int().min(1).max(64).default(8),
+      heads: voxels.default(16),
+    })
+    .prefault({}),
 });
 
 export type MaeConfig = MethodSettings<typeof maeSettings>;
@@ -89,15 +103,29 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
 function tokenEncoder(network: Network): TokenEncoder {
   requireNetwork('mae', network, 'unetr', 'encodes visible tokens without the masked ones');
   if (network.tokens) return network.tokens;
-  throw new WorkError(`the network ${network.name} gives no encoder of some of its tokens, which mae needs`, { field: 'network.name' });
+  throw new WorkError(`the network ${network.name} gives no encoder of some of its tokens, which mae needs`, {
+    field: 'network.name',
+  });
 }
 
-function decoderParameters(network: Network, patches: SpatialSize, tokenVoxels: number, { width, depth }: MaeConfig['decoder']): ParameterSpec[] {
+function decoderParameters(
+  network: Network,
+  patches: SpatialSize,
+  tokenVoxels: number,
+  { width, depth }: MaeConfig['decoder'],
+): ParameterSpec[] {
   return [
     ...linear(EMBEDDING, network.latentChannels, width),
     { name: TOKEN, layout: 'vector', shape: [width], init: { normal: 0.02 } },
-    { name: POSITIONS, layout: { positions: patches }, shape: [1, patches[0] * patches[1] * patches[2], width], init: { normal: 0.02 } },
-    ...Array.from({ length: depth }, (_, i) => transformerBlockParameters(blockName(i), width, 4 * width)).flat(),
+    {
+      name: POSITIONS,
+      layout: { positions: patches },
+      shape: [1, patches[0] * patches[1] * patches[2], width],
+      init: { normal: 0.02 },
+    },
+    ...Array.from({ length: depth }, (_, i) =>
+      transformerBlockParameters(blockName(i), width, 4 * width),
+    ).flat(),
     ...normalisation(NORM, width),
     ...linear(`${pretextPrefix}${HEAD}`, width, tokenVoxels),
   ];
@@ -109,7 +137,10 @@ function decoderParameters(network: Network, patches: SpatialSize, tokenVoxels: 
  */
 function visibleFirst(patchMask: Float32Array): InputValues {
   const all = Array.from(patchMask.keys());
-  const order = Int32Array.from([...all.filter((row) => patchMask[row] === 0), ...all.filter((row) => patchMask[row] === 1)]);
+  const order = Int32Array.from([
+    ...all.filter((row) => patchMask[row] === 0),
+    ...all.filter((row) => patchMask[row] === 1),
+  ]);
   const places = new Int32Array(order.length);
   for (const [place, row] of order.entries()) places[row] = place;
   return { patchMask, order, places };
@@ -135,17 +166,28 @@ function predictedVoxels(
   let x = inPlace('all tokens', () => {
     const token = parameter(parameters, TOKEN, 1).reshape([1, width]);
     const known = namedLinear(EMBEDDING, latent, parameters);
-    const rows = permuteRows(tf.concat([known, token.tile([batch * (count - visible), 1])], 0), places, order);
+    const rows = permuteRows(
+      tf.concat([known, token.tile([batch * (count - visible), 1])], 0),
+      places,
+      order,
+    );
     const placed = rows.reshape([batch, count, width]).add(parameter(parameters, POSITIONS, 3));
     return placed.reshape<Tensor2D>([batch * count, width]);
   });
   for (let index = 0; index < depth; index++) {
     const block = blockName(index);
-    x = inPlace(block, () => transformerBlock(block, x, parameters, { heads, tokens: count, dropout: 0, index }, pass));
+    x = inPlace(block, () =>
+      transformerBlock(block, x, parameters, { heads, tokens: count, dropout: 0, index }, pass),
+    );
   }
   const cells = linearHead(HEAD, namedLayerNorm(NORM, x, parameters), parameters);
   return inPlace('tokens to voxels', () =>
-    cellsToVoxels(cells, [batch, grid.patches[0], grid.patches[1], grid.patches[2]], tokens.side, network.inChannels),
+    cellsToVoxels(
+      cells,
+      [batch, grid.patches[0], grid.patches[1], grid.patches[2]],
+      tokens.side,
+      network.inChannels,
+    ),
   );
 }
 
@@ -162,8 +204,11 @@ function visibleTokens(grid: PatchGrid, count: number, maskRatio: number): numbe
 
 function requireHeads({ width, heads }: MaeConfig['decoder']): void {
   if (width % heads === 0) return;
-  throw new UsageError(`method.decoder.width is ${width}, but must be a multiple of method.decoder.heads ${heads}`, {
-    field: 'method.decoder.width',
-    found: width,
-  });
+  throw new UsageError(
+    `method.decoder.width is ${width}, but must be a multiple of method.decoder.heads ${heads}`,
+    {
+      field: 'method.decoder.width',
+      found: width,
+    },
+  );
 }

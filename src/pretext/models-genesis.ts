@@ -65,9 +65,13 @@ export function restore(network: Network, inputs: StepInputs, parameters: Parame
 export function requirePaintable({ crop }: PretextBatch): void {
   const side = Math.min(...crop);
   if (side >= SMALLEST_SIDE) return;
-  throw new UsageError(`data.cropSize has a side of ${side} voxels, but the corruptions of this method need at least ` + `${SMALLEST_SIDE}`, {
-    field: 'data.cropSize',
-    found: side,
-    expected: SMALLEST_SIDE,
-  });
+  throw new UsageError(
+    `data.cropSize has a side of ${side} voxels, but the corruptions of this method need at least ` +
+      `${SMALLEST_SIDE}`,
+    {
+      field: 'data.cropSize',
+      found: side,
+      expected: SMALLEST_SIDE,
+    },
+  );
 }

@@ -38,15 +38,23 @@ export interface PatchGrid {
  * @param crop [depth, height, width] voxels
  * @throws UsageError naming the setting when the sizes do not divide
  */
-export function patchGrid(crop: SpatialSize, { subVolume, patch, region }: PatchSizes, marginStride: number): PatchGrid {
+export function patchGrid(
+  crop: SpatialSize,
+  { subVolume, patch, region }: PatchSizes,
+  marginStride: number,
+): PatchGrid {
   requireDivides('method.subVolume', subVolume, 'method.patch', patch);
   requireDivides('method.region', region, 'method.subVolume', subVolume);
   for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.subVolume', subVolume);
   if (region > Math.min(...crop)) {
-    throw new UsageError(`method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at ` + `most ${Math.min(...crop)}`, {
-      field: 'method.region',
-      found: region,
-    });
+    throw new UsageError(
+      `method.region ${region} is larger than the crop of [${fileSize(crop)}] voxels: make it at ` +
+        `most ${Math.min(...crop)}`,
+      {
+        field: 'method.region',
+        found: region,
+      },
+    );
   }
   const side = subVolume / patch;
   const before = mapAxes(crop, (voxels) => Math.floor((voxels - region) / 2 / marginStride) * marginStride);
@@ -77,7 +85,14 @@ export function wholeGrid(crop: SpatialSize, patch: number): PatchGrid {
   for (const voxels of crop) requireDivides('data.cropSize', voxels, 'method.patch', patch);
   const patches = mapAxes(crop, (voxels) => voxels / patch);
   const none: SpatialSize = [0, 0, 0];
-  return { patch, patches, subVolumes: patches, side: 1, patchesPerSubVolume: 1, margins: { before: none, after: none } };
+  return {
+    patch,
+    patches,
+    subVolumes: patches,
+    side: 1,
+    patchesPerSubVolume: 1,
+    margins: { before: none, after: none },
+  };
 }
 
 /** Which patches of one crop are masked, and what the number and location tasks ask of it. */
@@ -91,7 +106,8 @@ export interface PatchMask {
 }
 
 /** Patches of one crop that are masked. */
-export const maskedPatches = ({ patches }: PatchGrid, ratio: number): number => Math.round(ratio * product(patches));
+export const maskedPatches = ({ patches }: PatchGrid, ratio: number): number =>
+  Math.round(ratio * product(patches));
 
 /** Masks `round(ratio * patches)` patches of the crop, drawn uniformly without replacement (paper 3.1). */
 export function randomPatchMask(grid: PatchGrid, ratio: number, stream: RandomStream): PatchMask {
@@ -101,7 +117,9 @@ export function randomPatchMask(grid: PatchGrid, ratio: number, stream: RandomSt
   for (const index of order.slice(0, maskedPatches(grid, ratio))) mask[index] = 1;
   const locations = groupBySubVolume(mask, grid);
   const n = grid.patchesPerSubVolume;
-  const counts = Int32Array.from({ length: total / n }, (_, s) => locations.subarray(s * n, (s + 1) * n).reduce((sum, masked) => sum + masked, 0));
+  const counts = Int32Array.from({ length: total / n }, (_, s) =>
+    locations.subarray(s * n, (s + 1) * n).reduce((sum, masked) => sum + masked, 0),
+  );
   return { mask, locations, counts };
 }
 
@@ -118,8 +136,16 @@ export interface MaskedBatch {
 }
 
 /** The masks of a batch at `step`, and what the number and location tasks ask of them. */
-export function maskBatch(grid: PatchGrid, ratio: number, batch: number, seed: number, step: number): MaskedBatch {
-  const masks = Array.from({ length: batch }, (_, item) => randomPatchMask(grid, ratio, randomStream(seed, 'mask', step, item)));
+export function maskBatch(
+  grid: PatchGrid,
+  ratio: number,
+  batch: number,
+  seed: number,
+  step: number,
+): MaskedBatch {
+  const masks = Array.from({ length: batch }, (_, item) =>
+    randomPatchMask(grid, ratio, randomStream(seed, 'mask', step, item)),
+  );
   const patches = product(grid.patches);
   const subVolumes = product(grid.subVolumes);
   const patchMask = new Float32Array(batch * patches);
@@ -154,11 +180,16 @@ export function ungroupSubVolumes(grouped: Float32Array, grid: PatchGrid): Float
   return patchValues;
 }
 
-function forEachPatch({ patches: [depth, height, width], subVolumes, side }: PatchGrid, visit: (raster: number, inGroups: number) => void): void {
+function forEachPatch(
+  { patches: [depth, height, width], subVolumes, side }: PatchGrid,
+  visit: (raster: number, inGroups: number) => void,
+): void {
   for (let z = 0; z < depth; z++) {
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
-        const subVolume = (Math.floor(z / side) * subVolumes[1] + Math.floor(y / side)) * subVolumes[2] + Math.floor(x / side); // raster of sub-volumes
+        const subVolume =
+          (Math.floor(z / side) * subVolumes[1] + Math.floor(y / side)) * subVolumes[2] +
+          Math.floor(x / side); // raster of sub-volumes
         const within = ((z % side) * side + (y % side)) * side + (x % side); // raster inside one
         visit((z * height + y) * width + x, subVolume * side ** 3 + within);
       }

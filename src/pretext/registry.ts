@@ -25,10 +25,16 @@ interface RegisteredMethod<S extends z.ZodObject> {
  * A registered method whose settings are checked once more where they come in, so that one table can hold
  * methods of any settings.
  */
-function registered<S extends z.ZodObject>({ settings: schema, make, voxelCorruption, leastBatch }: RegisteredMethod<S>) {
+function registered<S extends z.ZodObject>({
+  settings: schema,
+  make,
+  voxelCorruption,
+  leastBatch,
+}: RegisteredMethod<S>) {
   return {
     settings: schema,
-    make: (network: Network, batch: PretextBatch, settings: unknown) => make(network, batch, schema.parse(settings)),
+    make: (network: Network, batch: PretextBatch, settings: unknown) =>
+      make(network, batch, schema.parse(settings)),
     voxelCorruption: (settings: unknown) => voxelCorruption?.(schema.parse(settings)),
     leastBatch: (settings: unknown) => leastBatch?.(schema.parse(settings)) ?? 1,
   };
@@ -40,8 +46,16 @@ function registered<S extends z.ZodObject>({ settings: schema, make, voxelCorrup
  */
 const methods = {
   hybridmim: registered({ settings: hybridMimSettings, make: hybridMim, leastBatch: leastHybridMimBatch }),
-  'models-genesis': registered({ settings: modelsGenesisSettings, make: modelsGenesis, voxelCorruption: (recipe) => recipe }),
-  transvw: registered({ settings: transVwSettings, make: transVw, voxelCorruption: () => ({ name: 'transvw' }) }),
+  'models-genesis': registered({
+    settings: modelsGenesisSettings,
+    make: modelsGenesis,
+    voxelCorruption: (recipe) => recipe,
+  }),
+  transvw: registered({
+    settings: transVwSettings,
+    make: transVw,
+    voxelCorruption: () => ({ name: 'transvw' }),
+  }),
   simmim: registered({ settings: simMimSettings, make: simMim }),
   unetformer: registered({ settings: unetFormerSettings, make: unetFormer }),
   mae: registered({ settings: maeSettings, make: mae }),
@@ -57,7 +71,10 @@ export const methodNames = Object.keys(methods) as readonly MethodConfig['name']
 /** A pre-training method and its settings, chosen by `name`; without a name: HybridMIM. */
 export const methodSection = z.discriminatedUnion(
   'name',
-  Object.values(methods).map(({ settings }) => settings) as unknown as readonly [Schemas['hybridmim'], ...Schemas[keyof Schemas][]],
+  Object.values(methods).map(({ settings }) => settings) as unknown as readonly [
+    Schemas['hybridmim'],
+    ...Schemas[keyof Schemas][],
+  ],
 );
 
 /**

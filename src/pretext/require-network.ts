@@ -8,9 +8,13 @@ import type { Network } from '../network/index.js';
  */
 export function requireNetwork(method: string, { name }: Network, expected: string, why: string): void {
   if (name === expected) return;
-  throw new UsageError(`method.name ${method} goes with network.name ${expected} alone, because it ${why}, but ` + `network.name is ${name}`, {
-    field: 'network.name',
-    found: name,
-    expected,
-  });
+  throw new UsageError(
+    `method.name ${method} goes with network.name ${expected} alone, because it ${why}, but ` +
+      `network.name is ${name}`,
+    {
+      field: 'network.name',
+      found: name,
+      expected,
+    },
+  );
 }

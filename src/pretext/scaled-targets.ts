@@ -4,16 +4,25 @@ import type { PretextBatch } from './method.js';
 /** Inputs that scale the target, [B, C] each; none where the image itself is the target. */
 export function scaledTargetInputs({ size, scaledTargets }: PretextBatch, channels: number): InputSpecs {
   if (!scaledTargets) return {};
-  return { targetScale: { shape: [size, channels], dtype: 'float32' }, targetShift: { shape: [size, channels], dtype: 'float32' } };
+  return {
+    targetScale: { shape: [size, channels], dtype: 'float32' },
+    targetShift: { shape: [size, channels], dtype: 'float32' },
+  };
 }
 
 /**
  * What the network reconstructs: the images, or, where scales are fed, their values on the scale [0, 1] with
  * background left at 0.
  */
-export function reconstructionTarget(images: Tensor5D, { targetScale, targetShift }: Readonly<Record<string, Tensor>>): Tensor5D {
+export function reconstructionTarget(
+  images: Tensor5D,
+  { targetScale, targetShift }: Readonly<Record<string, Tensor>>,
+): Tensor5D {
   if (!targetScale || !targetShift) return images;
   const perChannel = [images.shape[0], 1, 1, 1, images.shape[4]];
-  const scaled = images.mul(targetScale.reshape(perChannel)).add(targetShift.reshape(perChannel)).clipByValue(0, 1);
+  const scaled = images
+    .mul(targetScale.reshape(perChannel))
+    .add(targetShift.reshape(perChannel))
+    .clipByValue(0, 1);
   return scaled.mul(images.notEqual(0).cast('float32'));
 }

@@ -2,10 +2,27 @@ import { z } from 'zod';
 import { inPlace, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
-import { latentOf, linear, type Network, type ParameterSpec, type Parameters, parameter, type StepInputs, stepInput } from '../network/index.js';
+import {
+  latentOf,
+  linear,
+  type Network,
+  type ParameterSpec,
+  type Parameters,
+  parameter,
+  type StepInputs,
+  stepInput,
+} from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
-import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, pretextPrefix, type Reconstruction, voxels } from './method.js';
+import {
+  type MethodSettings,
+  openShare,
+  type PretextBatch,
+  type PretextMethod,
+  pretextPrefix,
+  type Reconstruction,
+  voxels,
+} from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
@@ -30,13 +47,20 @@ const HEAD = 'reconstruction';
  * channel, put into the voxels.
  * @throws UsageError when patches do not divide the crop or the crop does not divide into cells
  */
-export function simMim(network: Network, batch: PretextBatch, { patch, maskRatio }: SimMimConfig): PretextMethod {
+export function simMim(
+  network: Network,
+  batch: PretextBatch,
+  { patch, maskRatio }: SimMimConfig,
+): PretextMethod {
   const grid = wholeGrid(batch.crop, patch);
   requireWholeCells(network, batch);
   const cellVoxels = network.latentStride ** 3 * network.inChannels;
   return {
     name: 'simmim',
-    heads: [...linear(`${pretextPrefix}${HEAD}`, network.latentChannels, cellVoxels), maskToken(network.inChannels)],
+    heads: [
+      ...linear(`${pretextPrefix}${HEAD}`, network.latentChannels, cellVoxels),
+      maskToken(network.inChannels),
+    ],
     encoderOnly: true,
     inputs: {
       images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
@@ -46,7 +70,12 @@ export function simMim(network: Network, batch: PretextBatch, { patch, maskRatio
     corruption: (seed, step) => ({ patchMask: maskBatch(grid, maskRatio, batch.size, seed, step).patchMask }),
     losses: (inputs, parameters, training) => {
       const { prediction, mask } = fill(network, grid, inputs, parameters, training);
-      const reconstruction = reconstructionLoss(prediction, reconstructionTarget(stepInput(inputs, 'images', 5), inputs), mask, 'l1');
+      const reconstruction = reconstructionLoss(
+        prediction,
+        reconstructionTarget(stepInput(inputs, 'images', 5), inputs),
+        mask,
+        'l1',
+      );
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
@@ -65,7 +94,13 @@ function maskToken(channels: number): ParameterSpec {
  * One pass over the masked crops: what the encoder saw, the mask of voxels [B, D, H, W, 1], and the
  * prediction, as the images.
  */
-function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters, training: boolean) {
+function fill(
+  network: Network,
+  grid: PatchGrid,
+  inputs: StepInputs,
+  parameters: Parameters,
+  training: boolean,
+) {
   const images = stepInput(inputs, 'images', 5);
   const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   const token = parameter(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
@@ -73,14 +108,21 @@ function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters:
   const latent = latentOf(network.encode(seen, parameters, { training, dropoutKey: 0 }));
   // [B * d * h * w, s^3 * C]
   const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters);
-  return { seen, mask, prediction: inPlace('cells to voxels', () => cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels)) };
+  return {
+    seen,
+    mask,
+    prediction: inPlace('cells to voxels', () =>
+      cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels),
+    ),
+  };
 }
 
 function requireWholeCells({ name, latentStride }: Network, { crop }: PretextBatch): void {
   const side = crop.find((voxels) => voxels % latentStride !== 0);
   if (side === undefined) return;
   throw new UsageError(
-    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ` + `${latentStride}: make it a multiple`,
+    `data.cropSize has a side of ${side} voxels, but one cell of the latent of ${name} spans ` +
+      `${latentStride}: make it a multiple`,
     {
       field: 'data.cropSize',
       found: side,

@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { classLoss, meanSquaredError } from '../losses/index.js';
 import { linear, type Network, stepInput } from '../network/index.js';
 import { linearHead } from './head.js';
-import { type MethodSettings, type PretextBatch, type PretextMethod, pretextPrefix, voxels } from './method.js';
+import {
+  type MethodSettings,
+  type PretextBatch,
+  type PretextMethod,
+  pretextPrefix,
+  voxels,
+} from './method.js';
 import { requirePaintable, restorationInputs, restore } from './models-genesis.js';
 
 /** The settings of TransVW; the defaults are those of the released code. */
@@ -36,7 +42,11 @@ const HEAD = 'word';
  * the latent (cross-entropy).
  * @throws UsageError when the crop is too small to paint in
  */
-export function transVw(network: Network, batch: PretextBatch, { words, wordWeight }: TransVwConfig): PretextMethod {
+export function transVw(
+  network: Network,
+  batch: PretextBatch,
+  { words, wordWeight }: TransVwConfig,
+): PretextMethod {
   requirePaintable(batch);
   return {
     name: 'transvw',

@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { inPlace, type Tensor5D, tf } from '../engine/index.js';
 import { reconstructionLoss } from '../losses/index.js';
 import { type Network, type Parameters, type StepInputs, stepInput } from '../network/index.js';
-import { type MethodSettings, openShare, type PretextBatch, type PretextMethod, type Reconstruction, voxels } from './method.js';
+import {
+  type MethodSettings,
+  openShare,
+  type PretextBatch,
+  type PretextMethod,
+  type Reconstruction,
+  voxels,
+} from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
 import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
@@ -25,7 +32,11 @@ export type UNetFormerConfig = MethodSettings<typeof unetFormerSettings>;
  * are our reading. Encoder and decoder are both kept.
  * @throws UsageError on another network than swin-unetr, and when tokens do not divide the crop
  */
-export function unetFormer(network: Network, batch: PretextBatch, { patch, maskRatio }: UNetFormerConfig): PretextMethod {
+export function unetFormer(
+  network: Network,
+  batch: PretextBatch,
+  { patch, maskRatio }: UNetFormerConfig,
+): PretextMethod {
   requireNetwork('unetformer', network, 'swin-unetr', 'masks the tokens of a Swin encoder');
   const grid = wholeGrid(batch.crop, patch);
   return {
@@ -39,7 +50,12 @@ export function unetFormer(network: Network, batch: PretextBatch, { patch, maskR
     corruption: (seed, step) => ({ patchMask: maskBatch(grid, maskRatio, batch.size, seed, step).patchMask }),
     losses: (inputs, parameters, training) => {
       const { prediction, mask } = fill(network, grid, inputs, parameters, training);
-      const reconstruction = reconstructionLoss(prediction, reconstructionTarget(stepInput(inputs, 'images', 5), inputs), mask, 'l1');
+      const reconstruction = reconstructionLoss(
+        prediction,
+        reconstructionTarget(stepInput(inputs, 'images', 5), inputs),
+        mask,
+        'l1',
+      );
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
@@ -53,7 +69,13 @@ export function unetFormer(network: Network, batch: PretextBatch, { patch, maskR
  * One pass over the masked crops: what the network saw, the mask of voxels [B, D, H, W, 1], and the
  * prediction of every voxel.
  */
-function fill(network: Network, grid: PatchGrid, inputs: StepInputs, parameters: Parameters, training: boolean) {
+function fill(
+  network: Network,
+  grid: PatchGrid,
+  inputs: StepInputs,
+  parameters: Parameters,
+  training: boolean,
+) {
   const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   // The finest skip is of the voxels themselves, so that they are masked as well as the tokens.
   const seen = inPlace('mask', () => stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask)));

@@ -1,5 +1,16 @@
 /** The named uses of randomness; a new use gets a new name so that it never shifts another's draws. */
-export type StreamName = 'split' | 'crop' | 'augment' | 'mask' | 'init' | 'dropout' | 'phantom' | 'fraction' | 'corrupt' | 'word' | 'bootstrap';
+export type StreamName =
+  | 'split'
+  | 'crop'
+  | 'augment'
+  | 'mask'
+  | 'init'
+  | 'dropout'
+  | 'phantom'
+  | 'fraction'
+  | 'corrupt'
+  | 'word'
+  | 'bootstrap';
 
 /** A deterministic sequence of draws. Same seed, name and indices: same draws, on every machine. */
 export interface RandomStream {

@@ -4,7 +4,14 @@ import { z } from 'zod';
 import { DataError, errorCode } from '../errors.js';
 import { isEvaluation, wrongFieldOf } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
-import type { ReportCase, ReportContent, ReportEvaluation, ReportRun, SpeedResult, TableNumber } from '../report/index.js';
+import type {
+  ReportCase,
+  ReportContent,
+  ReportEvaluation,
+  ReportRun,
+  SpeedResult,
+  TableNumber,
+} from '../report/index.js';
 import { readMetrics, readRunConfig } from '../training/index.js';
 import { runCases } from './report-cases.js';
 import { cellFile, speedFile } from './report-files.js';
@@ -19,7 +26,10 @@ export interface ReportSources {
 /** What the settings of a run say about its results. */
 const runFacts = z.object({
   network: z.object({ name: z.string() }).optional().catch(undefined),
-  data: z.object({ fraction: z.number().optional(), prepared: z.string().optional() }).optional().catch(undefined),
+  data: z
+    .object({ fraction: z.number().optional(), prepared: z.string().optional() })
+    .optional()
+    .catch(undefined),
   init: z.string().nullish().catch(undefined),
 });
 type RunFacts = z.infer<typeof runFacts>;
@@ -33,30 +43,49 @@ const skipped = new Set(['predictions', 'prepared', 'checkpoints', 'node_modules
  * @throws DataError when there is no such folder, or nothing to show in it
  */
 export async function collectReport({ from, names }: ReportSources): Promise<ReportContent> {
-  const [runs, evaluations, speed, cases, notes]: [ReportRun[], ReportEvaluation[], SpeedResult[], ReportCase[], string[]] = [[], [], [], [], []];
+  const [runs, evaluations, speed, cases, notes]: [
+    ReportRun[],
+    ReportEvaluation[],
+    SpeedResult[],
+    ReportCase[],
+    string[],
+  ] = [[], [], [], [], []];
   const shownName = (path: string) => names?.get(path) ?? path;
   for (const folder of await resultFolders(from)) {
     const path = relative(from, folder.path) || basename(resolve(from));
     const facts = folder.files.includes('config.yaml') ? await factsOf(folder.path, notes) : undefined;
-    const table = folder.files.includes('cell.json') ? await tableOf(join(folder.path, 'cell.json')) : undefined;
+    const table = folder.files.includes('cell.json')
+      ? await tableOf(join(folder.path, 'cell.json'))
+      : undefined;
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
     if (lines.length > 0) runs.push({ name: shownName(path), lines });
     // nnU-Net's form of an evaluation lies beside it.
-    for (const name of folder.files.filter((file) => file.endsWith('.json') && !file.endsWith('.summary.json'))) {
+    for (const name of folder.files.filter(
+      (file) => file.endsWith('.json') && !file.endsWith('.summary.json'),
+    )) {
       const file = join(folder.path, name);
       const content = jsonOrUndefined(await readFile(file, 'utf8'));
       const measured = speedFile.safeParse(content);
       if (measured.success) speed.push(...measured.data.results.map(speedResult));
       if (!isEvaluation(content)) {
-        if (/^evaluation.*\.json$/.test(name)) notes.push(`${file} is no evaluation: ${wrongFieldOf(content)} is wrong`);
+        if (/^evaluation.*\.json$/.test(name))
+          notes.push(`${file} is no evaluation: ${wrongFieldOf(content)} is wrong`);
         continue;
       }
       const split = /^evaluation-(training|validation|test)\.json$/.exec(name)?.[1];
       const ofRun = facts !== undefined && /^evaluation(-(training|validation|test))?\.json$/.test(name);
       const own = shownName(ofRun ? path : relative(from, file).replace(/\.json$/, ''));
-      const entry = { name: split ? `${own}, ${split} cases` : own, source: file, split, evaluation: content, table, ...resultFacts(facts) };
+      const entry = {
+        name: split ? `${own}, ${split} cases` : own,
+        source: file,
+        split,
+        evaluation: content,
+        table,
+        ...resultFacts(facts),
+      };
       evaluations.push(entry);
-      if (ofRun && split !== 'training') cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
+      if (ofRun && split !== 'training')
+        cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
     }
   }
   if (runs.length + evaluations.length + speed.length > 0)
@@ -78,7 +107,9 @@ async function resultFolders(path: string): Promise<ResultFolder[]> {
     throw new DataError(`${reason}: give --from a folder with run folders`, { file: path }, { cause });
   });
   const sorted = entries.toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
-  const inner = sorted.filter((entry) => entry.isDirectory() && !skipped.has(entry.name) && !entry.name.startsWith('.'));
+  const inner = sorted.filter(
+    (entry) => entry.isDirectory() && !skipped.has(entry.name) && !entry.name.startsWith('.'),
+  );
   const files = sorted.filter((entry) => entry.isFile()).map(({ name }) => name);
   const below: ResultFolder[] = [];
   for (const { name } of inner) below.push(...(await resultFolders(join(path, name))));
@@ -98,11 +129,31 @@ async function tableOf(file: string): Promise<TableNumber | undefined> {
   return parsed.success ? parsed.data.paperTable : undefined;
 }
 
-function resultFacts(facts: RunFacts | undefined): Pick<ReportEvaluation, 'network' | 'fraction' | 'pretrained'> {
+function resultFacts(
+  facts: RunFacts | undefined,
+): Pick<ReportEvaluation, 'network' | 'fraction' | 'pretrained'> {
   if (!facts) return { network: undefined, fraction: undefined, pretrained: undefined };
-  return { network: facts.network?.name, fraction: facts.data?.fraction, pretrained: facts.init === undefined ? undefined : facts.init !== null };
+  return {
+    network: facts.network?.name,
+    fraction: facts.data?.fraction,
+    pretrained: facts.init === undefined ? undefined : facts.init !== null,
+  };
 }
 
-function speedResult({ network, method, precision, region, stepMs }: z.infer<typeof speedFile>['results'][number]): SpeedResult {
-  return { network, method, precision, region: [region].flat().join('x'), medianMs: stepMs.median, minMs: stepMs.min, maxMs: stepMs.max };
+function speedResult({
+  network,
+  method,
+  precision,
+  region,
+  stepMs,
+}: z.infer<typeof speedFile>['results'][number]): SpeedResult {
+  return {
+    network,
+    method,
+    precision,
+    region: [region].flat().join('x'),
+    medianMs: stepMs.median,
+    minMs: stepMs.min,
+    maxMs: stepMs.max,
+  };
 }

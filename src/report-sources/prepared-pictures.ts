@@ -16,11 +16,17 @@ const MOST_VOXELS = 48e6;
  * @param redraw false: only datasets that have no picture
  * @returns the pictures that were written
  */
-export async function writePreparedPictures(prepared: string, index: PreparedIndex, redraw: boolean): Promise<string[]> {
+export async function writePreparedPictures(
+  prepared: string,
+  index: PreparedIndex,
+  redraw: boolean,
+): Promise<string[]> {
   const written: string[] = [];
   for (const [dataset, { classes, preprocessing }] of Object.entries(index.datasets)) {
     const file = join(prepared, `${dataset}.png`);
-    const shown = firstMiddleLast(index.cases.filter((prepared) => prepared.dataset === dataset && voxelsOf(prepared) <= MOST_VOXELS));
+    const shown = firstMiddleLast(
+      index.cases.filter((prepared) => prepared.dataset === dataset && voxelsOf(prepared) <= MOST_VOXELS),
+    );
     if (shown.length === 0 || (!redraw && existsSync(file))) continue;
     const panels = [];
     for (const shownCase of shown) {
@@ -41,7 +47,9 @@ export async function writePreparedPictures(prepared: string, index: PreparedInd
 
 /** The first, the middle and the last, or all of fewer. */
 function firstMiddleLast(cases: readonly PreparedCase[]): PreparedCase[] {
-  const places = Array.from({ length: MOST_CASES }, (_, i) => Math.round((i * (cases.length - 1)) / (MOST_CASES - 1)));
+  const places = Array.from({ length: MOST_CASES }, (_, i) =>
+    Math.round((i * (cases.length - 1)) / (MOST_CASES - 1)),
+  );
   return cases.filter((_, i) => places.includes(i));
 }
 

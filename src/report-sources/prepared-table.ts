@@ -20,16 +20,18 @@ export function preparedTable({ datasets }: Pick<PreparedIndex, 'datasets'>): st
     '0.5%',
     '99.5%',
   ];
-  const body = Object.entries(datasets).map(([name, { counts, channels, sourceSpacing, preparedSize, intensity }]) => {
-    const [first] = intensity;
-    const number = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(1));
-    return [
-      name,
-      ...[counts.training, counts.validation, counts.test, counts.skipped, channels].map(String),
-      sourceSpacing?.median.map((mm) => mm.toFixed(2)).join(' x ') ?? '-',
-      preparedSize?.median.map((voxels) => voxels.toFixed(0)).join(' x ') ?? '-',
-      ...[first?.mean, first?.std, first?.p005, first?.p995].map(number),
-    ];
-  });
+  const body = Object.entries(datasets).map(
+    ([name, { counts, channels, sourceSpacing, preparedSize, intensity }]) => {
+      const [first] = intensity;
+      const number = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(1));
+      return [
+        name,
+        ...[counts.training, counts.validation, counts.test, counts.skipped, channels].map(String),
+        sourceSpacing?.median.map((mm) => mm.toFixed(2)).join(' x ') ?? '-',
+        preparedSize?.median.map((voxels) => voxels.toFixed(0)).join(' x ') ?? '-',
+        ...[first?.mean, first?.std, first?.p005, first?.p995].map(number),
+      ];
+    },
+  );
   return markdownTable(header, body);
 }

@@ -13,12 +13,18 @@ import { windowOf } from './shown-window.js';
  * to the notes.
  * @param prepared as the run's settings have it
  */
-export async function runCases(run: string, prepared: string | undefined, evaluation: ReportEvaluation, notes: string[]): Promise<ReportCase[]> {
+export async function runCases(
+  run: string,
+  prepared: string | undefined,
+  evaluation: ReportEvaluation,
+  notes: string[],
+): Promise<ReportCase[]> {
   const missing = (why: string) => {
     notes.push(`volumes of ${evaluation.name} are not shown: ${why}`);
     return [];
   };
-  if (!existsSync(join(run, 'predictions'))) return missing(`${join(run, 'predictions')} is not there; "hybridmim evaluate --run" writes it`);
+  if (!existsSync(join(run, 'predictions')))
+    return missing(`${join(run, 'predictions')} is not there; "hybridmim evaluate --run" writes it`);
   if (prepared === undefined) return missing('its settings name no prepared data');
   const index = await readPreparedIndex(prepared).catch((error: unknown) => {
     if (error instanceof HybridMimError) return error;

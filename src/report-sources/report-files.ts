@@ -15,4 +15,6 @@ export const speedFile = z.object({
 });
 
 /** `cell.json` of an experiment, as far as a report needs it. */
-export const cellFile = z.object({ paperTable: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).optional() });
+export const cellFile = z.object({
+  paperTable: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).optional(),
+});

@@ -11,9 +11,18 @@ export interface TableRow {
  * Cells of the paper's table: Dice in % a class and their mean, then HD95 in mm likewise; an undefined number
  * is a dash.
  */
-export function evaluationCells(rows: readonly TableRow[]): { readonly header: readonly string[]; readonly body: readonly (readonly string[])[] } {
+export function evaluationCells(rows: readonly TableRow[]): {
+  readonly header: readonly string[];
+  readonly body: readonly (readonly string[])[];
+} {
   const classes = rows[0]?.evaluation.classes ?? [];
-  const header = ['method', ...classes.map((name) => `${name} Dice`), 'mean Dice', ...classes.map((name) => `${name} HD95`), 'mean HD95'];
+  const header = [
+    'method',
+    ...classes.map((name) => `${name} Dice`),
+    'mean Dice',
+    ...classes.map((name) => `${name} HD95`),
+    'mean HD95',
+  ];
   const body = rows.map(({ name, evaluation: { perClass, mean } }) => [
     name,
     ...classes.map((label) => percent(entryOf(perClass, label).dice.mean)),
@@ -31,8 +40,11 @@ export function evaluationCells(rows: readonly TableRow[]): { readonly header: r
 export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const escaped = (cells: readonly string[]) => cells.map((cell) => cell.replaceAll('|', '\\|'));
   const [header, body] = [escaped(titles), rows.map(escaped)];
-  const widths = header.map((title, i) => body.reduce((width, row) => Math.max(width, itemAt(row, i).length), title.length));
-  const padded = (cell: string, i: number) => (i === 0 ? cell.padEnd(itemAt(widths, i)) : cell.padStart(itemAt(widths, i)));
+  const widths = header.map((title, i) =>
+    body.reduce((width, row) => Math.max(width, itemAt(row, i).length), title.length),
+  );
+  const padded = (cell: string, i: number) =>
+    i === 0 ? cell.padEnd(itemAt(widths, i)) : cell.padStart(itemAt(widths, i));
   const line = (cells: readonly string[]) => `| ${cells.map(padded).join(' | ')} |`;
   const rule = `|${widths.map((width, i) => (i === 0 ? `:${'-'.repeat(width + 1)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
   return [line(header), rule, ...body.map(line)].join('\n');

@@ -93,12 +93,17 @@ export async function benchmarkSpeed(options: SpeedOptions): Promise<SpeedReport
       threads,
       matrixProductRate: rates,
     },
-    results: [...measured].map(([setting, found]) => resultOf(setting, found, rates[setting.precision] ?? Number.NaN)),
+    results: [...measured].map(([setting, found]) =>
+      resultOf(setting, found, rates[setting.precision] ?? Number.NaN),
+    ),
     skipped,
   };
 }
 
-function sorted(settings: readonly SpeedSetting[]): { possible: SpeedSetting[]; skipped: SpeedReport['skipped'][number][] } {
+function sorted(settings: readonly SpeedSetting[]): {
+  possible: SpeedSetting[];
+  skipped: SpeedReport['skipped'][number][];
+} {
   const possible: SpeedSetting[] = [];
   const skipped = new Map<string, SpeedReport['skipped'][number]>();
   for (const setting of settings) {
@@ -113,10 +118,17 @@ function sorted(settings: readonly SpeedSetting[]): { possible: SpeedSetting[]; 
   }
   if (possible.length > 0) return { possible, skipped: [...skipped.values()] };
   const [first] = skipped.values();
-  throw new UsageError(`nothing can be measured: ${first?.reason ?? 'no network, method or precision was named'}`, { field: '--methods' });
+  throw new UsageError(
+    `nothing can be measured: ${first?.reason ?? 'no network, method or precision was named'}`,
+    { field: '--methods' },
+  );
 }
 
-function resultOf({ network, method, precision, region, crop, batch }: SpeedSetting, found: readonly MeasuredSteps[], rate: number): SpeedResult {
+function resultOf(
+  { network, method, precision, region, crop, batch }: SpeedSetting,
+  found: readonly MeasuredSteps[],
+  rate: number,
+): SpeedResult {
   const times = found.flatMap(({ stepMs }) => stepMs).toSorted((a, b) => a - b);
   const middle = times.length / 2;
   const median = (itemAt(times, Math.ceil(middle) - 1) + itemAt(times, Math.floor(middle))) / 2;
@@ -137,12 +149,20 @@ function resultOf({ network, method, precision, region, crop, batch }: SpeedSett
 }
 
 /** The answer of a process of its own. */
-async function answerOf(question: SpeedQuestion, name: string, signal: AbortSignal | undefined): Promise<Exclude<SpeedAnswer, { error: string }>> {
+async function answerOf(
+  question: SpeedQuestion,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Exclude<SpeedAnswer, { error: string }>> {
   const interrupted = 'benchmark-speed was interrupted: nothing was written';
   const entry = workerEntry(import.meta.url, './speed-process.js');
-  const answer = await askProcess<SpeedAnswer>(entry, question, { signal, interrupted }).catch((cause: unknown): never => {
-    throw cause instanceof WorkError ? new WorkError(`${name} was not measured: ${cause.message}`, {}, { cause }) : cause;
-  });
+  const answer = await askProcess<SpeedAnswer>(entry, question, { signal, interrupted }).catch(
+    (cause: unknown): never => {
+      throw cause instanceof WorkError
+        ? new WorkError(`${name} was not measured: ${cause.message}`, {}, { cause })
+        : cause;
+    },
+  );
   if ('error' in answer) throw new WorkError(`${name} was not measured: ${answer.error}`);
   return answer;
 }

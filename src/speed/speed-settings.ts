@@ -36,9 +36,22 @@ export interface SpeedMatrix {
  * Every combination of the matrix, HybridMIM with its partial region and without.
  * @throws UsageError for an unknown network or method and for sizes that do not fit together
  */
-export function speedSettings({ networks, methods, precisions, crop, region, batch, threads, set }: SpeedMatrix): SpeedSetting[] {
+export function speedSettings({
+  networks,
+  methods,
+  precisions,
+  crop,
+  region,
+  batch,
+  threads,
+  set,
+}: SpeedMatrix): SpeedSetting[] {
   if (region > crop)
-    throw new UsageError(`--region is ${region}, more than the crop's ${crop} voxels`, { field: '--region', found: region, expected: crop });
+    throw new UsageError(`--region is ${region}, more than the crop's ${crop} voxels`, {
+      field: '--region',
+      found: region,
+      expected: crop,
+    });
   requireNames(set, networks);
   return precisions.flatMap((precision) =>
     networks.flatMap((name) => {
@@ -60,13 +73,21 @@ export function speedSettings({ networks, methods, precisions, crop, region, bat
 
 /** "HybridMIM, unet, float32, region 64 of 96", for progress and tables. */
 export function speedName({ network, method, precision, region, crop }: SpeedSetting): string {
-  return [method.name, network.name, precision, ...(region < crop ? [`region ${region} of ${crop}`] : [])].join(', ');
+  return [
+    method.name,
+    network.name,
+    precision,
+    ...(region < crop ? [`region ${region} of ${crop}`] : []),
+  ].join(', ');
 }
 
-const regionsOf = (method: string, region: number, crop: number): number[] => (method === 'hybridmim' && region < crop ? [region, crop] : [crop]);
+const regionsOf = (method: string, region: number, crop: number): number[] =>
+  method === 'hybridmim' && region < crop ? [region, crop] : [crop];
 
 function networkSettings(name: string, set: readonly string[]): NetworkSettings {
-  const own = set.filter((override) => override.startsWith(`${name}.`)).map((override) => override.slice(name.length + 1));
+  const own = set
+    .filter((override) => override.startsWith(`${name}.`))
+    .map((override) => override.slice(name.length + 1));
   return loadSettings(networkSection, [`name=${name}`, ...own]);
 }
 
@@ -79,5 +100,8 @@ function methodSettings(name: string, region: number, batch: number): MethodConf
 function requireNames(set: readonly string[], networks: readonly string[]): void {
   const foreign = set.find((override) => !networks.some((name) => override.startsWith(`${name}.`)));
   if (foreign === undefined) return;
-  throw new UsageError(`--set ${foreign}: write the network before the key, such as ${networks[0]}.${foreign}`, { field: '--set', found: foreign });
+  throw new UsageError(
+    `--set ${foreign}: write the network before the key, such as ${networks[0]}.${foreign}`,
+    { field: '--set', found: foreign },
+  );
 }

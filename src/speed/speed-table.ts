@@ -3,18 +3,40 @@ import type { SpeedReport, SpeedResult } from './benchmark-speed.js';
 
 /** One row a result: times in seconds, memory in GB, the share of a matrix product's rate in percent. */
 export function speedTable({ results }: SpeedReport): string {
-  const titles = ['method', 'network', 'precision', 'region', 'median s', 'range s', 'peak GB', 'compile s', '% of product rate'];
-  const rows = results.map(({ method, network, precision, region, crop, stepMs: { median, min, max }, peakBytes, compileMs, peakShare }) => [
-    method,
-    network,
-    precision,
-    region < crop ? `${region} of ${crop}` : `${crop}`,
-    seconds(median),
-    `${seconds(min)} to ${seconds(max)}`,
-    (peakBytes / 1e9).toFixed(2),
-    seconds(compileMs),
-    (100 * peakShare).toFixed(0),
-  ]);
+  const titles = [
+    'method',
+    'network',
+    'precision',
+    'region',
+    'median s',
+    'range s',
+    'peak GB',
+    'compile s',
+    '% of product rate',
+  ];
+  const rows = results.map(
+    ({
+      method,
+      network,
+      precision,
+      region,
+      crop,
+      stepMs: { median, min, max },
+      peakBytes,
+      compileMs,
+      peakShare,
+    }) => [
+      method,
+      network,
+      precision,
+      region < crop ? `${region} of ${crop}` : `${crop}`,
+      seconds(median),
+      `${seconds(min)} to ${seconds(max)}`,
+      (peakBytes / 1e9).toFixed(2),
+      seconds(compileMs),
+      (100 * peakShare).toFixed(0),
+    ],
+  );
   return markdownTable(titles, rows);
 }
 

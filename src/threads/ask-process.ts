@@ -15,7 +15,11 @@ interface AskOptions {
  * @throws WorkError when the process ends without an answer, whose fact `found` is its code or signal;
  * InterruptedError after `signal`
  */
-export function askProcess<Answer>(entry: string, question: object, { signal, interrupted }: AskOptions): Promise<Answer> {
+export function askProcess<Answer>(
+  entry: string,
+  question: object,
+  { signal, interrupted }: AskOptions,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(new InterruptedError(interrupted));
     const child = fork(fileURLToPath(entry), { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
@@ -30,7 +34,11 @@ export function askProcess<Answer>(entry: string, question: object, { signal, in
     child.once('exit', (code, killed) => {
       signal?.removeEventListener('abort', stop);
       if (signal?.aborted) return reject(new InterruptedError(interrupted));
-      reject(new WorkError(`its process ended with ${killed ?? code}${said ? `: ${said.trim()}` : ''}`, { found: killed ?? code }));
+      reject(
+        new WorkError(`its process ended with ${killed ?? code}${said ? `: ${said.trim()}` : ''}`, {
+          found: killed ?? code,
+        }),
+      );
     });
     child.send(question);
   });

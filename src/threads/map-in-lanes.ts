@@ -3,7 +3,11 @@
  * no other is begun.
  * @throws what `of` throws first
  */
-export async function mapInLanes<Item, Result>(items: readonly Item[], lanes: number, of: (item: Item) => Promise<Result>): Promise<Result[]> {
+export async function mapInLanes<Item, Result>(
+  items: readonly Item[],
+  lanes: number,
+  of: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
   const results = new Array<Result>(items.length);
   let next = 0;
   const lane = async () => {

@@ -9,10 +9,14 @@ import { WorkError } from '../errors.js';
  * @throws WorkError when the compiled file is missing
  */
 export function workerEntry(moduleUrl: string, relative: string): string {
-  const compiledModule = moduleUrl.endsWith('.ts') ? moduleUrl.replace(/\/src\/(?!.*\/src\/)/, '/dist/') : moduleUrl;
+  const compiledModule = moduleUrl.endsWith('.ts')
+    ? moduleUrl.replace(/\/src\/(?!.*\/src\/)/, '/dist/')
+    : moduleUrl;
   const entry = new URL(relative, compiledModule);
   if (!existsSync(fileURLToPath(entry))) {
-    throw new WorkError(`the worker file ${fileURLToPath(entry)} is missing: compile the sources with "npm run build"`);
+    throw new WorkError(
+      `the worker file ${fileURLToPath(entry)} is missing: compile the sources with "npm run build"`,
+    );
   }
   return entry.href;
 }

@@ -24,9 +24,17 @@ export interface WorkerPool<Task, Outcome> {
  * @param moduleUrl `import.meta.url` of the caller
  * @param relative the worker file beside it: './x-worker.js'
  */
-export function openWorkerPool<Task, Outcome>(moduleUrl: string, relative: string, options: WorkerPoolOptions): WorkerPool<Task, Outcome> {
+export function openWorkerPool<Task, Outcome>(
+  moduleUrl: string,
+  relative: string,
+  options: WorkerPoolOptions,
+): WorkerPool<Task, Outcome> {
   const { signal, ...threads } = options;
-  const pool = new Piscina<Task, Outcome>({ filename: workerEntry(moduleUrl, relative), execArgv: importedOnly(), ...threads });
+  const pool = new Piscina<Task, Outcome>({
+    filename: workerEntry(moduleUrl, relative),
+    execArgv: importedOnly(),
+    ...threads,
+  });
   let closing = false;
   pool.on('error', (error) => {
     if (!closing && !signal?.aborted) throw error;

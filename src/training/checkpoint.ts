@@ -9,7 +9,13 @@ import { itemAt } from '../at.js';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
-import { type ParameterSpec, readSafetensors, readWeights, writeSafetensors, writeWeights } from '../network/index.js';
+import {
+  type ParameterSpec,
+  readSafetensors,
+  readWeights,
+  writeSafetensors,
+  writeWeights,
+} from '../network/index.js';
 import { momentNames } from './adamw.js';
 
 const fileRecord = z.object({ name: z.string(), sha256: z.string() });
@@ -44,7 +50,10 @@ export async function readRunState(run: string): Promise<RunState | undefined> {
   if (text === undefined) return undefined;
   const parsed = runState.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
-  throw new DataError(`${file} is damaged (${itemAt(parsed.error.issues, 0).path.join('.')}): begin the run again in another folder`, { file });
+  throw new DataError(
+    `${file} is damaged (${itemAt(parsed.error.issues, 0).path.join('.')}): begin the run again in another folder`,
+    { file },
+  );
 }
 
 /**
@@ -62,8 +71,13 @@ export async function saveCheckpoint(
   const weights = `step-${facts.step}.safetensors`;
   const optimizer = `step-${facts.step}.optimizer.safetensors`;
   const names = specs.map(({ name }) => name);
-  await writeWeights(join(folder, weights), await read(names), specs, { ...metadata, step: String(facts.step) });
-  await writeSafetensors(join(folder, optimizer), await read(momentNames(names)), { step: String(facts.step) });
+  await writeWeights(join(folder, weights), await read(names), specs, {
+    ...metadata,
+    step: String(facts.step),
+  });
+  await writeSafetensors(join(folder, optimizer), await read(momentNames(names)), {
+    step: String(facts.step),
+  });
   const state: RunState = {
     schema: 1,
     ...facts,
@@ -76,7 +90,12 @@ export async function saveCheckpoint(
 }
 
 /** Writes the weights of the best validation so far. */
-export async function saveBest(run: string, values: NamedArrays, specs: readonly ParameterSpec[], metadata: Record<string, string>): Promise<void> {
+export async function saveBest(
+  run: string,
+  values: NamedArrays,
+  specs: readonly ParameterSpec[],
+  metadata: Record<string, string>,
+): Promise<void> {
   await writeWeights(join(folderOf(run), 'best.safetensors'), values, specs, metadata);
 }
 
@@ -84,7 +103,11 @@ export async function saveBest(run: string, values: NamedArrays, specs: readonly
  * Parameters and moments of a checkpoint, in the engine's layout.
  * @throws DataError when a file is missing or not the one that was written
  */
-export async function loadCheckpoint(run: string, state: RunState, specs: readonly ParameterSpec[]): Promise<NamedArrays> {
+export async function loadCheckpoint(
+  run: string,
+  state: RunState,
+  specs: readonly ParameterSpec[],
+): Promise<NamedArrays> {
   await verifyCheckpoint(run, state);
   const { values } = await readWeights(join(folderOf(run), state.weights.name), specs);
   const { arrays: moments } = await readSafetensors(join(folderOf(run), state.optimizer.name));
@@ -96,14 +119,21 @@ export async function verifyCheckpoint(run: string, state: RunState): Promise<vo
   for (const { name, sha256: expected } of [state.weights, state.optimizer]) {
     const file = join(folderOf(run), name);
     const found = await sha256(file).catch((cause: NodeJS.ErrnoException) => {
-      throw new DataError(`checkpoint ${file} cannot be read (${cause.code}): begin the run again in another folder`, { file }, { cause });
+      throw new DataError(
+        `checkpoint ${file} cannot be read (${cause.code}): begin the run again in another folder`,
+        { file },
+        { cause },
+      );
     });
     if (found !== expected) {
-      throw new DataError(`checkpoint ${file} is damaged: its checksum is not the one in state.json; begin the run again in another folder`, {
-        file,
-        found,
-        expected,
-      });
+      throw new DataError(
+        `checkpoint ${file} is damaged: its checksum is not the one in state.json; begin the run again in another folder`,
+        {
+          file,
+          found,
+          expected,
+        },
+      );
     }
   }
 }
@@ -118,7 +148,8 @@ async function replaceByLink(source: string, target: string): Promise<void> {
 
 async function removeOthers(folder: string, { weights, optimizer }: RunState): Promise<void> {
   const kept = new Set([weights.name, optimizer.name]);
-  const isStale = (name: string) => name.endsWith('.partial') || (name.startsWith('step-') && !kept.has(name)); // also what a killed run left half written
+  const isStale = (name: string) =>
+    name.endsWith('.partial') || (name.startsWith('step-') && !kept.has(name)); // also what a killed run left half written
   const stale = (await readdir(folder)).filter(isStale);
   await Promise.all(stale.map((name) => rm(join(folder, name), { force: true })));
 }

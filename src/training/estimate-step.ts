@@ -28,9 +28,16 @@ export interface SmallestBatch {
  * The pre-training of a configuration.
  * @throws UsageError for settings that do not fit together
  */
-export function smallestPretraining({ network: wanted, method: config, data, train }: PretrainSettings, channels: number): SmallestBatch {
+export function smallestPretraining(
+  { network: wanted, method: config, data, train }: PretrainSettings,
+  channels: number,
+): SmallestBatch {
   const network = makeNetwork(wanted, { inChannels: channels, outChannels: channels });
-  const batch = { size: Math.min(train.batchSize, leastBatch(config)), crop: spatialSize(data.cropSize), scaledTargets: false };
+  const batch = {
+    size: Math.min(train.batchSize, leastBatch(config)),
+    crop: spatialSize(data.cropSize),
+    scaledTargets: false,
+  };
   const method = pretextMethod(network, batch, config);
   return { task: pretrainingTask({ network, method, batch, seed: 0 }), batch: batch.size };
 }
@@ -39,18 +46,34 @@ export function smallestPretraining({ network: wanted, method: config, data, tra
  * The fine-tuning of a configuration.
  * @throws UsageError for settings that do not fit together
  */
-export function smallestFinetuning({ network: wanted, data }: FinetuneSettings, channels: number, scheme: LabelScheme): SmallestBatch {
+export function smallestFinetuning(
+  { network: wanted, data }: FinetuneSettings,
+  channels: number,
+  scheme: LabelScheme,
+): SmallestBatch {
   const network = segmentationNetwork(wanted, channels, scheme);
-  return { task: segmentationTask({ network, scheme, batchSize: 1, crop: spatialSize(data.cropSize) }), batch: 1 };
+  return {
+    task: segmentationTask({ network, scheme, batchSize: 1, crop: spatialSize(data.cropSize) }),
+    batch: 1,
+  };
 }
 
 /**
  * Runs one step on random crops, after a first one, which also optimises the graph.
  * @throws UsageError for a step that does not fit in the memory that is free
  */
-export async function estimateStep({ task, batch }: SmallestBatch, settings: PretrainSettings | FinetuneSettings): Promise<MeasuredStep> {
+export async function estimateStep(
+  { task, batch }: SmallestBatch,
+  settings: PretrainSettings | FinetuneSettings,
+): Promise<MeasuredStep> {
   requireStepMemory(task);
   const { train, precision } = settings;
-  const { stepMs, peakBytes } = await timeSteps(task, { precision, optimizer: train, threads: train.threads, warmUp: 1, steps: 1 });
+  const { stepMs, peakBytes } = await timeSteps(task, {
+    precision,
+    optimizer: train,
+    threads: train.threads,
+    warmUp: 1,
+    steps: 1,
+  });
   return { batch, seconds: stepMs.reduce((sum, ms) => sum + ms, 0) / 1000, peakBytes };
 }

@@ -14,8 +14,22 @@ import {
 import type { State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
-import { type LabelScheme, labelScheme, openPredictor, outputChannels, type Predictor, predictLabel, requireImageSize } from '../inference/index.js';
-import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
+import {
+  type LabelScheme,
+  labelScheme,
+  openPredictor,
+  outputChannels,
+  type Predictor,
+  predictLabel,
+  requireImageSize,
+} from '../inference/index.js';
+import {
+  initialiseParameters,
+  makeNetwork,
+  type Network,
+  type NetworkSettings,
+  spatialSize,
+} from '../network/index.js';
 import type { Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
@@ -38,7 +52,14 @@ export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
  * or from scratch, and keeps the weights of the best mean Dice over whole volumes.
  * @throws UsageError for settings that do not fit together, DataError for data or weights that do not, and as `carryOut` does
  */
-export async function finetune({ settings, init, out, resume = false, progress = {}, signal }: FinetuneOptions): Promise<RunResult> {
+export async function finetune({
+  settings,
+  init,
+  out,
+  resume = false,
+  progress = {},
+  signal,
+}: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);
@@ -62,11 +83,23 @@ export async function finetune({ settings, init, out, resume = false, progress =
     const window = settings.inference.window ?? cropSize;
     requireImageSize(network, cropSize, 'data.cropSize');
     requireImageSize(network, window, 'inference.window');
-    const learned = segmentationTask({ network, scheme, batchSize: train.batchSize, crop: spatialSize(cropSize) });
+    const learned = segmentationTask({
+      network,
+      scheme,
+      batchSize: train.batchSize,
+      crop: spatialSize(cropSize),
+    });
     requireStepMemory(learned);
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
     const openValidation = (state: State) => {
-      const predictor = openPredictor({ ...settings.inference, window, network, states: [state], kind: scheme.kind, precision });
+      const predictor = openPredictor({
+        ...settings.inference,
+        window,
+        network,
+        states: [state],
+        kind: scheme.kind,
+        precision,
+      });
       return () => validateDice(prepared, validationCases, predictor, scheme);
     };
     return await carryOut({
@@ -101,36 +134,63 @@ export async function finetune({ settings, init, out, resume = false, progress =
 }
 
 /** The network of a segmentation task. */
-export function segmentationNetwork(settings: NetworkSettings, inChannels: number, scheme: LabelScheme): Network {
+export function segmentationNetwork(
+  settings: NetworkSettings,
+  inChannels: number,
+  scheme: LabelScheme,
+): Network {
   return makeNetwork(settings, { inChannels, outChannels: outputChannels(scheme) });
 }
 
 /** The fold of a cross-validation that the settings ask for. */
-export function foldOf({ fold, folds }: { readonly fold?: number | undefined; readonly folds?: number | undefined }): Fold | undefined {
+export function foldOf({
+  fold,
+  folds,
+}: {
+  readonly fold?: number | undefined;
+  readonly folds?: number | undefined;
+}): Fold | undefined {
   return fold === undefined || folds === undefined ? undefined : { fold, folds };
 }
 
 /** Ids of the training cases of the datasets asked for. */
 function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSettings['data']): string[] {
-  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared).map(({ id }) => id);
+  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared).map(
+    ({ id }) => id,
+  );
 }
 
 /** What the outputs mean; the cases of one run must be of datasets with the same classes. */
-function taskScheme(index: PreparedIndex, cases: readonly PreparedCase[], regions?: Readonly<Record<string, readonly number[]>>): LabelScheme {
+function taskScheme(
+  index: PreparedIndex,
+  cases: readonly PreparedCase[],
+  regions?: Readonly<Record<string, readonly number[]>>,
+): LabelScheme {
   const names = [...new Set(cases.map(({ dataset }) => dataset))];
   const first = itemAt(names, 0);
   const others = names.slice(1);
   const { classes } = entryOf(index.datasets, first);
-  const other = others.find((name) => JSON.stringify(entryOf(index.datasets, name).classes) !== JSON.stringify(classes));
+  const other = others.find(
+    (name) => JSON.stringify(entryOf(index.datasets, name).classes) !== JSON.stringify(classes),
+  );
   if (other !== undefined) {
-    throw new UsageError(`the datasets ${first} and ${other} have different classes: choose one with data.datasets`, { field: 'data.datasets' });
+    throw new UsageError(
+      `the datasets ${first} and ${other} have different classes: choose one with data.datasets`,
+      { field: 'data.datasets' },
+    );
   }
   return labelScheme(classes, regions);
 }
 
-function casesToValidate(index: PreparedIndex, { data }: FinetuneSettings, training: readonly PreparedCase[]): readonly PreparedCase[] {
+function casesToValidate(
+  index: PreparedIndex,
+  { data }: FinetuneSettings,
+  training: readonly PreparedCase[],
+): readonly PreparedCase[] {
   if (data.validateOn === 'training') return training;
-  const cases = index.cases.filter(({ split, dataset }) => split === 'validation' && (data.datasets?.includes(dataset) ?? true));
+  const cases = index.cases.filter(
+    ({ split, dataset }) => split === 'validation' && (data.datasets?.includes(dataset) ?? true),
+  );
   const unlabelled = cases.find(({ label }) => label === undefined);
   if (cases.length > 0 && !unlabelled) return cases;
   throw new DataError(
@@ -141,13 +201,19 @@ function casesToValidate(index: PreparedIndex, { data }: FinetuneSettings, train
 }
 
 /** Mean Dice of each class over whole prepared volumes, and the mean of those. */
-async function validateDice(prepared: string, cases: readonly PreparedCase[], predictor: Predictor, scheme: LabelScheme): Promise<Validation> {
+async function validateDice(
+  prepared: string,
+  cases: readonly PreparedCase[],
+  predictor: Predictor,
+  scheme: LabelScheme,
+): Promise<Validation> {
   const found: (number | null)[][] = scheme.names.map(() => []);
   for (const validated of cases) {
     const { image, label } = await readPreparedVolume(prepared, validated);
     const predicted = await predictLabel(predictor, image, { grid: image, scheme, images: [validated.id] });
     if (!label) throw new DataError(`the validation case ${validated.id} has no label`);
-    for (const [i, values] of scheme.values.entries()) itemAt(found, i).push(dice(membership(predicted, values), membership(label, values)));
+    for (const [i, values] of scheme.values.entries())
+      itemAt(found, i).push(dice(membership(predicted, values), membership(label, values)));
   }
   const perClass = found.map(mean);
   const overall = mean(perClass);
@@ -156,7 +222,8 @@ async function validateDice(prepared: string, cases: readonly PreparedCase[], pr
   return { values, score: overall ?? 0 };
 }
 
-const membership = ({ data }: Volume, values: readonly number[]): Uint8Array => Uint8Array.from(data, (value) => (values.includes(value) ? 1 : 0));
+const membership = ({ data }: Volume, values: readonly number[]): Uint8Array =>
+  Uint8Array.from(data, (value) => (values.includes(value) ? 1 : 0));
 
 function mean(values: readonly (number | null)[]): number | null {
   const defined = values.filter((value) => value !== null);

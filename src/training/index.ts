@@ -1,9 +1,21 @@
-export { estimateStep, type MeasuredStep, type SmallestBatch, smallestFinetuning, smallestPretraining } from './estimate-step.js';
+export {
+  estimateStep,
+  type MeasuredStep,
+  type SmallestBatch,
+  smallestFinetuning,
+  smallestPretraining,
+} from './estimate-step.js';
 export { type FinetuneOptions, finetune, foldOf } from './finetune.js';
 export type { LearningTask } from './learning-task.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
-export { followMetrics, type MetricsLine, readMetrics, type StepLine, type ValidationLine } from './metrics-log.js';
+export {
+  followMetrics,
+  type MetricsLine,
+  readMetrics,
+  type StepLine,
+  type ValidationLine,
+} from './metrics-log.js';
 export { pretrain, runMetadata } from './pretrain.js';
 export { pretrainingTask } from './pretraining-task.js';
 export type { RunResult } from './run.js';

@@ -13,7 +13,11 @@ export interface RunProgress {
   /** After every step. */
   readonly onStep?: (line: StepLine, steps: number) => void;
   /** After every validation. `best` tells whether it is the best so far. */
-  readonly onValidation?: (step: number, values: Readonly<Record<string, number | null>>, best: boolean) => void;
+  readonly onValidation?: (
+    step: number,
+    values: Readonly<Record<string, number | null>>,
+    best: boolean,
+  ) => void;
   /** With every checkpoint, all metrics so far: for a picture of the run. */
   readonly onCheckpoint?: (lines: readonly MetricsLine[]) => Promise<void>;
   /** What a fine-tuning run takes from pre-trained weights; before its first step, not when it resumes. */
@@ -75,7 +79,10 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
       loop.metrics.flush();
       await loop.progress.onCheckpoint?.(loop.metrics.lines());
     }
-    if (stopping) throw new InterruptedError(`stopped after step ${done} of ${steps}, state saved: continue with the same command and --resume`);
+    if (stopping)
+      throw new InterruptedError(
+        `stopped after step ${done} of ${steps}, state saved: continue with the same command and --resume`,
+      );
   }
 }
 
@@ -83,7 +90,11 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
   const started = performance.now();
   const batch = await loop.loader.batch(step);
   const lr = learningRateAt(step, loop.schedule);
-  const inputs = { ...loop.inputsOf(batch, step), learningRate: Float32Array.of(lr), ...correctionsAt(step + 1) };
+  const inputs = {
+    ...loop.inputsOf(batch, step),
+    learningRate: Float32Array.of(lr),
+    ...correctionsAt(step + 1),
+  };
   const outputs = await loop.train.run(inputs, stepSeed(loop.seed, step));
   const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
   requireFinite(values, step, batch);
@@ -103,7 +114,11 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
 async function validateWhatStopped(loop: TrainingLoop): Promise<void> {
   const { firstStep, schedule, metrics } = loop;
   const validated = metrics.lines().some((line) => 'validation' in line && line.step === firstStep);
-  const missed = firstStep > 0 && firstStep < schedule.steps && isDue(firstStep, loop.validateEvery, schedule.steps) && !validated;
+  const missed =
+    firstStep > 0 &&
+    firstStep < schedule.steps &&
+    isDue(firstStep, loop.validateEvery, schedule.steps) &&
+    !validated;
   if (!loop.validate || !missed) return;
   await validateNow(loop, firstStep);
   await loop.checkpoint(firstStep); // with the best so far
@@ -127,7 +142,11 @@ async function validateNow(loop: TrainingLoop, step: number): Promise<void> {
   loop.progress.onValidation?.(step, values, better);
 }
 
-function requireFinite(values: Readonly<Record<string, number>>, step: number, { provenance }: CropBatch): void {
+function requireFinite(
+  values: Readonly<Record<string, number>>,
+  step: number,
+  { provenance }: CropBatch,
+): void {
   if (Object.values(values).every(Number.isFinite)) return;
   const losses = Object.entries(values).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
   const crops = provenance.map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
@@ -138,4 +157,5 @@ function requireFinite(values: Readonly<Record<string, number>>, step: number, {
   );
 }
 
-const isDue = (done: number, every: number, steps: number): boolean => every > 0 && (done % every === 0 || done === steps);
+const isDue = (done: number, every: number, steps: number): boolean =>
+  every > 0 && (done % every === 0 || done === steps);

@@ -19,7 +19,10 @@ const WARM_UP = 2;
 const optimizer = { weightDecay: 1e-5, decayNormsAndBiases: true, clipNorm: null };
 
 /** Times the steps of a task on random crops. */
-export async function measureSteps(task: LearningTask, { precision, threads, steps }: MeasureOptions): Promise<MeasuredSteps> {
+export async function measureSteps(
+  task: LearningTask,
+  { precision, threads, steps }: MeasureOptions,
+): Promise<MeasuredSteps> {
   const times = await timeSteps(task, { precision, threads, optimizer, warmUp: WARM_UP, steps });
   return { ...times, peakBytes: times.peakBytes ?? process.resourceUsage().maxRSS * 1024 };
 }

@@ -100,7 +100,8 @@ export async function openMetricsLog(folder: string, lastStep: number): Promise<
 function writeEvents(events: EventWriter, line: MetricsLine): void {
   const { step } = line;
   if ('validation' in line) {
-    for (const [name, value] of Object.entries(line.validation)) if (value !== null) events.scalar(`validation/${name}`, value, step);
+    for (const [name, value] of Object.entries(line.validation))
+      if (value !== null) events.scalar(`validation/${name}`, value, step);
     return;
   }
   events.scalar('loss/total', line.loss, step);

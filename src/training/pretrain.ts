@@ -11,7 +11,13 @@ import {
   unitScales,
 } from '../dataset/index.js';
 import type { InputValues } from '../engine/index.js';
-import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, spatialSize } from '../network/index.js';
+import {
+  initialiseParameters,
+  makeNetwork,
+  type Network,
+  type NetworkSettings,
+  spatialSize,
+} from '../network/index.js';
 import { pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
@@ -28,23 +34,48 @@ import { discoverWords } from './visual-words/discover-words.js';
  * @throws UsageError for settings that do not fit together, DataError for data that does not or for a held-out case in task-specific
  *   pre-training, and as `carryOut` does
  */
-export async function pretrain({ settings, out, resume = false, progress = {}, signal }: RunOptions<PretrainSettings>): Promise<RunResult> {
+export async function pretrain({
+  settings,
+  out,
+  resume = false,
+  progress = {},
+  signal,
+}: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   if (data.mode === 'task-specific') {
     const index = await readPreparedIndex(data.prepared);
-    const chosen = selectCases(index, { split: data.split, ...(data.datasets && { datasets: data.datasets }) }, data.prepared);
+    const chosen = selectCases(
+      index,
+      { split: data.split, ...(data.datasets && { datasets: data.datasets }) },
+      data.prepared,
+    );
     requireTrainingCasesOnly(index, chosen, data.prepared);
   }
   const words = await visualWords(settings, out, progress, signal);
-  const loader = await openCropLoader({ ...cropOptions(settings, data.split), ...(words && { crops: cropsOf(words, 'instances') }) });
+  const loader = await openCropLoader({
+    ...cropOptions(settings, data.split),
+    ...(words && { crops: cropsOf(words, 'instances') }),
+  });
   try {
-    const network = makeNetwork(settings.network, { inChannels: loader.channels, outChannels: loader.channels });
-    const targets = voxelCorruption(settings.method) ? undefined : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
-    const batch = { size: train.batchSize, crop: spatialSize(data.cropSize), scaledTargets: targets !== undefined };
+    const network = makeNetwork(settings.network, {
+      inChannels: loader.channels,
+      outChannels: loader.channels,
+    });
+    const targets = voxelCorruption(settings.method)
+      ? undefined
+      : await scaledTargets(data.prepared, loader.cases); // corrupted crops are scaled already
+    const batch = {
+      size: train.batchSize,
+      crop: spatialSize(data.cropSize),
+      scaledTargets: targets !== undefined,
+    };
     const method = pretextMethod(network, batch, settings.method);
     const learned = pretrainingTask({ network, method, batch, seed, scalesOf: targets });
     requireStepMemory(learned);
-    const held = train.validateEvery > 0 ? await heldOutInputs(settings, learned, words && cropsOf(words, 'heldOut')) : undefined;
+    const held =
+      train.validateEvery > 0
+        ? await heldOutInputs(settings, learned, words && cropsOf(words, 'heldOut'))
+        : undefined;
     const task = { ...learned, ...(held && { openValidation: heldOutValidation(learned, held) }) };
     return await carryOut({
       out,
@@ -100,22 +131,52 @@ const cropsOf = (words: readonly VisualWord[], which: 'instances' | 'heldOut'): 
 /** What the weights file says of its network, so that it can be read without the run folder. */
 export function runMetadata(network: Network, settings: NetworkSettings): Record<string, string> {
   const { inChannels, outChannels } = network;
-  return { format: 'pt', producer: 'hybridmim', network: JSON.stringify({ ...settings, inChannels, outChannels }) };
+  return {
+    format: 'pt',
+    producer: 'hybridmim',
+    network: JSON.stringify({ ...settings, inChannels, outChannels }),
+  };
 }
 
-function cropOptions({ seed, data, method, train }: PretrainSettings, split: 'training' | 'validation' | 'all') {
+function cropOptions(
+  { seed, data, method, train }: PretrainSettings,
+  split: 'training' | 'validation' | 'all',
+) {
   const { prepared, datasets, cropSize, workers, prefetch } = data;
   const recipe = voxelCorruption(method);
-  const common = { preparedDir: prepared, split, cropSize, batchSize: train.batchSize, seed, workers, prefetch, withLabels: false };
-  return { ...common, ...(datasets && { datasets }), ...(recipe && { corruption: { recipe, heldOut: split === 'validation' } }) };
+  const common = {
+    preparedDir: prepared,
+    split,
+    cropSize,
+    batchSize: train.batchSize,
+    seed,
+    workers,
+    prefetch,
+    withLabels: false,
+  };
+  return {
+    ...common,
+    ...(datasets && { datasets }),
+    ...(recipe && { corruption: { recipe, heldOut: split === 'validation' } }),
+  };
 }
 
 /** The same held-out crops, with the same masks, for every validation: their steps count down from -1, where training never is. */
-async function heldOutInputs(settings: PretrainSettings, task: LearningTask, crops: readonly CropOfWord[] | undefined): Promise<InputValues[]> {
-  const loader = await openCropLoader({ ...cropOptions(settings, 'validation'), workers: 1, prefetch: 1, ...(crops && { crops }) });
+async function heldOutInputs(
+  settings: PretrainSettings,
+  task: LearningTask,
+  crops: readonly CropOfWord[] | undefined,
+): Promise<InputValues[]> {
+  const loader = await openCropLoader({
+    ...cropOptions(settings, 'validation'),
+    workers: 1,
+    prefetch: 1,
+    ...(crops && { crops }),
+  });
   try {
     const inputs: InputValues[] = [];
-    for (let i = 0; i < settings.train.validationBatches; i++) inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
+    for (let i = 0; i < settings.train.validationBatches; i++)
+      inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
     return inputs;
   } finally {
     await loader.close();
@@ -123,7 +184,10 @@ async function heldOutInputs(settings: PretrainSettings, task: LearningTask, cro
 }
 
 /** For z-scored (MR) cases, the map of the input's values to what the network reconstructs; undefined where the input itself is the target. */
-async function scaledTargets(prepared: string, cases: readonly PreparedCase[]): Promise<((crops: CropBatch) => InputValues) | undefined> {
+async function scaledTargets(
+  prepared: string,
+  cases: readonly PreparedCase[],
+): Promise<((crops: CropBatch) => InputValues) | undefined> {
   if (cases.every((prepared) => unitScales(prepared) === undefined)) return undefined;
   const { cases: all } = await readPreparedIndex(prepared);
   const byId = new Map(all.map((prepared) => [prepared.id, prepared]));
@@ -132,6 +196,9 @@ async function scaledTargets(prepared: string, cases: readonly PreparedCase[]): 
       const prepared = entryOf(byId, caseId);
       return unitScales(prepared) ?? prepared.intensity.map(() => ({ scale: 1, shift: 0 }));
     });
-    return { targetScale: Float32Array.from(scales, ({ scale }) => scale), targetShift: Float32Array.from(scales, ({ shift }) => shift) };
+    return {
+      targetScale: Float32Array.from(scales, ({ scale }) => scale),
+      targetShift: Float32Array.from(scales, ({ shift }) => shift),
+    };
   };
 }

@@ -19,7 +19,14 @@ export interface PretrainingTaskOptions {
 }
 
 /** A pre-training method on a network, as a thing to learn. */
-export function pretrainingTask({ name = 'pre-training step', network, method, batch, seed, scalesOf }: PretrainingTaskOptions): LearningTask {
+export function pretrainingTask({
+  name = 'pre-training step',
+  network,
+  method,
+  batch,
+  seed,
+  scalesOf,
+}: PretrainingTaskOptions): LearningTask {
   const { encodedShare = 1 } = method;
   return {
     name,
@@ -40,8 +47,13 @@ export function pretrainingTask({ name = 'pre-training step', network, method, b
 }
 
 /** Parameters of a pre-training run: the network's, or those of its encoder, and the method's heads. */
-export function trainableParameters(network: Network, { encoderOnly, heads }: PretextMethod): readonly ParameterSpec[] {
-  const trained = encoderOnly ? network.specs.filter(({ name }) => isEncoderParameter(network, name)) : network.specs;
+export function trainableParameters(
+  network: Network,
+  { encoderOnly, heads }: PretextMethod,
+): readonly ParameterSpec[] {
+  const trained = encoderOnly
+    ? network.specs.filter(({ name }) => isEncoderParameter(network, name))
+    : network.specs;
   return [...trained, ...heads];
 }
 
@@ -61,7 +73,8 @@ export function heldOutValidation(
       const values: Record<string, number> = {};
       for (const batch of batches) {
         const losses = await step.run(batch);
-        for (const [name, [loss = Number.NaN]] of Object.entries(losses)) values[name] = (values[name] ?? 0) + loss / batches.length;
+        for (const [name, [loss = Number.NaN]] of Object.entries(losses))
+          values[name] = (values[name] ?? 0) + loss / batches.length;
       }
       return { values, score: -(values.total ?? Number.NaN) };
     };

@@ -29,9 +29,16 @@ export async function openRunFolder(path: string, config: RunConfig, resume: boo
   const configFile = join(path, 'config.yaml');
   requireAsExpected(path, existsSync(configFile), resume);
   await mkdir(join(path, 'checkpoints'), { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new WorkError(`the run folder ${path} cannot be made (${cause.code}): choose another --out`, { file: path }, { cause });
+    throw new WorkError(
+      `the run folder ${path} cannot be made (${cause.code}): choose another --out`,
+      { file: path },
+      { cause },
+    );
   });
-  const release = await lockFolder(path, `another process is writing to ${path}: wait for it or choose another --out`);
+  const release = await lockFolder(
+    path,
+    `another process is writing to ${path}: wait for it or choose another --out`,
+  );
   try {
     requireAsExpected(path, existsSync(configFile), resume); // another process may have begun it while this one waited
     if (resume) requireSameConfig(config, await readRunConfig(path), configFile);
@@ -45,9 +52,15 @@ export async function openRunFolder(path: string, config: RunConfig, resume: boo
 
 function requireAsExpected(path: string, begun: boolean, resume: boolean): void {
   if (begun && !resume) {
-    throw new UsageError(`${path} already holds a run: add --resume to continue it, or choose another folder with --out`, { file: path });
+    throw new UsageError(
+      `${path} already holds a run: add --resume to continue it, or choose another folder with --out`,
+      { file: path },
+    );
   }
-  if (!begun && resume) throw new UsageError(`${path} holds no run to resume: leave out --resume to begin one there`, { file: path });
+  if (!begun && resume)
+    throw new UsageError(`${path} holds no run to resume: leave out --resume to begin one there`, {
+      file: path,
+    });
 }
 
 /** The settings of a run. Throws DataError when the folder holds none. */

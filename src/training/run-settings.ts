@@ -44,10 +44,13 @@ const finetuneData = z
     /** Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others. */
     validateOn: z.enum(['validation', 'training']).default('validation'),
   })
-  .refine(({ fold, folds }) => (fold === undefined) === (folds === undefined) && (fold ?? 1) <= (folds ?? 1), {
-    path: ['fold'],
-    message: 'data.fold and data.folds belong together, and fold is from 1 to folds',
-  });
+  .refine(
+    ({ fold, folds }) => (fold === undefined) === (folds === undefined) && (fold ?? 1) <= (folds ?? 1),
+    {
+      path: ['fold'],
+      message: 'data.fold and data.folds belong together, and fold is from 1 to folds',
+    },
+  );
 
 const trainShape = {
   batchSize: z.int().min(1),
@@ -73,8 +76,12 @@ const trainShape = {
   engine: z.enum(['graph', 'eager']).default('graph'),
 };
 
-const lengthGiven = ({ steps, epochs }: { steps?: number | undefined; epochs?: number | undefined }) => steps !== undefined || epochs !== undefined;
-const needsLength = { path: ['steps'], message: 'the length of the run is missing: give train.steps or train.epochs' };
+const lengthGiven = ({ steps, epochs }: { steps?: number | undefined; epochs?: number | undefined }) =>
+  steps !== undefined || epochs !== undefined;
+const needsLength = {
+  path: ['steps'],
+  message: 'the length of the run is missing: give train.steps or train.epochs',
+};
 
 const pretrainTrain = z
   .strictObject({

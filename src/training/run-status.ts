@@ -25,5 +25,8 @@ export async function readRunStatus(folder: string): Promise<RunStatus> {
   });
   const last = lines.at(-1);
   const hasEnded = last !== undefined && (last.msg === 'finished' || last.level >= errorLevel);
-  return { steps: lines.findLast(({ msg }) => msg === 'started')?.steps, ended: hasEnded ? last.msg : undefined };
+  return {
+    steps: lines.findLast(({ msg }) => msg === 'started')?.steps,
+    ended: hasEnded ? last.msg : undefined,
+  };
 }

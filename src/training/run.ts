@@ -4,7 +4,14 @@ import { createState, type NamedArrays, type Precision, type State } from '../en
 import { DataError } from '../errors.js';
 import { elementCount } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
-import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint, verifyCheckpoint } from './checkpoint.js';
+import {
+  loadCheckpoint,
+  type RunFacts,
+  type RunState,
+  saveBest,
+  saveCheckpoint,
+  verifyCheckpoint,
+} from './checkpoint.js';
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
@@ -63,7 +70,12 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
     }
     const state = await startingState(plan, folder);
     try {
-      const best = await train({ ...plan, progress: loggedProgress(plan.progress, log) }, folder, state, cases);
+      const best = await train(
+        { ...plan, progress: loggedProgress(plan.progress, log) },
+        folder,
+        state,
+        cases,
+      );
       log.info('finished', { steps: plan.schedule.steps, best });
       return resultOf(plan, best);
     } finally {
@@ -78,23 +90,38 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
   }
 }
 
-function isComplete({ schedule }: RunPlan, folder: RunFolder): folder is RunFolder & { readonly state: RunState } {
+function isComplete(
+  { schedule }: RunPlan,
+  folder: RunFolder,
+): folder is RunFolder & { readonly state: RunState } {
   return folder.state !== undefined && folder.state.step >= schedule.steps;
 }
 
 function resultOf({ out, schedule }: RunPlan, best: RunState['best']): RunResult {
   const file = (name: string) => join(out, 'checkpoints', `${name}.safetensors`);
-  return { folder: out, steps: schedule.steps, last: file('last'), best: best && { file: file('best'), ...best } };
+  return {
+    folder: out,
+    steps: schedule.steps,
+    last: file('last'),
+    best: best && { file: file('best'), ...best },
+  };
 }
 
 /** A function of its own, so that nothing holds the values on the host once the engine has them: one that waits keeps what it passed on. */
 async function startingState(plan: RunPlan, { path, state }: RunFolder): Promise<State> {
   const { parameters } = plan.task;
-  const values = state ? await loadCheckpoint(path, state, parameters) : { ...(await plan.initialWeights()), ...zeroMoments(parameters) };
+  const values = state
+    ? await loadCheckpoint(path, state, parameters)
+    : { ...(await plan.initialWeights()), ...zeroMoments(parameters) };
   return createState(values, { engine: plan.train.engine, threads: plan.train.threads });
 }
 
-async function train(plan: RunPlan, folder: RunFolder, state: State, cases: readonly string[]): Promise<TrainingLoop['best']> {
+async function train(
+  plan: RunPlan,
+  folder: RunFolder,
+  state: State,
+  cases: readonly string[],
+): Promise<TrainingLoop['best']> {
   const firstStep = folder.state?.step ?? 0;
   const metrics = await openMetricsLog(folder.path, firstStep);
   const { task, train: settings, precision } = plan;
@@ -109,7 +136,13 @@ async function train(plan: RunPlan, folder: RunFolder, state: State, cases: read
     losses: (inputs, parameters) => task.losses(inputs, parameters, true),
   });
   const names = task.parameters.map(({ name }) => name);
-  const facts = (step: number): RunFacts => ({ step, seed: plan.seed, schedule: plan.schedule, cases: [...cases], best: loop.best });
+  const facts = (step: number): RunFacts => ({
+    step,
+    seed: plan.seed,
+    schedule: plan.schedule,
+    cases: [...cases],
+    best: loop.best,
+  });
   const loop: TrainingLoop = {
     train: step,
     inputsOf: task.inputsOf,
@@ -120,9 +153,20 @@ async function train(plan: RunPlan, folder: RunFolder, state: State, cases: read
     loader: plan.loader,
     validateEvery: settings.validateEvery,
     best: folder.state?.best ?? null,
-    saveBest: async (step) => saveBest(folder.path, await state.read(names), task.parameters, { ...plan.metadata, step: String(step) }),
+    saveBest: async (step) =>
+      saveBest(folder.path, await state.read(names), task.parameters, {
+        ...plan.metadata,
+        step: String(step),
+      }),
     checkpointEvery: settings.checkpointEvery,
-    checkpoint: async (step) => saveCheckpoint(folder.path, facts(step), (wanted) => state.read(wanted), task.parameters, plan.metadata),
+    checkpoint: async (step) =>
+      saveCheckpoint(
+        folder.path,
+        facts(step),
+        (wanted) => state.read(wanted),
+        task.parameters,
+        plan.metadata,
+      ),
     metrics,
     progress: plan.progress,
     signal: plan.signal,

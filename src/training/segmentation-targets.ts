@@ -11,7 +11,11 @@ export interface SegmentationTargets {
 }
 
 /** The targets of a batch of crops of `size` [depth, height, width] voxels. */
-export function segmentationTargets({ kind, values }: LabelScheme, batch: number, size: SpatialSize): SegmentationTargets {
+export function segmentationTargets(
+  { kind, values }: LabelScheme,
+  batch: number,
+  size: SpatialSize,
+): SegmentationTargets {
   if (kind === 'classes') {
     const channels = new Map(values.map(([value], i) => [value, i + 1]));
     const identity = values.every(([value], i) => value === i + 1);

@@ -15,7 +15,12 @@ export interface SegmentationTaskOptions {
 }
 
 /** Supervised segmentation, as a thing to learn. */
-export function segmentationTask({ network, scheme, batchSize, crop }: SegmentationTaskOptions): LearningTask {
+export function segmentationTask({
+  network,
+  scheme,
+  batchSize,
+  crop,
+}: SegmentationTaskOptions): LearningTask {
   const targets = segmentationTargets(scheme, batchSize, crop);
   return {
     name: 'fine-tuning step',
@@ -28,10 +33,15 @@ export function segmentationTask({ network, scheme, batchSize, crop }: Segmentat
     activationBytes: network.encoderBytes(batchSize, crop),
     losses: (inputs, parameters, training) => segmentationLoss(network, scheme, inputs, parameters, training),
     inputsOf: ({ images, labels, provenance }) => {
-      if (!labels) throw new DataError(`the crops of ${provenance.map(({ caseId }) => caseId).join(', ')} have no labels`);
+      if (!labels)
+        throw new DataError(
+          `the crops of ${provenance.map(({ caseId }) => caseId).join(', ')} have no labels`,
+        );
       return { images, targets: targets.of(labels) };
     },
-    inputsBesideCrops: () => ({ targets: targets.of(everyLabelInTurn(scheme, batchSize * crop[0] * crop[1] * crop[2])) }),
+    inputsBesideCrops: () => ({
+      targets: targets.of(everyLabelInTurn(scheme, batchSize * crop[0] * crop[1] * crop[2])),
+    }),
   };
 }
 
@@ -50,6 +60,9 @@ function segmentationLoss(
   training: boolean,
 ): LossTerms {
   const logits = logitsOf(network, images as never, parameters, { training, dropoutKey: 0 });
-  const loss = kind === 'classes' ? diceCrossEntropyLoss(logits, targets as never) : diceBinaryCrossEntropyLoss(logits, targets as never);
+  const loss =
+    kind === 'classes'
+      ? diceCrossEntropyLoss(logits, targets as never)
+      : diceBinaryCrossEntropyLoss(logits, targets as never);
   return { ...loss };
 }

@@ -7,7 +7,10 @@ import type { LearningTask } from './learning-task.js';
  * @param free bytes
  * @throws UsageError when the activations that the encoder keeps for its gradients alone, only a part of what a step takes, are more than the memory that is free
  */
-export function requireStepMemory({ name, activationBytes: needed }: LearningTask, free: number = freemem()): void {
+export function requireStepMemory(
+  { name, activationBytes: needed }: LearningTask,
+  free: number = freemem(),
+): void {
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(

@@ -1,4 +1,10 @@
-import { createState, type InputSpecs, type InputValues, type Precision, type State } from '../engine/index.js';
+import {
+  createState,
+  type InputSpecs,
+  type InputValues,
+  type Precision,
+  type State,
+} from '../engine/index.js';
 import { initialiseParameters } from '../network/index.js';
 import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
@@ -43,7 +49,12 @@ export async function timeSteps(task: LearningTask, options: TimingOptions): Pro
     const crops = randomCrops(inputs, task.inputsBesideCrops(0));
     const stepMs: number[] = [];
     for (let i = 0; i < warmUp + steps; i++) {
-      const values = { ...crops, ...task.inputsBesideCrops(i), learningRate: Float32Array.of(1e-4), ...correctionsAt(i + 1) };
+      const values = {
+        ...crops,
+        ...task.inputsBesideCrops(i),
+        learningRate: Float32Array.of(1e-4),
+        ...correctionsAt(i + 1),
+      };
       const started = performance.now();
       await compiled.run(values, i);
       if (i >= warmUp) stepMs.push(performance.now() - started);
@@ -57,7 +68,10 @@ export async function timeSteps(task: LearningTask, options: TimingOptions): Pro
 
 /** A function of its own: one that waits keeps what it passed on, here the first weights. */
 function startingState({ parameters }: LearningTask, { threads }: TimingOptions): State {
-  return createState({ ...initialiseParameters(parameters, 0), ...zeroMoments(parameters) }, { engine: 'graph', threads });
+  return createState(
+    { ...initialiseParameters(parameters, 0), ...zeroMoments(parameters) },
+    { engine: 'graph', threads },
+  );
 }
 
 /** Uniform values for what a loader would give, 0 where they are whole: every input that is not fed. */
@@ -67,7 +81,10 @@ function randomCrops(inputs: InputSpecs, fed: InputValues): InputValues {
   return Object.fromEntries(
     given.map(([name, { shape, dtype }]) => {
       const length = shape.reduce((product, n) => product * n, 1);
-      return [name, dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, () => stream.uniform())];
+      return [
+        name,
+        dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, () => stream.uniform()),
+      ];
     }),
   );
 }

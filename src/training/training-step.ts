@@ -35,12 +35,23 @@ export interface TrainingStepOptions {
  * One training step as one compiled function: forward, gradients, AdamW. It returns the loss terms and the norm of all gradients
  * (before clipping), and takes the learning rate and Adam's bias corrections as inputs.
  */
-export function compileTrainingStep({ name, specs, inputs, state, precision, optimizer, losses }: TrainingStepOptions): CompiledStep {
+export function compileTrainingStep({
+  name,
+  specs,
+  inputs,
+  state,
+  precision,
+  optimizer,
+  losses,
+}: TrainingStepOptions): CompiledStep {
   const step = (fed: Readonly<Record<string, Tensor>>, variables: Readonly<Record<string, Variable>>) => {
-    const parameters = Object.fromEntries(Object.entries(variables).filter(([variable]) => !isMoment(variable)));
+    const parameters = Object.fromEntries(
+      Object.entries(variables).filter(([variable]) => !isMoment(variable)),
+    );
     const { terms, gradients } = lossAndGradients(() => losses(fed, parameters), parameters);
     const gradientNorm = globalNorm(Object.values(gradients));
-    const used = optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
+    const used =
+      optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
     for (const { name: parameter, layout } of specs) {
       const gradient = used[parameter];
       if (!gradient) continue;

@@ -27,7 +27,10 @@ export interface TransferReport {
  * the last layer. Where the file is of images of another number of channels (CT before the four of BraTS), its first weights are repeated.
  * @throws DataError when the file is damaged or of another network
  */
-export async function transferredWeights(file: string, network: Network): Promise<{ values: NamedArrays; report: TransferReport }> {
+export async function transferredWeights(
+  file: string,
+  network: Network,
+): Promise<{ values: NamedArrays; report: TransferReport }> {
   const isEncoder = (name: string) => isEncoderParameter(network, name);
   const { values, report } = await readWeights(file, network.specs, {
     replace: network.lastLayer,
@@ -42,5 +45,16 @@ export async function transferredWeights(file: string, network: Network): Promis
     return { values: count(specs.filter(({ name }) => name in values)), of: count(specs) };
   };
   const { fresh, unused, adapted } = report;
-  return { values, report: { schema: 1, file, encoder: part(isEncoder), decoder: part((name) => !isEncoder(name)), fresh, unused, adapted } };
+  return {
+    values,
+    report: {
+      schema: 1,
+      file,
+      encoder: part(isEncoder),
+      decoder: part((name) => !isEncoder(name)),
+      fresh,
+      unused,
+      adapted,
+    },
+  };
 }

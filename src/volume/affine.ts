@@ -18,7 +18,9 @@ export type AffineRow = readonly [x: number, y: number, z: number, offset: numbe
 /** The three rows of an affine: of R, A and S. Throws WorkError unless it has twelve numbers. */
 export function affineRows({ rows }: Affine): readonly [AffineRow, AffineRow, AffineRow] {
   if (!isTwelve(rows)) {
-    throw new WorkError(`an affine has ${rows.length} numbers; expected 12, three rows of four`, { found: rows });
+    throw new WorkError(`an affine has ${rows.length} numbers; expected 12, three rows of four`, {
+      found: rows,
+    });
   }
   const [a, b, c, tx, d, e, f, ty, g, h, i, tz] = rows;
   return [
@@ -47,7 +49,8 @@ export function spacingOf(affine: Affine): Triple {
 export function composeAffines(first: Affine, second: Affine): Affine {
   const [r, a, s] = affineRows(second);
   const columns = [0, 1, 2, 3] as const;
-  const row = ([x, y, z, offset]: AffineRow) => columns.map((column) => (column === 3 ? offset : 0) + x * r[column] + y * a[column] + z * s[column]);
+  const row = ([x, y, z, offset]: AffineRow) =>
+    columns.map((column) => (column === 3 ? offset : 0) + x * r[column] + y * a[column] + z * s[column]);
   return { rows: affineRows(first).flatMap(row) };
 }
 
@@ -57,7 +60,10 @@ export function invertAffine(affine: Affine): Affine {
   const determinant = affineDeterminant(affine);
   const scale = Math.max(...spacingOf(affine)) ** 3;
   if (!(Math.abs(determinant) > 1e-9 * scale)) {
-    throw new DataError('the affine is singular: its axes do not span space', { field: 'affine', found: affine.rows });
+    throw new DataError('the affine is singular: its axes do not span space', {
+      field: 'affine',
+      found: affine.rows,
+    });
   }
   const cofactors: readonly Triple[] = [
     [e * i - f * h, c * h - b * i, b * f - c * e],
@@ -85,13 +91,17 @@ export function affineDeterminant(affine: Affine): number {
  */
 export function checkAffine(affine: Affine, file: string, remedy: string): void {
   const scale = spacingOf(affine).reduce((product, n) => product * n, 1);
-  if (affine.rows.every(Number.isFinite) && scale > 0 && Math.abs(affineDeterminant(affine)) > 1e-4 * scale) return;
+  if (affine.rows.every(Number.isFinite) && scale > 0 && Math.abs(affineDeterminant(affine)) > 1e-4 * scale)
+    return;
   const numbers = affine.rows.map((n) => Number(n.toPrecision(4))).join(', ');
-  throw new DataError(`${file}: the affine [${numbers}] is singular; expected three independent axes, so ${remedy}`, {
-    file,
-    field: 'affine',
-    found: affine.rows,
-  });
+  throw new DataError(
+    `${file}: the affine [${numbers}] is singular; expected three independent axes, so ${remedy}`,
+    {
+      file,
+      field: 'affine',
+      found: affine.rows,
+    },
+  );
 }
 
 /** The same axes with the voxel at `start` as the first one. */
@@ -103,7 +113,10 @@ export function shiftAffine(affine: Affine, start: Triple): Affine {
 /** The same origin and directions with other distances between voxels, mm. */
 export function respaceAffine(affine: Affine, spacing: Triple): Affine {
   const present = spacingOf(affine);
-  const row = (values: AffineRow) => [...mapAxes(AXES, (axis) => (values[axis] * spacing[axis]) / present[axis]), values[3]];
+  const row = (values: AffineRow) => [
+    ...mapAxes(AXES, (axis) => (values[axis] * spacing[axis]) / present[axis]),
+    values[3],
+  ];
   return { rows: affineRows(affine).flatMap(row) };
 }
 
@@ -113,7 +126,9 @@ export function nearestRotation(affine: Affine): readonly [Triple, Triple, Tripl
   let matrix = mapAxes(affineRows(affine), (row) => mapAxes(AXES, (column) => row[column] / spacing[column]));
   for (let iteration = 0; iteration < 30; iteration++) {
     const inverse = affineRows(invertAffine({ rows: matrix.flatMap((row) => [...row, 0]) }));
-    matrix = mapAxes(matrix, (values, row) => mapAxes(values, (value, column) => (value + inverse[column][row]) / 2));
+    matrix = mapAxes(matrix, (values, row) =>
+      mapAxes(values, (value, column) => (value + inverse[column][row]) / 2),
+    );
   }
   return matrix;
 }

@@ -21,7 +21,13 @@ export function cropBox(volume: Volume, start: Triple, size: Triple): Volume {
       }
     }
   }
-  return { size, spacing: volume.spacing, affine: shiftAffine(volume.affine, start), channels: volume.channels, data: result };
+  return {
+    size,
+    spacing: volume.spacing,
+    affine: shiftAffine(volume.affine, start),
+    channels: volume.channels,
+    data: result,
+  };
 }
 
 /**

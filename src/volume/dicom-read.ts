@@ -17,14 +17,20 @@ import type { Volume } from './volume.js';
  */
 export async function readDicomSeries(folder: string): Promise<Volume> {
   const slices: DicomSlice[] = [];
-  for (const file of await scanParts(resolve(folder))) if (await isDicom(file)) slices.push(await readSlice(file));
+  for (const file of await scanParts(resolve(folder)))
+    if (await isDicom(file)) slices.push(await readSlice(file));
   const inputImages = orderedSlices(slices, folder).map(({ file }) => file);
   const { readImageDicomFileSeriesNode } = await import('@itk-wasm/dicom');
   let image: Image | undefined;
   try {
-    image = (await quietly(() => readImageDicomFileSeriesNode({ inputImages, singleSortedSeries: true }))).outputImage;
+    image = (await quietly(() => readImageDicomFileSeriesNode({ inputImages, singleSortedSeries: true })))
+      .outputImage;
   } catch (cause) {
-    throw new DataError(`the DICOM series in ${folder} could not be read to its end: copy or download it again`, { file: folder }, { cause });
+    throw new DataError(
+      `the DICOM series in ${folder} could not be read to its end: copy or download it again`,
+      { file: folder },
+      { cause },
+    );
   }
   return volumeOfItk(image, folder);
 }
@@ -44,16 +50,28 @@ async function isDicom(file: string): Promise<boolean> {
   }
 }
 
-const wanted = { series: '0020|000e', position: '0020|0032', directions: '0020|0037', rows: '0028|0010', columns: '0028|0011' };
+const wanted = {
+  series: '0020|000e',
+  position: '0020|0032',
+  directions: '0020|0037',
+  rows: '0028|0010',
+  columns: '0028|0011',
+};
 
 async function readSlice(file: string): Promise<DicomSlice> {
   const { readDicomTagsNode } = await import('@itk-wasm/dicom');
   let tags: Map<string, string>;
   try {
-    const result = await quietly(() => readDicomTagsNode(file, { tagsToRead: { tags: Object.values(wanted) } }));
+    const result = await quietly(() =>
+      readDicomTagsNode(file, { tagsToRead: { tags: Object.values(wanted) } }),
+    );
     tags = new Map(result.tags);
   } catch (cause) {
-    throw new DataError(`${file} is damaged or truncated: its DICOM header cannot be read; copy or download it again`, { file }, { cause });
+    throw new DataError(
+      `${file} is damaged or truncated: its DICOM header cannot be read; copy or download it again`,
+      { file },
+      { cause },
+    );
   }
   const text = (tag: string) => (tags.get(tag) ?? '').trim();
   const numbers = (tag: string) => text(tag).split('\\').map(Number);

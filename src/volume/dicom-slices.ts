@@ -29,12 +29,16 @@ const directionTolerance = 1e-3;
 export function orderedSlices(slices: readonly DicomSlice[], folder: string): DicomSlice[] {
   const first = slices[0];
   if (!first) {
-    throw new DataError(`the folder ${folder} holds no DICOM file: a folder given as a scan must hold the slices of one series`, { file: folder });
+    throw new DataError(
+      `the folder ${folder} holds no DICOM file: a folder given as a scan must hold the slices of one series`,
+      { file: folder },
+    );
   }
   const series = new Set(slices.map((slice) => slice.series));
   if (series.size > 1) {
     throw new DataError(
-      `the folder ${folder} holds ${series.size} DICOM series, but one is expected: ` + 'move each series into a folder of its own',
+      `the folder ${folder} holds ${series.size} DICOM series, but one is expected: ` +
+        'move each series into a folder of its own',
       { file: folder, found: [...series] },
     );
   }
@@ -54,12 +58,16 @@ function refuseOther(slice: DicomSlice, first: DicomSlice): void {
     );
   }
   const { position, directions } = slice;
-  const known = position.length === 3 && directions.length === 6 && [...position, ...directions].every(Number.isFinite);
-  if (known && directions.every((n, i) => Math.abs(n - itemAt(first.directions, i)) <= directionTolerance)) return;
+  const known =
+    position.length === 3 && directions.length === 6 && [...position, ...directions].every(Number.isFinite);
+  if (known && directions.every((n, i) => Math.abs(n - itemAt(first.directions, i)) <= directionTolerance))
+    return;
   throw new DataError(
     known
-      ? `${slice.file} lies in another direction than ${first.file} of the same series: ` + 'remove what is no slice, such as a scout image'
-      : `${slice.file} does not say where it lies (ImagePositionPatient, ImageOrientationPatient): ` + 'a volume cannot be made of it',
+      ? `${slice.file} lies in another direction than ${first.file} of the same series: ` +
+          'remove what is no slice, such as a scout image'
+      : `${slice.file} does not say where it lies (ImagePositionPatient, ImageOrientationPatient): ` +
+          'a volume cannot be made of it',
     { file: slice.file, found: directions },
   );
 }
@@ -71,12 +79,16 @@ function along({ position, directions }: DicomSlice): number {
   return normal.reduce((sum, n, axis) => sum + n * itemAt(position, axis), 0);
 }
 
-const unitVector = (directions: readonly number[], first: number): Triple => mapAxes(AXES, (world) => itemAt(directions, first + world));
+const unitVector = (directions: readonly number[], first: number): Triple =>
+  mapAxes(AXES, (world) => itemAt(directions, first + world));
 
 /**
  * ITK would place the slices that are there evenly over the range, and put every organ at the wrong height.
  */
-function refuseGaps(ordered: readonly { readonly slice: DicomSlice; readonly at: number }[], folder: string): void {
+function refuseGaps(
+  ordered: readonly { readonly slice: DicomSlice; readonly at: number }[],
+  folder: string,
+): void {
   const gaps = ordered.slice(1).map(({ slice, at }, i) => {
     const before = itemAt(ordered, i);
     return { mm: at - before.at, files: `${before.slice.file} and ${slice.file}` };

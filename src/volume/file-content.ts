@@ -19,7 +19,11 @@ export interface VoxelBytes {
  * The content of a file from a byte on, uncompressed, in pieces of about 1 MiB. Throws DataError where it is
  * damaged.
  */
-export async function* contentOf(file: string, compressed: boolean, start = 0): AsyncGenerator<Uint8Array, void> {
+export async function* contentOf(
+  file: string,
+  compressed: boolean,
+  start = 0,
+): AsyncGenerator<Uint8Array, void> {
   const source = createReadStream(file, { start, highWaterMark: 1 << 20 });
   const stream = compressed ? source.pipe(createUnzip({ chunkSize: 1 << 20 })) : source;
   source.on('error', (error) => stream.destroy(error));
@@ -28,7 +32,8 @@ export async function* contentOf(file: string, compressed: boolean, start = 0): 
     for (;;) {
       const piece = await pieces.next().catch((cause: Error) => {
         throw new DataError(
-          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); ` + 'copy or download it again',
+          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); ` +
+            'copy or download it again',
           { file },
           { cause },
         );
@@ -46,7 +51,13 @@ export async function* contentOf(file: string, compressed: boolean, start = 0): 
  * All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file
  * is damaged or ends early.
  */
-export async function* voxelPieces({ file, start, compressed, skip, bytes }: VoxelBytes): AsyncGenerator<Uint8Array, void> {
+export async function* voxelPieces({
+  file,
+  start,
+  compressed,
+  skip,
+  bytes,
+}: VoxelBytes): AsyncGenerator<Uint8Array, void> {
   const end = skip + bytes;
   let position = 0; // in the uncompressed content
   for await (const chunk of contentOf(file, compressed, start)) {
@@ -58,11 +69,14 @@ export async function* voxelPieces({ file, start, compressed, skip, bytes }: Vox
   }
   const found = Math.max(0, position - skip);
   if (found === bytes) return;
-  throw new DataError(`${file} is truncated: its header promises ${bytes} bytes of voxels, ${found} are there; copy or download it again`, {
-    file,
-    found,
-    expected: bytes,
-  });
+  throw new DataError(
+    `${file} is truncated: its header promises ${bytes} bytes of voxels, ${found} are there; copy or download it again`,
+    {
+      file,
+      found,
+      expected: bytes,
+    },
+  );
 }
 
 /**

@@ -1,5 +1,13 @@
 export type { Affine } from './affine.js';
-export { affineDeterminant, applyAffine, axisAlignedAffine, composeAffines, invertAffine, shiftAffine, spacingOf } from './affine.js';
+export {
+  affineDeterminant,
+  applyAffine,
+  axisAlignedAffine,
+  composeAffines,
+  invertAffine,
+  shiftAffine,
+  spacingOf,
+} from './affine.js';
 export { cropBox, cropToForeground } from './crop.js';
 export {
   type ChannelParts,

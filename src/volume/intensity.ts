@@ -135,7 +135,8 @@ interface SoughtValue {
   readonly counts: Uint32Array;
 }
 
-const valueSought = ({ bin, rankInBin, counts }: SoughtValue): number => valueOfBits(((bin << 16) | findBin(counts, rankInBin).bin) >>> 0);
+const valueSought = ({ bin, rankInBin, counts }: SoughtValue): number =>
+  valueOfBits(((bin << 16) | findBin(counts, rankInBin).bin) >>> 0);
 
 /** The bin that holds the `rank`-th of what was counted, and how many lie in the bins before it. */
 function findBin(counts: Uint32Array, rank: number): { bin: number; before: number } {

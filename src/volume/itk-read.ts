@@ -30,5 +30,9 @@ export async function readItkFile(file: string, format: TextFormat): Promise<Vol
 }
 
 function unreadable(file: string, cause: unknown): DataError {
-  return new DataError(`${file} is damaged or truncated: its voxels could not be read to their end; copy or download it again`, { file }, { cause });
+  return new DataError(
+    `${file} is damaged or truncated: its voxels could not be read to their end; copy or download it again`,
+    { file },
+    { cause },
+  );
 }

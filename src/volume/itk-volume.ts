@@ -10,10 +10,16 @@ import { type Volume, type VoxelArray, voxelCount } from './volume.js';
  * @param file where it comes from, for errors
  * @throws DataError when it has not three axes of space, or its axes do not span space
  */
-export function volumeOfItk(image: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction' | 'data' | 'imageType'>, file: string): Volume {
+export function volumeOfItk(
+  image: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction' | 'data' | 'imageType'>,
+  file: string,
+): Volume {
   const [nx, ny, nz, ...rest] = image.size;
   if (nx === undefined || ny === undefined || nz === undefined || rest.length > 1) {
-    throw new DataError(`${file} has ${image.size.length} axes; expected 3 of space, and a fourth for channels at most`, { file, found: image.size });
+    throw new DataError(
+      `${file} has ${image.size.length} axes; expected 3 of space, and a fourth for channels at most`,
+      { file, found: image.size },
+    );
   }
   const size: Triple = [nx, ny, nz];
   const affine = lpsToRas(lpsAffine(image));
@@ -30,9 +36,17 @@ export function lpsToRas({ rows }: Affine): Affine {
 }
 
 /** `direction` is row-major, a column an axis. */
-function lpsAffine({ size, spacing, origin, direction }: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction'>): Affine {
+function lpsAffine({
+  size,
+  spacing,
+  origin,
+  direction,
+}: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction'>): Affine {
   const axes = size.length;
-  const row = (world: number) => [...AXES.map((axis) => Number(direction[axes * world + axis]) * itemAt(spacing, axis)), itemAt(origin, world)];
+  const row = (world: number) => [
+    ...AXES.map((axis) => Number(direction[axes * world + axis]) * itemAt(spacing, axis)),
+    itemAt(origin, world),
+  ];
   return { rows: AXES.flatMap(row) };
 }
 

@@ -71,7 +71,8 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   }
   const affine = headerAffine(header, new DataView(buffer), size);
   checkAffine(affine, file, 'fix sform or qform in the header');
-  const scaled = header.scl_slope !== 0 && Number.isFinite(header.scl_slope) && Number.isFinite(header.scl_inter);
+  const scaled =
+    header.scl_slope !== 0 && Number.isFinite(header.scl_slope) && Number.isFinite(header.scl_inter);
   return {
     size,
     spacing: spacingOf(affine),
@@ -86,13 +87,21 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
 }
 
 const foreign = (file: string, options?: ErrorOptions): DataError =>
-  new DataError(`${file} is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one`, { file }, options);
+  new DataError(
+    `${file} is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one`,
+    { file },
+    options,
+  );
 
 /** Axes 1 to 3 are space, the rest multiply to channels. */
 function checkedSize(dims: readonly number[], file: string): { size: Triple; channels: number } {
   const rank = itemAt(dims, 0);
   if (!(rank >= 1 && rank <= 7)) {
-    throw new DataError(`${file}: dim[0] is ${rank}; expected 1 to 7 axes`, { file, field: 'dim', found: rank });
+    throw new DataError(`${file}: dim[0] is ${rank}; expected 1 to 7 axes`, {
+      file,
+      field: 'dim',
+      found: rank,
+    });
   }
   const used = dims.slice(1, rank + 1);
   const total = used.reduce((product, n) => product * n, 1);
@@ -116,7 +125,8 @@ function headerAffine(header: ReturnType<typeof readHeader>, view: DataView, siz
   if (header.sform_code > 0) {
     const long = header instanceof NIFTI2;
     const { littleEndian } = header;
-    const number = (i: number) => (long ? view.getFloat64(400 + 8 * i, littleEndian) : view.getFloat32(280 + 4 * i, littleEndian));
+    const number = (i: number) =>
+      long ? view.getFloat64(400 + 8 * i, littleEndian) : view.getFloat32(280 + 4 * i, littleEndian);
     return { rows: Array.from({ length: 12 }, (_, i) => number(i)) };
   }
   if (header.qform_code > 0) return quaternionAffine(header, pixels);
@@ -141,6 +151,11 @@ function quaternionAffine(header: ReturnType<typeof readHeader>, pixels: Triple)
   ];
   const offsets = [header.qoffset_x, header.qoffset_y, header.qoffset_z] as const;
   return {
-    rows: mapAxes(rotation, ([x, y, z], world) => [x * pixels[0], y * pixels[1], z * pixels[2] * zSign, offsets[world]]).flat(),
+    rows: mapAxes(rotation, ([x, y, z], world) => [
+      x * pixels[0],
+      y * pixels[1],
+      z * pixels[2] * zSign,
+      offsets[world],
+    ]).flat(),
   };
 }

@@ -40,7 +40,9 @@ export async function openNifti(file: string): Promise<{ header: NiftiHeader; vo
   return { header, voxels: { file, start: 0, compressed, skip: header.dataOffset, bytes } };
 }
 
-async function openStart(file: string): Promise<{ header: NiftiHeader; fileBytes: number; compressed: boolean }> {
+async function openStart(
+  file: string,
+): Promise<{ header: NiftiHeader; fileBytes: number; compressed: boolean }> {
   const fileBytes = await sizeOf(file);
   const compressed = await isGzip(file);
   let start = new Uint8Array(0);
@@ -63,7 +65,10 @@ function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, 
 }
 
 /** The values that bytes of voxels stand for. */
-export function toValues({ type, littleEndian, slope, intercept }: NiftiHeader, bytes: Uint8Array): VoxelArray {
+export function toValues(
+  { type, littleEndian, slope, intercept }: NiftiHeader,
+  bytes: Uint8Array,
+): VoxelArray {
   const count = bytes.length / type.bytes;
   const scaled = slope !== 1 || intercept !== 0;
   const native = (endianness() === 'LE') === littleEndian || type.bytes === 1;
@@ -72,7 +77,8 @@ export function toValues({ type, littleEndian, slope, intercept }: NiftiHeader, 
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = scaled ? new Float32Array(count) : new type.array(count);
-  for (let i = 0; i < count; i++) values[i] = type.read(view, i * type.bytes, littleEndian) * slope + intercept;
+  for (let i = 0; i < count; i++)
+    values[i] = type.read(view, i * type.bytes, littleEndian) * slope + intercept;
   return values;
 }
 

@@ -19,7 +19,9 @@ export async function writeNifti(file: string, volume: Volume): Promise<void> {
   if (!/\.nii(\.gz)?$/.test(file)) throw new UsageError(`${file} does not end in .nii or .nii.gz`, { file });
   if (Math.max(...volume.size, volume.channels) > 32767) {
     const size = volume.size.join('x');
-    throw new UsageError(`${file}: an axis of ${size} is longer than 32767, the most that NIfTI-1 holds`, { file });
+    throw new UsageError(`${file}: an axis of ${size} is longer than 32767, the most that NIfTI-1 holds`, {
+      file,
+    });
   }
   const bytes = niftiBytes(volume);
   await writeFileAtomic(file, file.endsWith('.gz') ? await promisify(gzip)(bytes, { level: 4 }) : bytes);
@@ -76,7 +78,9 @@ const typeCodes = {
 /** Whether the directions are orthogonal, so that a quaternion can say them. */
 function isRotation({ affine, spacing }: Volume, rotation: Rotation): boolean {
   const rows = affineRows(affine);
-  return AXES.every((world) => AXES.every((axis) => Math.abs(rotation[world][axis] - rows[world][axis] / spacing[axis]) < 1e-4));
+  return AXES.every((world) =>
+    AXES.every((axis) => Math.abs(rotation[world][axis] - rows[world][axis] / spacing[axis]) < 1e-4),
+  );
 }
 
 type Rotation = ReturnType<typeof nearestRotation>;

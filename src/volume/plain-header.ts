@@ -45,18 +45,27 @@ const arrays: ReadonlyMap<string, VoxelArrayType> = new Map<string, VoxelArrayTy
  * Undefined when the header says anything but a plain MetaImage. Throws DataError when the axes do not span
  * space.
  */
-export function plainMetaImage(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
+export function plainMetaImage(
+  file: string,
+  { fields, sizes, encoding }: TextHeader,
+): PlainHeader | undefined {
   const ArrayType = arrays.get(fields.get('elementtype') ?? '');
   const direction = numbers(fields.get('transformmatrix'), 9);
   const origin = threeNumbers(fields.get('offset'));
   const spacing = threeNumbers(fields.get('elementspacing'));
   const ordered = /^true$/i.test(fields.get('binarydatabyteordermsb') ?? 'False') === (endianness() === 'BE');
   const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && !fields.has('headersize');
-  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text') return undefined;
+  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text')
+    return undefined;
   if (!isTriple(sizes) || spacing.some((n) => n <= 0)) return undefined;
   // The file lists the direction of each axis one after another; the affine holds them as columns.
-  const axes = mapAxes(spacing, (mm, axis) => mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm));
-  return { grid: gridOf(file, sizes, axes, origin, 'correct TransformMatrix and ElementSpacing in the header'), ArrayType };
+  const axes = mapAxes(spacing, (mm, axis) =>
+    mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm),
+  );
+  return {
+    grid: gridOf(file, sizes, axes, origin, 'correct TransformMatrix and ElementSpacing in the header'),
+    ArrayType,
+  };
 }
 
 /**
@@ -66,19 +75,32 @@ export function plainNrrd(file: string, { fields, sizes, encoding }: TextHeader)
   const ArrayType = arrays.get(fields.get('type') ?? '');
   const [x, y, z, ...others] = (fields.get('space directions') ?? '').match(/\([^)]*\)/g)?.map(vector) ?? [];
   const origin = vector(fields.get('space origin') ?? '');
-  const ordered = ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
+  const ordered =
+    ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
   const kinds = fields.get('kinds') ?? 'domain domain domain';
   const single = /^(domain domain domain|space space space)$/.test(kinds);
   const moved = ['byte skip', 'byteskip', 'line skip', 'lineskip'].some((key) => fields.has(key));
   const lps = /^(left-posterior-superior|lps)$/i.test(fields.get('space') ?? '');
-  if (!ArrayType || !ordered || !single || moved || !lps || encoding === 'text' || !isTriple(sizes)) return undefined;
+  if (!ArrayType || !ordered || !single || moved || !lps || encoding === 'text' || !isTriple(sizes))
+    return undefined;
   if (!origin || !x || !y || !z || others.length > 0) return undefined;
-  return { grid: gridOf(file, sizes, [x, y, z], origin, 'correct "space directions" in the header'), ArrayType };
+  return {
+    grid: gridOf(file, sizes, [x, y, z], origin, 'correct "space directions" in the header'),
+    ArrayType,
+  };
 }
 
 /** @param axes the step from a voxel to the next along each, into LPS, mm */
-function gridOf(file: string, size: Triple, axes: readonly [Triple, Triple, Triple], origin: Triple, remedy: string): Grid {
-  const affine = lpsToRas({ rows: AXES.flatMap((world) => [...axes.map((axis) => axis[world]), origin[world]]) });
+function gridOf(
+  file: string,
+  size: Triple,
+  axes: readonly [Triple, Triple, Triple],
+  origin: Triple,
+  remedy: string,
+): Grid {
+  const affine = lpsToRas({
+    rows: AXES.flatMap((world) => [...axes.map((axis) => axis[world]), origin[world]]),
+  });
   checkAffine(affine, resolve(file), remedy);
   return { size, spacing: spacingOf(affine), affine };
 }

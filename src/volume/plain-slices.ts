@@ -13,7 +13,14 @@ export async function openPlainSlices(file: string, format: TextFormat): Promise
   const plain = format === 'metaimage' ? plainMetaImage(file, header) : plainNrrd(file, header);
   if (!plain) return undefined;
   const { grid, ArrayType } = plain;
-  const voxels = { file: header.dataFile, start: header.dataOffset, compressed: header.encoding === 'compressed', skip: 0, bytes: header.bytes };
-  const toValues = (bytes: Uint8Array) => new ArrayType(bytes.buffer, bytes.byteOffset, bytes.length / ArrayType.BYTES_PER_ELEMENT);
+  const voxels = {
+    file: header.dataFile,
+    start: header.dataOffset,
+    compressed: header.encoding === 'compressed',
+    skip: 0,
+    bytes: header.bytes,
+  };
+  const toValues = (bytes: Uint8Array) =>
+    new ArrayType(bytes.buffer, bytes.byteOffset, bytes.length / ArrayType.BYTES_PER_ELEMENT);
   return { ...grid, channels: 1, slices: () => slicesOfFile(voxels, header.bytes / grid.size[2], toValues) };
 }

@@ -39,7 +39,8 @@ export async function openSlices(path: string): Promise<VolumeSlices> {
  */
 export async function bytesHeldWhole(path: string): Promise<number | undefined> {
   const format = textFormatOf(path);
-  if (format) return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
+  if (format)
+    return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
   if (!(await isFolder(path))) return undefined;
   const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
   return parts.reduce((sum, { size }) => sum + size, 0);
@@ -52,4 +53,5 @@ async function readByItk(path: string): Promise<Volume | undefined> {
   return (await isFolder(path)) ? readDicomSeries(path) : undefined;
 }
 
-const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;

@@ -27,7 +27,9 @@ export function closestToRas({ affine }: Pick<Volume, 'affine'>): Orientation {
   const taken = new Set<Axis>();
   for (const voxelAxis of AXES) {
     const free = AXES.filter((world) => !taken.has(world));
-    const along = free.reduce((best, world) => (Math.abs(rotation[world][voxelAxis]) > Math.abs(rotation[best][voxelAxis]) ? world : best));
+    const along = free.reduce((best, world) =>
+      Math.abs(rotation[world][voxelAxis]) > Math.abs(rotation[best][voxelAxis]) ? world : best,
+    );
     taken.add(along);
     axes[along] = voxelAxis;
     flipped[along] = rotation[along][voxelAxis] < 0;
@@ -67,7 +69,11 @@ export function uprightGrid({ size, spacing, affine }: Grid, { axes, flipped }: 
 }
 
 /** Index in the permuted grid to index in the old one. */
-function newToOldIndex(size: Triple, axes: Orientation['axes'], flipped: Orientation['flipped']): { rows: number[] } {
+function newToOldIndex(
+  size: Triple,
+  axes: Orientation['axes'],
+  flipped: Orientation['flipped'],
+): { rows: number[] } {
   const rows = new Array<number>(12).fill(0);
   axes.forEach((axis, i) => {
     rows[4 * axis + i] = flipped[i] ? -1 : 1;

@@ -26,13 +26,24 @@ export function gridAtSpacing(grid: Grid, spacing: Triple): Grid {
  * The volume's values at the voxels of another grid. Outside the volume its border goes on.
  * Axis-aligned pairs of grids are resampled one axis at a time, others point by point.
  */
-export function resampleToGrid(volume: Volume, grid: Pick<Grid, 'size' | 'affine'>, mode: Interpolation): Volume {
+export function resampleToGrid(
+  volume: Volume,
+  grid: Pick<Grid, 'size' | 'affine'>,
+  mode: Interpolation,
+): Volume {
   const toSource = composeAffines(invertAffine(volume.affine), grid.affine);
-  const described = { size: grid.size, spacing: spacingOf(grid.affine), affine: grid.affine, channels: volume.channels };
+  const described = {
+    size: grid.size,
+    spacing: spacingOf(grid.affine),
+    affine: grid.affine,
+    channels: volume.channels,
+  };
   if (isSameGrid(toSource, volume.size, grid.size)) return { ...described, data: volume.data };
   return {
     ...described,
-    data: isDiagonal(toSource) ? resampleAxes(volume, grid.size, toSource, mode) : samplePoints(volume, grid.size, toSource, mode),
+    data: isDiagonal(toSource)
+      ? resampleAxes(volume, grid.size, toSource, mode)
+      : samplePoints(volume, grid.size, toSource, mode),
   };
 }
 
@@ -68,7 +79,9 @@ export function linearResampler(
   if (!isSameGrid(toSource, from.size, to.size) && !isDiagonal(toSource)) {
     return (slab) => samplePointsOfSlab(from.size, slab, to.size, toSource, take.voxel);
   }
-  const steps = isSameGrid(toSource, from.size, to.size) ? [] : axisSteps(from.size, to.size, toSource, 'linear');
+  const steps = isSameGrid(toSource, from.size, to.size)
+    ? []
+    : axisSteps(from.size, to.size, toSource, 'linear');
   const alongZ = steps.find(({ axis }) => axis === 2)?.weights;
   const lower = Array.from({ length: to.size[2] }, (_, z) => alongZ?.indices[2 * z] ?? z); // at or before each new slice
   return (slab) => {
@@ -82,7 +95,9 @@ export function linearResampler(
     slab.channels.forEach((values, channel) => {
       const slice = from.size[0] * from.size[1];
       const depth = alongZ ? slab.depth : end - first;
-      let data: VoxelArray = alongZ ? values : values.subarray((first - slab.first) * slice, (end - slab.first) * slice);
+      let data: VoxelArray = alongZ
+        ? values
+        : values.subarray((first - slab.first) * slice, (end - slab.first) * slice);
       const present: [number, number, number] = [from.size[0], from.size[1], depth];
       for (const { axis, weights } of ofSlab) {
         data = resampleAxis(data, present, 1, axis, weights, 'linear');
@@ -101,7 +116,12 @@ const isWithin = (z: number, { first, depth }: SlicesOfVolume, slices: number): 
   z >= first && (z < first + depth - 1 || first + depth === slices);
 
 /** Weights of the outputs from `first` to before `end`, for inputs that begin with the slice `shift`. */
-function weightsWithin({ taps, indices, weights }: AxisWeights, first: number, end: number, shift: number): AxisWeights {
+function weightsWithin(
+  { taps, indices, weights }: AxisWeights,
+  first: number,
+  end: number,
+  shift: number,
+): AxisWeights {
   const [from, to] = [taps * first, taps * end];
   return { taps, indices: indices.slice(from, to).map((i) => i - shift), weights: weights.slice(from, to) };
 }
@@ -179,7 +199,8 @@ export function resampleAxis(
   const starts = new Int32Array(taps);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < outputs; i++) {
-      for (let tap = 0; tap < taps; tap++) starts[tap] = inner * (intAt(indices, i * taps + tap) + length * o);
+      for (let tap = 0; tap < taps; tap++)
+        starts[tap] = inner * (intAt(indices, i * taps + tap) + length * o);
       addWeighed(parts, starts, weights, i * taps, result, inner * (i + outputs * o), inner);
     }
   }
@@ -246,7 +267,13 @@ function addTwo(
  * The same along contiguous values, which are gathered. Reads without checks: with them it takes a tenth
  * longer.
  */
-function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: AxisWeights, result: VoxelArray, to: number): void {
+function sampleLine(
+  data: VoxelArray,
+  from: number,
+  { taps, indices, weights }: AxisWeights,
+  result: VoxelArray,
+  to: number,
+): void {
   const outputs = indices.length / taps;
   if (taps === 1) {
     for (let i = 0; i < outputs; i++) result[to + i] = data[from + indices[i]!]!;
@@ -259,7 +286,12 @@ function sampleLine(data: VoxelArray, from: number, { taps, indices, weights }: 
 }
 
 /** Point by point, for oblique pairs of grids. */
-function samplePoints({ data, size, channels }: Volume, newSize: Triple, toSource: Affine, mode: Interpolation): VoxelArray {
+function samplePoints(
+  { data, size, channels }: Volume,
+  newSize: Triple,
+  toSource: Affine,
+  mode: Interpolation,
+): VoxelArray {
   const sourceCount = voxelCount({ size });
   const count = voxelCount({ size: newSize });
   const result = mode === 'nearest' ? arrayLike(data, count * channels) : new Float32Array(count * channels);
@@ -272,13 +304,20 @@ function samplePoints({ data, size, channels }: Volume, newSize: Triple, toSourc
 }
 
 /** The same of those points that lie in a slab. */
-function samplePointsOfSlab(size: Triple, slab: SlicesOfVolume, newSize: Triple, toSource: Affine, take: TakeVoxel): void {
+function samplePointsOfSlab(
+  size: Triple,
+  slab: SlicesOfVolume,
+  newSize: Triple,
+  toSource: Affine,
+  take: TakeVoxel,
+): void {
   const { channels, first } = slab;
   const values = new Float32Array(channels.length);
   const before = -first * size[0] * size[1];
   const isInSlab = (z: number) => isWithin(z, slab, size[2]);
   forEachPoint(size, newSize, toSource, 'linear', isInSlab, (target, offsets, weights) => {
-    for (let c = 0; c < channels.length; c++) values[c] = weighedSum(itemAt(channels, c), before, offsets, weights);
+    for (let c = 0; c < channels.length; c++)
+      values[c] = weighedSum(itemAt(channels, c), before, offsets, weights);
     take(target, values);
   });
 }
@@ -315,7 +354,14 @@ function forEachPoint(
   }
 }
 
-function fillTaps(position: number, length: number, stride: number, mode: Interpolation, offsets: Int32Array, weights: Float64Array): void {
+function fillTaps(
+  position: number,
+  length: number,
+  stride: number,
+  mode: Interpolation,
+  offsets: Int32Array,
+  weights: Float64Array,
+): void {
   const at = Math.min(length - 1, Math.max(0, position));
   const low = mode === 'nearest' ? Math.min(length - 1, Math.floor(at + 0.5)) : Math.floor(at);
   if (mode === 'nearest') {
@@ -332,7 +378,12 @@ function fillTaps(position: number, length: number, stride: number, mode: Interp
 type PerAxis<T> = readonly [T, T, T];
 
 /** Reads without checks: with them a point takes a tenth to a fifth longer. */
-function weighedSum(data: VoxelArray, start: number, [ox, oy, oz]: PerAxis<Int32Array>, [wx, wy, wz]: PerAxis<Float64Array>): number {
+function weighedSum(
+  data: VoxelArray,
+  start: number,
+  [ox, oy, oz]: PerAxis<Int32Array>,
+  [wx, wy, wz]: PerAxis<Float64Array>,
+): number {
   let sum = 0;
   for (let k = 0; k < oz.length; k++) {
     for (let j = 0; j < oy.length; j++) {
@@ -344,7 +395,8 @@ function weighedSum(data: VoxelArray, start: number, [ox, oy, oz]: PerAxis<Int32
   return sum;
 }
 
-const isDiagonal = ({ rows }: Affine): boolean => rows.every((n, i) => i % 4 === 3 || i % 5 === 0 || Math.abs(n) < 1e-6);
+const isDiagonal = ({ rows }: Affine): boolean =>
+  rows.every((n, i) => i % 4 === 3 || i % 5 === 0 || Math.abs(n) < 1e-6);
 
 const isSameGrid = ({ rows }: Affine, from: Triple, to: Triple): boolean =>
   rows.every((n, i) => Math.abs(n - (i % 5 === 0 ? 1 : 0)) < 1e-7) && to.every((n, axis) => n === from[axis]);

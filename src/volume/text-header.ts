@@ -42,11 +42,19 @@ const types: readonly (readonly [number, string])[] = [
   [1, 'MET_CHAR, MET_UCHAR, signed char, int8, int8_t, uchar, unsigned char, uint8, uint8_t'],
   [2, 'MET_SHORT, MET_USHORT, short, short int, signed short, signed short int, int16, int16_t'],
   [2, 'ushort, unsigned short, unsigned short int, uint16, uint16_t'],
-  [4, 'MET_INT, MET_UINT, MET_LONG, MET_ULONG, MET_FLOAT, int, signed int, int32, int32_t, uint, unsigned int, uint32, uint32_t, float'],
-  [8, 'MET_LONG_LONG, MET_ULONG_LONG, MET_DOUBLE, longlong, long long, long long int, signed long long, signed long long int, int64, int64_t'],
+  [
+    4,
+    'MET_INT, MET_UINT, MET_LONG, MET_ULONG, MET_FLOAT, int, signed int, int32, int32_t, uint, unsigned int, uint32, uint32_t, float',
+  ],
+  [
+    8,
+    'MET_LONG_LONG, MET_ULONG_LONG, MET_DOUBLE, longlong, long long, long long int, signed long long, signed long long int, int64, int64_t',
+  ],
   [8, 'ulonglong, unsigned long long, unsigned long long int, uint64, uint64_t, double'],
 ];
-const typeBytes = new Map(types.flatMap(([bytes, names]) => names.split(', ').map((name) => [name, bytes] as const)));
+const typeBytes = new Map(
+  types.flatMap(([bytes, names]) => names.split(', ').map((name) => [name, bytes] as const)),
+);
 
 /**
  * Reads the header and checks that its size is possible and its voxels are all there, as far as that can be
@@ -56,7 +64,8 @@ const typeBytes = new Map(types.flatMap(([bytes, names]) => names.split(', ').ma
  */
 export async function readTextHeader(file: string, format: TextFormat): Promise<TextHeader> {
   const { fields, length } = await readFields(file, format);
-  const header = format === 'metaimage' ? metaImageHeader(fields, length, file) : nrrdHeader(fields, length, file);
+  const header =
+    format === 'metaimage' ? metaImageHeader(fields, length, file) : nrrdHeader(fields, length, file);
   await checkData(header, file);
   return header;
 }
@@ -73,7 +82,8 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
   const lines = start.split('\n');
   const fields = new Map<string, string>();
   let length = 0;
-  const [separator, last, name] = format === 'metaimage' ? ['=', /^ElementDataFile\s*=/i, 'MetaImage'] : [':', /^\s*$/, 'NRRD'];
+  const [separator, last, name] =
+    format === 'metaimage' ? ['=', /^ElementDataFile\s*=/i, 'MetaImage'] : [':', /^\s*$/, 'NRRD'];
   if (format === 'nrrd' && !/^NRRD000\d/.test(start)) throw foreign(file, name);
   for (const line of lines) {
     length += line.length + 1;
@@ -89,7 +99,9 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
 }
 
 function foreign(file: string, name: string): DataError {
-  return new DataError(`${file} is not a ${name} file: it has no header of one; copy or download it again`, { file });
+  return new DataError(`${file} is not a ${name} file: it has no header of one; copy or download it again`, {
+    file,
+  });
 }
 
 async function readStart(file: string): Promise<string> {
@@ -115,7 +127,11 @@ function metaImageHeader(fields: Fields['fields'], length: number, file: string)
     fields,
     sizes,
     bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
-    encoding: isTrue(fields.get('compresseddata')) ? 'compressed' : isTrue(fields.get('binarydata') ?? 'True') ? 'raw' : 'text',
+    encoding: isTrue(fields.get('compresseddata'))
+      ? 'compressed'
+      : isTrue(fields.get('binarydata') ?? 'True')
+        ? 'raw'
+        : 'text',
     dataFile: own ? file : besideHeader(data, 'ElementDataFile', file),
     dataOffset: own ? length : Math.max(0, skipped),
   };
@@ -151,7 +167,8 @@ function bytesOf(type: string | undefined, field: string, file: string): number 
   const bytes = typeBytes.get(type ?? '');
   if (bytes !== undefined) return bytes;
   throw new DataError(
-    `${file}: ${field} is ${type === undefined ? 'missing' : `"${type}"`}; ` + 'expected a whole or floating point number of 1 to 8 bytes',
+    `${file}: ${field} is ${type === undefined ? 'missing' : `"${type}"`}; ` +
+      'expected a whole or floating point number of 1 to 8 bytes',
     { file, field, found: type },
   );
 }
@@ -162,24 +179,35 @@ function bytesOf(type: string | undefined, field: string, file: string): number 
  */
 function besideHeader(data: string, field: string, file: string): string {
   if (/^LIST\b|%\d*d/.test(data)) {
-    throw new DataError(`${file}: ${field} names several files ("${data}"), but one data file is expected: write the scan as one file`, {
-      file,
-      field,
-      found: data,
-    });
+    throw new DataError(
+      `${file}: ${field} names several files ("${data}"), but one data file is expected: write the scan as one file`,
+      {
+        file,
+        field,
+        found: data,
+      },
+    );
   }
   return resolve(dirname(file), data);
 }
 
-async function checkData({ dataFile, dataOffset, bytes, encoding, sizes }: TextHeader, file: string): Promise<void> {
+async function checkData(
+  { dataFile, dataOffset, bytes, encoding, sizes }: TextHeader,
+  file: string,
+): Promise<void> {
   const found = await stat(dataFile).catch((cause: NodeJS.ErrnoException) => {
     const what = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
-    throw new DataError(`${file} has its voxels in ${dataFile}, which ${what}: copy it beside the header`, { file: dataFile }, { cause });
+    throw new DataError(
+      `${file} has its voxels in ${dataFile}, which ${what}: copy it beside the header`,
+      { file: dataFile },
+      { cause },
+    );
   });
   const there = Math.max(0, found.size - dataOffset);
   if (encoding === 'raw' && there < bytes) {
     throw new DataError(
-      `${dataFile} is truncated: its header promises ${bytes} bytes of voxels, ${there} are there; ` + 'copy or download it again',
+      `${dataFile} is truncated: its header promises ${bytes} bytes of voxels, ${there} are there; ` +
+        'copy or download it again',
       { file: dataFile, found: there, expected: bytes },
     );
   }

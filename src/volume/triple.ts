@@ -5,7 +5,8 @@ import type { InOrder } from '../axes.js';
 export type Triple = readonly [number, number, number] & InOrder<'xyz'>;
 
 /** The schema of three numbers [x, y, z]. */
-export const tripleOf = (each: z.ZodType<number>): z.ZodType<Triple> => z.tuple([each, each, each]).readonly();
+export const tripleOf = (each: z.ZodType<number>): z.ZodType<Triple> =>
+  z.tuple([each, each, each]).readonly();
 
 /**
  * An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a
@@ -17,7 +18,10 @@ export type Axis = 0 | 1 | 2;
 export const AXES = [0, 1, 2] as const;
 
 /** What `of` makes of the value of each axis, in the order of the axes. */
-export function mapAxes<Value, Result>(values: readonly [Value, Value, Value], of: (value: Value, axis: Axis) => Result): [Result, Result, Result] {
+export function mapAxes<Value, Result>(
+  values: readonly [Value, Value, Value],
+  of: (value: Value, axis: Axis) => Result,
+): [Result, Result, Result] {
   return [of(values[0], 0), of(values[1], 1), of(values[2], 2)];
 }
 

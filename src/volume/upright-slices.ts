@@ -38,11 +38,19 @@ export interface UprightSlices {
  * however oblique the scan.
  * @param spacing mm; null: the scan's own
  */
-export function uprightSlices(source: VolumeSlices, spacing: Triple | null, mode: 'linear' | 'nearest'): UprightSlices {
+export function uprightSlices(
+  source: VolumeSlices,
+  spacing: Triple | null,
+  mode: 'linear' | 'nearest',
+): UprightSlices {
   const orientation = closestToRas(source);
   const upright = uprightGrid(source, orientation);
   const grid = spacing === null ? upright : gridAtSpacing(upright, spacing);
-  const steps = stepsInFile(spacing === null ? [] : spacingSteps(upright, grid, mode), source.size, orientation);
+  const steps = stepsInFile(
+    spacing === null ? [] : spacingSteps(upright, grid, mode),
+    source.size,
+    orientation,
+  );
   const through = worldOf(2, orientation);
   return {
     grid,
@@ -76,7 +84,11 @@ function stepsInFile(steps: readonly AxisStep[], size: Triple, { axes, flipped }
 }
 
 const unchanged = (length: number): AxisWeights => {
-  return { taps: 1, indices: Int32Array.from({ length }, (_, i) => i), weights: new Float32Array(length).fill(1) };
+  return {
+    taps: 1,
+    indices: Int32Array.from({ length }, (_, i) => i),
+    weights: new Float32Array(length).fill(1),
+  };
 };
 
 async function* resampledSlices(
@@ -140,7 +152,11 @@ interface PlaneResampler {
   resample(slice: VoxelArray, into: VoxelArray | undefined): VoxelArray;
 }
 
-function planeResampler(from: readonly [number, number], steps: readonly AxisStep[], mode: 'linear' | 'nearest'): PlaneResampler {
+function planeResampler(
+  from: readonly [number, number],
+  steps: readonly AxisStep[],
+  mode: 'linear' | 'nearest',
+): PlaneResampler {
   let present: Triple = [...from, 1];
   const planned = steps.map(({ axis, weights }, i) => {
     const size = present;
@@ -176,7 +192,10 @@ function copied(slice: VoxelArray, into: VoxelArray | undefined): VoxelArray {
 }
 
 /** Each output along the slices with the first and last slice that it takes, as the file brings them. */
-function outputsInFileOrder({ taps, indices }: AxisWeights, backwards: boolean): { index: number; first: number; last: number }[] {
+function outputsInFileOrder(
+  { taps, indices }: AxisWeights,
+  backwards: boolean,
+): { index: number; first: number; last: number }[] {
   const outputs = Array.from({ length: indices.length / taps }, (_, index) => {
     const used = indices.subarray(index * taps, (index + 1) * taps);
     return { index, first: Math.min(...used), last: Math.max(...used) };

@@ -20,7 +20,13 @@ export async function openNiftiSlices(file: string): Promise<VolumeSlices> {
   const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
   const sliceBytes = voxels.bytes / channels / size[2];
-  return { size, spacing, affine, channels, slices: () => slicesOfFile(voxels, sliceBytes, (bytes) => toValues(header, bytes)) };
+  return {
+    size,
+    spacing,
+    affine,
+    channels,
+    slices: () => slicesOfFile(voxels, sliceBytes, (bytes) => toValues(header, bytes)),
+  };
 }
 
 /** The slices of a volume that is held whole. */

@@ -4,7 +4,14 @@ import type { Triple } from './triple.js';
 /**
  * Voxel values as they are kept in memory; file types without an array of their own are converted on reading.
  */
-export type VoxelArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array;
+export type VoxelArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array;
 
 /** The constructor of such an array: of zeros, or over the bytes of a buffer. */
 export interface VoxelArrayType {

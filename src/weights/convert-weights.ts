@@ -74,7 +74,10 @@ export async function importWeights({
   const content = await readSafetensors(from);
   const { arrays, metadata } = content;
   const { settings, channels } = fileNetwork(name, arrays, from, set, { inChannels, outChannels }, part);
-  const network = makeNetwork(settings, { inChannels: inChannels ?? channels.inChannels, outChannels: outChannels ?? channels.outChannels });
+  const network = makeNetwork(settings, {
+    inChannels: inChannels ?? channels.inChannels,
+    outChannels: outChannels ?? channels.outChannels,
+  });
   const otherClasses = outChannels !== undefined && outChannels !== channels.outChannels;
   const { values, report } = takeWeights(content, from, network.specs, {
     ignore: pretextPrefix,
@@ -85,8 +88,14 @@ export async function importWeights({
     ...(part === 'all' && otherClasses && { replace: network.lastLayer }),
   });
   const { scheme, preprocessing } = metadata;
-  const kept = { ...(scheme && !otherClasses && part === 'all' && { scheme }), ...(preprocessing && { preprocessing }) };
-  await writeWeights(to, { ...initialiseParameters(network.specs, seed), ...values }, network.specs, { ...runMetadata(network, settings), ...kept });
+  const kept = {
+    ...(scheme && !otherClasses && part === 'all' && { scheme }),
+    ...(preprocessing && { preprocessing }),
+  };
+  await writeWeights(to, { ...initialiseParameters(network.specs, seed), ...values }, network.specs, {
+    ...runMetadata(network, settings),
+    ...kept,
+  });
   return { schema: 1, network: name, from, to, report };
 }
 
@@ -109,13 +118,27 @@ export interface ExportOptions {
  * logits, with a JSON file of preparation and classes. Pre-training heads are left out.
  * @throws DataError when the file is another network's
  */
-export async function exportWeights({ network: name, from, to, part, set, format, size }: ExportOptions): Promise<Converted> {
+export async function exportWeights({
+  network: name,
+  from,
+  to,
+  part,
+  set,
+  format,
+  size,
+}: ExportOptions): Promise<Converted> {
   const content = await readSafetensors(from);
   const { settings, channels } = fileNetwork(name, content.arrays, from, set, {}, 'all');
   const network = makeNetwork(settings, channels);
-  const { values, report } = takeWeights(content, from, network.specs, { ignore: pretextPrefix, constants: network.constants });
+  const { values, report } = takeWeights(content, from, network.specs, {
+    ignore: pretextPrefix,
+    constants: network.constants,
+  });
   if (format === 'saved-model') {
-    if (part === 'encoder') throw new UsageError('--format saved-model writes the whole network: leave out --part encoder', { field: '--part' });
+    if (part === 'encoder')
+      throw new UsageError('--format saved-model writes the whole network: leave out --part encoder', {
+        field: '--part',
+      });
     const fact = (name: string): unknown => jsonOrUndefined(content.metadata[name] ?? 'null') ?? null;
     await writeSavedModel(to, network, values, size, {
       schema: 1,
@@ -126,8 +149,15 @@ export async function exportWeights({ network: name, from, to, part, set, format
       scheme: fact('scheme'),
     });
   } else {
-    const isWritten = ({ name: of }: { readonly name: string }) => part === 'all' || isEncoderParameter(network, of);
-    await writeWeights(to, values, network.specs.filter(isWritten), { format: 'pt', producer: 'hybridmim' }, network.constants.filter(isWritten));
+    const isWritten = ({ name: of }: { readonly name: string }) =>
+      part === 'all' || isEncoderParameter(network, of);
+    await writeWeights(
+      to,
+      values,
+      network.specs.filter(isWritten),
+      { format: 'pt', producer: 'hybridmim' },
+      network.constants.filter(isWritten),
+    );
   }
   return { schema: 1, network: name, from, to, report };
 }
@@ -146,11 +176,17 @@ function fileNetwork(
   if (part === 'encoder') {
     const { inChannels, outChannels } = given;
     if (inChannels === undefined || outChannels === undefined) {
-      throw new UsageError('an encoder alone does not say how many channels and classes the network has: give --in-channels and --out-channels', {
-        field: '--in-channels',
-      });
+      throw new UsageError(
+        'an encoder alone does not say how many channels and classes the network has: give --in-channels and --out-channels',
+        {
+          field: '--in-channels',
+        },
+      );
     }
-    return { settings: settingsOf(overridesOf('network', networkEncoderShapes(name, arrays, file))), channels: { inChannels, outChannels } };
+    return {
+      settings: settingsOf(overridesOf('network', networkEncoderShapes(name, arrays, file))),
+      channels: { inChannels, outChannels },
+    };
   }
   const { inChannels, outChannels, ...shapes } = networkShapes(name, arrays, file);
   return {
@@ -170,13 +206,19 @@ export const SAVED_MODEL_FACTS = join('assets.extra', 'hybridmim.json');
  * what it needs to know of scans.
  * @param facts preparation and classes, as far as the weights file says them
  */
-async function writeSavedModel(folder: string, network: Network, values: NamedArrays, size: Triple, facts: object): Promise<void> {
+async function writeSavedModel(
+  folder: string,
+  network: Network,
+  values: NamedArrays,
+  size: Triple,
+  facts: object,
+): Promise<void> {
   const turned = (x: Tensor5D) => tf.transpose(x, [0, 3, 2, 1, 4]);
-  const model = savedModel((images, parameters) => turned(logitsOf(network, turned(images), parameters, STILL)), values, [
-    1,
-    ...size,
-    network.inChannels,
-  ]);
+  const model = savedModel(
+    (images, parameters) => turned(logitsOf(network, turned(images), parameters, STILL)),
+    values,
+    [1, ...size, network.inChannels],
+  );
   const partial = `${folder}.${randomUUID()}.partial`;
   try {
     await mkdir(join(partial, 'assets.extra'), { recursive: true });
@@ -185,6 +227,10 @@ async function writeSavedModel(folder: string, network: Network, values: NamedAr
     await rename(partial, folder);
   } catch (cause) {
     await rm(partial, { recursive: true, force: true });
-    throw new DataError(`the folder ${folder} cannot be written (${errorCode(cause)}): name one that is not there yet`, { file: folder }, { cause });
+    throw new DataError(
+      `the folder ${folder} cannot be written (${errorCode(cause)}): name one that is not there yet`,
+      { file: folder },
+      { cause },
+    );
   }
 }

@@ -27,7 +27,10 @@ export function runWeights(run: string, checkpoint?: 'best' | 'last'): string {
   const files = candidates.map((name) => join(run, 'checkpoints', `${name}.safetensors`));
   const found = files.find((file) => existsSync(file));
   if (found) return found;
-  throw new DataError(`${run} holds no weights: ${files.join(' or ')} is expected; finish the fine-tuning first`, { file: run });
+  throw new DataError(
+    `${run} holds no weights: ${files.join(' or ')} is expected; finish the fine-tuning first`,
+    { file: run },
+  );
 }
 
 /**
@@ -39,5 +42,8 @@ export async function readFinetunedRun(run: string): Promise<FinetunedRun> {
   if (parsed.success) return parsed.data;
   const field = itemAt(parsed.error.issues, 0).path.join('.');
   const file = join(run, 'config.yaml');
-  throw new DataError(`${file} is no configuration of a fine-tuning run: ${field} is missing or wrong`, { file: run, field });
+  throw new DataError(`${file} is no configuration of a fine-tuning run: ${field} is missing or wrong`, {
+    file: run,
+    field,
+  });
 }

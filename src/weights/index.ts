@@ -1,4 +1,16 @@
-export { type Converted, type ExportOptions, exportWeights, type ImportOptions, importWeights } from './convert-weights.js';
+export {
+  type Converted,
+  type ExportOptions,
+  exportWeights,
+  type ImportOptions,
+  importWeights,
+} from './convert-weights.js';
 export { readFinetunedRun } from './finetuned-run.js';
 export { type Inspection, type InspectOptions, inspectNetwork } from './inspect-network.js';
-export { type ForeignWeightsOptions, type OpenedWeights, openForeignWeights, openRunWeights, type RunWeightsOptions } from './open-weights.js';
+export {
+  type ForeignWeightsOptions,
+  type OpenedWeights,
+  openForeignWeights,
+  openRunWeights,
+  type RunWeightsOptions,
+} from './open-weights.js';

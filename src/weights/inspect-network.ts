@@ -1,6 +1,14 @@
 import { loadSettings, predictConfig } from '../config/index.js';
 import { countMultiplyAdds } from '../engine/index.js';
-import { elementCount, logitsOf, makeNetwork, type NetworkName, STILL, spatialSize, toPyTorchShape } from '../network/index.js';
+import {
+  elementCount,
+  logitsOf,
+  makeNetwork,
+  type NetworkName,
+  STILL,
+  spatialSize,
+  toPyTorchShape,
+} from '../network/index.js';
 import type { Triple } from '../volume/index.js';
 
 export interface InspectOptions {
@@ -26,17 +34,35 @@ export interface Inspection {
    */
   readonly stepBytesAtLeast: number;
   /** In PyTorch's names and axis order. */
-  readonly layers: readonly { readonly name: string; readonly shape: readonly number[]; readonly parameters: number }[];
+  readonly layers: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly parameters: number;
+  }[];
   /** What MONAI's state dict has beside the parameters. */
-  readonly constants: readonly { readonly name: string; readonly shape: readonly number[]; readonly why: string }[];
+  readonly constants: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly why: string;
+  }[];
 }
 
 /**
  * A network's parameters and what it costs.
  * @throws UsageError for settings that make no network, ShapeError for a size that it cannot take
  */
-export function inspectNetwork({ network: name, set, inChannels, outChannels, size }: InspectOptions): Inspection {
-  const { network: settings } = loadSettings(predictConfig, [`network.name=${name}`, ...set, `network.name=${name}`]);
+export function inspectNetwork({
+  network: name,
+  set,
+  inChannels,
+  outChannels,
+  size,
+}: InspectOptions): Inspection {
+  const { network: settings } = loadSettings(predictConfig, [
+    `network.name=${name}`,
+    ...set,
+    `network.name=${name}`,
+  ]);
   const network = makeNetwork(settings, { inChannels, outChannels });
   const layers = network.specs.map(({ name: layer, shape, layout }) => ({
     name: layer,

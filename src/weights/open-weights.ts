@@ -5,19 +5,41 @@ import { loadSettings, overridesOf, type PredictConfig, predictConfig, readPrese
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState, type State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
-import { imageSizeOf, type LabelScheme, labelScheme, openPredictor, outputChannels, type Predictor, requireImageSize } from '../inference/index.js';
+import {
+  imageSizeOf,
+  type LabelScheme,
+  labelScheme,
+  openPredictor,
+  outputChannels,
+  type Predictor,
+  requireImageSize,
+} from '../inference/index.js';
 import { jsonOrUndefined } from '../json.js';
-import { makeNetwork, type Network, networkNameOf, networkSection, networkShapes, readSafetensors, readWeights } from '../network/index.js';
+import {
+  makeNetwork,
+  type Network,
+  networkNameOf,
+  networkSection,
+  networkShapes,
+  readSafetensors,
+  readWeights,
+} from '../network/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
 
 const channels = z.int().min(1);
-const networkFacts = z.looseObject({ inChannels: channels, outChannels: channels }).transform(({ inChannels, outChannels, ...settings }, context) => {
-  const parsed = networkSection.safeParse(settings);
-  if (parsed.success) return { settings: parsed.data, channels: { inChannels, outChannels } };
-  context.addIssue({ code: 'custom', message: 'no network of this version' });
-  return z.NEVER;
+const networkFacts = z
+  .looseObject({ inChannels: channels, outChannels: channels })
+  .transform(({ inChannels, outChannels, ...settings }, context) => {
+    const parsed = networkSection.safeParse(settings);
+    if (parsed.success) return { settings: parsed.data, channels: { inChannels, outChannels } };
+    context.addIssue({ code: 'custom', message: 'no network of this version' });
+    return z.NEVER;
+  });
+const schemeFacts = z.object({
+  kind: z.enum(['classes', 'regions']),
+  names: z.array(z.string()),
+  values: z.array(z.array(z.int())),
 });
-const schemeFacts = z.object({ kind: z.enum(['classes', 'regions']), names: z.array(z.string()), values: z.array(z.array(z.int())) });
 
 /** A network with its parameters, ready to predict, and what it needs to know of scans and labels. */
 export interface OpenedWeights {
@@ -51,17 +73,28 @@ export interface RunWeightsOptions {
  *   override of the network, or for runs of which one has other classes, another network or another
  *   preparation
  */
-export async function openRunWeights({ runs, checkpoint, preset, set = [] }: RunWeightsOptions): Promise<OpenedWeights> {
+export async function openRunWeights({
+  runs,
+  checkpoint,
+  preset,
+  set = [],
+}: RunWeightsOptions): Promise<OpenedWeights> {
   const ofNetwork = set.find((override) => override.startsWith('network.'));
-  if (ofNetwork) throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, { field: '--set' });
+  if (ofNetwork)
+    throw new UsageError(`--set ${ofNetwork}: the network of a run is what it was trained as`, {
+      field: '--set',
+    });
   const { precision, data, inference, train } = await readFinetunedRun(itemAt(runs, 0));
   const windows = overridesOf('inference', { ...inference, window: inference.window ?? data.cropSize });
   const own = [`precision=${precision}`, `threads=${train.threads}`, ...windows];
   const given = await presetBy(preset);
   if (given?.scheme || given?.network?.length) {
-    throw new UsageError(`--preset ${preset} says classes or settings of a network, but a run has its own: leave them out of the preset`, {
-      field: '--preset',
-    });
+    throw new UsageError(
+      `--preset ${preset} says classes or settings of a network, but a run has its own: leave them out of the preset`,
+      {
+        field: '--preset',
+      },
+    );
   }
   const settings = loadSettings(predictConfig, [...own, ...(given?.windows ?? []), ...set]);
   const described = await Promise.all(
@@ -107,7 +140,12 @@ export interface ForeignWeightsOptions {
  * @throws UsageError when no preset says how scans are prepared, or for files that do not agree in classes,
  *   network and preparation; DataError for parameters that make no such network
  */
-export async function openForeignWeights({ files, network: givenName, preset, set = [] }: ForeignWeightsOptions): Promise<OpenedWeights> {
+export async function openForeignWeights({
+  files,
+  network: givenName,
+  preset,
+  set = [],
+}: ForeignWeightsOptions): Promise<OpenedWeights> {
   const name = networkNameOf(givenName);
   const given = await presetBy(preset);
   const described = await Promise.all(
@@ -115,10 +153,14 @@ export async function openForeignWeights({ files, network: givenName, preset, se
       const { arrays, metadata } = await readSafetensors(file);
       const network = networkShapes(name, arrays, file);
       const preparation = given?.preparation ?? fact(metadata, 'preprocessing', preprocessingSchema);
-      const classes = given?.scheme ?? fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels);
+      const classes =
+        given?.scheme ?? fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels);
       if (preparation === undefined) {
-        const remedy = 'give --preset none (as they are), ct, mr, a preset file or the folder of a MONAI bundle';
-        throw new UsageError(`${file} does not say how scans are prepared for it: ${remedy}`, { field: '--preset' });
+        const remedy =
+          'give --preset none (as they are), ct, mr, a preset file or the folder of a MONAI bundle';
+        throw new UsageError(`${file} does not say how scans are prepared for it: ${remedy}`, {
+          field: '--preset',
+        });
       }
       if (outputChannels(classes) !== network.outChannels) {
         const named = `${classes.names.length} ${classes.kind}, which are ${outputChannels(classes)} channels`;
@@ -143,7 +185,13 @@ export async function openForeignWeights({ files, network: givenName, preset, se
     ...set,
     `network.name=${name}`,
   ]);
-  return openPrediction(files, makeNetwork(settings.network, { inChannels, outChannels }), classes, preparation, settings);
+  return openPrediction(
+    files,
+    makeNetwork(settings.network, { inChannels, outChannels }),
+    classes,
+    preparation,
+    settings,
+  );
 }
 
 interface DescribedWeights {
@@ -208,9 +256,25 @@ async function presetBy(preset: string | undefined): Promise<GivenPreset | undef
   if (preset === undefined) return undefined;
   if (preset === 'none') return { preparation: 'none' };
   if (preset === 'ct' || preset === 'mr') return { preparation: preprocessingOf(preset) };
-  const { orientation, spacing, intensity, windowHu = [0, 1], foregroundThreshold, classes, regions, inference, network } = await readPreset(preset);
+  const {
+    orientation,
+    spacing,
+    intensity,
+    windowHu = [0, 1],
+    foregroundThreshold,
+    classes,
+    regions,
+    inference,
+    network,
+  } = await readPreset(preset);
   return {
-    preparation: { ...(orientation === 'as stored' && { orientation: 'as-stored' }), spacing, intensity, windowHu, foregroundThreshold },
+    preparation: {
+      ...(orientation === 'as stored' && { orientation: 'as-stored' }),
+      spacing,
+      intensity,
+      windowHu,
+      foregroundThreshold,
+    },
     scheme: regions ? regionScheme(regions) : classes && labelScheme(classes),
     windows: overridesOf('inference', inference),
     network: overridesOf('network', network),
@@ -225,16 +289,32 @@ function regionScheme(regions: Readonly<Record<string, readonly number[]>>): Lab
 /** Classes 1, 2, ... of a softmax over several channels; one channel alone is a region of value 1. */
 function numberedScheme(outChannels: number): LabelScheme {
   const values = Array.from({ length: Math.max(1, outChannels - 1) }, (_, i) => [i + 1]);
-  return { kind: outChannels === 1 ? 'regions' : 'classes', names: values.map(([value]) => `class ${value}`), values };
+  return {
+    kind: outChannels === 1 ? 'regions' : 'classes',
+    names: values.map(([value]) => `class ${value}`),
+    values,
+  };
 }
 
-function requiredFact<S extends z.ZodType>(file: string, metadata: Readonly<Record<string, string>>, name: string, schema: S): z.infer<S> {
+function requiredFact<S extends z.ZodType>(
+  file: string,
+  metadata: Readonly<Record<string, string>>,
+  name: string,
+  schema: S,
+): z.infer<S> {
   const found = fact(metadata, name, schema);
   if (found !== undefined) return found;
-  throw new DataError(`${file} does not say its ${name}: only weights that "hybridmim finetune" wrote carry it`, { file, field: name });
+  throw new DataError(
+    `${file} does not say its ${name}: only weights that "hybridmim finetune" wrote carry it`,
+    { file, field: name },
+  );
 }
 
-function fact<S extends z.ZodType>(metadata: Readonly<Record<string, string>>, name: string, schema: S): z.infer<S> | undefined {
+function fact<S extends z.ZodType>(
+  metadata: Readonly<Record<string, string>>,
+  name: string,
+  schema: S,
+): z.infer<S> | undefined {
   const parsed = schema.safeParse(jsonOrUndefined(metadata[name] ?? ''));
   return parsed.success ? parsed.data : undefined;
 }

@@ -26,7 +26,9 @@ const speedFile = z.strictObject({
       region: positive,
       crop: z.literal(64),
       batch: z.literal(1),
-      stepMs: z.strictObject({ median: positive, min: positive, max: positive }).refine(({ median, min, max }) => min <= median && median <= max),
+      stepMs: z
+        .strictObject({ median: positive, min: positive, max: positive })
+        .refine(({ median, min, max }) => min <= median && median <= max),
       compileMs: positive,
       peakBytes: z.number().min(1e8),
       multiplyAdds: positive,
@@ -59,9 +61,16 @@ it('times every method that goes with the network by turns, HybridMIM with its p
   ]);
   expect(code, stderr).toBe(0);
   const { results, skipped } = speedFile.parse(JSON.parse(readFileSync(out, 'utf8')));
-  expect(Object.fromEntries(skipped.map(({ method, reason }) => [method, /network.name (\S+) alone/.exec(reason)?.[1]]))).toEqual(elsewhere);
-  expect(new Set(results.map(({ method }) => method))).toEqual(new Set(methodNames.filter((name) => !(name in elsewhere))));
-  for (const method of Object.keys(elsewhere)) expect(stdout + stderr).toContain(`not measured: ${method} on unet: `);
+  expect(
+    Object.fromEntries(
+      skipped.map(({ method, reason }) => [method, /network.name (\S+) alone/.exec(reason)?.[1]]),
+    ),
+  ).toEqual(elsewhere);
+  expect(new Set(results.map(({ method }) => method))).toEqual(
+    new Set(methodNames.filter((name) => !(name in elsewhere))),
+  );
+  for (const method of Object.keys(elsewhere))
+    expect(stdout + stderr).toContain(`not measured: ${method} on unet: `);
   const [partial, full] = results.filter(({ method }) => method === 'hybridmim');
   expect([partial?.region, full?.region]).toEqual([32, 64]);
   expect(partial!.multiplyAdds).toBeLessThan(0.7 * full!.multiplyAdds);
@@ -74,7 +83,10 @@ it('refuses what cannot be measured in one sentence, and writes nothing', async 
   for (const [args, sentence] of [
     [['--methods', 'hybridmin'], '--methods names "hybridmin", which there is not: it takes hybridmim'],
     [['--region', '128'], "--region is 128, more than the crop's 96 voxels"],
-    [['--set', 'features=[1]'], '--set features=[1]: write the network before the key, such as unet.features=[1]'],
+    [
+      ['--set', 'features=[1]'],
+      '--set features=[1]: write the network before the key, such as unet.features=[1]',
+    ],
     [['--set', 'unet.feature=3'], 'there is no key "feature"; did you mean "features"?'],
     [['--methods', 'hybridmim', '--crop', '50'], 'nothing can be measured: '],
   ] as const) {

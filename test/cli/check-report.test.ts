@@ -1,7 +1,13 @@
 import { existsSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } from '../dataset/generated-data.js';
+import {
+  datasetIndex,
+  labelledCase,
+  temporaryFolder,
+  writeCase,
+  writeJson,
+} from '../dataset/generated-data.js';
 import { runCli } from './run-cli.js';
 
 const folder = temporaryFolder();
@@ -10,9 +16,21 @@ describe('prepare --check', () => {
   it('lists what is there and what is wrong with it, writes nothing, and ends with 3', async () => {
     for (const [i, name] of ['a', 'b', 'c'].entries()) await writeCase(folder, name, [12 + i, 10, 8]);
     truncateSync(join(folder, 'b.nii.gz'), 200);
-    const datasets = writeJson(join(folder, 'datasets.json'), datasetIndex(['a', 'b', 'c'].map((name) => labelledCase(name))));
+    const datasets = writeJson(
+      join(folder, 'datasets.json'),
+      datasetIndex(['a', 'b', 'c'].map((name) => labelledCase(name))),
+    );
     const out = join(folder, 'prepared');
-    const { code, stdout, stderr } = await runCli(['prepare', '--datasets', datasets, '--out', out, '--check', '--workers', '2']);
+    const { code, stdout, stderr } = await runCli([
+      'prepare',
+      '--datasets',
+      datasets,
+      '--out',
+      out,
+      '--check',
+      '--workers',
+      '2',
+    ]);
     const lines = stdout.trim().split('\n');
     expect(lines.slice(0, 3)).toEqual([
       'ct (CT): 3 cases, 3 with a label, 1 channel',
@@ -26,9 +44,17 @@ describe('prepare --check', () => {
   });
 
   it('gives scripts the same as JSON, and 0 when every case can be prepared', async () => {
-    const datasets = writeJson(join(folder, 'good.json'), datasetIndex(['a', 'c'].map((name) => labelledCase(name))));
+    const datasets = writeJson(
+      join(folder, 'good.json'),
+      datasetIndex(['a', 'c'].map((name) => labelledCase(name))),
+    );
     const { code, stdout } = await runCli(['prepare', '--datasets', datasets, '--check', '--json']);
-    expect(JSON.parse(stdout)).toMatchObject({ schema: 1, ok: true, findings: [], datasets: [{ name: 'ct', cases: 2, unusable: 0 }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 1,
+      ok: true,
+      findings: [],
+      datasets: [{ name: 'ct', cases: 2, unusable: 0 }],
+    });
     expect(code).toBe(0);
   });
 });

@@ -2,7 +2,13 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readVolumeHeader } from '../../src/volume/index.js';
-import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } from '../dataset/generated-data.js';
+import {
+  datasetIndex,
+  labelledCase,
+  temporaryFolder,
+  writeCase,
+  writeJson,
+} from '../dataset/generated-data.js';
 import { lastLine, runCli } from './run-cli.js';
 
 const folder = temporaryFolder();
@@ -13,7 +19,10 @@ const data = ['--set', `data.prepared=${prepared}`];
 beforeAll(async () => {
   const names = ['a', 'b', 'c', 'd'];
   for (const name of names) await writeCase(folder, name, [40, 36, 34]);
-  writeJson(join(folder, 'datasets.json'), datasetIndex(names.map((name, i) => labelledCase(name, { split: i < 3 ? 'training' : 'validation' }))));
+  writeJson(
+    join(folder, 'datasets.json'),
+    datasetIndex(names.map((name, i) => labelledCase(name, { split: i < 3 ? 'training' : 'validation' }))),
+  );
 });
 
 describe('the command line, from scans to a table', () => {
@@ -56,36 +65,53 @@ describe('the command line, from scans to a table', () => {
   it('pre-trains, stops at Ctrl-C with 130 and its state saved, and resumes', async () => {
     const args = ['pretrain', '--config', 'configs/smoke/pretrain.yaml', ...data, '--out', pretrained];
     let sent = false;
-    const stopped = await runCli([...args, '--set', 'train.steps=2000', '--set', 'train.validateEvery=0'], (text, kill) => {
-      if (sent || !text.includes('pre-training 1/2000')) return;
-      sent = true;
-      kill('SIGINT');
-    });
-    expect(stopped.stderr).toMatch(/stopped after step \d+ of 2000, state saved: continue with the same command and --resume\n$/);
+    const stopped = await runCli(
+      [...args, '--set', 'train.steps=2000', '--set', 'train.validateEvery=0'],
+      (text, kill) => {
+        if (sent || !text.includes('pre-training 1/2000')) return;
+        sent = true;
+        kill('SIGINT');
+      },
+    );
+    expect(stopped.stderr).toMatch(
+      /stopped after step \d+ of 2000, state saved: continue with the same command and --resume\n$/,
+    );
     expect(stopped.stdout).toBe('');
     expect(stopped.code).toBe(130);
     expect(existsSync(join(pretrained, 'checkpoints', 'last.safetensors'))).toBe(true);
-    const resumed = await runCli([...args, '--set', 'train.steps=2000', '--set', 'train.validateEvery=0', '--resume'], (text, kill) => {
-      if (/resumed after step \d+/.test(text)) kill('SIGTERM');
-    });
+    const resumed = await runCli(
+      [...args, '--set', 'train.steps=2000', '--set', 'train.validateEvery=0', '--resume'],
+      (text, kill) => {
+        if (/resumed after step \d+/.test(text)) kill('SIGTERM');
+      },
+    );
     expect(resumed.code).toBe(130);
     const whole = await runCli([...args.slice(0, -1), `${pretrained}-whole`, '--json']);
-    expect(JSON.parse(whole.stdout)).toMatchObject({ schema: 1, steps: 12, last: expect.stringContaining('last.safetensors') });
+    expect(JSON.parse(whole.stdout)).toMatchObject({
+      schema: 1,
+      steps: 12,
+      last: expect.stringContaining('last.safetensors'),
+    });
     expect(readdirSync(`${pretrained}-whole`)).toEqual(
       expect.arrayContaining(['config.yaml', 'log.jsonl', 'metrics.jsonl', 'progress.png', 'checkpoints']),
     );
     const log = readFileSync(join(`${pretrained}-whole`, 'log.jsonl'), 'utf8')
       .trim()
       .split('\n');
-    expect(log.map((line) => JSON.parse(line).msg)).toEqual(expect.arrayContaining(['started', 'validated', 'checkpoint', 'finished']));
+    expect(log.map((line) => JSON.parse(line).msg)).toEqual(
+      expect.arrayContaining(['started', 'validated', 'checkpoint', 'finished']),
+    );
   });
 
   it('ends a run in one sentence when its folder is taken from it', async () => {
     const out = join(folder, 'taken');
     const args = ['pretrain', '--config', 'configs/smoke/pretrain.yaml', ...data, '--out', out];
-    const { code, stderr } = await runCli([...args, '--set', 'train.steps=200000', '--set', 'train.validateEvery=0'], (text) => {
-      if (text.includes('pre-training 1/')) rmSync(`${out}.lock`, { recursive: true, force: true }); // looked at every five seconds
-    });
+    const { code, stderr } = await runCli(
+      [...args, '--set', 'train.steps=200000', '--set', 'train.validateEvery=0'],
+      (text) => {
+        if (text.includes('pre-training 1/')) rmSync(`${out}.lock`, { recursive: true, force: true }); // looked at every five seconds
+      },
+    );
     expect(lastLine(stderr)).toBe(
       `hybridmim: ${out} was removed, or another process took it over, while this one was writing to it: see who did, and run the command again`,
     );
@@ -94,7 +120,16 @@ describe('the command line, from scans to a table', () => {
 
   it('fine-tunes from those weights', async () => {
     const init = join(`${pretrained}-whole`, 'checkpoints', 'last.safetensors');
-    const { stdout, code } = await runCli(['finetune', '--config', 'configs/smoke/finetune.yaml', ...data, '--init', init, '--out', finetuned]);
+    const { stdout, code } = await runCli([
+      'finetune',
+      '--config',
+      'configs/smoke/finetune.yaml',
+      ...data,
+      '--init',
+      init,
+      '--out',
+      finetuned,
+    ]);
     expect(stdout).toMatch(/fine-tuned for 12 steps: .*last\.safetensors\nbest mean Dice/);
     expect(code).toBe(0);
   });
@@ -105,7 +140,8 @@ describe('the command line, from scans to a table', () => {
     const ofRun = JSON.parse(stdout);
     expect(ofRun).toMatchObject({ schema: 1, task: 'finetuned', mean: { dice: {}, hd95: {} } });
     expect(ofRun.cases.map(({ id }: { id: string }) => id)).toEqual(['ct/d']);
-    for (const ending of ['json', 'md', 'csv']) expect(existsSync(join(finetuned, `evaluation.${ending}`))).toBe(true);
+    for (const ending of ['json', 'md', 'csv'])
+      expect(existsSync(join(finetuned, `evaluation.${ending}`))).toBe(true);
     const labels = join(folder, 'labels');
     mkdirSync(labels);
     copyFileSync(join(folder, 'd_label.nii.gz'), join(labels, 'd.nii.gz'));
@@ -126,13 +162,25 @@ describe('the command line, from scans to a table', () => {
   it('predicts one scan and a folder, on the scan’s own grid, with logits where asked', async () => {
     const scan = join(folder, 'd.nii.gz');
     const out = join(folder, 'one', 'd_seg.nii.gz');
-    const { code, stdout } = await runCli(['predict', '--run', finetuned, '--input', scan, '--out', out, '--save-logits', '--json']);
+    const { code, stdout } = await runCli([
+      'predict',
+      '--run',
+      finetuned,
+      '--input',
+      scan,
+      '--out',
+      out,
+      '--save-logits',
+      '--json',
+    ]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       schema: 1,
       predictions: [{ name: 'd', label: out, logits: join(folder, 'one', 'd_seg_logits.nii.gz') }],
     });
-    const [source, label, logits] = await Promise.all([scan, out, join(folder, 'one', 'd_seg_logits.nii.gz')].map(readVolumeHeader));
+    const [source, label, logits] = await Promise.all(
+      [scan, out, join(folder, 'one', 'd_seg_logits.nii.gz')].map(readVolumeHeader),
+    );
     expect(label).toMatchObject({ size: source!.size, channels: 1 });
     expect(logits).toMatchObject({ size: source!.size, channels: 3 });
     label!.affine.rows.forEach((value, i) => {
@@ -143,8 +191,24 @@ describe('the command line, from scans to a table', () => {
   it('predicts with weights that no run describes', async () => {
     const weights = join(finetuned, 'checkpoints', 'last.safetensors');
     const out = join(folder, 'foreign.nii.gz');
-    const flags = ['--network', 'unet', '--weights', weights, '--preset', 'none', '--set', 'inference.window=[32,32,32]'];
-    const { code, stdout } = await runCli(['predict', ...flags, '--input', join(folder, 'a.nii.gz'), '--output', out]);
+    const flags = [
+      '--network',
+      'unet',
+      '--weights',
+      weights,
+      '--preset',
+      'none',
+      '--set',
+      'inference.window=[32,32,32]',
+    ];
+    const { code, stdout } = await runCli([
+      'predict',
+      ...flags,
+      '--input',
+      join(folder, 'a.nii.gz'),
+      '--output',
+      out,
+    ]);
     expect(stdout.trim()).toBe(out);
     expect(code).toBe(0);
   });
@@ -155,10 +219,21 @@ describe('the command line, from scans to a table', () => {
     mkdirSync(scans);
     for (const file of ['int16.mha', 'oblique.nrrd']) copyFileSync(join(formats, file), join(scans, file));
     const weights = join(finetuned, 'checkpoints', 'last.safetensors');
-    const flags = ['--network', 'unet', '--weights', weights, '--preset', 'none', '--set', 'inference.window=[32,32,32]'];
+    const flags = [
+      '--network',
+      'unet',
+      '--weights',
+      weights,
+      '--preset',
+      'none',
+      '--set',
+      'inference.window=[32,32,32]',
+    ];
     const out = join(folder, 'of-formats');
     expect((await runCli(['predict', ...flags, '--input', scans, '--out', out])).code).toBe(0);
-    expect((await runCli(['predict', ...flags, '--input', join(formats, 'dicom-axial'), '--out', out])).code).toBe(0);
+    expect(
+      (await runCli(['predict', ...flags, '--input', join(formats, 'dicom-axial'), '--out', out])).code,
+    ).toBe(0);
     expect(readdirSync(out).sort()).toEqual(['dicom-axial.nii.gz', 'int16.nii.gz', 'oblique.nii.gz']);
   });
 });

@@ -7,9 +7,14 @@ export interface CliResult {
 }
 
 /** Runs the command line as a user does. `onErrorOutput` sees standard error as it comes and may signal the process. */
-export function runCli(args: readonly string[], onErrorOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<CliResult> {
+export function runCli(
+  args: readonly string[],
+  onErrorOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void,
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['bin/hybridmim.mjs', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, ['bin/hybridmim.mjs', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;

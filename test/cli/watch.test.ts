@@ -12,26 +12,43 @@ const stepLine = (step: number, loss: number): MetricsLine => ({
   ...{ step, loss, losses: { dice: loss }, lr: 1e-4, gradientNorm: 1 },
   ...{ seconds: 2, waitSeconds: 0.5 },
 });
-const validation = (step: number): MetricsLine => ({ step, validation: { dice: 0.81234, 'dice liver': null } });
+const validation = (step: number): MetricsLine => ({
+  step,
+  validation: { dice: 0.81234, 'dice liver': null },
+});
 
 describe('what watching a run shows', () => {
   it('is the step, the loss, the rate with the time left, and the last validation', () => {
-    const lines = [...Array.from({ length: 60 }, (_, i) => stepLine(i + 1, 4 / (i + 1))), validation(40), validation(60)];
-    expect(watchText({ run: 'runs/a', lines, steps: 1060, ended: undefined, width: 60 }).split('\n')).toEqual([
-      'runs/a: step 60 of 1,060 (5 %)',
-      expect.stringMatching(/^loss {2}█[▁-█]{20,} 4\.000 at first, 0\.08\d+ now$/),
-      'rate  2.00 s a step, 25 % of it waiting for data, 33 min left',
-      'validation after step 60: dice 0.8123, dice liver -',
-    ]);
+    const lines = [
+      ...Array.from({ length: 60 }, (_, i) => stepLine(i + 1, 4 / (i + 1))),
+      validation(40),
+      validation(60),
+    ];
+    expect(watchText({ run: 'runs/a', lines, steps: 1060, ended: undefined, width: 60 }).split('\n')).toEqual(
+      [
+        'runs/a: step 60 of 1,060 (5 %)',
+        expect.stringMatching(/^loss {2}█[▁-█]{20,} 4\.000 at first, 0\.08\d+ now$/),
+        'rate  2.00 s a step, 25 % of it waiting for data, 33 min left',
+        'validation after step 60: dice 0.8123, dice liver -',
+      ],
+    );
   });
 
   it('says how the run ended, and nothing of time left then', () => {
-    const text = watchText({ run: 'r', lines: [stepLine(3, 1)], steps: 9, ended: 'the loss is no number', width: 80 });
+    const text = watchText({
+      run: 'r',
+      lines: [stepLine(3, 1)],
+      steps: 9,
+      ended: 'the loss is no number',
+      width: 80,
+    });
     expect(text.endsWith('waiting for data\nthe loss is no number')).toBe(true);
   });
 
   it('says that a run has not begun', () => {
-    expect(watchText({ run: 'r', lines: [], steps: undefined, ended: undefined, width: 80 })).toBe('r: not begun');
+    expect(watchText({ run: 'r', lines: [], steps: undefined, ended: undefined, width: 80 })).toBe(
+      'r: not begun',
+    );
   });
 
   it('draws bars from the lowest to the highest mean, and a flat line of equal values', () => {
@@ -62,7 +79,8 @@ describe('following metrics', () => {
 
 describe('hybridmim watch', () => {
   const run = join(folder, 'run');
-  const log = (level: number, msg: string, facts = {}) => appendFileSync(join(run, 'log.jsonl'), `${JSON.stringify({ level, ...facts, msg })}\n`);
+  const log = (level: number, msg: string, facts = {}) =>
+    appendFileSync(join(run, 'log.jsonl'), `${JSON.stringify({ level, ...facts, msg })}\n`);
 
   it('follows a run until it ends', async () => {
     mkdirSync(run);

@@ -33,10 +33,13 @@ const read = new Map<string, z.ZodType>();
 /** What is wrong with a content by the JSON Schema of a kind, as it lies in dist; empty: nothing. */
 function errorsOf(kind: string, content: unknown): string[] {
   const form = 'extends' in record(content) ? 'then' : 'else';
-  const schema = read.get(kind + form) ?? z.fromJSONSchema(formOf(readJson(join('dist', 'schema', `${kind}.json`)), form));
+  const schema =
+    read.get(kind + form) ?? z.fromJSONSchema(formOf(readJson(join('dist', 'schema', `${kind}.json`)), form));
   read.set(kind + form, schema);
   const result = schema.safeParse(content);
-  return result.success ? [] : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  return result.success
+    ? []
+    : result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 }
 
 /** zod's reader knows no `if`: which form counts is decided above, as the schema says it. */
@@ -66,7 +69,8 @@ describe.each(files)('%s', (file) => {
     const whole = await loadConfig(section, file);
     expect(errorsOf(kind, { ...whole, nonsense: 1 })).not.toEqual([]);
     expect(errorsOf(kind, { ...record(parse(text)), nonsense: 1 })).not.toEqual([]);
-    const sections = kind === 'pretrain' || kind === 'finetune' ? ['data', 'network', 'method', 'train', 'inference'] : [];
+    const sections =
+      kind === 'pretrain' || kind === 'finetune' ? ['data', 'network', 'method', 'train', 'inference'] : [];
     for (const name of sections.filter((name) => name in whole)) {
       const wrong = { ...whole, [name]: { ...record(whole[name]), nonsense: 1 } };
       expect(errorsOf(kind, wrong), name).not.toEqual([]);
@@ -97,7 +101,9 @@ describe('the JSON Schemas and the program', () => {
   });
 
   it('let a file that extends another leave out what that one has, but no other key stand in it', () => {
-    expect(errorsOf('pretrain', { extends: 'base.yaml', method: { maskRatio: 0.5 }, train: { steps: 10 } })).toEqual([]);
+    expect(
+      errorsOf('pretrain', { extends: 'base.yaml', method: { maskRatio: 0.5 }, train: { steps: 10 } }),
+    ).toEqual([]);
     expect(errorsOf('pretrain', { method: { maskRatio: 0.5 }, train: { steps: 10 } })).not.toEqual([]);
     expect(errorsOf('pretrain', { extends: 'base.yaml', train: { step: 10 } })).not.toEqual([]);
     expect(errorsOf('pretrain', { extends: 3 })).not.toEqual([]);
@@ -108,9 +114,13 @@ describe('the JSON Schemas and the program', () => {
     expect(index.$schema).toBe('./dist/schema/datasets.json');
     expect(errorsOf('datasets', index)).toEqual([]);
     expect(errorsOf('datasets', { ...index, seeds: 1 })).not.toEqual([]);
-    expect(errorsOf('preset', { intensity: 'ct-window', windowHu: [-175, 250], network: { dropout: 0 } })).toEqual([]);
+    expect(
+      errorsOf('preset', { intensity: 'ct-window', windowHu: [-175, 250], network: { dropout: 0 } }),
+    ).toEqual([]);
     expect(errorsOf('preset', { window: [-175, 250] })).not.toEqual([]);
-    expect(errorsOf('predict', { network: { features: [8, 8, 8, 8, 8, 8] }, inference: { overlap: 0.25 } })).toEqual([]);
+    expect(
+      errorsOf('predict', { network: { features: [8, 8, 8, 8, 8, 8] }, inference: { overlap: 0.25 } }),
+    ).toEqual([]);
     expect(errorsOf('predict', { inference: { overlap: 1 } })).not.toEqual([]);
   });
 });

@@ -10,28 +10,47 @@ const written = (text: string): string => {
   writeFileSync(file, text);
   return file;
 };
-const minimal = 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {batchSize: 2, steps: 5}\n';
+const minimal =
+  'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {batchSize: 2, steps: 5}\n';
 
 describe('loading a configuration', () => {
   it('fills in the defaults of the paper', async () => {
     const config = await loadConfig(pretrainConfig, written(minimal));
     expect(config.network).toEqual({ name: 'unet', features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
     expect(config.method).toMatchObject({ name: 'hybridmim', weights: { contrast: 0.1 } });
-    expect(config).toMatchObject({ seed: 0, precision: 'float32', train: { engine: 'graph', clipNorm: null } });
+    expect(config).toMatchObject({
+      seed: 0,
+      precision: 'float32',
+      train: { engine: 'graph', clipNorm: null },
+    });
   });
 
   it('applies overrides, also to keys that the file lacks', async () => {
-    const config = await loadConfig(pretrainConfig, written(minimal), ['train.steps=7', 'method.weights.contrast=0', 'data.cropSize=[64,64,64]']);
+    const config = await loadConfig(pretrainConfig, written(minimal), [
+      'train.steps=7',
+      'method.weights.contrast=0',
+      'data.cropSize=[64,64,64]',
+    ]);
     expect(config.train.steps).toBe(7);
     expect(config.method).toMatchObject({ weights: { contrast: 0, number: 0.1 } });
     expect(config.data.cropSize).toEqual([64, 64, 64]);
   });
 
   it('lays a file upon those that it extends, group by group, later ones upon earlier ones', async () => {
-    writeFileSync(join(folder, 'base.yaml'), `${minimal}seed: 3\nnetwork: {dropout: 0.2, features: [8, 8, 8, 8, 8, 8]}\n`);
+    writeFileSync(
+      join(folder, 'base.yaml'),
+      `${minimal}seed: 3\nnetwork: {dropout: 0.2, features: [8, 8, 8, 8, 8, 8]}\n`,
+    );
     writeFileSync(join(folder, 'short.yaml'), 'train: {steps: 1}\nnetwork: {dropout: 0.3}\n');
-    const config = await loadConfig(pretrainConfig, written('extends: [base.yaml, short.yaml]\nseed: 4\nnetwork: {features: [4, 4, 4, 4, 4, 4]}\n'));
-    expect(config).toMatchObject({ seed: 4, train: { batchSize: 2, steps: 1 }, network: { dropout: 0.3, features: [4, 4, 4, 4, 4, 4] } });
+    const config = await loadConfig(
+      pretrainConfig,
+      written('extends: [base.yaml, short.yaml]\nseed: 4\nnetwork: {features: [4, 4, 4, 4, 4, 4]}\n'),
+    );
+    expect(config).toMatchObject({
+      seed: 4,
+      train: { batchSize: 2, steps: 1 },
+      network: { dropout: 0.3, features: [4, 4, 4, 4, 4, 4] },
+    });
   });
 
   it('refuses a file that extends itself, one that is not there, and a name that is none', async () => {
@@ -44,16 +63,43 @@ describe('loading a configuration', () => {
       exitCode: 3,
       message: /nowhere.yaml cannot be read/,
     });
-    await expect(loadConfig(pretrainConfig, written('extends: {a: 1}\n'))).rejects.toThrow(/"extends" is {"a":1}, but must be a file name/);
+    await expect(loadConfig(pretrainConfig, written('extends: {a: 1}\n'))).rejects.toThrow(
+      /"extends" is {"a":1}, but must be a file name/,
+    );
   });
 
   it.each([
-    ['an unknown key, naming the nearest', `${minimal}seeed: 1\n`, [], /run.yaml: there is no key "seeed"; did you mean "seed"\?/],
-    ['an unknown key in a group', minimal, ['train.batch=2'], /there is no key "train.batch"; did you mean "train.batchSize"\?/],
+    [
+      'an unknown key, naming the nearest',
+      `${minimal}seeed: 1\n`,
+      [],
+      /run.yaml: there is no key "seeed"; did you mean "seed"\?/,
+    ],
+    [
+      'an unknown key in a group',
+      minimal,
+      ['train.batch=2'],
+      /there is no key "train.batch"; did you mean "train.batchSize"\?/,
+    ],
     ['a key like no other, without a guess', minimal, ['xyzxyzxyz=2'], /there is no key "xyzxyzxyz"$/],
-    ['a value of the wrong type', minimal, ['train.batchSize=two'], /"train.batchSize" is "two", but expected number/],
-    ['a value out of range', minimal, ['method.maskRatio=1.5'], /"method.maskRatio" is 1.5, but Too big: expected number to be <1/],
-    ['a choice that there is not', minimal, ['method.reconstruction=l3'], /"method.reconstruction" is "l3", but expected one of "l2"\|"l1"/],
+    [
+      'a value of the wrong type',
+      minimal,
+      ['train.batchSize=two'],
+      /"train.batchSize" is "two", but expected number/,
+    ],
+    [
+      'a value out of range',
+      minimal,
+      ['method.maskRatio=1.5'],
+      /"method.maskRatio" is 1.5, but Too big: expected number to be <1/,
+    ],
+    [
+      'a choice that there is not',
+      minimal,
+      ['method.reconstruction=l3'],
+      /"method.reconstruction" is "l3", but expected one of "l2"\|"l1"/,
+    ],
     [
       "another method's key, naming the nearest",
       minimal,
@@ -66,8 +112,18 @@ describe('loading a configuration', () => {
       ['method.name=mimm'],
       /"method.name" is "mimm", but must be one of hybridmim, models-genesis, transvw, simmim/,
     ],
-    ['a missing key', 'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {steps: 5}\n', [], /"train.batchSize" is missing/],
-    ['no length', minimal.replace(', steps: 5', ''), [], /the length of the run is missing: give train.steps or train.epochs/],
+    [
+      'a missing key',
+      'data: {prepared: p, cropSize: [32, 32, 32]}\nmethod: {region: 32}\ntrain: {steps: 5}\n',
+      [],
+      /"train.batchSize" is missing/,
+    ],
+    [
+      'no length',
+      minimal.replace(', steps: 5', ''),
+      [],
+      /the length of the run is missing: give train.steps or train.epochs/,
+    ],
     ['an override without a value', minimal, ['train.steps'], /--set train.steps has no "="/],
     ['broken YAML', 'data: [1, 2\n', [], /run.yaml line \d+ is not valid YAML/],
     ['an empty file', '', [], /holds nothing/],
@@ -82,7 +138,10 @@ describe('loading a configuration', () => {
   });
 
   it('says which file is missing, exit code 3', async () => {
-    await expect(loadConfig(pretrainConfig, join(folder, 'none.yaml'))).rejects.toMatchObject({ exitCode: 3, message: /none.yaml cannot be read/ });
+    await expect(loadConfig(pretrainConfig, join(folder, 'none.yaml'))).rejects.toMatchObject({
+      exitCode: 3,
+      message: /none.yaml cannot be read/,
+    });
   });
 
   it('suggests no name that shares too little', () => {

@@ -44,8 +44,19 @@ describe('a preset file', () => {
 
 describe("a MONAI bundle's folder", () => {
   const load = { _target_: 'LoadImaged', keys: 'image' };
-  const window = { _target_: 'ScaleIntensityRanged', keys: 'image', a_min: -57, a_max: 164, b_min: 0, b_max: 1, clip: true };
-  const softmax = { _target_: 'Compose', transforms: [{ _target_: 'Activationsd', keys: 'pred', softmax: true }] };
+  const window = {
+    _target_: 'ScaleIntensityRanged',
+    keys: 'image',
+    a_min: -57,
+    a_max: 164,
+    b_min: 0,
+    b_max: 1,
+    clip: true,
+  };
+  const softmax = {
+    _target_: 'Compose',
+    transforms: [{ _target_: 'Activationsd', keys: 'pred', softmax: true }],
+  };
   const whole = {
     sizes: { roi: [96, 64, 32] },
     network_def: { _target_: 'SwinUNETR', in_channels: 1 },
@@ -62,7 +73,9 @@ describe("a MONAI bundle's folder", () => {
     inferer: { _target_: 'SlidingWindowInferer', roi_size: '@sizes#roi', overlap: 0.6 },
     postprocessing: softmax,
   };
-  const names = { network_data_format: { outputs: { pred: { channel_def: { 0: 'background', 1: 'spleen', 2: 'liver' } } } } };
+  const names = {
+    network_data_format: { outputs: { pred: { channel_def: { 0: 'background', 1: 'spleen', 2: 'liver' } } } },
+  };
   const bundle = (changed: object = {}, metadata: object = names): string => {
     const path = join(folder, `bundle-${files++}`);
     mkdirSync(join(path, 'configs'), { recursive: true });
@@ -70,7 +83,9 @@ describe("a MONAI bundle's folder", () => {
     writeFileSync(join(path, 'configs', 'metadata.json'), JSON.stringify(metadata));
     return path;
   };
-  const preparedBy = (...transforms: object[]) => ({ preprocessing: { _target_: 'Compose', transforms: [load, ...transforms] } });
+  const preparedBy = (...transforms: object[]) => ({
+    preprocessing: { _target_: 'Compose', transforms: [load, ...transforms] },
+  });
 
   it('says preparation, windows with the defaults of MONAI, classes by name, and the order of merging of its release', async () => {
     expect(await readPreset(bundle({}, { ...names, monai_version: '1.4.0' }))).toEqual({
@@ -88,23 +103,35 @@ describe("a MONAI bundle's folder", () => {
 
   it('without an orientation leaves the axes of the file as they lie', async () => {
     const zScore = { _target_: 'NormalizeIntensityd', nonzero: true, channel_wise: true };
-    expect(await readPreset(bundle(preparedBy(zScore)))).toMatchObject({ orientation: 'as stored', spacing: null, intensity: 'z-score' });
+    expect(await readPreset(bundle(preparedBy(zScore)))).toMatchObject({
+      orientation: 'as stored',
+      spacing: null,
+      intensity: 'z-score',
+    });
   });
 
   it('is refused for what has no counterpart here, and no code of it is run', async () => {
     expect(await refusal(bundle(preparedBy({ _target_: 'RandFlipd' })))).toMatch(/transform RandFlipd/);
-    expect(await refusal(bundle(preparedBy({ ...window, b_min: -1 })))).toMatch(/ScaleIntensityRanged to another range/);
+    expect(await refusal(bundle(preparedBy({ ...window, b_min: -1 })))).toMatch(
+      /ScaleIntensityRanged to another range/,
+    );
     expect(await refusal(bundle(preparedBy({ _target_: 'NormalizeIntensityd', nonzero: true })))).toMatch(
       /NormalizeIntensityd other than nonzero and channel_wise/,
     );
-    expect(await refusal(bundle(preparedBy({ _target_: 'Orientationd', axcodes: 'LPS' })))).toMatch(/Orientationd to LPS/);
+    expect(await refusal(bundle(preparedBy({ _target_: 'Orientationd', axcodes: 'LPS' })))).toMatch(
+      /Orientationd to LPS/,
+    );
     expect(await refusal(bundle(preparedBy({ _target_: 'Spacingd', pixdim: '$[1] * 3' })))).toMatch(
       /Spacingd\.pixdim is "\$\[1\] \* 3", which cannot be taken/,
     );
-    expect(await refusal(bundle({ postprocessing: { transforms: [{ _target_: 'Activationsd', sigmoid: true }] } }))).toMatch(
-      /write a preset file with "regions"/,
+    expect(
+      await refusal(
+        bundle({ postprocessing: { transforms: [{ _target_: 'Activationsd', sigmoid: true }] } }),
+      ),
+    ).toMatch(/write a preset file with "regions"/);
+    expect(await refusal(bundle({ inferer: { _target_: 'SimpleInferer' } }))).toMatch(
+      /inferer SimpleInferer/,
     );
-    expect(await refusal(bundle({ inferer: { _target_: 'SimpleInferer' } }))).toMatch(/inferer SimpleInferer/);
     expect(await refusal(folder)).toMatch(/inference\.json cannot be read/);
   });
 });

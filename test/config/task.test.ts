@@ -9,8 +9,14 @@ it('reads classes from a flag, with or without spaces', () => {
 it.each([
   ['liver', /^--classes is "liver", but must be label values and names such as 1=liver,2=tumour$/],
   ['0=background', /must be label values and names/],
-  ['1=liver,1=tumour', /^--classes is "1=liver,1=tumour", but has the value 1 twice: give each class one value and one name$/],
-  ['1=liver,2=liver', /^--classes is "1=liver,2=liver", but has the name liver twice: give each class one value and one name$/],
+  [
+    '1=liver,1=tumour',
+    /^--classes is "1=liver,1=tumour", but has the value 1 twice: give each class one value and one name$/,
+  ],
+  [
+    '1=liver,2=liver',
+    /^--classes is "1=liver,2=liver", but has the name liver twice: give each class one value and one name$/,
+  ],
 ])('refuses %s', (text, message) => {
   expect(() => parseClasses(text)).toThrow(UsageError);
   expect(() => parseClasses(text)).toThrow(message);

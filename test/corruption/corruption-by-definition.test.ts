@@ -1,6 +1,13 @@
 // Each corruption with draws that are given by hand, so that what it must do can be worked out.
 import { describe, expect, it } from 'vitest';
-import { between, type Crop, type CropSize, channelLength, forEachVoxel, SMALLEST_SIDE } from '../../src/corruption/crop.js';
+import {
+  between,
+  type Crop,
+  type CropSize,
+  channelLength,
+  forEachVoxel,
+  SMALLEST_SIDE,
+} from '../../src/corruption/crop.js';
 import { randomFlips } from '../../src/corruption/flip.js';
 import { drawInPaintingBoxes, inPainting } from '../../src/corruption/in-painting.js';
 import { corrupt, type ModelsGenesisRecipe } from '../../src/corruption/index.js';
@@ -11,7 +18,11 @@ import { drawSteps } from '../../src/corruption/recipe.js';
 import type { RandomStream } from '../../src/random/streams.js';
 
 /** A stream that gives what it is told, in order, then what `then` says, and keeps the limits of its whole numbers. */
-function told(uniforms: readonly number[], integers: readonly number[], then?: { uniform?: number; integer?: (limit: number) => number }) {
+function told(
+  uniforms: readonly number[],
+  integers: readonly number[],
+  then?: { uniform?: number; integer?: (limit: number) => number },
+) {
   const limits: number[] = [];
   let [u, i] = [0, 0];
   const given = (value: number | undefined, what: string): number => {
@@ -29,7 +40,11 @@ function told(uniforms: readonly number[], integers: readonly number[], then?: {
       throw new Error('a list was shuffled');
     },
   };
-  return { stream, limits, unused: () => [Math.max(0, uniforms.length - u), Math.max(0, integers.length - i)] };
+  return {
+    stream,
+    limits,
+    unused: () => [Math.max(0, uniforms.length - u), Math.max(0, integers.length - i)],
+  };
 }
 
 /** Every voxel of every channel has a value of its own. */
@@ -40,15 +55,21 @@ const counted = (size: CropSize, channels: number): Crop => ({
 });
 
 /** A crop's values by [x, y, z, c] as `of` says. */
-function crop(size: CropSize, channels: number, of: (x: number, y: number, z: number, c: number) => number): Float32Array {
+function crop(
+  size: CropSize,
+  channels: number,
+  of: (x: number, y: number, z: number, c: number) => number,
+): Float32Array {
   const values: number[] = [];
   for (let c = 0; c < channels; c++) {
-    for (let z = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) values.push(of(x, y, z, c));
+    for (let z = 0; z < size[2]; z++)
+      for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) values.push(of(x, y, z, c));
   }
   return Float32Array.from(values);
 }
 
-const at = ({ data, size: [nx, ny, nz] }: Crop, x: number, y: number, z: number, c: number): number => data[((c * nz + z) * ny + y) * nx + x]!;
+const at = ({ data, size: [nx, ny, nz] }: Crop, x: number, y: number, z: number, c: number): number =>
+  data[((c * nz + z) * ny + y) * nx + x]!;
 const largest = (limit: number): number => limit - 1;
 
 describe('boxes of a crop', () => {
@@ -99,7 +120,9 @@ describe('a flip', () => {
 
   it('comes up to three times, and not at all where the draw reaches the probability', () => {
     const { stream, limits } = told([], [], { uniform: 0, integer: () => 1 });
-    expect(randomFlips(original, 0.4, stream).data).toEqual(crop(size, 2, (x, y, z, c) => at(original, x, 2 - y, z, c)));
+    expect(randomFlips(original, 0.4, stream).data).toEqual(
+      crop(size, 2, (x, y, z, c) => at(original, x, 2 - y, z, c)),
+    );
     expect(limits).toHaveLength(3);
     expect(randomFlips(original, 0.4, told([0.4], []).stream)).toBe(original);
   });
@@ -148,7 +171,10 @@ describe('local shuffling', () => {
 
 describe('the intensity curve', () => {
   const mapped = (values: readonly number[], curve: Parameters<typeof nonlinearIntensity>[1]) =>
-    Array.from(nonlinearIntensity({ data: Float32Array.from(values), size: [values.length, 1, 1], channels: 1 }, curve).data);
+    Array.from(
+      nonlinearIntensity({ data: Float32Array.from(values), size: [values.length, 1, 1], channels: 1 }, curve)
+        .data,
+    );
   const close = (found: readonly number[], expected: readonly number[]) => {
     for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 5);
   };
@@ -165,7 +191,9 @@ describe('the intensity curve', () => {
 
   it('goes through what the polynomial gives at t = 0.2, 0.5 and 0.9', () => {
     const points = (x: readonly [number, number], y: readonly [number, number]) =>
-      [0.2, 0.5, 0.9].map((t) => [x, y].map(([a, b]) => 3 * (1 - t) * (1 - t) * t * a + 3 * (1 - t) * t * t * b + t * t * t));
+      [0.2, 0.5, 0.9].map((t) =>
+        [x, y].map(([a, b]) => 3 * (1 - t) * (1 - t) * t * a + 3 * (1 - t) * t * t * b + t * t * t),
+      );
     const found = (first: readonly [number, number], second: readonly [number, number]) => {
       const wanted = points([first[0], second[0]], [first[1], second[1]]);
       close(
@@ -193,12 +221,20 @@ describe('the intensity curve', () => {
   });
 
   it('keeps size and channels', () => {
-    const { size, channels } = nonlinearIntensity(counted([2, 3, 4], 2), { first: [0, 0], second: [1, 1], falling: false });
+    const { size, channels } = nonlinearIntensity(counted([2, 3, 4], 2), {
+      first: [0, 0],
+      second: [1, 1],
+      falling: false,
+    });
     expect([size, channels]).toEqual([[2, 3, 4], 2]);
   });
 
   it('draws both control points, then whether it falls: below one half', () => {
-    expect(drawIntensityCurve(told([0.1, 0.2, 0.3, 0.4, 0.499], []).stream)).toEqual({ first: [0.1, 0.2], second: [0.3, 0.4], falling: true });
+    expect(drawIntensityCurve(told([0.1, 0.2, 0.3, 0.4, 0.499], []).stream)).toEqual({
+      first: [0.1, 0.2],
+      second: [0.3, 0.4],
+      falling: true,
+    });
     expect(drawIntensityCurve(told([0.1, 0.2, 0.3, 0.4, 0.5], []).stream).falling).toBe(false);
   });
 });
@@ -221,7 +257,8 @@ describe.each([
   });
 
   it('are five at most, each next one drawn below 0.95', () => {
-    const counted = (uniforms: readonly number[], uniform: number) => draw(told(uniforms, [], { uniform, integer: () => 0 }).stream, size).length;
+    const counted = (uniforms: readonly number[], uniform: number) =>
+      draw(told(uniforms, [], { uniform, integer: () => 0 }).stream, size).length;
     const fewest = counted([], 0.95);
     expect(fewest).toBe(draw === drawOutPaintingWindows ? 1 : 0);
     expect(counted([], 0.949)).toBe(5);
@@ -240,7 +277,9 @@ describe('painting', () => {
     const { stream, unused } = told([0.9, 0.95, ...noise], [0, 0, 0, 5, 6, 7]);
     const painted = inPainting(original, stream);
     let next = 0;
-    const expected = crop(size, 1, (x, y, z) => (inBox(x, y, z, [8, 9, 10], [3, 4, 5]) ? noise[next++]! : Number.NaN));
+    const expected = crop(size, 1, (x, y, z) =>
+      inBox(x, y, z, [8, 9, 10], [3, 4, 5]) ? noise[next++]! : Number.NaN,
+    );
     expect(painted.data).toEqual(
       crop(size, 2, (x, y, z, c) => {
         const value = expected[(z * 24 + y) * 18 + x]!;
@@ -267,7 +306,14 @@ describe('painting', () => {
 });
 
 describe('the recipe', () => {
-  const genesis: ModelsGenesisRecipe = { name: 'models-genesis', flip: 0.4, shuffle: 0.5, nonlinear: 0.9, paint: 0.8, inPaint: 0.2 };
+  const genesis: ModelsGenesisRecipe = {
+    name: 'models-genesis',
+    flip: 0.4,
+    shuffle: 0.5,
+    nonlinear: 0.9,
+    paint: 0.8,
+    inPaint: 0.2,
+  };
   const steps = (...draws: number[]) => drawSteps(genesis, told(draws, []).stream);
 
   it('of Models Genesis draws for shuffling, bending, painting and painting inside, each below its probability', () => {
@@ -302,9 +348,16 @@ describe('the recipe', () => {
     const original = { ...counted([18, 24, 30], 1), data: new Float32Array(18 * 24 * 30).fill(0.5) };
     const draws = [1, 1, 0, 0, 0]; // no flip, no shuffling; bent, painted inside
     const curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3, 1];
-    const { corrupted, steps } = corrupt(original, genesis, told([...draws, ...curve, 0, 1], [0, 0, 0, 0, 0, 0], { uniform: 7 }).stream);
+    const { corrupted, steps } = corrupt(
+      original,
+      genesis,
+      told([...draws, ...curve, 0, 1], [0, 0, 0, 0, 0, 0], { uniform: 7 }).stream,
+    );
     expect(steps).toEqual(['nonlinear', 'in-paint']);
-    const [bent, noise] = [corrupted.data.filter((value) => Math.abs(value - 0.5) < 1e-5), corrupted.data.filter((value) => value === 7)];
+    const [bent, noise] = [
+      corrupted.data.filter((value) => Math.abs(value - 0.5) < 1e-5),
+      corrupted.data.filter((value) => value === 7),
+    ];
     expect([bent.length, noise.length]).toEqual([18 * 24 * 30 - 3 * 4 * 5, 3 * 4 * 5]); // painted last: noise of 7 would have been bent to 1
   });
 });

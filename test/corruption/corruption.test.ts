@@ -4,14 +4,30 @@ import { describe, expect, it } from 'vitest';
 import type { CropSize } from '../../src/corruption/crop.js';
 import { randomFlips } from '../../src/corruption/flip.js';
 import { drawInPaintingBoxes, inPainting } from '../../src/corruption/in-painting.js';
-import { type CorruptionStep, type Crop, corrupt, type ModelsGenesisRecipe } from '../../src/corruption/index.js';
+import {
+  type CorruptionStep,
+  type Crop,
+  corrupt,
+  type ModelsGenesisRecipe,
+} from '../../src/corruption/index.js';
 import { localShuffling } from '../../src/corruption/local-shuffling.js';
-import { drawIntensityCurve, type IntensityCurve, nonlinearIntensity } from '../../src/corruption/nonlinear-intensity.js';
+import {
+  drawIntensityCurve,
+  type IntensityCurve,
+  nonlinearIntensity,
+} from '../../src/corruption/nonlinear-intensity.js';
 import { drawOutPaintingWindows, outPainting } from '../../src/corruption/out-painting.js';
 import { drawSteps } from '../../src/corruption/recipe.js';
 import { randomStream } from '../../src/random/streams.js';
 
-const paper: ModelsGenesisRecipe = { name: 'models-genesis', flip: 0.4, shuffle: 0.5, nonlinear: 0.9, paint: 0.9, inPaint: 0.2 };
+const paper: ModelsGenesisRecipe = {
+  name: 'models-genesis',
+  flip: 0.4,
+  shuffle: 0.5,
+  nonlinear: 0.9,
+  paint: 0.9,
+  inPaint: 0.2,
+};
 const stream = (...indices: number[]) => randomStream(7, 'corrupt', ...indices);
 const DRAWS = 10_000;
 
@@ -23,15 +39,19 @@ function tellingCrop(size: CropSize, channels = 1): Crop {
 
 /** A share of `n` draws is within three standard deviations of its probability. */
 function expectShare(count: number, probability: number, n = DRAWS): void {
-  expect(Math.abs(count / n - probability)).toBeLessThanOrEqual(3 * Math.sqrt((probability * (1 - probability)) / n));
+  expect(Math.abs(count / n - probability)).toBeLessThanOrEqual(
+    3 * Math.sqrt((probability * (1 - probability)) / n),
+  );
 }
 
-const changed = (before: Crop, after: Crop): number[] => Array.from(before.data.keys()).filter((i) => before.data[i] !== after.data[i]);
+const changed = (before: Crop, after: Crop): number[] =>
+  Array.from(before.data.keys()).filter((i) => before.data[i] !== after.data[i]);
 
 describe('the recipe of Models Genesis', () => {
   it('shuffles, bends and paints with the probabilities of the paper, each on its own', () => {
     const drawn = Array.from({ length: DRAWS }, (_, i) => drawSteps(paper, stream(i)));
-    const count = (...wanted: CorruptionStep[]) => drawn.filter((steps) => wanted.every((step) => steps.includes(step))).length;
+    const count = (...wanted: CorruptionStep[]) =>
+      drawn.filter((steps) => wanted.every((step) => steps.includes(step))).length;
     expectShare(count('shuffle'), 0.5);
     expectShare(count('nonlinear'), 0.9);
     expectShare(count('in-paint'), 0.18);
@@ -51,14 +71,22 @@ describe('the recipe of Models Genesis', () => {
 
   it('is the same for the same stream and another for another', () => {
     const crop = tellingCrop([16, 18, 20], 2);
-    const [first, again, other] = [corrupt(crop, paper, stream(3, 1)), corrupt(crop, paper, stream(3, 1)), corrupt(crop, paper, stream(3, 2))];
+    const [first, again, other] = [
+      corrupt(crop, paper, stream(3, 1)),
+      corrupt(crop, paper, stream(3, 1)),
+      corrupt(crop, paper, stream(3, 2)),
+    ];
     expect(again).toEqual(first);
     expect(other.corrupted.data).not.toEqual(first.corrupted.data);
   });
 
   it('leaves the image as it is with every probability at 0', () => {
     const crop = tellingCrop([14, 15, 16]);
-    const { image, corrupted, steps } = corrupt(crop, { name: 'models-genesis', flip: 0, shuffle: 0, nonlinear: 0, paint: 0, inPaint: 0 }, stream(0));
+    const { image, corrupted, steps } = corrupt(
+      crop,
+      { name: 'models-genesis', flip: 0, shuffle: 0, nonlinear: 0, paint: 0, inPaint: 0 },
+      stream(0),
+    );
     expect([image.data, corrupted.data, steps]).toEqual([crop.data, crop.data, []]);
   });
 });
@@ -66,7 +94,8 @@ describe('the recipe of Models Genesis', () => {
 describe("TransVW's recipe", () => {
   it('does exactly one of the four, each in a quarter of 10,000 draws', () => {
     const drawn = Array.from({ length: DRAWS }, (_, i) => drawSteps({ name: 'transvw' }, stream(i)));
-    for (const step of ['shuffle', 'nonlinear', 'in-paint', 'out-paint'] as const) expectShare(drawn.filter(([only]) => only === step).length, 0.25);
+    for (const step of ['shuffle', 'nonlinear', 'in-paint', 'out-paint'] as const)
+      expectShare(drawn.filter(([only]) => only === step).length, 0.25);
     expect(drawn.every(({ length }) => length === 1)).toBe(true);
   });
 });
@@ -76,13 +105,15 @@ describe('flips', () => {
   it('turn image and target together, over one axis a time, up to three times, with probability 0.4 each', () => {
     const identical = (a: Float32Array, b: Float32Array) => a.every((value, i) => value === b[i]);
     let unflipped = 0;
-    for (let i = 0; i < DRAWS; i++) if (identical(randomFlips(crop, 0.4, stream(i)).data, crop.data)) unflipped++;
+    for (let i = 0; i < DRAWS; i++)
+      if (identical(randomFlips(crop, 0.4, stream(i)).data, crop.data)) unflipped++;
     // Not flipped at all; or twice over one axis, which undoes it. Three flips always leave one.
     expectShare(unflipped, 0.6 + (0.4 ** 2 * 0.6) / 3);
   });
 
   it('reverse whole axes', () => {
-    const at = ({ data, size: [nx, ny, nz] }: Crop, x: number, y: number, z: number, c: number) => data[((c * nz + z) * ny + y) * nx + x];
+    const at = ({ data, size: [nx, ny, nz] }: Crop, x: number, y: number, z: number, c: number) =>
+      data[((c * nz + z) * ny + y) * nx + x];
     for (let i = 0; i < 60; i++) {
       const flipped = randomFlips(crop, 0.6, stream(i));
       const [fx, fy, fz] = [0, 1, 2].map((axis) => axisIsReversed(flipped, axis));
@@ -136,12 +167,15 @@ describe('non-linear intensity', () => {
     cases: (IntensityCurve & { mapped: number[] })[];
   };
 
-  it.each(cases)('follows SciPy and NumPy along the curve by $first and $second, falling: $falling', ({ mapped, ...curve }) => {
-    const crop = { data: Float32Array.from(values), size: [values.length, 1, 1] as const, channels: 1 };
-    const found = nonlinearIntensity(crop, curve).data;
-    // Both are tables of the curve, of 10,001 and 100,000 points. Where the curve is steep (the two corner cases) a table's step in y counts.
-    for (const [i, value] of mapped.entries()) expect(Math.abs(found[i]! - value)).toBeLessThan(2e-4);
-  });
+  it.each(cases)(
+    'follows SciPy and NumPy along the curve by $first and $second, falling: $falling',
+    ({ mapped, ...curve }) => {
+      const crop = { data: Float32Array.from(values), size: [values.length, 1, 1] as const, channels: 1 };
+      const found = nonlinearIntensity(crop, curve).data;
+      // Both are tables of the curve, of 10,001 and 100,000 points. Where the curve is steep (the two corner cases) a table's step in y counts.
+      for (const [i, value] of mapped.entries()) expect(Math.abs(found[i]! - value)).toBeLessThan(2e-4);
+    },
+  );
 
   it('keeps or reverses the order of intensities, and keeps them in [0, 1]', () => {
     fc.assert(
@@ -159,14 +193,22 @@ describe('non-linear intensity', () => {
   });
 
   it('falls in half of 10,000 draws', () => {
-    const falling = Array.from({ length: DRAWS }, (_, i) => drawIntensityCurve(stream(i))).filter((curve) => curve.falling);
+    const falling = Array.from({ length: DRAWS }, (_, i) => drawIntensityCurve(stream(i))).filter(
+      (curve) => curve.falling,
+    );
     expectShare(falling.length, 0.5);
   });
 });
 
 describe.each([
   ['in-painting', drawInPaintingBoxes, 0, 5, (n: number) => [Math.floor(n / 6), Math.floor(n / 3)]],
-  ['out-painting', drawOutPaintingWindows, 1, 5, (n: number) => [n - Math.floor((4 * n) / 7), n - Math.floor((3 * n) / 7)]],
+  [
+    'out-painting',
+    drawOutPaintingWindows,
+    1,
+    5,
+    (n: number) => [n - Math.floor((4 * n) / 7), n - Math.floor((3 * n) / 7)],
+  ],
 ] as const)('the boxes of %s', (_, draw, fewest, most, sides) => {
   const size: CropSize = [14, 32, 45];
   const drawn = Array.from({ length: DRAWS }, (_, i) => draw(stream(i), size));
@@ -186,7 +228,8 @@ describe.each([
       const found = drawn.flat().map((box) => box.sides[axis]!);
       expect([Math.min(...found.slice(0, 20_000)), Math.max(...found.slice(0, 20_000))]).toEqual([low, high]);
       for (const { start, sides: box } of drawn.flat()) {
-        if (start[axis]! < 3 || start[axis]! + box[axis]! > n - 3) expect.fail(`a box begins at ${start} with sides ${box}`);
+        if (start[axis]! < 3 || start[axis]! + box[axis]! > n - 3)
+          expect.fail(`a box begins at ${start} with sides ${box}`);
       }
     }
   });
@@ -195,13 +238,18 @@ describe.each([
 describe('painting', () => {
   const crop = tellingCrop([28, 30, 32], 2);
   const plane = 28 * 30 * 32;
-  const flatness = (values: readonly number[]) => [values.reduce((a, b) => a + b, 0) / values.length, Math.max(...values), Math.min(...values)];
+  const flatness = (values: readonly number[]) => [
+    values.reduce((a, b) => a + b, 0) / values.length,
+    Math.max(...values),
+    Math.min(...values),
+  ];
 
   it('inside changes boxes only, by uniform noise that is the same in all channels', () => {
     const painted = inPainting(crop, stream(4));
     const positions = changed(crop, painted);
     expect(positions.length).toBeGreaterThan(200);
-    for (const i of positions.slice(0, 500)) expect(painted.data[i]).toBe(painted.data[(i + plane) % (2 * plane)]);
+    for (const i of positions.slice(0, 500))
+      expect(painted.data[i]).toBe(painted.data[(i + plane) % (2 * plane)]);
     const [mean, highest, lowest] = flatness(positions.map((i) => painted.data[i]!));
     expect(mean).toBeCloseTo(0.5, 1);
     expect(highest).toBeLessThan(1);
@@ -245,15 +293,25 @@ describe('against the recipe written in NumPy', () => {
 
   it('shuffling moves as many voxels, and as far along each axis', () => {
     const place = new Map(Array.from(crop.data, (value, i) => [value, i]));
-    const coordinates = (i: number) => [i % size[0], Math.floor(i / size[0]) % size[1], Math.floor(i / (size[0] * size[1]))];
-    const shuffles = Array.from({ length: 20 }, (_, i) => Array.from(localShuffling(crop, stream(i)).data, (value) => place.get(value)!));
+    const coordinates = (i: number) => [
+      i % size[0],
+      Math.floor(i / size[0]) % size[1],
+      Math.floor(i / (size[0] * size[1])),
+    ];
+    const shuffles = Array.from({ length: 20 }, (_, i) =>
+      Array.from(localShuffling(crop, stream(i)).data, (value) => place.get(value)!),
+    );
     expectMean(
       shuffles.map((from) => from.filter((source, i) => source !== i).length / from.length),
       reference.shuffle.moved,
     );
     for (const axis of [0, 1, 2]) {
       const distances = shuffles.map(
-        (from) => from.reduce((sum, source, i) => sum + Math.abs(coordinates(source)[axis]! - coordinates(i)[axis]!), 0) / from.length,
+        (from) =>
+          from.reduce(
+            (sum, source, i) => sum + Math.abs(coordinates(source)[axis]! - coordinates(i)[axis]!),
+            0,
+          ) / from.length,
       );
       expectMean(distances, reference.shuffle.distance[axis]!);
     }

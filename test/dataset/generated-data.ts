@@ -18,7 +18,11 @@ export function affineOf(spacing: Triple, origin: Triple = [0, 0, 0]): Volume['a
 }
 
 /** A volume in RAS whose value at a voxel tells the voxel. */
-export function volumeOf(size: Triple, value: (x: number, y: number, z: number) => number, spacing: Triple = [1, 1, 1]): Volume {
+export function volumeOf(
+  size: Triple,
+  value: (x: number, y: number, z: number) => number,
+  spacing: Triple = [1, 1, 1],
+): Volume {
   const data = new Float32Array(size[0] * size[1] * size[2]);
   let i = 0;
   for (let z = 0; z < size[2]; z++) {
@@ -38,11 +42,19 @@ export const nestedBoxes = (size: Triple) => (x: number, y: number, z: number) =
   return inside(4) ? 2 : inside(2) ? 1 : 0;
 };
 
-export async function writeCase(folder: string, name: string, size: Triple, options: { label?: boolean; spacing?: Triple } = {}): Promise<void> {
+export async function writeCase(
+  folder: string,
+  name: string,
+  size: Triple,
+  options: { label?: boolean; spacing?: Triple } = {},
+): Promise<void> {
   mkdirSync(folder, { recursive: true });
   await writeNifti(join(folder, `${name}.nii.gz`), volumeOf(size, tellingHu, options.spacing));
   if (options.label === false) return;
-  await writeNifti(join(folder, `${name}_label.nii.gz`), asLabel(volumeOf(size, nestedBoxes(size), options.spacing)));
+  await writeNifti(
+    join(folder, `${name}_label.nii.gz`),
+    asLabel(volumeOf(size, nestedBoxes(size), options.spacing)),
+  );
 }
 
 export function writeJson(file: string, content: unknown): string {
@@ -54,7 +66,25 @@ export function writeJson(file: string, content: unknown): string {
 /** An index of one dataset `ct` on its own grid, with every voxel kept. */
 export function datasetIndex(cases: readonly object[], extra: object = {}): object {
   const organs = { classes: { 1: 'liver', 2: 'tumour' } };
-  return { schema: 1, datasets: { ct: { layout: 'files', modality: 'ct', spacing: null, foregroundThreshold: null, ...organs, cases, ...extra } } };
+  return {
+    schema: 1,
+    datasets: {
+      ct: {
+        layout: 'files',
+        modality: 'ct',
+        spacing: null,
+        foregroundThreshold: null,
+        ...organs,
+        cases,
+        ...extra,
+      },
+    },
+  };
 }
 
-export const labelledCase = (name: string, extra: object = {}) => ({ id: name, image: `${name}.nii.gz`, label: `${name}_label.nii.gz`, ...extra });
+export const labelledCase = (name: string, extra: object = {}) => ({
+  id: name,
+  image: `${name}.nii.gz`,
+  label: `${name}_label.nii.gz`,
+  ...extra,
+});

@@ -15,7 +15,14 @@ const mostBytes = 2 ** 30 * (voxels / (512 * 512 * 1200));
 /** Prepares one case in a process of its own. Returns the growth of its memory at its peak, in bytes. */
 function peakGrowth(image: string, spacingMm: Triple | null): number {
   const moduleUrl = (name: string) => JSON.stringify(pathToFileURL(join('dist', 'dataset', name)).href);
-  const source = { id: 'ct/case', dataset: 'ct', name: 'case', split: 'training', images: [image], label: join(folder, 'label.nii.gz') };
+  const source = {
+    id: 'ct/case',
+    dataset: 'ct',
+    name: 'case',
+    split: 'training',
+    images: [image],
+    label: join(folder, 'label.nii.gz'),
+  };
   const code = `import { prepareCase } from ${moduleUrl('prepare/prepare-case.js')};
     import { preprocessingOf } from ${moduleUrl('index.js')};
     import { readFileSync } from 'node:fs';
@@ -34,8 +41,14 @@ it.skipIf(!onLinux)(
   'takes memory for slabs, not for the volume: an eighth of 1 GiB for an eighth of 512 x 512 x 1200, compressed or not, resampled or not',
   async () => {
     const described = { size, spacing, affine: affineOf(spacing), channels: 1 };
-    const image = { ...described, data: Int16Array.from({ length: voxels }, (_, i) => ((i >> 7) % 1900) - 950) };
-    const label = { ...described, data: Uint8Array.from({ length: voxels }, (_, i) => ((i >> 12) % 5 === 0 ? 1 : 0)) };
+    const image = {
+      ...described,
+      data: Int16Array.from({ length: voxels }, (_, i) => ((i >> 7) % 1900) - 950),
+    };
+    const label = {
+      ...described,
+      data: Uint8Array.from({ length: voxels }, (_, i) => ((i >> 12) % 5 === 0 ? 1 : 0)),
+    };
     for (const name of ['image.nii', 'image.nii.gz']) await writeNifti(join(folder, name), image);
     await writeNifti(join(folder, 'label.nii.gz'), label);
     for (const [name, to] of [

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 
 /** SHA-256 of every prepared volume of a folder, by its path in it. */
 export function preparedHashes(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.hmv'));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.hmv'),
+  );
   return Object.fromEntries(
     files.sort().map((file) => [
       file,

@@ -1,7 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type PreparedCase, type PrepareResult, prepareDatasets, readPreparedVolume } from '../../src/dataset/index.js';
+import {
+  type PreparedCase,
+  type PrepareResult,
+  prepareDatasets,
+  readPreparedVolume,
+} from '../../src/dataset/index.js';
 import { type Triple, type Volume, voxelCount, writeNifti } from '../../src/volume/index.js';
 import { affineOf, asLabel, temporaryFolder, volumeOf, writeJson } from './generated-data.js';
 
@@ -16,8 +21,16 @@ async function prepared(
 ): Promise<{ result: PrepareResult; record: PreparedCase; image: Volume; label?: Volume }> {
   const folder = join(root, name);
   mkdirSync(folder, { recursive: true });
-  for (const [key, volume] of Object.entries(volumes)) await writeNifti(join(folder, `${key}.nii.gz`), volume);
-  const dataset = { layout: 'files', modality: 'ct', spacing: null, foregroundThreshold: null, ...entry, cases: [{ id: 'case', ...listed }] };
+  for (const [key, volume] of Object.entries(volumes))
+    await writeNifti(join(folder, `${key}.nii.gz`), volume);
+  const dataset = {
+    layout: 'files',
+    modality: 'ct',
+    spacing: null,
+    foregroundThreshold: null,
+    ...entry,
+    cases: [{ id: 'case', ...listed }],
+  };
   const datasetsFile = writeJson(join(folder, 'datasets.json'), { schema: 1, datasets: { set: dataset } });
   const out = join(folder, 'prepared');
   const result = await prepareDatasets({ datasetsFile, out, workers: 1 });
@@ -36,8 +49,14 @@ describe('a prepared volume', () => {
     // 5 x 4 x 3 voxels of air with four voxels of tissue; the box above -1000 HU is x 1..3, y 1..2, z 0..1
     const hu: Record<string, number> = { '1,1,0': -175, '3,1,0': 37.5, '2,2,1': 250, '3,2,1': 1200 };
     const image = volumeOf([5, 4, 3], (x, y, z) => hu[`${x},${y},${z}`] ?? -1000, [2, 3, 4]);
-    const label = asLabel(volumeOf([5, 4, 3], (x, y, z) => (hu[`${x},${y},${z}`] === 250 ? 2 : x === 1 ? 1 : 0), [2, 3, 4]));
-    const settings = { windowHu: [-175, 250], foregroundThreshold: -1000, classes: { 1: 'liver', 2: 'tumour' } };
+    const label = asLabel(
+      volumeOf([5, 4, 3], (x, y, z) => (hu[`${x},${y},${z}`] === 250 ? 2 : x === 1 ? 1 : 0), [2, 3, 4]),
+    );
+    const settings = {
+      windowHu: [-175, 250],
+      foregroundThreshold: -1000,
+      classes: { 1: 'liver', 2: 'tumour' },
+    };
     const { record, ...read } = await prepared('by-hand', { image, label }, settings, withLabel);
 
     expect(read.image).toMatchObject({ size: [3, 2, 2], spacing: [2, 3, 4], channels: 1 });
@@ -49,7 +68,12 @@ describe('a prepared volume', () => {
     ]);
     expect([...read.label!.data]).toEqual([1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 2, 0]);
     expect(read.image.affine.rows).toEqual([2, 0, 0, 2, 0, 3, 0, 3, 0, 0, 4, 0]); // the first voxel is the source's (1, 1, 0)
-    expect(record).toMatchObject({ cropStart: [1, 1, 0], resampledSize: [5, 4, 3], size: [3, 2, 2], split: 'training' });
+    expect(record).toMatchObject({
+      cropStart: [1, 1, 0],
+      resampledSize: [5, 4, 3],
+      size: [3, 2, 2],
+      split: 'training',
+    });
     expect(record.source).toMatchObject({ size: [5, 4, 3], spacing: [2, 3, 4] });
     // Statistics in HU over the four voxels above -1000: -175, 37.5, 250 and 1200
     const { min, max, mean, std, median, p005, p995 } = record.intensity[0]!;
@@ -58,12 +82,19 @@ describe('a prepared volume', () => {
     expect(p005).toBeCloseTo(-175 + 0.015 * 212.5, 6);
     expect(p995).toBeCloseTo(250 + 0.985 * 950, 6);
     expect(record.classVoxels).toEqual({ 1: { voxels: 4, stored: 4 }, 2: { voxels: 1, stored: 1 } });
-    expect(record.steps).toEqual(['reorient to RAS', 'clip to [-175, 250] HU, scale to [0, 1]', 'crop to the box above -1000']);
+    expect(record.steps).toEqual([
+      'reorient to RAS',
+      'clip to [-175, 250] HU, scale to [0, 1]',
+      'crop to the box above -1000',
+    ]);
   });
 
   it('is turned to RAS and resampled, the label to the nearest voxel, both staying in place', async () => {
     // Axes written as L, P, S with 1 mm; halving along x only: RAS x = 9 - i, and centres at RAS 0, 2, 4, ... mm
-    const lps = (volume: Volume): Volume => ({ ...volume, affine: { rows: [-1, 0, 0, 9, 0, -1, 0, 3, 0, 0, 1, 0] } });
+    const lps = (volume: Volume): Volume => ({
+      ...volume,
+      affine: { rows: [-1, 0, 0, 9, 0, -1, 0, 3, 0, 0, 1, 0] },
+    });
     const image = lps(volumeOf([10, 4, 3], (i, j, k) => 10 * i + 100 * j + k));
     const label = asLabel(lps(volumeOf([10, 4, 3], (i) => (i >= 4 ? 1 : 0))));
     const settings = { spacing: [2, 1, 1], intensity: 'none', classes: { 1: 'half' } };
@@ -72,15 +103,24 @@ describe('a prepared volume', () => {
     expect(read.image.affine.rows).toEqual([2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
     for (let x = 0; x < 6; x++) {
       const i = Math.max(0, 9 - 2 * x); // beyond the border its last voxel goes on
-      for (let y = 0; y < 4; y++) expect(at(read.image, [x, y, 2])).toBeCloseTo(10 * i + 100 * (3 - y) + 2, 3);
+      for (let y = 0; y < 4; y++)
+        expect(at(read.image, [x, y, 2])).toBeCloseTo(10 * i + 100 * (3 - y) + 2, 3);
       expect(at(read.label!, [x, 0, 0])).toBe(i >= 4 ? 1 : 0);
     }
   });
 
   it('has the channels of a 4-D image, each z-scored over its own non-zero voxels', async () => {
-    const [first, second] = [volumeOf([4, 3, 2], (x) => (x === 0 ? 0 : x)), volumeOf([4, 3, 2], (x) => (x < 2 ? 0 : 100 * x))];
+    const [first, second] = [
+      volumeOf([4, 3, 2], (x) => (x === 0 ? 0 : x)),
+      volumeOf([4, 3, 2], (x) => (x < 2 ? 0 : 100 * x)),
+    ];
     const image: Volume = { ...first, channels: 2, data: Float32Array.of(...first.data, ...second.data) };
-    const { record, ...read } = await prepared('four-d', { image }, { modality: 'mr', classes: undefined }, only);
+    const { record, ...read } = await prepared(
+      'four-d',
+      { image },
+      { modality: 'mr', classes: undefined },
+      only,
+    );
     expect(record.channels).toBe(2);
     // 1, 2, 3 in equal shares: mean 2, deviation sqrt(2/3); 200, 300: mean 250, deviation 50
     const deviation = Math.sqrt(2 / 3);
@@ -97,30 +137,55 @@ describe('a prepared volume', () => {
 
   it('has several files as channels in their order, and refuses files that do not lie voxel on voxel', async () => {
     const modalities = ['flair', 't1', 't1ce', 't2'];
-    const volumes = Object.fromEntries(modalities.map((key, i) => [key, volumeOf([6, 5, 4], (x, y, z) => 1 + x + y + z + 10 * i)]));
+    const volumes = Object.fromEntries(
+      modalities.map((key, i) => [key, volumeOf([6, 5, 4], (x, y, z) => 1 + x + y + z + 10 * i)]),
+    );
     const images = modalities.map((key) => `${key}.nii.gz`);
-    const { record, image } = await prepared('files', volumes, { modality: 'mr', intensity: 'none' }, { images });
-    expect([record.channels, record.sourceImages.length, record.fingerprint.sources.length]).toEqual([4, 4, 4]);
+    const { record, image } = await prepared(
+      'files',
+      volumes,
+      { modality: 'mr', intensity: 'none' },
+      { images },
+    );
+    expect([record.channels, record.sourceImages.length, record.fingerprint.sources.length]).toEqual([
+      4, 4, 4,
+    ]);
     expect(modalities.map((_, channel) => at(image, [2, 1, 3], channel))).toEqual([7, 17, 27, 37]);
 
     const folder = join(root, 'files-apart');
     mkdirSync(folder);
     await writeNifti(join(folder, 'a.nii.gz'), volumes.flair!);
     await writeNifti(join(folder, 'b.nii.gz'), { ...volumes.t1!, affine: affineOf([1, 1, 1], [0, 0, 3]) });
-    const dataset = { layout: 'files', modality: 'mr', cases: [{ id: 'case', images: ['a.nii.gz', 'b.nii.gz'] }] };
+    const dataset = {
+      layout: 'files',
+      modality: 'mr',
+      cases: [{ id: 'case', images: ['a.nii.gz', 'b.nii.gz'] }],
+    };
     const datasetsFile = writeJson(join(folder, 'datasets.json'), { schema: 1, datasets: { set: dataset } });
     const { skipped } = await prepareDatasets({ datasetsFile, out: join(folder, 'prepared'), workers: 1 });
-    expect(skipped[0]!.reason).toMatch(/^channel 2 .*b.nii.gz lies elsewhere than its image .*a.nii.gz: the affines put a corner 3.00 mm apart/);
+    expect(skipped[0]!.reason).toMatch(
+      /^channel 2 .*b.nii.gz lies elsewhere than its image .*a.nii.gz: the affines put a corner 3.00 mm apart/,
+    );
   });
 
   it('has labels mapped to the task, "*" for every value that is not listed, a case before its dataset', async () => {
     const image = volumeOf([6, 4, 4], () => 50);
     const label = asLabel(volumeOf([6, 4, 4], (x) => x + 4)); // 4 to 9
     const classes = { 1: 'aorta', 2: 'vein' };
-    const mapped = await prepared('mapped', { image, label }, { classes, labelMap: { '*': 2 } }, { ...withLabel, labelMap: { 8: 1, 5: 2, '*': 0 } });
+    const mapped = await prepared(
+      'mapped',
+      { image, label },
+      { classes, labelMap: { '*': 2 } },
+      { ...withLabel, labelMap: { 8: 1, 5: 2, '*': 0 } },
+    );
     expect([0, 1, 2, 3, 4, 5].map((x) => at(mapped.label!, [x, 0, 0]))).toEqual([0, 2, 0, 0, 1, 0]);
     expect(mapped.record.labelMap).toEqual({ 8: 1, 5: 2, '*': 0 });
-    const common = await prepared('mapped-all', { image, label }, { classes, labelMap: { 4: 1, '*': 2 } }, withLabel);
+    const common = await prepared(
+      'mapped-all',
+      { image, label },
+      { classes, labelMap: { 4: 1, '*': 2 } },
+      withLabel,
+    );
     expect([0, 1, 5].map((x) => at(common.label!, [x, 0, 0]))).toEqual([1, 2, 2]);
   });
 
@@ -136,7 +201,12 @@ describe('a prepared volume', () => {
     const grid = volumeOf([3, 5, 2], () => 0);
     const image: Volume = { ...grid, data: new ArrayType(voxelCount(grid)).map((_, i) => values[i % 3]!) };
     const label: Volume = { ...grid, data: new ArrayType(voxelCount(grid)).map((_, i) => i % 2) };
-    const read = await prepared(`type-${name}`, { image, label }, { intensity: 'none', classes: { 1: 'one' } }, withLabel);
+    const read = await prepared(
+      `type-${name}`,
+      { image, label },
+      { intensity: 'none', classes: { 1: 'one' } },
+      withLabel,
+    );
     expect([0, 1, 2].map((x) => at(read.image, [x, 2, 1]))).toEqual(values);
     expect([...read.label!.data]).toEqual([...label.data]);
     expect(read.label!.data).toBeInstanceOf(Uint8Array);
@@ -144,7 +214,10 @@ describe('a prepared volume', () => {
 
   it('has class values above 255', async () => {
     const image = volumeOf([3, 2, 2], () => 1);
-    const label: Volume = { ...image, data: Uint16Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? 700 : 0)) };
+    const label: Volume = {
+      ...image,
+      data: Uint16Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? 700 : 0)),
+    };
     const read = await prepared('wide', { image, label }, { classes: { 700: 'vessel' } }, withLabel);
     expect([...read.label!.data]).toEqual([...label.data]);
   });

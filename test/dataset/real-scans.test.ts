@@ -25,7 +25,9 @@ interface RealReference {
 }
 
 const real = process.env.HYBRIDMIM_REAL_DATA;
-const { cases } = JSON.parse(readFileSync('test/parity/dataset/real-scans.json', 'utf8')) as { cases: RealReference[] };
+const { cases } = JSON.parse(readFileSync('test/parity/dataset/real-scans.json', 'utf8')) as {
+  cases: RealReference[];
+};
 const named = cases.map((reference, i) => ({
   reference,
   name: `set${i}`,
@@ -52,30 +54,42 @@ describe.skipIf(!real)('real scans, prepared', () => {
     const datasets = named.map(({ reference: { image, label, spacing, window }, name }) => {
       const classes = Object.fromEntries(Array.from({ length: 13 }, (_, i) => [i + 1, `organ ${i + 1}`]));
       const listed = { id: 'case', image: file(image), ...(label !== undefined && { label: file(label) }) };
-      const settings = { intensity: 'ct-window', windowHu: window, foregroundThreshold: window[0], spacing, classes };
+      const settings = {
+        intensity: 'ct-window',
+        windowHu: window,
+        foregroundThreshold: window[0],
+        spacing,
+        classes,
+      };
       return [name, { layout: 'files', modality: 'ct', cases: [listed], ...settings }] as const;
     });
-    const datasetsFile = writeJson(join(folder, 'datasets.json'), { schema: 1, datasets: Object.fromEntries(datasets) });
+    const datasetsFile = writeJson(join(folder, 'datasets.json'), {
+      schema: 1,
+      datasets: Object.fromEntries(datasets),
+    });
     const { index, skipped } = await prepareDatasets({ datasetsFile, out: join(folder, 'out') });
     expect(skipped).toEqual([]);
     for (const record of index.cases) records.set(record.dataset, record);
   });
 
-  it.each(named)('lie where the MONAI pipeline puts them and have its values within 1e-3 of the range: $title', async ({ reference, name }) => {
-    const record = records.get(name)!;
-    const { image, label } = await readPreparedVolume(join(folder, 'out'), record);
-    expect(image.size).toEqual(reference.size);
-    expect(largestDifference(image.affine.rows, reference.affine)).toBeLessThan(1e-3); // mm
-    const at = new Uint32Array(Uint8Array.from(Buffer.from(reference.at, 'base64')).buffer);
-    const found = Float32Array.from(at, (i) => image.data[i]!);
-    expect(largestDifference(found, decodeFloats(reference.values))).toBeLessThan(1e-3);
-    let sum = 0;
-    for (const value of image.data) sum += value;
-    expect(Math.abs(sum / image.data.length - reference.mean)).toBeLessThan(1e-5);
-    // How many voxels a class has depends on which of two equally near ones is taken, at every second voxel from 3 to 1.5 mm.
-    expect(Object.keys(record.classVoxels)).toEqual(reference.classes ?? []);
-    expect(label === undefined).toBe(reference.label === undefined);
-  });
+  it.each(named)(
+    'lie where the MONAI pipeline puts them and have its values within 1e-3 of the range: $title',
+    async ({ reference, name }) => {
+      const record = records.get(name)!;
+      const { image, label } = await readPreparedVolume(join(folder, 'out'), record);
+      expect(image.size).toEqual(reference.size);
+      expect(largestDifference(image.affine.rows, reference.affine)).toBeLessThan(1e-3); // mm
+      const at = new Uint32Array(Uint8Array.from(Buffer.from(reference.at, 'base64')).buffer);
+      const found = Float32Array.from(at, (i) => image.data[i]!);
+      expect(largestDifference(found, decodeFloats(reference.values))).toBeLessThan(1e-3);
+      let sum = 0;
+      for (const value of image.data) sum += value;
+      expect(Math.abs(sum / image.data.length - reference.mean)).toBeLessThan(1e-5);
+      // How many voxels a class has depends on which of two equally near ones is taken, at every second voxel from 3 to 1.5 mm.
+      expect(Object.keys(record.classVoxels)).toEqual(reference.classes ?? []);
+      expect(label === undefined).toBe(reference.label === undefined);
+    },
+  );
 
   it.each(named.filter(({ reference }) => reference.label !== undefined))(
     'keep organs of more than 1,000 voxels there and back, Dice above 0.95: $title',
@@ -83,7 +97,9 @@ describe.skipIf(!real)('real scans, prepared', () => {
       const original = await readVolume(join(real!, `${reference.label}.nii.gz`));
       const { label } = await readPreparedVolume(join(folder, 'out'), records.get(name)!);
       const masks = new Map(
-        reference.classes!.map(Number).map((value) => [value, Uint8Array.from(original.data, (found) => Number(found === value))]),
+        reference
+          .classes!.map(Number)
+          .map((value) => [value, Uint8Array.from(original.data, (found) => Number(found === value))]),
       );
       const large = [...masks].filter(([, mask]) => mask.reduce((count, inside) => count + inside, 0) > 1000);
       expect(large.length).toBeGreaterThan(0);

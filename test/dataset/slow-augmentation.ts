@@ -7,7 +7,12 @@ import type { Triple } from '../../src/volume/index.js';
  * @param crop [c][z][y][x]
  * @returns [z][y][x][c]
  */
-export function augmentedSlowly(crop: ArrayLike<number>, size: Triple, channels: number, { flip, quarterTurns, scale, shift }: Augmentation) {
+export function augmentedSlowly(
+  crop: ArrayLike<number>,
+  size: Triple,
+  channels: number,
+  { flip, quarterTurns, scale, shift }: Augmentation,
+) {
   let present = voxelsOf(crop, size, channels);
   for (let turn = 0; turn < quarterTurns; turn++) present = quarterTurn(present);
   if (flip[0]) present = present.map((plane) => plane.map((row) => [...row].reverse()));
@@ -20,7 +25,11 @@ type Voxels = number[][][][]; // [z][y][x][c]
 
 function voxelsOf(crop: ArrayLike<number>, [nx, ny, nz]: Triple, channels: number): Voxels {
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
-  return range(nz).map((z) => range(ny).map((y) => range(nx).map((x) => range(channels).map((c) => crop[x + nx * (y + ny * (z + nz * c))]!))));
+  return range(nz).map((z) =>
+    range(ny).map((y) =>
+      range(nx).map((x) => range(channels).map((c) => crop[x + nx * (y + ny * (z + nz * c))]!)),
+    ),
+  );
 }
 
 /** About the z axis, by 90 degrees from x towards y: what was at (x, y) from the centre comes to (-y, x). */

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { compile, conv3d, createState, lossAndGradients, type Precision, type Scalar, type Tensor5D } from '../../src/engine/index.js';
+import {
+  compile,
+  conv3d,
+  createState,
+  lossAndGradients,
+  type Precision,
+  type Scalar,
+  type Tensor5D,
+} from '../../src/engine/index.js';
 import { randomStream } from '../../src/random/streams.js';
 
 const channels = 16;
@@ -9,11 +17,19 @@ const normals = (count: number, salt: number) => {
 };
 
 /** The filter gradient of a convolution of side `k` over two items of `size` [D, H, W], `times` times. */
-async function filterGradients(precision: Precision, k: number, size: readonly [number, number, number], times: number): Promise<Float32Array[]> {
+async function filterGradients(
+  precision: Precision,
+  k: number,
+  size: readonly [number, number, number],
+  times: number,
+): Promise<Float32Array[]> {
   const shape = [2, ...size, channels];
   const count = shape.reduce((product, n) => product * n, 1);
   const [x, t] = [normals(count, 1), normals(count, 2)];
-  const state = createState({ w: { shape: [k, k, k, channels, channels], data: normals(k ** 3 * channels ** 2, 3) } }, { engine: 'graph' });
+  const state = createState(
+    { w: { shape: [k, k, k, channels, channels], data: normals(k ** 3 * channels ** 2, 3) } },
+    { engine: 'graph' },
+  );
   const step = compile(
     (inputs, variables) => {
       const loss = () =>
@@ -22,10 +38,16 @@ async function filterGradients(precision: Precision, k: number, size: readonly [
           .sum() as Scalar;
       return { gradient: lossAndGradients(() => ({ total: loss() }), variables).gradients.w! };
     },
-    { name: 'a convolution', inputs: { x: { shape, dtype: 'float32' }, t: { shape, dtype: 'float32' } }, state, precision },
+    {
+      name: 'a convolution',
+      inputs: { x: { shape, dtype: 'float32' }, t: { shape, dtype: 'float32' } },
+      state,
+      precision,
+    },
   );
   const found: Float32Array[] = [];
-  for (let i = 0; i < times; i++) found.push(Float32Array.from((await step.run({ x, t })).gradient as Float32Array));
+  for (let i = 0; i < times; i++)
+    found.push(Float32Array.from((await step.run({ x, t })).gradient as Float32Array));
   state.dispose();
   return found;
 }
@@ -41,12 +63,15 @@ describe('filter gradients in bfloat16', () => {
     [3, [4, 2, 2]],
     [5, [3, 6, 6]],
     [1, [2, 4, 4]],
-  ] as const)('are those of float32 within 1%% of the largest, each time, with a filter of side %i over %j voxels', async (k, size) => {
-    const [exact] = (await filterGradients('float32', k, size, 1)) as [Float32Array];
-    const largest = exact.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    for (const found of await filterGradients('bfloat16', k, size, 5)) {
-      const wrong = found.findIndex((value, i) => !(Math.abs(value - exact[i]!) <= 0.01 * largest));
-      expect(wrong).toBe(-1);
-    }
-  });
+  ] as const)(
+    'are those of float32 within 1%% of the largest, each time, with a filter of side %i over %j voxels',
+    async (k, size) => {
+      const [exact] = (await filterGradients('float32', k, size, 1)) as [Float32Array];
+      const largest = exact.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      for (const found of await filterGradients('bfloat16', k, size, 5)) {
+        const wrong = found.findIndex((value, i) => !(Math.abs(value - exact[i]!) <= 0.01 * largest));
+        expect(wrong).toBe(-1);
+      }
+    },
+  );
 });

@@ -26,11 +26,19 @@ const normed = (y: Tensor5D, { gamma, beta }: Named) => instanceNorm(y, gamma as
 
 const deviation = (found: Float32Array, exact: Float32Array) => {
   const sum = (terms: (i: number) => number) => exact.reduce((total, _, i) => total + terms(i), 0);
-  return Math.sqrt(sum((i) => ((found[i] as number) - (exact[i] as number)) ** 2) / sum((i) => (exact[i] as number) ** 2));
+  return Math.sqrt(
+    sum((i) => ((found[i] as number) - (exact[i] as number)) ** 2) / sum((i) => (exact[i] as number) ** 2),
+  );
 };
 
-const inBothPrecisions = (step: (named: Named) => Record<string, Tensor>, values: Record<string, NamedArray> = inputs, seed = 7) =>
-  Promise.all((['float32', 'bfloat16'] as const).map((precision) => computed('graph', step, values, seed, precision)));
+const inBothPrecisions = (
+  step: (named: Named) => Record<string, Tensor>,
+  values: Record<string, NamedArray> = inputs,
+  seed = 7,
+) =>
+  Promise.all(
+    (['float32', 'bfloat16'] as const).map((precision) => computed('graph', step, values, seed, precision)),
+  );
 
 describe('between two convolutions in bfloat16', () => {
   it('what only moves values, or picks some, gives exactly the values that were rounded', async () => {
@@ -48,10 +56,15 @@ describe('between two convolutions in bfloat16', () => {
       ]),
       largest: maxPool3d(y),
     });
-    const widened = (tensors: Record<string, Tensor>) => Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${name} of copy`, t]));
-    const step = (named: Named) => ({ ...moved(convolved(named)), ...widened(moved(convolved(named).mul(1))) }); // a product is float32
+    const widened = (tensors: Record<string, Tensor>) =>
+      Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${name} of copy`, t]));
+    const step = (named: Named) => ({
+      ...moved(convolved(named)),
+      ...widened(moved(convolved(named).mul(1))),
+    }); // a product is float32
     const found = await computed('graph', step, inputs, 0, 'bfloat16');
-    for (const name of Object.keys(found).filter((n) => !n.endsWith('of copy'))) expect(found[name], name).toEqual(found[`${name} of copy`]);
+    for (const name of Object.keys(found).filter((n) => !n.endsWith('of copy')))
+      expect(found[name], name).toEqual(found[`${name} of copy`]);
     expect(Object.keys(found)).toHaveLength(12);
   });
 
@@ -63,15 +76,23 @@ describe('between two convolutions in bfloat16', () => {
         return second.square().mean().add(first.mean()); // two gradients meet in `first`, as at a skip connection
       };
       const { x, w, v, gamma, beta } = named as Record<keyof typeof inputs, Tensor>;
-      const [dx, dw, dv, dGamma, dBeta] = tf.grads(network)([x, w, v, gamma, beta]) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+      const [dx, dw, dv, dGamma, dBeta] = tf.grads(network)([x, w, v, gamma, beta]) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
       return { loss: network(x, w, v, gamma, beta), dx, dw, dv, dGamma, dBeta };
     };
     const [exact, found] = await inBothPrecisions(step);
     // Eight significant bits are off by up to 2^-9 of a value, 0.1 % in root mean square; a dozen such roundings lie on the longest path,
     // and where one changes which of two values pooling takes, a gradient moves. The loss averages all of it.
     expect(deviation(found!.loss!, exact!.loss!)).toBeLessThan(0.01);
-    for (const name of ['dv', 'dGamma', 'dBeta'] as const) expect(deviation(found![name]!, exact![name]!), name).toBeLessThan(0.03);
-    for (const name of ['dx', 'dw'] as const) expect(deviation(found![name]!, exact![name]!), name).toBeLessThan(0.1);
+    for (const name of ['dv', 'dGamma', 'dBeta'] as const)
+      expect(deviation(found![name]!, exact![name]!), name).toBeLessThan(0.03);
+    for (const name of ['dx', 'dw'] as const)
+      expect(deviation(found![name]!, exact![name]!), name).toBeLessThan(0.1);
     for (const name of Object.keys(exact!)) expect(found![name], name).not.toEqual(exact![name]); // it does compute in bfloat16
   });
 
@@ -82,7 +103,8 @@ describe('between two convolutions in bfloat16', () => {
       return { y: op(y), dy: tf.grad((z: Tensor) => op(z))(y) };
     };
     const [exact, found] = await inBothPrecisions(step);
-    const zeros = (values: Float32Array | undefined) => Array.from(values as Float32Array, (value) => value === 0);
+    const zeros = (values: Float32Array | undefined) =>
+      Array.from(values as Float32Array, (value) => value === 0);
     expect(zeros(found!.y)).toEqual(zeros(exact!.y));
     expect(zeros(found!.dy)).toEqual(zeros(exact!.y));
     const share = zeros(found!.y).filter(Boolean).length / found!.y!.length;
@@ -108,12 +130,21 @@ describe('the filter gradient of a large convolution in bfloat16', () => {
     [1, [41, 42, 43], 16, 16],
     [2, [40, 41, 42], 32, 16],
     [1, [3, 150, 151], 16, 32],
-  ] as const)('is that of float32 rounded, the same each time: batch %i, size %j, %i to %i channels', async (batch, size, ins, outs) => {
-    const large = { x: normals([batch, ...size, ins], 6), w: normals([3, 3, 3, ins, outs], 7), dy: normals([batch, ...size, outs], 8) };
-    const step = ({ x, w, dy }: Named) => ({ dw: tf.grad((filter: Tensor) => conv3d(x as Tensor5D, filter as Tensor5D))(w as Tensor, dy) });
-    const [exact, found] = await inBothPrecisions(step, large);
-    const again = await computed('graph', step, large, 7, 'bfloat16');
-    expect(deviation(found!.dw!, exact!.dw!)).toBeLessThan(0.005); // operands and result rounded to eight bits
-    expect(again).toEqual(found);
-  });
+  ] as const)(
+    'is that of float32 rounded, the same each time: batch %i, size %j, %i to %i channels',
+    async (batch, size, ins, outs) => {
+      const large = {
+        x: normals([batch, ...size, ins], 6),
+        w: normals([3, 3, 3, ins, outs], 7),
+        dy: normals([batch, ...size, outs], 8),
+      };
+      const step = ({ x, w, dy }: Named) => ({
+        dw: tf.grad((filter: Tensor) => conv3d(x as Tensor5D, filter as Tensor5D))(w as Tensor, dy),
+      });
+      const [exact, found] = await inBothPrecisions(step, large);
+      const again = await computed('graph', step, large, 7, 'bfloat16');
+      expect(deviation(found!.dw!, exact!.dw!)).toBeLessThan(0.005); // operands and result rounded to eight bits
+      expect(again).toEqual(found);
+    },
+  );
 });

@@ -20,7 +20,10 @@ import { randomStream } from '../../src/random/streams.js';
 
 function normals(shape: number[], salt: number): { shape: number[]; data: Float32Array } {
   const stream = randomStream(11, 'init', salt);
-  return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * stream.normal()) };
+  return {
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * stream.normal()),
+  };
 }
 
 const parameters = {
@@ -34,7 +37,10 @@ const parameters = {
 /** A network with one of each layer, a loss and a gradient-descent update. */
 const trainingStep: StepFunction = ({ image }, v) => {
   const forward = () => {
-    const hidden = leakyRelu(instanceNorm(conv3d(image as Tensor5D, v.kernel as never), v.gamma as never, v.beta as never), 0.1);
+    const hidden = leakyRelu(
+      instanceNorm(conv3d(image as Tensor5D, v.kernel as never), v.gamma as never, v.beta as never),
+      0.1,
+    );
     const up = convTranspose3d(maxPool3d(dropout(hidden, 0.2, 1, true)), v.up as never, 2);
     return conv3d(up, v.last as never)
       .sub(image as Tensor)
@@ -45,7 +51,8 @@ const trainingStep: StepFunction = ({ image }, v) => {
     terms: { total: loss },
     gradients,
   } = lossAndGradients(() => ({ total: forward() }), v);
-  for (const [name, gradient] of Object.entries(gradients)) v[name]?.assign(v[name]?.sub(gradient.mul(0.1)) as never);
+  for (const [name, gradient] of Object.entries(gradients))
+    v[name]?.assign(v[name]?.sub(gradient.mul(0.1)) as never);
   return { loss };
 };
 
@@ -88,48 +95,66 @@ describe('compiled steps', () => {
     await state.write({ a: { shape: [2], data: Float32Array.of(5, 6) } });
     expect((await sum.run({})).sum?.[0]).toBe(11);
     expect((await state.read()).a?.data).toEqual(Float32Array.of(5, 6));
-    await expect(state.write({ b: { shape: [1], data: Float32Array.of(1) } })).rejects.toThrow(/no variable named b/);
-    await expect(state.write({ a: { shape: [3], data: Float32Array.of(1, 2, 3) } })).rejects.toThrow(/\[2\].*\[3\]/);
+    await expect(state.write({ b: { shape: [1], data: Float32Array.of(1) } })).rejects.toThrow(
+      /no variable named b/,
+    );
+    await expect(state.write({ a: { shape: [3], data: Float32Array.of(1, 2, 3) } })).rejects.toThrow(
+      /\[2\].*\[3\]/,
+    );
     state.dispose();
   });
 
-  it.each(['graph', 'eager'] as const)('gives an input back unchanged where the step returns it, %s', async (engine) => {
-    const state = createState({}, { engine });
-    const step = compile(({ image: x }) => ({ same: x as Tensor }), { name: 'same', inputs, state, precision: 'float32' });
-    expect((await step.run({ image })).same).toEqual(image);
-    state.dispose();
-  });
-
-  it.each(['graph', 'eager'] as const)('hands its values to a function, which may begin the next run before it reads them, %s', async (engine) => {
-    const state = createState(parameters, { engine });
-    const step = compile(({ image: x }, v) => ({ y: conv3d(x as Tensor5D, v.kernel as never) }), {
-      name: 'conv',
-      inputs,
-      state,
-      precision: 'float32',
-    });
-    const images = [1, 2, 3].map((seed) => normals([2, 4, 6, 8, 1], seed).data);
-    const found: Float32Array[] = [];
-    const runFrom = async (i: number): Promise<void> => {
-      if (i === images.length) return;
-      const following = await step.runWith({ image: images[i] as Float32Array }, 'y', (values) => {
-        const run = runFrom(i + 1);
-        found.push(values.slice());
-        return run;
+  it.each(['graph', 'eager'] as const)(
+    'gives an input back unchanged where the step returns it, %s',
+    async (engine) => {
+      const state = createState({}, { engine });
+      const step = compile(({ image: x }) => ({ same: x as Tensor }), {
+        name: 'same',
+        inputs,
+        state,
+        precision: 'float32',
       });
-      await following;
-    };
-    await runFrom(0);
-    for (const [i, values] of found.entries()) expect(values).toEqual((await step.run({ image: images[i] as Float32Array })).y);
-    expect(found).toHaveLength(images.length);
-    await expect(step.runWith({ image }, 'z', () => {})).rejects.toThrow('conv: there is no float32 output z');
-    await expect(
-      step.runWith({ image }, 'y', () => {
-        throw new Error('not taken');
-      }),
-    ).rejects.toThrow('not taken');
-    state.dispose();
-  });
+      expect((await step.run({ image })).same).toEqual(image);
+      state.dispose();
+    },
+  );
+
+  it.each(['graph', 'eager'] as const)(
+    'hands its values to a function, which may begin the next run before it reads them, %s',
+    async (engine) => {
+      const state = createState(parameters, { engine });
+      const step = compile(({ image: x }, v) => ({ y: conv3d(x as Tensor5D, v.kernel as never) }), {
+        name: 'conv',
+        inputs,
+        state,
+        precision: 'float32',
+      });
+      const images = [1, 2, 3].map((seed) => normals([2, 4, 6, 8, 1], seed).data);
+      const found: Float32Array[] = [];
+      const runFrom = async (i: number): Promise<void> => {
+        if (i === images.length) return;
+        const following = await step.runWith({ image: images[i] as Float32Array }, 'y', (values) => {
+          const run = runFrom(i + 1);
+          found.push(values.slice());
+          return run;
+        });
+        await following;
+      };
+      await runFrom(0);
+      for (const [i, values] of found.entries())
+        expect(values).toEqual((await step.run({ image: images[i] as Float32Array })).y);
+      expect(found).toHaveLength(images.length);
+      await expect(step.runWith({ image }, 'z', () => {})).rejects.toThrow(
+        'conv: there is no float32 output z',
+      );
+      await expect(
+        step.runWith({ image }, 'y', () => {
+          throw new Error('not taken');
+        }),
+      ).rejects.toThrow('not taken');
+      state.dispose();
+    },
+  );
 
   it('begins a run within the call, so that it goes on beside what its caller does next', async () => {
     const state = createState(parameters, { engine: 'graph' });
@@ -180,29 +205,38 @@ describe('compiled steps', () => {
 
 describe('errors of compiled steps name the place', () => {
   const state = () => createState({}, { engine: 'graph' });
-  const build = (step: StepFunction) => () => compile(step, { name: 'training step', inputs, state: state(), precision: 'float32' });
+  const build = (step: StepFunction) => () =>
+    compile(step, { name: 'training step', inputs, state: state(), precision: 'float32' });
 
   it('when a traced value is read', () => {
-    expect(build(({ image: x }) => inPlace('down_1', () => ({ y: tf.scalar((x as Tensor).dataSync()[0] as number) })))).toThrow(
-      /in down_1: the value of a traced tensor was read/,
-    );
+    expect(
+      build(({ image: x }) =>
+        inPlace('down_1', () => ({ y: tf.scalar((x as Tensor).dataSync()[0] as number) })),
+      ),
+    ).toThrow(/in down_1: the value of a traced tensor was read/);
   });
 
   it('when shapes do not fit', () => {
     const wrong = build(({ image: x }) =>
-      inPlace('down_2', () => inPlace('conv_0', () => ({ y: conv3d(x as Tensor5D, tf.zeros([3, 3, 3, 2, 4])) }))),
+      inPlace('down_2', () =>
+        inPlace('conv_0', () => ({ y: conv3d(x as Tensor5D, tf.zeros([3, 3, 3, 2, 4])) })),
+      ),
     );
     expect(wrong).toThrow(/in down_2\.conv_0: Conv3D/);
   });
 
   it('when a tensor from outside is used', () => {
     const outside = tf.tidy(() => tf.keep(tf.zeros([2]).add(1)));
-    expect(build(() => inPlace('head', () => ({ y: outside.add(1) })))).toThrow(/in head: .*computed outside the compiled step/);
+    expect(build(() => inPlace('head', () => ({ y: outside.add(1) })))).toThrow(
+      /in head: .*computed outside the compiled step/,
+    );
   });
 
   it('when an op has no kernel', async () => {
     const { runOp } = await import('../../src/engine/native-backend.js');
-    expect(build(({ image: x }) => inPlace('head', () => ({ y: runOp('NoSuchOp', [], [x as Tensor]) })))).toThrow(/in head: .*NoSuchOp/);
+    expect(
+      build(({ image: x }) => inPlace('head', () => ({ y: runOp('NoSuchOp', [], [x as Tensor]) }))),
+    ).toThrow(/in head: .*NoSuchOp/);
   });
 
   it('when an input is missing, of the wrong size, of the wrong type or unknown', async () => {
@@ -212,7 +246,9 @@ describe('errors of compiled steps name the place', () => {
       state: state(),
       precision: 'float32',
     });
-    await expect(step.run({})).rejects.toThrow(/training step: input image of shape \[2,4,6,8,1\] was not given/);
+    await expect(step.run({})).rejects.toThrow(
+      /training step: input image of shape \[2,4,6,8,1\] was not given/,
+    );
     await expect(step.run({ image: new Float32Array(3) })).rejects.toThrow(/takes 384 values.*got 3/);
     await expect(step.run({ image: new Int32Array(384) })).rejects.toThrow(/takes float32, got int32/);
     await expect(step.run({ image, mask: image })).rejects.toThrow(/no input mask/);

@@ -1,4 +1,10 @@
-import { compile, createState, type NamedArray, type Precision, type StepFunction } from '../../src/engine/index.js';
+import {
+  compile,
+  createState,
+  type NamedArray,
+  type Precision,
+  type StepFunction,
+} from '../../src/engine/index.js';
 import { randomStream } from '../../src/random/streams.js';
 
 export type Engine = 'graph' | 'eager';
@@ -7,7 +13,10 @@ export const engines: readonly Engine[] = ['graph', 'eager'];
 /** Normally distributed float32 values of standard deviation 0.5, the same for the same `salt`. */
 export function normals(shape: readonly number[], salt: number): NamedArray {
   const stream = randomStream(11, 'init', salt);
-  return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * stream.normal()) };
+  return {
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * stream.normal()),
+  };
 }
 
 /** What a step without state gives for these inputs. */
@@ -27,9 +36,16 @@ export async function computed(
 }
 
 /** A step without state, compiled once for inputs of these shapes; dispose it when done. */
-export function runnable(engine: Engine, step: StepFunction, like: Readonly<Record<string, NamedArray>>, precision: Precision = 'float32') {
+export function runnable(
+  engine: Engine,
+  step: StepFunction,
+  like: Readonly<Record<string, NamedArray>>,
+  precision: Precision = 'float32',
+) {
   const state = createState({}, { engine });
-  const specs = Object.fromEntries(Object.entries(like).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]));
+  const specs = Object.fromEntries(
+    Object.entries(like).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
+  );
   const compiled = compile(step, { name: 'test step', inputs: specs, state, precision });
   const run = async (inputs: Readonly<Record<string, NamedArray>>, seed = 0) => {
     const values = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));

@@ -25,7 +25,10 @@ export async function convolved(
     const [dx, dw] = tf.grads(convolve)([given.x!, filter!], given.dy!);
     return { y: convolve(given.x!, filter!), dx: dx!, dw: dw! };
   };
-  const inputs = { x: { shape: x.shape, dtype: 'float32' }, dy: { shape: dy.shape, dtype: 'float32' } } as const;
+  const inputs = {
+    x: { shape: x.shape, dtype: 'float32' },
+    dy: { shape: dy.shape, dtype: 'float32' },
+  } as const;
   const step = compile(gradients, { name: 'convolution', inputs, state, precision, mode });
   const results = (await step.run({ x: x.data, dy: dy.data })) as Record<string, Float32Array>;
   state.dispose();
@@ -36,6 +39,9 @@ export async function convolved(
 export function largestExcess(found: Float32Array, reference: Float32Array, share: number): number {
   expect(found.length).toBe(reference.length);
   const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const excess = reference.reduce((most, value, i) => Math.max(most, Math.abs(value - (found[i] as number)) - share * Math.abs(value)), 0);
+  const excess = reference.reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - (found[i] as number)) - share * Math.abs(value)),
+    0,
+  );
   return excess / largest;
 }

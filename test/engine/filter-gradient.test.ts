@@ -1,5 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
-import { compile, conv3d, createState, type StepFunction, type Tensor5D, tf } from '../../src/engine/index.js';
+import {
+  compile,
+  conv3d,
+  createState,
+  type StepFunction,
+  type Tensor5D,
+  tf,
+} from '../../src/engine/index.js';
 import { normals } from './computed.js';
 
 // oneDNN's own switch, read once in a process: this file computes as a CPU without AVX-512 does, wherever it runs.
@@ -17,14 +24,22 @@ describe('on a CPU without AVX-512', () => {
     async (batch, size, inputs, outputs) => {
       const voxels = batch * size[0] * size[1] * size[2];
       const values = { x: repeated(voxels * inputs, 31), dy: repeated(voxels * outputs, 32) };
-      const specs = { x: { shape: [batch, ...size, inputs], dtype: 'float32' }, dy: { shape: [batch, ...size, outputs], dtype: 'float32' } } as const;
+      const specs = {
+        x: { shape: [batch, ...size, inputs], dtype: 'float32' },
+        dy: { shape: [batch, ...size, outputs], dtype: 'float32' },
+      } as const;
       const found = await Promise.all(
         (['graph', 'eager'] as const).map(async (engine) => {
           const state = createState({ w: normals([3, 3, 3, inputs, outputs], 33) }, { engine });
           const gradient: StepFunction = ({ x, dy }, { w }) => ({
             dw: tf.grads((filter) => conv3d(x as Tensor5D, filter as Tensor5D))([w!], dy!)[0]!,
           });
-          const step = compile(gradient, { name: 'filter gradient', inputs: specs, state, precision: 'float32' });
+          const step = compile(gradient, {
+            name: 'filter gradient',
+            inputs: specs,
+            state,
+            precision: 'float32',
+          });
           const { dw } = await step.run(values);
           state.dispose();
           return { dw: dw as Float32Array, nodes: step.nodes };
@@ -33,7 +48,10 @@ describe('on a CPU without AVX-512', () => {
       const [graph, eager] = found as [(typeof found)[0], (typeof found)[0]];
       expect(graph.nodes).toBeGreaterThan(9 * batch * 3); // nine products a slab: the route that is meant
       const largest = eager.dw.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const error = eager.dw.reduce((most, value, i) => Math.max(most, Math.abs(value - (graph.dw[i] as number))), 0);
+      const error = eager.dw.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - (graph.dw[i] as number))),
+        0,
+      );
       expect(error).toBeLessThan(1e-5 * largest); // float32 sums of 80,000 products in another order
     },
   );
@@ -44,7 +62,12 @@ describe('on a CPU without AVX-512', () => {
     const convolved = async (image: typeof x, kernel: typeof x, precision: 'float32' | 'bfloat16') => {
       const state = createState({ w: kernel }, { engine: 'graph' });
       const inputs = { x: { shape: image.shape, dtype: 'float32' } } as const;
-      const step = compile(({ x: input }, v) => ({ y: conv3d(input as Tensor5D, v.w as never) }), { name: 'conv', inputs, state, precision });
+      const step = compile(({ x: input }, v) => ({ y: conv3d(input as Tensor5D, v.w as never) }), {
+        name: 'conv',
+        inputs,
+        state,
+        precision,
+      });
       const { y } = await step.run({ x: image.data });
       state.dispose();
       return y as Float32Array;

@@ -33,14 +33,30 @@ const ops: Record<string, (x: Tensor) => Tensor> = {
   'conv3d filter': (x) => conv3d(constant([1, 4, 4, 4, 5], 23) as Tensor5D, x.reshape([3, 2, 2, 5, 2])),
   convTranspose3d: (x) => convTranspose3d(x as Tensor5D, constant([2, 2, 2, 3, 2], 24) as Tensor5D, 2),
   'convTranspose3d filter': (x) =>
-    convTranspose3d(constant([1, 2, 2, 2, 2], 25) as Tensor5D, x.reshape([2, 2, 3, 5, 2]).slice([0, 0, 0, 0, 0], [2, 2, 2, 5, 2]) as Tensor5D, 2),
+    convTranspose3d(
+      constant([1, 2, 2, 2, 2], 25) as Tensor5D,
+      x.reshape([2, 2, 3, 5, 2]).slice([0, 0, 0, 0, 0], [2, 2, 2, 5, 2]) as Tensor5D,
+      2,
+    ),
   instanceNorm: (x) => instanceNorm(x as Tensor5D, scale(), shift()),
-  'instanceNorm of two items': (x) => instanceNorm(x.reshape([2, 3, 4, 5, 1]) as Tensor5D, tf.tensor1d([0.7]), tf.tensor1d([0.1])),
+  'instanceNorm of two items': (x) =>
+    instanceNorm(x.reshape([2, 3, 4, 5, 1]) as Tensor5D, tf.tensor1d([0.7]), tf.tensor1d([0.1])),
   'instanceNorm scale': (x) => instanceNorm(constant([1, 3, 4, 5, 2], 20) as Tensor5D, summed(x), shift()),
   'instanceNorm shift': (x) => instanceNorm(constant([1, 3, 4, 5, 2], 20) as Tensor5D, scale(), summed(x)),
-  groupNorm: (x) => groupNorm(x.reshape([1, 3, 5, 2, 4]) as Tensor5D, constant([4], 27) as Tensor1D, constant([4], 28) as Tensor1D, 2),
+  groupNorm: (x) =>
+    groupNorm(
+      x.reshape([1, 3, 5, 2, 4]) as Tensor5D,
+      constant([4], 27) as Tensor1D,
+      constant([4], 28) as Tensor1D,
+      2,
+    ),
   'groupNorm that takes four voxels as one': (x) =>
-    groupNorm(x.reshape([120]).slice(0, 96).reshape([1, 2, 3, 4, 4]) as Tensor5D, constant([4], 27) as Tensor1D, constant([4], 28) as Tensor1D, 2),
+    groupNorm(
+      x.reshape([120]).slice(0, 96).reshape([1, 2, 3, 4, 4]) as Tensor5D,
+      constant([4], 27) as Tensor1D,
+      constant([4], 28) as Tensor1D,
+      2,
+    ),
   relu: (x) => relu(x),
   leakyRelu: (x) => leakyRelu(x, 0.1),
   dropout: (x) => dropout(x, 0.4, 1),
@@ -65,9 +81,16 @@ describe.each(engines)('gradients agree with central differences, %s', (engine) 
   it.each(Object.keys(ops))('%s', async (name) => {
     const op = ops[name] as (typeof ops)[string];
     const weighed = (y: Tensor) => y.mul(constant(y.shape, 30)).sum() as Scalar;
-    const run = runnable(engine, ({ x }) => ({ value: weighed(op(x as Tensor)), slope: tf.grad((z: Tensor) => weighed(op(z)))(x as Tensor) }), {
-      x: probe,
-    });
+    const run = runnable(
+      engine,
+      ({ x }) => ({
+        value: weighed(op(x as Tensor)),
+        slope: tf.grad((z: Tensor) => weighed(op(z)))(x as Tensor),
+      }),
+      {
+        x: probe,
+      },
+    );
     const slope = (await run({ x: probe }, SEED)).slope as Float32Array;
     const largest = slope.reduce((most, value) => Math.max(most, Math.abs(value)), 0.1);
     const valueAt = async (i: number, delta: number) => {

@@ -1,13 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { dropout, dropoutLeakyRelu, keepMask, type NamedArray, type Tensor, tf } from '../../src/engine/index.js';
+import {
+  dropout,
+  dropoutLeakyRelu,
+  keepMask,
+  type NamedArray,
+  type Tensor,
+  tf,
+} from '../../src/engine/index.js';
 import { computed, engines } from './computed.js';
 
-const ones = (shape: number[]): NamedArray => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1) });
+const ones = (shape: number[]): NamedArray => ({
+  shape,
+  data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1),
+});
 const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
   const draw = async (shape: number[], rate: number, key = 1, seed = 11) =>
-    (await computed(engine, () => ({ kept: keepMask(shape, rate, key).cast('float32') }), {}, seed)).kept as Float32Array;
+    (await computed(engine, () => ({ kept: keepMask(shape, rate, key).cast('float32') }), {}, seed))
+      .kept as Float32Array;
 
   it('is the same for the same seed and key, and another for another seed or key', async () => {
     const first = await draw([20_000], 0.5, 3, 1);
@@ -40,14 +51,17 @@ describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
       const pairs = Array.from({ length: 50_000 }, (_, i) => (kept[i]! - 0.5) * (kept[i + distance]! - 0.5));
       return (4 * pairs.reduce((sum, product) => sum + product, 0)) / pairs.length;
     };
-    for (const distance of [1, 2, 50_000]) expect(Math.abs(correlation(distance))).toBeLessThan(4 / Math.sqrt(50_000));
+    for (const distance of [1, 2, 50_000])
+      expect(Math.abs(correlation(distance))).toBeLessThan(4 / Math.sqrt(50_000));
     expect(await draw([100_000], 0.5, 2)).not.toEqual(kept);
   });
 });
 
 it('draws the same mask in both engines', async () => {
   const [graph, eager] = await Promise.all(
-    engines.map((engine) => computed(engine, () => ({ m: keepMask([7, 9, 11], 0.1, 3).cast('float32') }), {}, 5)),
+    engines.map((engine) =>
+      computed(engine, () => ({ m: keepMask([7, 9, 11], 0.1, 3).cast('float32') }), {}, 5),
+    ),
   );
   expect(graph).toEqual(eager);
 });
@@ -65,8 +79,14 @@ describe.each(engines)('dropout, %s', (engine) => {
   });
 
   it('drops whole channels of an item where asked', async () => {
-    const { y } = await computed(engine, ({ x }) => ({ y: dropout(x as Tensor, 0.5, 2, true) }), { x: ones([3, 2, 2, 2, 40]) }, 3);
-    const channel = (item: number, c: number) => Array.from({ length: 8 }, (_, voxel) => (y as Float32Array)[(item * 8 + voxel) * 40 + c] as number);
+    const { y } = await computed(
+      engine,
+      ({ x }) => ({ y: dropout(x as Tensor, 0.5, 2, true) }),
+      { x: ones([3, 2, 2, 2, 40]) },
+      3,
+    );
+    const channel = (item: number, c: number) =>
+      Array.from({ length: 8 }, (_, voxel) => (y as Float32Array)[(item * 8 + voxel) * 40 + c] as number);
     const channels = Array.from({ length: 120 }, (_, i) => new Set(channel(Math.floor(i / 40), i % 40)));
     expect(channels.every((values) => values.size === 1)).toBe(true);
     const dropped = channels.filter((values) => values.has(0)).length;
@@ -78,7 +98,10 @@ describe.each(engines)('dropout, %s', (engine) => {
 describe.each(engines)('dropout and leaky ReLU as one op, %s', (engine) => {
   const alpha = Math.fround(0.1);
   const inputs = [0, 2, -2, 1e-30, -1e-30];
-  const x = { shape: [5, 1000], data: Float32Array.from({ length: 5000 }, (_, i) => inputs[Math.floor(i / 1000)] as number) };
+  const x = {
+    shape: [5, 1000],
+    data: Float32Array.from({ length: 5000 }, (_, i) => inputs[Math.floor(i / 1000)] as number),
+  };
   const step = ({ x: input }: Record<string, Tensor>) => {
     const op = (z: Tensor) => dropoutLeakyRelu(z, 0.3, 7, 0.1);
     const kept = keepMask([5, 1000], 0.3, 7).cast('float32');

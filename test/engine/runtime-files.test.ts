@@ -36,7 +36,10 @@ async function prepared(root: string, env: NodeJS.ProcessEnv = {}): Promise<stri
       console.log(error.message);
     }`;
   const flags = ['--expose-gc', '--input-type=module', '--eval', script];
-  const { stdout } = await run(process.execPath, flags, { cwd: root, env: { PATH: process.env.PATH, ...env } });
+  const { stdout } = await run(process.execPath, flags, {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...env },
+  });
   return stdout.trim();
 }
 
@@ -51,7 +54,9 @@ describe('making the runtime loadable', () => {
     const tfjs = install(root);
     expect(await prepared(root)).toBe(`no libtensorflow under ${tfjs}/deps/lib: run "npx hybridmim setup"`);
     place(join(tfjs, 'deps/lib/libtensorflow_cc.so.2'));
-    expect(await prepared(root)).toBe(`tfjs's addon is missing, ${tfjs}/lib/napi-v8/tfjs_binding.node: run "npx hybridmim setup"`);
+    expect(await prepared(root)).toBe(
+      `tfjs's addon is missing, ${tfjs}/lib/napi-v8/tfjs_binding.node: run "npx hybridmim setup"`,
+    );
     place(join(tfjs, 'lib/napi-v8/tfjs_binding.node'));
     expect(await prepared(root)).toBe('');
   });
@@ -59,15 +64,28 @@ describe('making the runtime loadable', () => {
   it('loads the libraries of the CUDA build by their paths, each after those that it needs, and holds them', async () => {
     const root = temporaryFolder();
     const tfjs = install(root);
-    for (const file of ['deps/lib/libtensorflow_cc.so.2', 'lib/napi-v8/tfjs_binding.node']) place(join(tfjs, file));
+    for (const file of ['deps/lib/libtensorflow_cc.so.2', 'lib/napi-v8/tfjs_binding.node'])
+      place(join(tfjs, file));
     const library = (name: string) => join(tfjs, `deps/cuda/nvidia/${name}/lib/lib${name}.so.1`);
     const compiled = async (name: string, code: string, ...needs: string[]) => {
       place(library(name));
       writeFileSync(join(root, `${name}.cc`), code);
-      await run('g++', ['-shared', '-fPIC', `-Wl,-soname,lib${name}.so.1`, '-o', library(name), join(root, `${name}.cc`), ...needs]);
+      await run('g++', [
+        '-shared',
+        '-fPIC',
+        `-Wl,-soname,lib${name}.so.1`,
+        '-o',
+        library(name),
+        join(root, `${name}.cc`),
+        ...needs,
+      ]);
     };
     await compiled('second', 'extern "C" int two() { return 2; }');
-    await compiled('first', 'extern "C" int two(); extern "C" int three() { return two() + 1; }', library('second')); // comes first by name
+    await compiled(
+      'first',
+      'extern "C" int two(); extern "C" int three() { return two() + 1; }',
+      library('second'),
+    ); // comes first by name
     place(library('broken'));
     expect(await prepared(root)).toBe('libfirst libsecond');
     expect(await prepared(root, { HYBRIDMIM_SEARCH_PATH: '1' })).toBe(''); // the loader finds them itself

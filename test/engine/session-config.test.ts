@@ -11,7 +11,10 @@ describe('the configuration of a session', () => {
   });
 
   it('lets TensorFlow read a count of threads that takes two bytes', async () => {
-    const state = createState({ a: { shape: [1], data: Float32Array.of(3) } }, { engine: 'graph', threads: 200 });
+    const state = createState(
+      { a: { shape: [1], data: Float32Array.of(3) } },
+      { engine: 'graph', threads: 200 },
+    );
     expect((await state.read()).a?.data).toEqual(Float32Array.of(3));
     state.dispose();
   });

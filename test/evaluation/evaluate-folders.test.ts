@@ -18,7 +18,12 @@ const classes = [
 type Files = Readonly<Record<string, readonly number[]>>;
 
 /** Folders of predictions and labels, each file a row of voxels. */
-async function folders(name: string, predictions: Files, labels: Files, size?: Triple): Promise<FolderEvaluation> {
+async function folders(
+  name: string,
+  predictions: Files,
+  labels: Files,
+  size?: Triple,
+): Promise<FolderEvaluation> {
   const paths = { predictions: join(folder, name, 'predictions'), labels: join(folder, name, 'labels') };
   for (const [path, files] of [
     [paths.predictions, predictions],
@@ -47,16 +52,41 @@ async function dataError(evaluation: FolderEvaluation): Promise<DataError> {
 describe('evaluating two folders', () => {
   it('pairs files by name, compressed or not, in order of name', async () => {
     const progress: string[] = [];
-    const evaluation = await folders('pairs', { 'b.nii.gz': [1, 0, 2], 'a.nii': [1, 1, 0] }, { 'a.nii.gz': [1, 1, 0], 'b.nii': [1, 1, 2] });
-    const { cases: results } = await evaluateFolders({ ...evaluation, onCase: (id, done, total) => progress.push(`${id} ${done}/${total}`) });
+    const evaluation = await folders(
+      'pairs',
+      { 'b.nii.gz': [1, 0, 2], 'a.nii': [1, 1, 0] },
+      { 'a.nii.gz': [1, 1, 0], 'b.nii': [1, 1, 2] },
+    );
+    const { cases: results } = await evaluateFolders({
+      ...evaluation,
+      onCase: (id, done, total) => progress.push(`${id} ${done}/${total}`),
+    });
     expect(results.map(({ id }) => id)).toEqual(['a', 'b']);
     expect(results[0]!.classes).toEqual({
       liver: {
-        ...{ dice: 1, hd95: 0, status: 'ok', asd: 0, nsd1mm: 1, nsd2mm: 1, volumeDifferenceMl: 0, relativeVolumeDifference: 0 },
+        ...{
+          dice: 1,
+          hd95: 0,
+          status: 'ok',
+          asd: 0,
+          nsd1mm: 1,
+          nsd2mm: 1,
+          volumeDifferenceMl: 0,
+          relativeVolumeDifference: 0,
+        },
         ...{ sensitivity: 1, precision: 1, voxels: { predicted: 2, present: 2, both: 2, all: 3 } },
       },
       tumour: {
-        ...{ dice: null, hd95: null, status: 'absent', asd: null, nsd1mm: null, nsd2mm: null, volumeDifferenceMl: 0, relativeVolumeDifference: null },
+        ...{
+          dice: null,
+          hd95: null,
+          status: 'absent',
+          asd: null,
+          nsd1mm: null,
+          nsd2mm: null,
+          volumeDifferenceMl: 0,
+          relativeVolumeDifference: null,
+        },
         ...{ sensitivity: null, precision: null, voxels: { predicted: 0, present: 0, both: 0, all: 3 } },
       },
     });
@@ -65,7 +95,11 @@ describe('evaluating two folders', () => {
   });
 
   it('passes over logits that predict wrote, hidden files and files of other kinds', async () => {
-    const evaluation = await folders('others', { 'a.nii.gz': [1, 2], 'a_logits.nii.gz': [7, 7] }, { 'a.nii.gz': [1, 2] });
+    const evaluation = await folders(
+      'others',
+      { 'a.nii.gz': [1, 2], 'a_logits.nii.gz': [7, 7] },
+      { 'a.nii.gz': [1, 2] },
+    );
     writeFileSync(join(evaluation.labels, '._a.nii.gz'), 'of another operating system');
     writeFileSync(join(evaluation.labels, 'readme.txt'), '');
     expect((await evaluateFolders(evaluation)).cases.map(({ id }) => id)).toEqual(['a']);
@@ -78,13 +112,20 @@ describe('evaluating two folders', () => {
     ];
     const evaluation = await folders('map', { 'a.nii.gz': [1, 3, 0] }, { 'a.nii.gz': [2, 4, 0] });
     const { cases } = await evaluateFolders({ ...evaluation, classes: regions, labelMap: { 3: 4 } });
-    expect(cases[0]!.classes).toMatchObject({ WT: { dice: 1, hd95: 0, status: 'ok' }, ET: { dice: 1, hd95: 0, status: 'ok' } });
+    expect(cases[0]!.classes).toMatchObject({
+      WT: { dice: 1, hd95: 0, status: 'ok' },
+      ET: { dice: 1, hd95: 0, status: 'ok' },
+    });
     expect(Object.keys(cases[0]!.classes)).toEqual(['WT', 'ET']);
   });
 
   it('stops between cases when it is interrupted', async () => {
     const stop = new AbortController();
-    const evaluation = await folders('stop', { 'a.nii.gz': [1], 'b.nii.gz': [1] }, { 'a.nii.gz': [1], 'b.nii.gz': [1] });
+    const evaluation = await folders(
+      'stop',
+      { 'a.nii.gz': [1], 'b.nii.gz': [1] },
+      { 'a.nii.gz': [1], 'b.nii.gz': [1] },
+    );
     const done: string[] = [];
     const run = evaluateFolders({
       ...evaluation,
@@ -113,7 +154,9 @@ describe('two folders that cannot be evaluated', () => {
 
   it('are refused when one holds no volume', async () => {
     const evaluation = await folders('empty', {}, { 'a.nii.gz': [1] });
-    expect((await dataError(evaluation)).message).toBe(`the folder of predictions, ${evaluation.predictions}, holds no .nii or .nii.gz file`);
+    expect((await dataError(evaluation)).message).toBe(
+      `the folder of predictions, ${evaluation.predictions}, holds no .nii or .nii.gz file`,
+    );
   });
 
   it('are refused when a prediction has no label, which is named', async () => {
@@ -126,9 +169,15 @@ describe('two folders that cannot be evaluated', () => {
   });
 
   it('are refused when a label has no prediction, instead of leaving the case out of the means', async () => {
-    const evaluation = await folders('no-prediction', { 'b.nii.gz': [1] }, { 'a.nii.gz': [1], 'b.nii.gz': [1], 'c.nii.gz': [1] });
+    const evaluation = await folders(
+      'no-prediction',
+      { 'b.nii.gz': [1] },
+      { 'a.nii.gz': [1], 'b.nii.gz': [1], 'c.nii.gz': [1] },
+    );
     const { message, facts } = await dataError(evaluation);
-    expect(message).toContain(`label ${join(evaluation.labels, 'a.nii.gz')} has no prediction, nor have 1 others of the 3 in its folder`);
+    expect(message).toContain(
+      `label ${join(evaluation.labels, 'a.nii.gz')} has no prediction, nor have 1 others of the 3 in its folder`,
+    );
     expect(message).toContain(`${join(evaluation.predictions, 'a.nii.gz')} is expected`);
     expect(facts).toMatchObject({ file: join(evaluation.labels, 'a.nii.gz'), found: ['a', 'c'] });
   });
@@ -142,16 +191,22 @@ describe('two folders that cannot be evaluated', () => {
 
   it('are refused when two files of one folder have one name', async () => {
     const evaluation = await folders('twice', { 'a.nii.gz': [1], 'a.nii': [0] }, { 'a.nii.gz': [1] });
-    expect((await dataError(evaluation)).message).toMatch(/a\.nii\.gz and .*a\.nii are both named a, but files pair by name/);
+    expect((await dataError(evaluation)).message).toMatch(
+      /a\.nii\.gz and .*a\.nii are both named a, but files pair by name/,
+    );
   });
 
   it('are refused when a label or a prediction holds a value that is no class', async () => {
     const label = await folders('label-value', { 'a.nii.gz': [1, 0] }, { 'a.nii.gz': [1, 9] });
     const { message, facts } = await dataError(label);
-    expect(message).toContain(`${join(label.labels, 'a.nii.gz')} holds the value 9, but the task's classes are 0 background, 1 liver, 2 tumour`);
+    expect(message).toContain(
+      `${join(label.labels, 'a.nii.gz')} holds the value 9, but the task's classes are 0 background, 1 liver, 2 tumour`,
+    );
     expect(facts).toMatchObject({ file: join(label.labels, 'a.nii.gz'), found: 9, expected: [0, 1, 2] });
     const prediction = await folders('prediction-value', { 'a.nii.gz': [5, 0] }, { 'a.nii.gz': [1, 0] });
-    expect((await dataError(prediction)).message).toContain(`${join(prediction.predictions, 'a.nii.gz')} holds the value 5`);
+    expect((await dataError(prediction)).message).toContain(
+      `${join(prediction.predictions, 'a.nii.gz')} holds the value 5`,
+    );
   });
 
   it('are refused when the volumes of a pair do not share one grid', async () => {
@@ -193,7 +248,14 @@ describe('two folders that are evaluated although incomplete', () => {
       'value.nii': [5, 0],
       'label-empty.nii': [0, 2],
     };
-    const labels = { 'a.nii': [1, 0], 'empty.nii': [1, 2], 'grid.nii': [1, 0], 'missing.nii': [1], 'value.nii': [1, 0], 'label-empty.nii': [0, 0] };
+    const labels = {
+      'a.nii': [1, 0],
+      'empty.nii': [1, 2],
+      'grid.nii': [1, 0],
+      'missing.nii': [1],
+      'value.nii': [1, 0],
+      'label-empty.nii': [0, 0],
+    };
     const evaluation = await folders('incomplete', predictions, labels);
     const { cases, files } = await evaluateFolders({ ...evaluation, incomplete: true, workers: 2 });
     expect(cases.map(({ id }) => id)).toEqual(['a', 'empty', 'label-empty']);
@@ -229,7 +291,10 @@ describe('files of other tools', () => {
   };
   const diceOf = ({ cases }: Awaited<ReturnType<typeof evaluateFolders>>) =>
     Object.fromEntries(
-      cases.map(({ id, classes }) => [id, Object.fromEntries(Object.entries(classes).map(([name, result]) => [name, result.dice]))]),
+      cases.map(({ id, classes }) => [
+        id,
+        Object.fromEntries(Object.entries(classes).map(([name, result]) => [name, result.dice])),
+      ]),
     );
 
   it('evaluate without conversion when their types of number and orientations are others, but their voxels the same', async () => {
@@ -237,7 +302,8 @@ describe('files of other tools', () => {
     const dice = diceOf(found);
     expect(Object.keys(dice)).toEqual(Object.keys(expected.dice));
     for (const [id, scores] of Object.entries(expected.dice)) {
-      for (const [name, score] of Object.entries(scores)) expect(dice[id]![name], `${id} ${name}`).toBeCloseTo(score, 6);
+      for (const [name, score] of Object.entries(scores))
+        expect(dice[id]![name], `${id} ${name}`).toBeCloseTo(score, 6);
     }
     expect(found.files.reoriented).toEqual(['flipped-int64', 'monai-float32', 'permuted-float64']);
     expect(found.files.resampled).toEqual([]);
@@ -250,6 +316,7 @@ describe('files of other tools', () => {
     expect(facts.field).toBe('size');
     const { cases, files } = await evaluateFolders({ ...other('other-grid'), resample: true });
     expect(files.resampled).toEqual(['spaced']);
-    for (const [name, score] of Object.entries(expected.resampled)) expect(cases[0]!.classes[name]!.dice, name).toBeCloseTo(score, 6);
+    for (const [name, score] of Object.entries(expected.resampled))
+      expect(cases[0]!.classes[name]!.dice, name).toBeCloseTo(score, 6);
   });
 });

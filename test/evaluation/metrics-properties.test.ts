@@ -6,12 +6,19 @@ import { maskOf, squaredDistanceMap, surfaceOf } from './references.js';
 
 const side = fc.integer({ min: 1, max: 6 });
 const sizes = fc.tuple(side, side, side);
-const spacings = fc.tuple(...[0, 1, 2].map(() => fc.double({ min: 0.3, max: 6, noNaN: true }))) as fc.Arbitrary<[number, number, number]>;
+const spacings = fc.tuple(
+  ...[0, 1, 2].map(() => fc.double({ min: 0.3, max: 6, noNaN: true })),
+) as fc.Arbitrary<[number, number, number]>;
 const maskIn = (size: Triple): fc.Arbitrary<Mask> =>
-  fc.array(fc.nat({ max: 2 }), { minLength: size[0] * size[1] * size[2], maxLength: size[0] * size[1] * size[2] }).map((values) => ({
-    size,
-    data: Uint8Array.from(values, (value) => Number(value === 0)),
-  }));
+  fc
+    .array(fc.nat({ max: 2 }), {
+      minLength: size[0] * size[1] * size[2],
+      maxLength: size[0] * size[1] * size[2],
+    })
+    .map((values) => ({
+      size,
+      data: Uint8Array.from(values, (value) => Number(value === 0)),
+    }));
 const nonEmpty = (mask: Mask) => mask.data.includes(1);
 const pairs = sizes.chain((size) => fc.tuple(maskIn(size), maskIn(size)));
 const filledPairs = pairs.filter(([a, b]) => nonEmpty(a) && nonEmpty(b));
@@ -77,7 +84,11 @@ describe('HD95', () => {
   });
 
   it('is symmetric', () => {
-    fc.assert(fc.property(filledPairs, spacings, ([a, b], spacing) => close(hd95(a, b, spacing)!, hd95(b, a, spacing)!)));
+    fc.assert(
+      fc.property(filledPairs, spacings, ([a, b], spacing) =>
+        close(hd95(a, b, spacing)!, hd95(b, a, spacing)!),
+      ),
+    );
   });
 
   it('stays the same when axes and spacing are permuted together', () => {
@@ -92,37 +103,60 @@ describe('HD95', () => {
 
   it('grows with the spacing', () => {
     fc.assert(
-      fc.property(filledPairs, spacings, fc.double({ min: 0.1, max: 10, noNaN: true }), ([a, b], spacing, factor) => {
-        const scaled = spacing.map((mm) => factor * mm) as unknown as Triple;
-        close(hd95(a, b, scaled)!, factor * hd95(a, b, spacing)!);
-      }),
+      fc.property(
+        filledPairs,
+        spacings,
+        fc.double({ min: 0.1, max: 10, noNaN: true }),
+        ([a, b], spacing, factor) => {
+          const scaled = spacing.map((mm) => factor * mm) as unknown as Triple;
+          close(hd95(a, b, scaled)!, factor * hd95(a, b, spacing)!);
+        },
+      ),
     );
   });
 
   it('does not depend on where in a volume the masks lie', () => {
     fc.assert(
-      fc.property(filledPairs, spacings, fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: -2, max: 2 }))), ([a, b], spacing, shift) => {
-        const moved = shift as unknown as Triple;
-        close(hd95(placed(a, 2, moved), placed(b, 2, moved), spacing)!, hd95(a, b, spacing)!);
-      }),
+      fc.property(
+        filledPairs,
+        spacings,
+        fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: -2, max: 2 }))),
+        ([a, b], spacing, shift) => {
+          const moved = shift as unknown as Triple;
+          close(hd95(placed(a, 2, moved), placed(b, 2, moved), spacing)!, hd95(a, b, spacing)!);
+        },
+      ),
     );
   });
 
   it('is k times the spacing for a box moved k voxels along an axis, less than its side', () => {
     const axes = fc.nat({ max: 2 });
     fc.assert(
-      fc.property(axes, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 5, max: 7 }), spacings, (axis, k, length, spacing) => {
-        const along = (n: number): Triple => [0, 1, 2].map((i) => (i === axis ? n : 0)) as unknown as Triple;
-        const box = maskOf([length, length, length], () => true);
-        // The face that leads is 1/6 of the surface and all k away from the other box, provided nothing across is nearer.
-        const stretched = spacing.map((mm, i) => (i === axis ? mm : mm + k * spacing[axis]!)) as unknown as Triple;
-        close(hd95(placed(box, 4, along(k)), placed(box, 4, along(0)), stretched)!, k * spacing[axis]!);
-      }),
+      fc.property(
+        axes,
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 5, max: 7 }),
+        spacings,
+        (axis, k, length, spacing) => {
+          const along = (n: number): Triple =>
+            [0, 1, 2].map((i) => (i === axis ? n : 0)) as unknown as Triple;
+          const box = maskOf([length, length, length], () => true);
+          // The face that leads is 1/6 of the surface and all k away from the other box, provided nothing across is nearer.
+          const stretched = spacing.map((mm, i) =>
+            i === axis ? mm : mm + k * spacing[axis]!,
+          ) as unknown as Triple;
+          close(hd95(placed(box, 4, along(k)), placed(box, 4, along(0)), stretched)!, k * spacing[axis]!);
+        },
+      ),
     );
   });
 
   it('equals the definition by brute force over all pairs of surface voxels', () => {
-    fc.assert(fc.property(filledPairs, spacings, ([a, b], spacing) => close(hd95(a, b, spacing)!, hd95ByBruteForce(a, b, spacing))));
+    fc.assert(
+      fc.property(filledPairs, spacings, ([a, b], spacing) =>
+        close(hd95(a, b, spacing)!, hd95ByBruteForce(a, b, spacing)),
+      ),
+    );
   });
 });
 
@@ -144,10 +178,13 @@ describe('the surface', () => {
   it('is what has one of six neighbours outside, the world beyond the array counting as outside', () => {
     fc.assert(
       fc.property(sizes.chain(maskIn), (mask) => {
-        const isInside = (at: readonly number[]) => at.every((n, axis) => n >= 0 && n < mask.size[axis]!) && mask.data[indexOf(mask.size, at)] === 1;
+        const isInside = (at: readonly number[]) =>
+          at.every((n, axis) => n >= 0 && n < mask.size[axis]!) && mask.data[indexOf(mask.size, at)] === 1;
         const expected = [...mask.data.keys()].filter((i) => {
           const at = placeOf(mask.size, i);
-          const neighbours = [0, 1, 2].flatMap((axis) => [-1, 1].map((step) => at.map((n, other) => (other === axis ? n + step : n))));
+          const neighbours = [0, 1, 2].flatMap((axis) =>
+            [-1, 1].map((step) => at.map((n, other) => (other === axis ? n + step : n))),
+          );
           return mask.data[i] === 1 && !neighbours.every(isInside);
         });
         expect(surfaceOf(mask)).toEqual(expected);
@@ -165,7 +202,9 @@ describe('the surface', () => {
 function hd95ByBruteForce(a: Mask, b: Mask, spacing: Triple): number {
   const surfaces = [surfaceOf(a), surfaceOf(b)] as const;
   const directed = (from: readonly number[], to: readonly number[]) => {
-    const distances = from.map((i) => Math.sqrt(Math.min(...to.map((j) => squaredDistance(a.size, i, j, spacing))))).sort((p, q) => p - q);
+    const distances = from
+      .map((i) => Math.sqrt(Math.min(...to.map((j) => squaredDistance(a.size, i, j, spacing)))))
+      .sort((p, q) => p - q);
     const position = 0.95 * (distances.length - 1);
     const [low, high] = [distances[Math.floor(position)]!, distances[Math.ceil(position)]!];
     return low + (position - Math.floor(position)) * (high - low);
@@ -173,7 +212,11 @@ function hd95ByBruteForce(a: Mask, b: Mask, spacing: Triple): number {
   return Math.max(directed(surfaces[0], surfaces[1]), directed(surfaces[1], surfaces[0]));
 }
 
-const placeOf = ([nx, ny]: Triple, i: number): Triple => [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+const placeOf = ([nx, ny]: Triple, i: number): Triple => [
+  i % nx,
+  Math.floor(i / nx) % ny,
+  Math.floor(i / (nx * ny)),
+];
 
 const indexOf = ([nx, ny]: Triple, [x, y, z]: readonly number[]): number => x! + nx * (y! + ny * z!);
 

@@ -13,8 +13,18 @@ const facts = {
 };
 const row = (values: readonly number[]) => labelVolume([values.length, 1, 1], Uint8Array.from(values));
 const evaluated = (id: string, prediction: readonly number[], reference: readonly number[]) =>
-  evaluateCase(id, row(prediction), row(reference), classes, { prediction: `p/${id}.nii`, reference: `l/${id}.nii` }, defaultFurtherMetrics);
-const cases = [evaluated('a', [1, 2, 4, 0, 0], [1, 4, 4, 2, 0]), evaluated('b', [1, 1, 0, 0, 0], [1, 0, 0, 0, 0])];
+  evaluateCase(
+    id,
+    row(prediction),
+    row(reference),
+    classes,
+    { prediction: `p/${id}.nii`, reference: `l/${id}.nii` },
+    defaultFurtherMetrics,
+  );
+const cases = [
+  evaluated('a', [1, 2, 4, 0, 0], [1, 4, 4, 2, 0]),
+  evaluated('b', [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]),
+];
 const names = classes.map(({ name }) => name);
 
 /** As Python's JSON reads it. */
@@ -35,14 +45,22 @@ describe("nnU-Net's summary", () => {
   });
 
   it('has NaN where both sides are empty, and leaves it out of the means over cases', () => {
-    expect(summary.metric_per_case[1].metrics['4']).toMatchObject({ Dice: 'NaN', IoU: 'NaN', TP: 0, n_pred: 0, n_ref: 0 });
+    expect(summary.metric_per_case[1].metrics['4']).toMatchObject({
+      Dice: 'NaN',
+      IoU: 'NaN',
+      TP: 0,
+      n_pred: 0,
+      n_ref: 0,
+    });
     expect(summary.mean['4']).toMatchObject({ Dice: 2 / 3, n_ref: 1 });
     expect(summary.mean['(1, 2, 4)'].Dice).toBeCloseTo((6 / 7 + 2 / 3) / 2, 12);
     expect(summary.foreground_mean.Dice).toBeCloseTo(((6 / 7 + 2 / 3) / 2 + 2 / 3) / 2, 12);
   });
 
   it('is NaN over classes when one has no number at all, as NumPy has it', () => {
-    expect(parsed(nnunetSummary(summarise('brats', names, cases.slice(1), facts))!).foreground_mean.Dice).toBe('NaN');
+    expect(
+      parsed(nnunetSummary(summarise('brats', names, cases.slice(1), facts))!).foreground_mean.Dice,
+    ).toBe('NaN');
   });
 
   it('is 0, not undefined, where something is predicted that is not there', () => {
@@ -60,14 +78,28 @@ describe("nnU-Net's summary", () => {
 describe('the summary of further metrics', () => {
   it('has mean, deviation and number of each, a class and over all, as of Dice', () => {
     const { perClass, mean } = summarise('brats', names, cases, facts);
-    expect(perClass.WT!.sensitivity).toEqual({ mean: 7 / 8, std: expect.closeTo(Math.SQRT1_2 / 4, 12), n: 2 });
+    expect(perClass.WT!.sensitivity).toEqual({
+      mean: 7 / 8,
+      std: expect.closeTo(Math.SQRT1_2 / 4, 12),
+      n: 2,
+    });
     expect(perClass.WT!.precision).toMatchObject({ mean: 3 / 4, n: 2 });
     expect(perClass.ET!.sensitivity).toEqual({ mean: 1 / 2, std: null, n: 1 });
     expect(perClass.WT!.volumeDifferenceMl).toMatchObject({ mean: 0, n: 2 });
     expect(perClass.WT!.relativeVolumeDifference).toMatchObject({ mean: (-1 / 4 + 1) / 2, n: 2 });
     expect(mean.sensitivity).toEqual({ overClasses: 11 / 16, overCases: (5 / 8 + 1) / 2 });
     expect(Object.keys(mean)).toEqual([
-      ...['dice', 'hd95', 'asd', 'nsd1mm', 'nsd2mm', 'volumeDifferenceMl', 'relativeVolumeDifference', 'sensitivity', 'precision'],
+      ...[
+        'dice',
+        'hd95',
+        'asd',
+        'nsd1mm',
+        'nsd2mm',
+        'volumeDifferenceMl',
+        'relativeVolumeDifference',
+        'sensitivity',
+        'precision',
+      ],
     ]);
   });
 });

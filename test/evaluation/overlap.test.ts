@@ -8,7 +8,10 @@ const side = fc.integer({ min: 1, max: 21 });
 /** Labels of long runs, as labels are, of some values that no region has. */
 const labelsOf = (voxels: number) =>
   fc
-    .array(fc.tuple(fc.constantFrom(0, 0, 1, 2, 3, 4), fc.integer({ min: 1, max: 30 })), { minLength: 1, maxLength: 2 + Math.ceil(voxels / 8) })
+    .array(fc.tuple(fc.constantFrom(0, 0, 1, 2, 3, 4), fc.integer({ min: 1, max: 30 })), {
+      minLength: 1,
+      maxLength: 2 + Math.ceil(voxels / 8),
+    })
     .map((runs) =>
       Array.from(
         { length: voxels },
@@ -24,29 +27,36 @@ const pairs = fc.tuple(side, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1
 });
 
 describe('what regions take up in two label volumes', () => {
-  it.each([Uint8Array, Uint16Array])('is what a count of every voxel finds, and its runs are its voxels, in %o', (ArrayType) => {
-    fc.assert(
-      fc.property(pairs, fc.nat({ max: 3 }), ([size, prediction, reference], shift) => {
-        // A volume may begin anywhere in a larger buffer, as those read from files do.
-        const within = (values: readonly number[]) => ArrayType.from([...Array(shift).fill(1), ...values]).subarray(shift);
-        const found = overlaps(size, within(prediction), within(reference), regions);
-        regions.forEach((values, i) => {
-          const [inPrediction, inReference] = [prediction, reference].map((labels) => labels.map((value) => values.includes(value))) as [
-            boolean[],
-            boolean[],
-          ];
-          const count = (inside: (k: number) => boolean) => prediction.filter((_, k) => inside(k)).length;
-          expect(found[i]).toMatchObject({
-            predicted: count((k) => inPrediction[k]!),
-            present: count((k) => inReference[k]!),
-            both: count((k) => inPrediction[k]! && inReference[k]!),
+  it.each([Uint8Array, Uint16Array])(
+    'is what a count of every voxel finds, and its runs are its voxels, in %o',
+    (ArrayType) => {
+      fc.assert(
+        fc.property(pairs, fc.nat({ max: 3 }), ([size, prediction, reference], shift) => {
+          // A volume may begin anywhere in a larger buffer, as those read from files do.
+          const within = (values: readonly number[]) =>
+            ArrayType.from([...Array(shift).fill(1), ...values]).subarray(shift);
+          const found = overlaps(size, within(prediction), within(reference), regions);
+          regions.forEach((values, i) => {
+            const [inPrediction, inReference] = [prediction, reference].map((labels) =>
+              labels.map((value) => values.includes(value)),
+            ) as [boolean[], boolean[]];
+            const count = (inside: (k: number) => boolean) => prediction.filter((_, k) => inside(k)).length;
+            expect(found[i]).toMatchObject({
+              predicted: count((k) => inPrediction[k]!),
+              present: count((k) => inReference[k]!),
+              both: count((k) => inPrediction[k]! && inReference[k]!),
+            });
+            expect(voxelsOf(found[i]!.prediction.values, size[0])).toEqual(
+              inPrediction.flatMap((inside, k) => (inside ? [k] : [])),
+            );
+            expect(voxelsOf(found[i]!.reference.values, size[0])).toEqual(
+              inReference.flatMap((inside, k) => (inside ? [k] : [])),
+            );
           });
-          expect(voxelsOf(found[i]!.prediction.values, size[0])).toEqual(inPrediction.flatMap((inside, k) => (inside ? [k] : [])));
-          expect(voxelsOf(found[i]!.reference.values, size[0])).toEqual(inReference.flatMap((inside, k) => (inside ? [k] : [])));
-        });
-      }),
-    );
-  });
+        }),
+      );
+    },
+  );
 });
 
 /** Indices of the voxels of runs, which must not touch. */

@@ -30,12 +30,15 @@ describe("the Wilcoxon signed-rank test, against SciPy's", () => {
 });
 
 describe('the bootstrap interval', () => {
-  it.each(cases)("is SciPy's for $name, within the noise of 10,000 resamples", ({ differences, interval }) => {
-    const [low, high] = bootstrapInterval(differences, random());
-    const width = interval[1] - interval[0];
-    expect(Math.abs(low - interval[0])).toBeLessThan(0.05 * width);
-    expect(Math.abs(high - interval[1])).toBeLessThan(0.05 * width);
-  });
+  it.each(cases)(
+    "is SciPy's for $name, within the noise of 10,000 resamples",
+    ({ differences, interval }) => {
+      const [low, high] = bootstrapInterval(differences, random());
+      const width = interval[1] - interval[0];
+      expect(Math.abs(low - interval[0])).toBeLessThan(0.05 * width);
+      expect(Math.abs(high - interval[1])).toBeLessThan(0.05 * width);
+    },
+  );
 
   it('is the same every time', () => {
     expect(bootstrapInterval([1, 2, 3, 5], random())).toEqual(bootstrapInterval([1, 2, 3, 5], random()));
@@ -51,13 +54,24 @@ describe('a comparison of two methods over cases', () => {
     expect(interval![1]).toBeLessThanOrEqual(0.3 + 1e-12);
     expect(comparePaired([1], [0], random())).toEqual({ n: 1, meanDifference: 1, interval: null, p: 1 });
     expect(comparePaired([], [], random())).toEqual({ n: 0, meanDifference: null, interval: null, p: null });
-    expect(comparePaired([1, 2], [1, 2], random())).toMatchObject({ meanDifference: 0, interval: [0, 0], p: 1 });
+    expect(comparePaired([1, 2], [1, 2], random())).toMatchObject({
+      meanDifference: 0,
+      interval: [0, 0],
+      p: 1,
+    });
   });
 });
 
 describe('the marks of the best three', () => {
   it('go to the highest or lowest values; equal ones share, missing ones have none', () => {
-    expect(rankMarks(['80.00', '85.00', '-', '84.00', '83.00', '85.00'], 'higher')).toEqual(['', '¹', '', '³', '', '¹']);
+    expect(rankMarks(['80.00', '85.00', '-', '84.00', '83.00', '85.00'], 'higher')).toEqual([
+      '',
+      '¹',
+      '',
+      '³',
+      '',
+      '¹',
+    ]);
     expect(rankMarks(['8', '2', '4', '3'], 'lower')).toEqual(['', '¹', '³', '²']);
     expect(rankMarks(['80'], 'higher')).toEqual(['']);
   });

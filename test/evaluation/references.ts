@@ -17,7 +17,12 @@ export interface MetricsCase {
   readonly classes: readonly EvaluatedClass[];
   readonly prediction: string;
   readonly reference: string;
-  readonly scores: Readonly<Record<string, { readonly dice: number | null; readonly hd95: number | null; readonly hd95Exact: number | null }>>;
+  readonly scores: Readonly<
+    Record<
+      string,
+      { readonly dice: number | null; readonly hd95: number | null; readonly hd95Exact: number | null }
+    >
+  >;
 }
 
 export interface DistancesCase {
@@ -29,7 +34,8 @@ export interface DistancesCase {
 }
 
 /** Little-endian bytes, x fastest, deflated, base64. */
-export const decodeBytes = (base64: string): Uint8Array => Uint8Array.from(inflateSync(Buffer.from(base64, 'base64')));
+export const decodeBytes = (base64: string): Uint8Array =>
+  Uint8Array.from(inflateSync(Buffer.from(base64, 'base64')));
 
 export const decodeDoubles = (base64: string): Float64Array => new Float64Array(decodeBytes(base64).buffer);
 
@@ -42,7 +48,8 @@ export function labelVolume(size: Triple, data: Uint8Array, spacing: Triple = [1
 export function maskOf(size: Triple, inside: (x: number, y: number, z: number) => boolean): Mask {
   const data = new Uint8Array(size[0] * size[1] * size[2]);
   let i = 0;
-  for (let z = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) data[i++] = Number(inside(x, y, z));
+  for (let z = 0; z < size[2]; z++)
+    for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) data[i++] = Number(inside(x, y, z));
   return { size, data };
 }
 

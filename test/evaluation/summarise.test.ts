@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type CaseResult, type ClassResult, type EvaluatedClass, evaluateCase, summarise } from '../../src/evaluation/index.js';
+import {
+  type CaseResult,
+  type ClassResult,
+  type EvaluatedClass,
+  evaluateCase,
+  summarise,
+} from '../../src/evaluation/index.js';
 import { labelVolume } from './references.js';
 
 const files = { prediction: 'predicted.nii.gz', reference: 'label.nii.gz' };
@@ -9,12 +15,17 @@ const classes: EvaluatedClass[] = [
 ];
 /** A row of voxels of 2 mm. */
 const row = (...values: number[]) => labelVolume([values.length, 1, 1], Uint8Array.from(values), [2, 1, 1]);
-const evaluated = (prediction: number[], reference: number[]) => evaluateCase('a', row(...prediction), row(...reference), classes, files).classes;
+const evaluated = (prediction: number[], reference: number[]) =>
+  evaluateCase('a', row(...prediction), row(...reference), classes, files).classes;
 
 describe('the result of a case', () => {
   it('has Dice, HD95 and "ok" where both sides hold the class', () => {
     // liver: 2 voxels predicted, 3 there, 2 in common; voxel 3 is 1 voxel of 2 mm from the prediction.
-    expect(evaluated([1, 1, 0, 2], [1, 1, 1, 2]).liver).toEqual({ dice: 0.8, hd95: expect.closeTo(1.8, 12), status: 'ok' });
+    expect(evaluated([1, 1, 0, 2], [1, 1, 1, 2]).liver).toEqual({
+      dice: 0.8,
+      hd95: expect.closeTo(1.8, 12),
+      status: 'ok',
+    });
   });
 
   it('is a miss with Dice 0 and no distance when nothing is predicted of a class that is there', () => {
@@ -31,7 +42,11 @@ describe('the result of a case', () => {
 
   it('counts every value of a region as inside', () => {
     const region = [{ name: 'WT', values: [1, 2, 4] }];
-    expect(evaluateCase('a', row(1, 2, 4, 0), row(4, 1, 2, 0), region, files).classes.WT).toEqual({ dice: 1, hd95: 0, status: 'ok' });
+    expect(evaluateCase('a', row(1, 2, 4, 0), row(4, 1, 2, 0), region, files).classes.WT).toEqual({
+      dice: 1,
+      hd95: 0,
+      status: 'ok',
+    });
   });
 
   it('measures distances with the spacing of the label', () => {
@@ -49,12 +64,18 @@ describe('the result of a case', () => {
     expect(() => evaluateCase('a', row(1, 1, 1), row(1, 1), classes, files)).toThrow(
       'prediction predicted.nii.gz has 3x1x1 voxels, but its label label.nii.gz has 2x1x1: they must share one grid',
     );
-    expect(() => evaluateCase('a', moved, row(1, 1), classes, files)).toThrow(/prediction .* lies elsewhere than its label .* 7.00 mm apart/);
+    expect(() => evaluateCase('a', moved, row(1, 1), classes, files)).toThrow(
+      /prediction .* lies elsewhere than its label .* 7.00 mm apart/,
+    );
   });
 });
 
 describe('the summary', () => {
-  const result = (dice: number | null, hd95: number | null, status: ClassResult['status']): ClassResult => ({ dice, hd95, status });
+  const result = (dice: number | null, hd95: number | null, status: ClassResult['status']): ClassResult => ({
+    dice,
+    hd95,
+    status,
+  });
   // Hand-computed below. The case b has a missed tumour; c has none but one predicted; d has neither of both classes.
   const cases: CaseResult[] = [
     { id: 'a', classes: { liver: result(0.9, 2, 'ok'), tumour: result(0.5, 10, 'ok') } },
@@ -90,7 +111,10 @@ describe('the summary', () => {
   it('is null, not zero, where nothing is defined', () => {
     const nothing = summarise('t', ['liver', 'tumour'], cases.slice(3));
     expect(nothing.perClass.liver!.dice).toEqual({ mean: null, std: null, n: 0 });
-    expect(nothing.mean).toEqual({ dice: { overClasses: null, overCases: null }, hd95: { overClasses: null, overCases: null } });
+    expect(nothing.mean).toEqual({
+      dice: { overClasses: null, overCases: null },
+      hd95: { overClasses: null, overCases: null },
+    });
   });
 
   it('leaves a class that no case has out of the mean over classes', () => {

@@ -18,7 +18,9 @@ interface SurfaceCase {
 }
 
 /** Made by `test/parity/evaluation/make_surface_references.py`. */
-const { cases } = JSON.parse(readFileSync('test/parity/evaluation/surfaces.json', 'utf8')) as { cases: readonly SurfaceCase[] };
+const { cases } = JSON.parse(readFileSync('test/parity/evaluation/surfaces.json', 'utf8')) as {
+  cases: readonly SurfaceCase[];
+};
 
 /** Bits, the first voxel highest, deflated, base64. */
 function decodeBits(base64: string, voxels: number): Uint8Array {
@@ -28,9 +30,13 @@ function decodeBits(base64: string, voxels: number): Uint8Array {
 
 const found = cases.map(({ size, spacing, toleranceMm, prediction, reference }) => {
   const voxels = size[0] * size[1] * size[2];
-  const [predicted, present] = [prediction, reference].map((bits) => labelVolume(size, decodeBits(bits, voxels), spacing)) as [never, never];
+  const [predicted, present] = [prediction, reference].map((bits) =>
+    labelVolume(size, decodeBits(bits, voxels), spacing),
+  ) as [never, never];
   const files = { prediction: 'prediction.nii', reference: 'label.nii' };
-  const { mask } = evaluateCase('case', predicted, present, [{ name: 'mask', values: [1] }], files, { nsdToleranceMm: [toleranceMm] }).classes;
+  const { mask } = evaluateCase('case', predicted, present, [{ name: 'mask', values: [1] }], files, {
+    nsdToleranceMm: [toleranceMm],
+  }).classes;
   return { ...mask!, nsd: mask![nsdMetric(toleranceMm)]! };
 });
 
@@ -69,7 +75,9 @@ describe('on 200 random and awkward pairs of masks', () => {
   it.each(['hd95', 'asd', 'nsd'] as const)('%s is that of SciPy in double precision', (metric) => {
     expectAll(
       metric,
-      cases.map(({ exact }, i) => (metric === 'nsd' && found[i]!.voxels!.present === 0 ? null : exact[metric])),
+      cases.map(({ exact }, i) =>
+        metric === 'nsd' && found[i]!.voxels!.present === 0 ? null : exact[metric],
+      ),
       toExact[metric],
     );
   });

@@ -20,7 +20,13 @@ const config = (extra: object) =>
     },
     'test',
   );
-const full = { matrix: { methods: ['none', 'HybridMIM', 'ModelGen'], networks: ['UNet', 'Wide'], modes: ['generic', 'task-specific'] } };
+const full = {
+  matrix: {
+    methods: ['none', 'HybridMIM', 'ModelGen'],
+    networks: ['UNet', 'Wide'],
+    modes: ['generic', 'task-specific'],
+  },
+};
 
 describe('the matrix of an experiment', () => {
   const cells = planCells(config({ ...full, fractions: [0.2, 1] }), 'prepared');
@@ -29,7 +35,10 @@ describe('the matrix of an experiment', () => {
 
   it('has a run for every method, network, mode, seed and share of labels, named as in the paper', () => {
     const arms = ['UNet', 'HybridMIM(UNet)', 'HybridMIM*(UNet)', 'ModelGen(UNet)', 'ModelGen*(UNet)'];
-    expect([...new Set(finetunings.map(({ arm }) => arm))]).toEqual([...arms, ...arms.map((name) => name.replace('UNet', 'Wide'))]);
+    expect([...new Set(finetunings.map(({ arm }) => arm))]).toEqual([
+      ...arms,
+      ...arms.map((name) => name.replace('UNet', 'Wide')),
+    ]);
     expect(finetunings).toHaveLength(10 * 2 * 2);
     expect(new Set(cells.map(({ id }) => id)).size).toBe(cells.length);
     expect(finetunings.map(({ id }) => id)).toContain('hybridmim-task-unet-labels-20-seed-1');
@@ -42,20 +51,36 @@ describe('the matrix of an experiment', () => {
       else expect(pretrainings.find(({ id }) => id === needs)?.seed).toBe(seed);
     }
     for (const [i, cell] of cells.entries()) {
-      if (cell.kind === 'finetune' && cell.needs) expect(cells.findIndex(({ id }) => id === cell.needs)).toBeLessThan(i);
+      if (cell.kind === 'finetune' && cell.needs)
+        expect(cells.findIndex(({ id }) => id === cell.needs)).toBeLessThan(i);
     }
   });
 
   it('gives every run its seed, its network, its method, its share and the data of its mode', () => {
     const specific = pretrainings.find(({ id }) => id === 'pretrain-modelgen-wide-task-seed-1')!.settings;
-    expect(specific).toMatchObject({ seed: 1, method: { name: 'models-genesis', flip: 0.4 }, network: { features: [8, 8, 8, 8, 8, 8] } });
-    expect(specific.data).toMatchObject({ mode: 'task-specific', datasets: ['task'], split: 'training', prepared: 'prepared' });
-    expect(pretrainings.find(({ id }) => id === 'pretrain-hybridmim-unet-seed-0')!.settings.data).toMatchObject({
+    expect(specific).toMatchObject({
+      seed: 1,
+      method: { name: 'models-genesis', flip: 0.4 },
+      network: { features: [8, 8, 8, 8, 8, 8] },
+    });
+    expect(specific.data).toMatchObject({
+      mode: 'task-specific',
+      datasets: ['task'],
+      split: 'training',
+      prepared: 'prepared',
+    });
+    expect(
+      pretrainings.find(({ id }) => id === 'pretrain-hybridmim-unet-seed-0')!.settings.data,
+    ).toMatchObject({
       mode: 'generic',
       datasets: ['collected'],
     });
     const fifth = finetunings.find(({ id }) => id === 'unet-labels-20-seed-0')!;
-    expect(fifth.settings).toMatchObject({ seed: 0, data: { fraction: 0.2, datasets: ['task'] }, network: { features: [4, 4, 4, 8, 8, 4] } });
+    expect(fifth.settings).toMatchObject({
+      seed: 0,
+      data: { fraction: 0.2, datasets: ['task'] },
+      network: { features: [4, 4, 4, 8, 8, 4] },
+    });
   });
 
   it('may be joined by arms with settings of their own, and may end after pre-training', () => {
@@ -66,17 +91,29 @@ describe('the matrix of an experiment', () => {
   });
 
   it.each([
-    ['an unknown method', { matrix: { methods: ['SimMIM'], networks: ['UNet'] } }, /"SimMIM" is used, but methods has HybridMIM, ModelGen/],
-    ['an unknown network', { arms: [{ name: 'a', network: 'Swin' }] }, /"Swin" is used, but networks has UNet, Wide/],
+    [
+      'an unknown method',
+      { matrix: { methods: ['SimMIM'], networks: ['UNet'] } },
+      /"SimMIM" is used, but methods has HybridMIM, ModelGen/,
+    ],
+    [
+      'an unknown network',
+      { arms: [{ name: 'a', network: 'Swin' }] },
+      /"Swin" is used, but networks has UNet, Wide/,
+    ],
     ['nothing to run', {}, /nothing to run: give arms or a matrix/],
   ])('is refused with %s', (_, extra, message) => {
     expect(() => config(extra)).toThrow(message);
   });
 
   it('is refused with two arms of one name, or a section that does not pass its schema, naming the arm', () => {
-    expect(() => planCells(config({ arms: [{ name: 'A b' }, { name: 'a-b' }] }), 'p')).toThrow(/two arms named "a-b"/);
+    expect(() => planCells(config({ arms: [{ name: 'A b' }, { name: 'a-b' }] }), 'p')).toThrow(
+      /two arms named "a-b"/,
+    );
     const wrong = config({ arms: [{ name: 'wrong', finetune: { train: { stepz: 1 } } }] });
-    expect(() => planCells(wrong, 'p')).toThrow(/the fine-tuning of arm "wrong" of experiment table: there is no key "train.stepz"/);
+    expect(() => planCells(wrong, 'p')).toThrow(
+      /the fine-tuning of arm "wrong" of experiment table: there is no key "train.stepz"/,
+    );
   });
 });
 

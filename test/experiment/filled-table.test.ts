@@ -13,10 +13,22 @@ beforeAll(async () => {
 /** A run of one case whose classes have these Dice, with a distance of 2 mm. */
 function runOf(arm: string, seed: number, dice: Readonly<Record<string, number | null>>): ExperimentRun {
   const classes = Object.fromEntries(
-    Object.entries(dice).map(([name, value]) => [name, { dice: value, hd95: value === null ? null : 2, status: 'ok' as const }]),
+    Object.entries(dice).map(([name, value]) => [
+      name,
+      { dice: value, hd95: value === null ? null : 2, status: 'ok' as const },
+    ]),
   );
   const evaluation = summarise(arm, Object.keys(dice), [{ id: 'a', classes }]);
-  return { arm, seed, fraction: 1, run: arm, pretrainSeconds: null, finetuneSeconds: 1, training: null, evaluation };
+  return {
+    arm,
+    seed,
+    fraction: 1,
+    run: arm,
+    pretrainSeconds: null,
+    finetuneSeconds: 1,
+    training: null,
+    evaluation,
+  };
 }
 
 describe("the paper's table of an experiment", () => {
@@ -28,17 +40,28 @@ describe("the paper's table of an experiment", () => {
       runOf('Liver, UNETR', 0, { liver: 0.9, tumour: 0.3 }),
     ];
     const { rows } = filledTable(2, cells, runs);
-    const ours = rows.filter(({ published }) => !published).map(({ labels, cells: found }) => [...labels, ...found.map(({ text }) => text)]);
+    const ours = rows
+      .filter(({ published }) => !published)
+      .map(({ labels, cells: found }) => [...labels, ...found.map(({ text }) => text)]);
     expect(ours).toEqual([
       ['HybridMIM(UNet)', '96.00', '50.00', '84.75', '2.00', '2.00', '2.00', '90.00', '2.00'], // (72.5 + 97) / 2, as each seed's own mean
       ['UNETR', '90.00', '30.00', '60.00', '2.00', '2.00', '2.00', '-', '-'],
     ]);
-    for (const [name] of ours) expect(rows.filter(({ published, labels }) => published && labels[0] === name)).toHaveLength(1);
+    for (const [name] of ours)
+      expect(rows.filter(({ published, labels }) => published && labels[0] === name)).toHaveLength(1);
   });
 
   it('begins the results', () => {
     const paper = filledTable(2, cells, [runOf('Spleen, TransVW', 0, { spleen: 0.9 })]);
-    const text = experimentMarkdown({ schema: 1, name: 'x', pretrainings: [], runs: [], failed: [], paper, picture: null });
+    const text = experimentMarkdown({
+      schema: 1,
+      name: 'x',
+      pretrainings: [],
+      runs: [],
+      failed: [],
+      paper,
+      picture: null,
+    });
     expect(text).toMatch(/^## The paper's table\n\n\*\*Table 2\./);
     expect(text).toMatch(/^\| TransVW \(published\) .*\| TransVW +\| /ms);
   });

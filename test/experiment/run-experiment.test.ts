@@ -37,15 +37,22 @@ describe('an experiment', () => {
 
   it('runs every arm with every seed and fills a table', async () => {
     const result = await runExperiment({ config, out });
-    expect(result.runs.map(({ arm, seed, pretrainSeconds }) => [arm, seed, pretrainSeconds !== null])).toEqual([
+    expect(
+      result.runs.map(({ arm, seed, pretrainSeconds }) => [arm, seed, pretrainSeconds !== null]),
+    ).toEqual([
       ['from scratch', 0, false],
       ['pre-trained', 0, true],
       ['from scratch', 1, false],
       ['pre-trained', 1, true],
     ]);
-    expect(result.runs.every(({ evaluation }) => evaluation.cases.map(({ id }) => id).join() === 'ct/c')).toBe(true);
+    expect(
+      result.runs.every(({ evaluation }) => evaluation.cases.map(({ id }) => id).join() === 'ct/c'),
+    ).toBe(true);
     expect(experimentTable(result).split('\n')).toHaveLength(2 + 4);
-    expect(JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))).toMatchObject({ schema: 1, name: 'tiny' });
+    expect(JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))).toMatchObject({
+      schema: 1,
+      name: 'tiny',
+    });
     expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain('| pre-trained, seed 1  |');
     expect(existsSync(result.picture!)).toBe(true);
   });
@@ -58,7 +65,9 @@ describe('an experiment', () => {
   });
 
   it('keeps what is finished when it is called again', async () => {
-    const files = ['pretrain-seed-0', 'from-scratch-seed-0', 'pre-trained-seed-1'].map((run) => join(out, run, 'checkpoints', 'state.json'));
+    const files = ['pretrain-seed-0', 'from-scratch-seed-0', 'pre-trained-seed-1'].map((run) =>
+      join(out, run, 'checkpoints', 'state.json'),
+    );
     const before = files.map((file) => statSync(file).mtimeMs);
     const again = await runExperiment({ config, out });
     expect(again.runs).toHaveLength(4);

@@ -1,7 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ExperimentResult, estimateTable, type PlannedCell, planCells, writeSlurmScripts } from '../../src/experiment/index.js';
+import {
+  type ExperimentResult,
+  estimateTable,
+  type PlannedCell,
+  planCells,
+  writeSlurmScripts,
+} from '../../src/experiment/index.js';
 import { lastLine, runCli } from '../cli/run-cli.js';
 import { temporaryFolder } from '../dataset/generated-data.js';
 import { itFills, loadTiny, tinyFile } from './tiny-experiment.js';
@@ -13,7 +19,13 @@ itFills('figure4-labels', 'figure5-speed', 'figure6-sizes');
 describe('an experiment on the command line', () => {
   const out = join(folder, 'resumed');
   const args = ['experiment', '--config', tinyFile('figure5-speed'), '--out', out];
-  const smaller = [...args, '--set', 'matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]', '--set', 'arms=[]'];
+  const smaller = [
+    ...args,
+    '--set',
+    'matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]',
+    '--set',
+    'arms=[]',
+  ];
 
   it('that is killed goes on where it was, and repeats no finished cell', async () => {
     const killed = await runCli(smaller, (text, kill) => {
@@ -21,16 +33,30 @@ describe('an experiment on the command line', () => {
     });
     expect(killed.code).not.toBe(0);
     const done = join(out, 'pretrain-modelgen-unet-seed-0');
-    const before = ['cell.json', 'metrics.jsonl', 'checkpoints/state.json'].map((name) => statSync(join(done, name)).mtimeMs);
+    const before = ['cell.json', 'metrics.jsonl', 'checkpoints/state.json'].map(
+      (name) => statSync(join(done, name)).mtimeMs,
+    );
     const again = await runCli([...smaller, '--json']);
-    expect([again.code, again.stderr.includes('pre-training ModelGen UNet, seed 0 is finished')]).toEqual([0, true]);
-    expect(['cell.json', 'metrics.jsonl', 'checkpoints/state.json'].map((name) => statSync(join(done, name)).mtimeMs)).toEqual(before);
+    expect([again.code, again.stderr.includes('pre-training ModelGen UNet, seed 0 is finished')]).toEqual([
+      0,
+      true,
+    ]);
+    expect(
+      ['cell.json', 'metrics.jsonl', 'checkpoints/state.json'].map(
+        (name) => statSync(join(done, name)).mtimeMs,
+      ),
+    ).toEqual(before);
     const result = JSON.parse(again.stdout) as ExperimentResult;
     expect(result.pretrainings.map(({ steps }) => steps)).toEqual([4, 4, 4]);
   }, 240_000);
 
   it('shows a failed cell, runs the others, two at a time, ends with code 1, and tries again only what failed', async () => {
-    const failing = [...smaller.map((arg) => (arg === out ? `${out}-failing` : arg)), '--jobs', '2', '--json'];
+    const failing = [
+      ...smaller.map((arg) => (arg === out ? `${out}-failing` : arg)),
+      '--jobs',
+      '2',
+      '--json',
+    ];
     const lost = await runCli([...failing, '--set', 'methods.ModelGen.train.learningRate=1.0e30']);
     expect([lost.code, lastLine(lost.stderr)]).toEqual([
       1,
@@ -49,7 +75,12 @@ describe('an experiment on the command line', () => {
     const { cells } = JSON.parse(stdout) as { cells: PlannedCell[] };
     expect(code).toBe(0);
     expect(cells.map(({ id, steps, batch, crop }) => [id, steps, batch, crop])).toEqual(
-      ['modelgen', 'hybridmim-not-partial', 'hybridmim'].map((name) => [`pretrain-${name}-unet-seed-0`, 4, 2, [32, 32, 32]]),
+      ['modelgen', 'hybridmim-not-partial', 'hybridmim'].map((name) => [
+        `pretrain-${name}-unet-seed-0`,
+        4,
+        2,
+        [32, 32, 32],
+      ]),
     );
     for (const { seconds, bytes } of cells) {
       expect(seconds).toBeGreaterThan(0);
@@ -73,12 +104,17 @@ describe('an experiment on the command line', () => {
     const { code, stdout } = await runCli([...smaller, ...large, '--dry-run', '--json']);
     const { cells } = JSON.parse(stdout) as { cells: PlannedCell[] };
     expect([code, cells.map(({ seconds, bytes }) => [seconds, bytes])]).toEqual([0, [[null, null]]]);
-    expect(cells[0]!.unmeasured).toMatch(/a pre-training step needs at least .* GiB of memory, but .* GiB is free/);
+    expect(cells[0]!.unmeasured).toMatch(
+      /a pre-training step needs at least .* GiB of memory, but .* GiB is free/,
+    );
   }, 240_000);
 
   it('is refused with a cell that it does not have', async () => {
     const { code, stderr } = await runCli([...smaller, '--only', 'pretrain-x']);
-    expect([code, lastLine(stderr)]).toEqual([2, expect.stringMatching(/has no cell "pretrain-x"; it has pretrain-modelgen-unet-seed-0/)]);
+    expect([code, lastLine(stderr)]).toEqual([
+      2,
+      expect.stringMatching(/has no cell "pretrain-x"; it has pretrain-modelgen-unet-seed-0/),
+    ]);
   });
 });
 
@@ -88,7 +124,12 @@ describe('SLURM scripts', () => {
     const cells = planCells(config, 'out/prepared');
     const scripts = join(folder, 'slurm');
     const submit = readFileSync(
-      await writeSlurmScripts({ name: 'x', cells, folder: scripts, command: ['node', 'bin/it.mjs', '--out', "a b's"] }),
+      await writeSlurmScripts({
+        name: 'x',
+        cells,
+        folder: scripts,
+        command: ['node', 'bin/it.mjs', '--out', "a b's"],
+      }),
       'utf8',
     );
     expect(submit.split('\n').slice(2)).toEqual([
@@ -102,7 +143,9 @@ describe('SLURM scripts', () => {
     ]);
     const ids = ['pretrain', 'scratch', 'finetune-0', 'finetune-1'].flatMap((name) => {
       const script = readFileSync(join(scripts, `${name}.sh`), 'utf8');
-      expect(script).toContain(`exec node bin/it.mjs --out 'a b'\\''s' --only "\${cells[$SLURM_ARRAY_TASK_ID]}"`);
+      expect(script).toContain(
+        `exec node bin/it.mjs --out 'a b'\\''s' --only "\${cells[$SLURM_ARRAY_TASK_ID]}"`,
+      );
       return /cells=\((.*)\)/.exec(script)![1]!.split(' ');
     });
     expect(ids.sort()).toEqual(cells.map(({ id }) => id).sort());

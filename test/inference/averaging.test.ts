@@ -4,7 +4,14 @@ import { windowStarts } from '../../src/inference/index.js';
 import { type Triple, type Volume, voxelCount } from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
 import { mirroredVolume } from './mirrored-volume.js';
-import { decodeFloats, numberedVolume, positionDependentPredictor, readReference, slidingWindow, type WindowPredictor } from './references.js';
+import {
+  decodeFloats,
+  numberedVolume,
+  positionDependentPredictor,
+  readReference,
+  slidingWindow,
+  type WindowPredictor,
+} from './references.js';
 
 interface AveragedCase {
   readonly name: string;
@@ -17,10 +24,14 @@ interface AveragedCase {
   readonly sigmoid: string;
 }
 
-const { networks, cases } = readReference<{ networks: [scale: number, offset: number][]; cases: AveragedCase[] }>('averaged.json');
+const { networks, cases } = readReference<{
+  networks: [scale: number, offset: number][];
+  cases: AveragedCase[];
+}>('averaged.json');
 const axes = ['x', 'y', 'z'] as const;
 
-const largest = (values: ArrayLike<number>): number => Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+const largest = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 1);
 
 const scaled =
   (predict: WindowPredictor, scale: number, offset: number): WindowPredictor =>
@@ -62,9 +73,17 @@ describe('mirrored windows', () => {
     const found = await slidingWindow(volume, { ...options, mirror: ['x', 'z'] }, predict);
     const flips = [[], ['x'], ['z'], ['x', 'z']] as const;
     const plain = await Promise.all(
-      flips.map(async (flip) => mirroredVolume(await slidingWindow(mirroredVolume(volume, flip), { ...options, mirror: [] }, predict), flip)),
+      flips.map(async (flip) =>
+        mirroredVolume(
+          await slidingWindow(mirroredVolume(volume, flip), { ...options, mirror: [] }, predict),
+          flip,
+        ),
+      ),
     );
-    const mean = Float32Array.from(found.data, (_, i) => plain.reduce((sum, { data }) => sum + data[i]!, 0) / 4);
+    const mean = Float32Array.from(
+      found.data,
+      (_, i) => plain.reduce((sum, { data }) => sum + data[i]!, 0) / 4,
+    );
     const magnitude = largest(mean);
     expect(largestDifference(found.data, mean)).toBeLessThan(1e-6 * magnitude);
   });
@@ -82,8 +101,17 @@ describe('mirrored windows', () => {
         fc.integer({ min: 1, max: 5 }),
         async (window, intervals, flip, windowBatch) => {
           // Windows lie alike from both ends where whole intervals follow the first.
-          const size = window.map((n, axis) => n + intervals[axis]! * Math.max(1, Math.floor(n / 2))) as unknown as Triple;
-          const options = { window, overlap: 0.5, windowBatch, mirror: [...axes], outChannels: 2, kind: 'classes' } as const;
+          const size = window.map(
+            (n, axis) => n + intervals[axis]! * Math.max(1, Math.floor(n / 2)),
+          ) as unknown as Triple;
+          const options = {
+            window,
+            overlap: 0.5,
+            windowBatch,
+            mirror: [...axes],
+            outChannels: 2,
+            kind: 'classes',
+          } as const;
           const volume = numberedVolume(size, 1);
           const predict = batched(window, positionDependentPredictor(window, 1));
           const found = await slidingWindow(mirroredVolume(volume, flip), options, predict);
@@ -102,16 +130,29 @@ describe('averaged networks', () => {
   const volume = numberedVolume([7, 6, 5], 1);
   const predict = scaled(positionDependentPredictor(window, 1), 0.1, 0);
 
-  it.each(['classes', 'regions'] as const)('that are one network three times decide what it decides: %s', async (kind) => {
-    const options = { window, overlap: 0.5, windowBatch: 1, mirror: [], outChannels: 2, kind } as const;
-    const [one, three] = [await slidingWindow(volume, options, predict), await slidingWindow(volume, options, predict, predict, predict)];
-    const voxels = voxelCount(volume);
-    const margins = (of: Volume) => of.data.subarray(0, voxels).map((logit, i) => logit - of.data[i + voxels]!);
-    expect(largestDifference(kind === 'regions' ? three.data : margins(three), kind === 'regions' ? one.data : margins(one))).toBeLessThan(1e-5);
-  });
+  it.each(['classes', 'regions'] as const)(
+    'that are one network three times decide what it decides: %s',
+    async (kind) => {
+      const options = { window, overlap: 0.5, windowBatch: 1, mirror: [], outChannels: 2, kind } as const;
+      const [one, three] = [
+        await slidingWindow(volume, options, predict),
+        await slidingWindow(volume, options, predict, predict, predict),
+      ];
+      const voxels = voxelCount(volume);
+      const margins = (of: Volume) =>
+        of.data.subarray(0, voxels).map((logit, i) => logit - of.data[i + voxels]!);
+      expect(
+        largestDifference(
+          kind === 'regions' ? three.data : margins(three),
+          kind === 'regions' ? one.data : margins(one),
+        ),
+      ).toBeLessThan(1e-5);
+    },
+  );
 
   it('stay finite where every network is certain', async () => {
-    const certain: WindowPredictor = async (images) => Float32Array.from({ length: 2 * images.length }, (_, i) => (i % 2 === 0 ? 900 : -900));
+    const certain: WindowPredictor = async (images) =>
+      Float32Array.from({ length: 2 * images.length }, (_, i) => (i % 2 === 0 ? 900 : -900));
     for (const kind of ['classes', 'regions'] as const) {
       const options = { window, overlap: 0.5, windowBatch: 1, mirror: [], outChannels: 2, kind } as const;
       const { data } = await slidingWindow(volume, options, certain, certain);
@@ -126,22 +167,35 @@ describe('a batch of windows', () => {
   const volume = numberedVolume([9, 8, 7], 2);
   const options = { window, overlap: 0.5, mirror: [], outChannels: 2, kind: 'classes' } as const;
 
-  it.each([2, 7, 64])('gives the bits of one at a time, %d at once, fewer where the windows that begin in a slice end', async (windowBatch) => {
-    const sizes: number[] = [];
-    const predict = batched(window, positionDependentPredictor(window, 2), 2, (count) => sizes.push(count));
-    const one = await slidingWindow(volume, { ...options, windowBatch: 1 }, positionDependentPredictor(window, 2));
-    const several = await slidingWindow(volume, { ...options, windowBatch }, predict);
-    expect(largestDifference(several.data, one.data)).toBe(0);
-    const [nx, ny, nz] = [0, 1, 2].map((axis) => new Set(windowStarts(volume.size, window, 0.5).map((at) => at[axis])).size) as unknown as Triple;
-    const whole = Math.floor((nx * ny) / windowBatch);
-    const left = (nx * ny) % windowBatch;
-    const ofOneSlice = [...new Array(whole).fill(windowBatch), ...(left > 0 ? [left] : [])];
-    expect(sizes).toEqual(Array.from({ length: nz }, () => ofOneSlice).flat());
-  });
+  it.each([2, 7, 64])(
+    'gives the bits of one at a time, %d at once, fewer where the windows that begin in a slice end',
+    async (windowBatch) => {
+      const sizes: number[] = [];
+      const predict = batched(window, positionDependentPredictor(window, 2), 2, (count) => sizes.push(count));
+      const one = await slidingWindow(
+        volume,
+        { ...options, windowBatch: 1 },
+        positionDependentPredictor(window, 2),
+      );
+      const several = await slidingWindow(volume, { ...options, windowBatch }, predict);
+      expect(largestDifference(several.data, one.data)).toBe(0);
+      const [nx, ny, nz] = [0, 1, 2].map(
+        (axis) => new Set(windowStarts(volume.size, window, 0.5).map((at) => at[axis])).size,
+      ) as unknown as Triple;
+      const whole = Math.floor((nx * ny) / windowBatch);
+      const left = (nx * ny) % windowBatch;
+      const ofOneSlice = [...new Array(whole).fill(windowBatch), ...(left > 0 ? [left] : [])];
+      expect(sizes).toEqual(Array.from({ length: nz }, () => ofOneSlice).flat());
+    },
+  );
 
   it('gives the bits of one at a time with several networks too', async () => {
     const networksOf = (make: () => WindowPredictor) => [scaled(make(), 0.1, 0), scaled(make(), -0.2, 0.3)];
-    const one = await slidingWindow(volume, { ...options, windowBatch: 1 }, ...networksOf(() => positionDependentPredictor(window, 2)));
+    const one = await slidingWindow(
+      volume,
+      { ...options, windowBatch: 1 },
+      ...networksOf(() => positionDependentPredictor(window, 2)),
+    );
     for (const windowBatch of [2, 7, 64]) {
       const predictors = networksOf(() => batched(window, positionDependentPredictor(window, 2), 2));
       const several = await slidingWindow(volume, { ...options, windowBatch }, ...predictors);
@@ -151,7 +205,12 @@ describe('a batch of windows', () => {
 });
 
 /** A predictor of one window for several. */
-function batched(window: Triple, predict: WindowPredictor, channels = 1, onBatch: (count: number) => void = () => {}): WindowPredictor {
+function batched(
+  window: Triple,
+  predict: WindowPredictor,
+  channels = 1,
+  onBatch: (count: number) => void = () => {},
+): WindowPredictor {
   const each = voxelCount({ size: window }) * channels;
   return async (images) => {
     const count = images.length / each;

@@ -37,8 +37,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Runs a case from its files to files. */
 async function predicted(name: string): Promise<{ label: Volume; logits: Volume }> {
   const { network: networkName, settings, window, channels, scan, toRas, state } = cases[name]!;
-  const network = makeNetwork(networkSection.parse({ name: networkName, ...settings }), { inChannels: channels, outChannels: classes });
-  const [weights, preset, out] = [join(folder, `${name}.safetensors`), join(folder, 'ras.json'), join(folder, `${name}.nii.gz`)];
+  const network = makeNetwork(networkSection.parse({ name: networkName, ...settings }), {
+    inChannels: channels,
+    outChannels: classes,
+  });
+  const [weights, preset, out] = [
+    join(folder, `${name}.safetensors`),
+    join(folder, 'ras.json'),
+    join(folder, `${name}.nii.gz`),
+  ];
   await writeSafetensors(weights, monaiState(state, network));
   writeFileSync(preset, JSON.stringify({ orientation: 'RAS' }));
   const set = Object.entries(settings).map(([key, value]) => `network.${key}=${JSON.stringify(value)}`);
@@ -61,7 +68,8 @@ function thinned({ size: [nx, ny, nz], channels, data }: Volume): number[] {
   const values: number[] = [];
   for (let c = 0; c < channels; c++)
     for (let z = 0; z < nz; z += every)
-      for (let y = 0; y < ny; y += every) for (let x = 0; x < nx; x += every) values.push(data[((c * nz + z) * ny + y) * nx + x]!);
+      for (let y = 0; y < ny; y += every)
+        for (let x = 0; x < nx; x += every) values.push(data[((c * nz + z) * ny + y) * nx + x]!);
   return values;
 }
 
@@ -72,12 +80,16 @@ describe.each(Object.keys(cases))('%s beside MONAI, from file to file', (name) =
     const expectedLogits = await readVolume(join(references, `${name}-logits.nii.gz`));
     const found = thinned(logits);
     expect(found.length).toBe(expectedLogits.data.length);
-    const error = found.reduce((most, value, i) => Math.max(most, Math.abs(value - expectedLogits.data[i]!)), 0);
+    const error = found.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - expectedLogits.data[i]!)),
+      0,
+    );
     expect(error / cases[name]!.largestLogit).toBeLessThan(1e-4);
     expect(label.size).toEqual(expectedLabel.size);
     const differing = Array.from(label.data).filter((value, i) => value !== expectedLabel.data[i]).length;
     expect(differing / label.data.length).toBeLessThanOrEqual(1e-4);
-    for (const [i, value] of label.affine.rows.entries()) expect(value).toBeCloseTo(expectedLabel.affine.rows[i]!, 4);
+    for (const [i, value] of label.affine.rows.entries())
+      expect(value).toBeCloseTo(expectedLabel.affine.rows[i]!, 4);
     expect(new Set(expectedLabel.data).size).toBe(classes);
   });
 });

@@ -1,4 +1,12 @@
-import { type Affine, applyAffine, axisAlignedAffine, composeAffines, spacingOf, type Triple, type Volume } from '../../src/volume/index.js';
+import {
+  type Affine,
+  applyAffine,
+  axisAlignedAffine,
+  composeAffines,
+  spacingOf,
+  type Triple,
+  type Volume,
+} from '../../src/volume/index.js';
 
 /** mm, RAS. */
 type WorldFunction = (world: Triple) => number;
@@ -9,7 +17,8 @@ export function sampled(size: Triple, affine: Affine, value: WorldFunction, chan
   let i = 0;
   for (let c = 0; c < channels; c++) {
     for (let z = 0; z < size[2]; z++) {
-      for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) data[i++] = value(applyAffine(affine, [x, y, z]));
+      for (let y = 0; y < size[1]; y++)
+        for (let x = 0; x < size[0]; x++) data[i++] = value(applyAffine(affine, [x, y, z]));
     }
   }
   return { size, spacing: spacingOf(affine), affine, channels, data };
@@ -23,7 +32,12 @@ export const ellipsoid =
 
 /** A grid of `size` voxels whose middle lies at the world's origin; `directions` are nine numbers, row-major. */
 function centred(size: Triple, spacing: Triple, directions: readonly number[]): Affine {
-  const linear = { rows: [0, 1, 2].flatMap((row) => [...[0, 1, 2].map((column) => directions[3 * row + column]! * spacing[column]!), 0]) };
+  const linear = {
+    rows: [0, 1, 2].flatMap((row) => [
+      ...[0, 1, 2].map((column) => directions[3 * row + column]! * spacing[column]!),
+      0,
+    ]),
+  };
   const middle = size.map((n) => -(n - 1) / 2) as unknown as Triple;
   return composeAffines(linear, axisAlignedAffine([1, 1, 1], middle));
 }
@@ -37,12 +51,41 @@ function rotation(aboutX: number, aboutZ: number): number[] {
 }
 
 /** Grids as scanners write them, about 90 x 84 x 72 mm around the world's origin. */
-export const sourceGrids: readonly { readonly name: string; readonly size: Triple; readonly affine: Affine }[] = [
-  { name: 'straight', size: [45, 42, 36] as const, spacing: [2, 2, 2] as const, directions: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
-  { name: 'flipped', size: [45, 42, 24] as const, spacing: [2, 2, 3] as const, directions: [-1, 0, 0, 0, -1, 0, 0, 0, 1] },
-  { name: 'permuted', size: [36, 60, 42] as const, spacing: [2, 1.5, 2] as const, directions: [0, 1, 0, 0, 0, -1, 1, 0, 0] },
-  { name: 'anisotropic', size: [75, 70, 15] as const, spacing: [1.2, 1.2, 5] as const, directions: [-1, 0, 0, 0, 1, 0, 0, 0, 1] },
-  { name: 'oblique', size: [45, 42, 36] as const, spacing: [2, 2, 2] as const, directions: rotation(17, -23) },
+export const sourceGrids: readonly {
+  readonly name: string;
+  readonly size: Triple;
+  readonly affine: Affine;
+}[] = [
+  {
+    name: 'straight',
+    size: [45, 42, 36] as const,
+    spacing: [2, 2, 2] as const,
+    directions: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+  },
+  {
+    name: 'flipped',
+    size: [45, 42, 24] as const,
+    spacing: [2, 2, 3] as const,
+    directions: [-1, 0, 0, 0, -1, 0, 0, 0, 1],
+  },
+  {
+    name: 'permuted',
+    size: [36, 60, 42] as const,
+    spacing: [2, 1.5, 2] as const,
+    directions: [0, 1, 0, 0, 0, -1, 1, 0, 0],
+  },
+  {
+    name: 'anisotropic',
+    size: [75, 70, 15] as const,
+    spacing: [1.2, 1.2, 5] as const,
+    directions: [-1, 0, 0, 0, 1, 0, 0, 0, 1],
+  },
+  {
+    name: 'oblique',
+    size: [45, 42, 36] as const,
+    spacing: [2, 2, 2] as const,
+    directions: rotation(17, -23),
+  },
   {
     name: 'oblique and flipped',
     size: [60, 42, 24] as const,
@@ -54,7 +97,10 @@ export const sourceGrids: readonly { readonly name: string; readonly size: Tripl
 type StoredGrid = Pick<Volume, 'size' | 'affine'>;
 
 /** RAS, of numbers that float32 carries exactly. */
-export const upright: StoredGrid = { size: [34, 20, 18], affine: { rows: [2, 0, 0, -34, 0, 2, 0, -20, 0, 0, 4, -36] } };
+export const upright: StoredGrid = {
+  size: [34, 20, 18],
+  affine: { rows: [2, 0, 0, -34, 0, 2, 0, -20, 0, 0, 4, -36] },
+};
 
 /** Ways to store the same voxels: axis i of the file is axis |axes[i]| - 1 of the grid, reversed if negative. */
 export const storages: readonly (readonly [name: string, axes: Triple])[] = [

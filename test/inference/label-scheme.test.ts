@@ -20,11 +20,15 @@ describe('what the channels of a network mean', () => {
   });
 
   it('refuses a region with a value that is no class', () => {
-    expect(() => labelScheme(tumour, { WT: [1, 2, 3] })).toThrow("data.regions.WT has the label value 3, but the dataset's are 1, 2, 4");
+    expect(() => labelScheme(tumour, { WT: [1, 2, 3] })).toThrow(
+      "data.regions.WT has the label value 3, but the dataset's are 1, 2, 4",
+    );
     expect(() => labelScheme(tumour, { WT: [1, 2, 3] })).toThrow(UsageError);
   });
 
   it('refuses regions in an order that leaves one of them no value of its own', () => {
-    expect(() => labelScheme(tumour, { ET: [4], WT: [1, 2, 4] })).toThrow(/data\.regions\.ET has no label value .*: order regions from the largest/);
+    expect(() => labelScheme(tumour, { ET: [4], WT: [1, 2, 4] })).toThrow(
+      /data\.regions\.ET has no label value .*: order regions from the largest/,
+    );
   });
 });

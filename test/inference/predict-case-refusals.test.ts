@@ -9,8 +9,14 @@ import { ct, network, parameters, scanHu, scheme, tinyPredictor, window, written
 const predictor = tinyPredictor();
 
 describe('a scan that cannot be predicted', () => {
-  const refusal = async (images: readonly string[], using = predictor, preprocessing: Preprocessing | 'none' = 'none') =>
-    predictCase(using, { images, preprocessing, scheme }).catch((thrown: unknown) => thrown) as Promise<DataError | WorkError>;
+  const refusal = async (
+    images: readonly string[],
+    using = predictor,
+    preprocessing: Preprocessing | 'none' = 'none',
+  ) =>
+    predictCase(using, { images, preprocessing, scheme }).catch((thrown: unknown) => thrown) as Promise<
+      DataError | WorkError
+    >;
   const small = sampled([20, 18, 16], upright.affine, scanHu);
 
   it('is refused when it has another number of channels than the network takes', async () => {
@@ -53,7 +59,16 @@ describe('a scan that cannot be predicted', () => {
     const file = await written('fine', small);
     const error = await refusal(
       [file],
-      openPredictor({ network, states: [broken], kind: 'classes', window, overlap: 0, windowBatch: 1, mirror: [], precision: 'float32' }),
+      openPredictor({
+        network,
+        states: [broken],
+        kind: 'classes',
+        window,
+        overlap: 0,
+        windowBatch: 1,
+        mirror: [],
+        precision: 'float32',
+      }),
     );
     broken.dispose();
     expect(error).toBeInstanceOf(WorkError);

@@ -17,10 +17,16 @@ import { largestDifference } from '../volume/references.js';
 import { ellipsoid, sampled, sourceGrids, storages, storedGrid, upright } from './grids.js';
 import { ct, scanHu, scheme, thresholdPredictor, tinyPredictor, written } from './tiny-predictor.js';
 
-const asItIs: Preprocessing = { spacing: null, intensity: 'none', windowHu: [-1000, 1000], foregroundThreshold: null };
+const asItIs: Preprocessing = {
+  spacing: null,
+  intensity: 'none',
+  windowHu: [-1000, 1000],
+  foregroundThreshold: null,
+};
 const predictor = tinyPredictor();
 
-const histogram = (data: ArrayLike<number>) => [0, 1, 2].map((value) => Array.from(data).filter((found) => found === value).length);
+const histogram = (data: ArrayLike<number>) =>
+  [0, 1, 2].map((value) => Array.from(data).filter((found) => found === value).length);
 
 describe('the prediction of a scan', () => {
   it.each(storages)('has the grid and affine of the file, stored as %s', async (name, axes) => {
@@ -44,7 +50,11 @@ describe('the prediction of a scan', () => {
     for (const [name, axes] of storages) {
       const { size, affine } = storedGrid(upright, axes);
       const file = await written(`place-${name}`, sampled(size, affine, scanHu));
-      found.push(reorientToRas((await predictCase(predictor, { images: [file], preprocessing: asItIs, scheme })).label));
+      found.push(
+        reorientToRas(
+          (await predictCase(predictor, { images: [file], preprocessing: asItIs, scheme })).label,
+        ),
+      );
     }
     const [first, ...others] = found as [Volume, ...Volume[]];
     expect(Math.min(...histogram(first.data))).toBeGreaterThan(200);
@@ -75,10 +85,16 @@ describe('the prediction of a scan', () => {
 
   it('is the same for integers as for the same numbers in float32', async () => {
     const volume = sampled(upright.size, upright.affine, (world) => Math.round(scanHu(world)));
-    const [float, int] = [await written('float', volume), await written('int', { ...volume, data: Int16Array.from(volume.data) })];
+    const [float, int] = [
+      await written('float', volume),
+      await written('int', { ...volume, data: Int16Array.from(volume.data) }),
+    ];
     for (const preprocessing of ['none', ct] as const) {
       const options = { preprocessing, scheme };
-      const [a, b] = [await predictCase(predictor, { images: [float], ...options }), await predictCase(predictor, { images: [int], ...options })];
+      const [a, b] = [
+        await predictCase(predictor, { images: [float], ...options }),
+        await predictCase(predictor, { images: [int], ...options }),
+      ];
       expect(largestDifference(a.label.data, b.label.data)).toBe(0);
     }
   });
@@ -86,7 +102,12 @@ describe('the prediction of a scan', () => {
   it('comes with logits on the grid of the scan when they are asked for', async () => {
     const { size, affine } = storedGrid(upright, [3, -1, 2]);
     const file = await written('logits', sampled(size, affine, scanHu));
-    const { label, logits } = await predictCase(predictor, { images: [file], preprocessing: asItIs, scheme, withLogits: true });
+    const { label, logits } = await predictCase(predictor, {
+      images: [file],
+      preprocessing: asItIs,
+      scheme,
+      withLogits: true,
+    });
     expect(logits).toMatchObject({ size, channels: 3 });
     const voxels = voxelCount({ size });
     const wrong = Array.from(label.data).findIndex((value, i) => {
@@ -94,7 +115,9 @@ describe('the prediction of a scan', () => {
       return channels[value] !== Math.max(...channels);
     });
     expect(wrong).toBe(-1);
-    expect(await predictCase(predictor, { images: [file], preprocessing: asItIs, scheme })).not.toHaveProperty('logits');
+    expect(
+      await predictCase(predictor, { images: [file], preprocessing: asItIs, scheme }),
+    ).not.toHaveProperty('logits');
   });
 });
 

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PreparedCase, prepareDatasets, readPreparedVolume } from '../../src/dataset/index.js';
 import { labelScheme, type Predictor, predictCase } from '../../src/inference/index.js';
-import { type Affine, spacingOf, type Triple, type Volume, voxelCount, writeNifti } from '../../src/volume/index.js';
+import {
+  type Affine,
+  spacingOf,
+  type Triple,
+  type Volume,
+  voxelCount,
+  writeNifti,
+} from '../../src/volume/index.js';
 import { temporaryFolder, writeJson } from '../dataset/generated-data.js';
 import { network } from './tiny-predictor.js';
 
@@ -11,8 +18,28 @@ const folder = temporaryFolder();
 
 /** Rotation by 20 degrees about z and then by 15 about x, times a spacing. */
 const oblique = ([sx, sy, sz]: Triple): Affine => {
-  const [c, s, d, t] = [Math.cos(Math.PI / 9), Math.sin(Math.PI / 9), Math.cos(Math.PI / 12), Math.sin(Math.PI / 12)];
-  return { rows: [c * sx, -s * sy, 0, -11.3, d * s * sx, d * c * sy, -t * sz, 7.9, t * s * sx, t * c * sy, d * sz, -42] };
+  const [c, s, d, t] = [
+    Math.cos(Math.PI / 9),
+    Math.sin(Math.PI / 9),
+    Math.cos(Math.PI / 12),
+    Math.sin(Math.PI / 12),
+  ];
+  return {
+    rows: [
+      c * sx,
+      -s * sy,
+      0,
+      -11.3,
+      d * s * sx,
+      d * c * sy,
+      -t * sz,
+      7.9,
+      t * s * sx,
+      t * c * sy,
+      d * sz,
+      -42,
+    ],
+  };
 };
 
 const grids: Readonly<Record<string, Affine>> = {
@@ -40,13 +67,17 @@ function scan(affine: Affine, channels: number, integers: boolean): Volume {
     const place = [i % size[0], Math.floor(i / size[0]) % size[1], Math.floor(i / (size[0] * size[1]))];
     const [x, y, z] = place as [number, number, number];
     if (x < 2 || x > 19 || y < 3 || y > 16 || z < 1 || z > 11) return channel === 0 ? -1000 : 0;
-    const value = 300 * Math.sin(0.9 * x + 0.4 * y) + 150 * Math.cos(1.3 * z - 0.3 * x) + 17 * channel + 0.37 * y;
+    const value =
+      300 * Math.sin(0.9 * x + 0.4 * y) + 150 * Math.cos(1.3 * z - 0.3 * x) + 17 * channel + 0.37 * y;
     return integers ? Math.round(value) : value;
   });
   return { ...grid, data: integers ? Int16Array.from(values) : values };
 }
 
-const negated = (volume: Volume): Volume => ({ ...volume, data: Float32Array.from(volume.data, (value) => -0.6 * value) });
+const negated = (volume: Volume): Volume => ({
+  ...volume,
+  data: Float32Array.from(volume.data, (value) => -0.6 * value),
+});
 
 /** A predictor that keeps what it is shown. */
 function watcher(channels: number): { readonly predictor: Predictor; readonly shown: Volume[] } {
@@ -58,11 +89,18 @@ function watcher(channels: number): { readonly predictor: Predictor; readonly sh
   const slabs = () => {
     throw new Error('logits of the whole volume were asked for, not slabs');
   };
-  return { predictor: { network: { ...network, inChannels: channels, outChannels: 2 }, slabs, logits }, shown };
+  return {
+    predictor: { network: { ...network, inChannels: channels, outChannels: 2 }, slabs, logits },
+    shown,
+  };
 }
 
 /** The image of a scan as `prepare` keeps it, and as `predict` shows it to a network with the settings that `prepare` recorded. */
-async function bothWays(name: string, volumes: readonly Volume[], settings: object): Promise<{ prepared: Volume; predicted: Volume }> {
+async function bothWays(
+  name: string,
+  volumes: readonly Volume[],
+  settings: object,
+): Promise<{ prepared: Volume; predicted: Volume }> {
   const place = join(folder, name);
   mkdirSync(place);
   const images = volumes.map((_, i) => `channel-${i}.nii.gz`);
@@ -77,7 +115,12 @@ async function bothWays(name: string, volumes: readonly Volume[], settings: obje
   const { predictor, shown } = watcher(record.channels);
   const scheme = labelScheme({ 1: 'organ' });
   const { preprocessing } = index.datasets.set!;
-  await predictCase(predictor, { images: images.map((file) => join(place, file)), preprocessing, scheme, withLogits: true });
+  await predictCase(predictor, {
+    images: images.map((file) => join(place, file)),
+    preprocessing,
+    scheme,
+    withLogits: true,
+  });
   expect(shown).toHaveLength(1);
   return { prepared: image, predicted: shown[0]! };
 }
@@ -87,7 +130,11 @@ function expectSame({ prepared, predicted }: { prepared: Volume; predicted: Volu
   const { data: shown, ...shownGrid } = predicted;
   expect(shownGrid).toEqual(grid);
   const apart = data.findIndex((value, i) => !Object.is(value, shown[i]));
-  expect([apart, data[apart], shown[apart]], 'the first voxel that differs, prepared, predicted').toEqual([-1, undefined, undefined]);
+  expect([apart, data[apart], shown[apart]], 'the first voxel that differs, prepared, predicted').toEqual([
+    -1,
+    undefined,
+    undefined,
+  ]);
   expect(shown).toHaveLength(data.length);
   expect(new Set(data).size).toBeGreaterThan(100); // nothing was clipped or cropped away
 }

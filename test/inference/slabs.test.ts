@@ -11,22 +11,45 @@ import {
   outputChannels,
   slidingWindowSlabs,
 } from '../../src/inference/index.js';
-import { axisAlignedAffine, type Grid, resampleToGrid, spacingOf, type Triple, type Volume, voxelCount } from '../../src/volume/index.js';
+import {
+  axisAlignedAffine,
+  type Grid,
+  resampleToGrid,
+  spacingOf,
+  type Triple,
+  type Volume,
+  voxelCount,
+} from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
 import { sampled, sourceGrids, storages, storedGrid, upright } from './grids.js';
 import { asNetwork, numberedVolume, positionDependentPredictor, slidingWindow } from './references.js';
 
 const organs = labelScheme({ 1: 'liver', 2: 'tumour' });
-const brats = labelScheme({ 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' }, { WT: [1, 2, 4], TC: [1, 4], ET: [4] });
+const brats = labelScheme(
+  { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' },
+  { WT: [1, 2, 4], TC: [1, 4], ET: [4] },
+);
 
 /** Finer than the scans and within them, so that slices shrink and grow on the way back and some voxels lie outside. */
-const prepared: Grid = { size: [40, 37, 33], spacing: [1.5, 1.5, 2], affine: axisAlignedAffine([1.5, 1.5, 2], [-31, -26, -30]) };
+const prepared: Grid = {
+  size: [40, 37, 33],
+  spacing: [1.5, 1.5, 2],
+  affine: axisAlignedAffine([1.5, 1.5, 2], [-31, -26, -30]),
+};
 
 const logitsOf = (scheme: LabelScheme): Volume => {
   const wave = (c: number) =>
-    sampled(prepared.size, prepared.affine, ([x, y, z]) => Math.sin(0.13 * x + c) + Math.cos(0.11 * y - 2 * c) + Math.sin(0.17 * z + c * c));
+    sampled(
+      prepared.size,
+      prepared.affine,
+      ([x, y, z]) => Math.sin(0.13 * x + c) + Math.cos(0.11 * y - 2 * c) + Math.sin(0.17 * z + c * c),
+    );
   const channels = Array.from({ length: outputChannels(scheme) }, (_, c) => wave(c).data);
-  return { ...prepared, channels: channels.length, data: Float32Array.from(channels.flatMap((values) => [...values])) };
+  return {
+    ...prepared,
+    channels: channels.length,
+    data: Float32Array.from(channels.flatMap((values) => [...values])),
+  };
 };
 
 /** Each channel brought to the scan's grid as a whole, then compared voxel by voxel. */
@@ -39,7 +62,10 @@ function decidedAtOnce(logits: Volume, grid: Grid, scheme: LabelScheme): number[
   });
   return Array.from({ length: count }, (_, i) => {
     const values = channels.map((data) => data[i]!);
-    const channel = scheme.kind === 'classes' ? values.indexOf(Math.max(...values)) : values.findLastIndex((value) => value > 0);
+    const channel =
+      scheme.kind === 'classes'
+        ? values.indexOf(Math.max(...values))
+        : values.findLastIndex((value) => value > 0);
     return channel < 0 ? 0 : channelValue(scheme, channel);
   });
 }
@@ -49,7 +75,9 @@ function cut({ size, channels, data }: Volume, ends: readonly number[]): LogitSl
   const [slice, voxels] = [size[0] * size[1], voxelCount({ size })];
   return [...ends, size[2]].map((end, i) => {
     const first = i === 0 ? 0 : ends[i - 1]! - 1;
-    const parts = Array.from({ length: channels }, (_, c) => (data as Float32Array).slice(c * voxels + first * slice, c * voxels + end * slice));
+    const parts = Array.from({ length: channels }, (_, c) =>
+      (data as Float32Array).slice(c * voxels + first * slice, c * voxels + end * slice),
+    );
     return { first, depth: end - first, channels: parts };
   });
 }
@@ -58,7 +86,11 @@ const grids = [
   ...sourceGrids,
   ...storages.map(([name, axes]) => ({ name: `stored as ${name}`, ...storedGrid(upright, axes) })),
   { name: "the logits' own", size: prepared.size, affine: prepared.affine },
-  { name: 'finer slices', size: [20, 19, 90] as const, affine: axisAlignedAffine([3, 3, 0.7], [-30, -25, -29.5]) },
+  {
+    name: 'finer slices',
+    size: [20, 19, 90] as const,
+    affine: axisAlignedAffine([3, 3, 0.7], [-30, -25, -29.5]),
+  },
 ];
 
 describe.each(grids)('a label decided slab by slab, $name', ({ size, affine }) => {
@@ -90,22 +122,32 @@ describe('the slabs of a sliding window', () => {
     const side = fc.integer({ min: 1, max: 9 });
     const overlaps = fc.constantFrom(0, 0.25, 0.5, 0.75, 0.9);
     await fc.assert(
-      fc.asyncProperty(fc.tuple(side, side, fc.integer({ min: 1, max: 25 })), overlaps, async (size, overlap) => {
-        const volume = numberedVolume(size, 1);
-        const whole = await slidingWindow(volume, { ...options, overlap }, positionDependentPredictor(window, 1));
-        let end = 0;
-        for await (const { first, depth, channels } of slidingWindowSlabs(volume, { ...options, overlap }, [
-          asNetwork(positionDependentPredictor(window, 1)),
-        ])) {
-          expect(first).toBe(Math.max(0, end - 1));
-          channels.forEach((values, c) => {
-            const from = c * voxelCount(volume) + first * size[0] * size[1];
-            expect(largestDifference(values, whole.data.subarray(from, from + depth * size[0] * size[1]))).toBe(0);
-          });
-          end = first + depth;
-        }
-        expect(end).toBe(size[2]);
-      }),
+      fc.asyncProperty(
+        fc.tuple(side, side, fc.integer({ min: 1, max: 25 })),
+        overlaps,
+        async (size, overlap) => {
+          const volume = numberedVolume(size, 1);
+          const whole = await slidingWindow(
+            volume,
+            { ...options, overlap },
+            positionDependentPredictor(window, 1),
+          );
+          let end = 0;
+          for await (const { first, depth, channels } of slidingWindowSlabs(volume, { ...options, overlap }, [
+            asNetwork(positionDependentPredictor(window, 1)),
+          ])) {
+            expect(first).toBe(Math.max(0, end - 1));
+            channels.forEach((values, c) => {
+              const from = c * voxelCount(volume) + first * size[0] * size[1];
+              expect(
+                largestDifference(values, whole.data.subarray(from, from + depth * size[0] * size[1])),
+              ).toBe(0);
+            });
+            end = first + depth;
+          }
+          expect(end).toBe(size[2]);
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -125,11 +167,22 @@ describe('the slabs of a sliding window', () => {
   it('are held in as many bytes, whatever the depth of the volume', async () => {
     const importance = gaussianImportance(window);
     const bytes = async (depth: number, networks = 1) =>
-      (await openWindowSums({ size: [8, 9, depth], window, outChannels: 14, importance, networks, kind: 'classes' })).bytes;
+      (
+        await openWindowSums({
+          size: [8, 9, depth],
+          window,
+          outChannels: 14,
+          importance,
+          networks,
+          kind: 'classes',
+        })
+      ).bytes;
     const planes = (channels: number) => 4 * (4 * 5 * channels + 8 * 9 * (1 + channels)); // one of a window, those of a slice and its weights
     // Slices of a window, of logits and weights, and those of a slab.
     expect(await bytes(1000)).toBe(4 * 8 * 9 * (6 * (14 + 1) + 9 * 14) + planes(14) + planes(1));
     expect(await bytes(10)).toBe(await bytes(1000));
-    expect(await bytes(1000, 3)).toBe(4 * 8 * 9 * (6 * (3 * 14 + 1) + 9 * 3 * 14) + 3 * planes(14) + planes(1));
+    expect(await bytes(1000, 3)).toBe(
+      4 * 8 * 9 * (6 * (3 * 14 + 1) + 9 * 3 * 14) + 3 * planes(14) + planes(1),
+    );
   });
 });

@@ -1,10 +1,21 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { gaussianImportance, slidingWindowSlabs, type WindowNetwork, windowStarts } from '../../src/inference/index.js';
+import {
+  gaussianImportance,
+  slidingWindowSlabs,
+  type WindowNetwork,
+  windowStarts,
+} from '../../src/inference/index.js';
 import type { Triple } from '../../src/volume/index.js';
 import { largestDifference } from '../volume/references.js';
-import { decodeFloats, numberedVolume, positionDependentPredictor, readReference, slidingWindow } from './references.js';
+import {
+  decodeFloats,
+  numberedVolume,
+  positionDependentPredictor,
+  readReference,
+  slidingWindow,
+} from './references.js';
 
 interface SlidingCase {
   readonly name: string;
@@ -34,15 +45,22 @@ const plain = { windowBatch: 1, mirror: [], kind: 'classes' } as const;
 const relative = 2e-6;
 
 describe('sliding windows', () => {
-  it.each(readReference<{ cases: readonly SlidingCase[] }>('sliding-window.json').cases)('give what MONAI gives: $name', async (reference) => {
-    const { size, window, overlap, channels } = reference;
-    const expected = decodeFloats(reference.output);
-    const options = { ...plain, window, overlap, outChannels: 2 };
-    const found = await slidingWindow(numberedVolume(size, channels), options, positionDependentPredictor(window, channels));
-    expect(found).toMatchObject({ size, channels: 2 });
-    const magnitude = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    expect(largestDifference(found.data, expected)).toBeLessThan(relative * magnitude);
-  });
+  it.each(readReference<{ cases: readonly SlidingCase[] }>('sliding-window.json').cases)(
+    'give what MONAI gives: $name',
+    async (reference) => {
+      const { size, window, overlap, channels } = reference;
+      const expected = decodeFloats(reference.output);
+      const options = { ...plain, window, overlap, outChannels: 2 };
+      const found = await slidingWindow(
+        numberedVolume(size, channels),
+        options,
+        positionDependentPredictor(window, channels),
+      );
+      expect(found).toMatchObject({ size, channels: 2 });
+      const magnitude = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      expect(largestDifference(found.data, expected)).toBeLessThan(relative * magnitude);
+    },
+  );
 
   it('give back a function of single voxels within rounding, whatever the windows', async () => {
     const side = fc.integer({ min: 1, max: 9 });
@@ -56,7 +74,11 @@ describe('sliding windows', () => {
         async (size, window, overlap, channels) => {
           const volume = numberedVolume(size, channels);
           const copy = async (images: Float32Array) => images.slice();
-          const found = await slidingWindow(volume, { ...plain, window, overlap, outChannels: channels }, copy);
+          const found = await slidingWindow(
+            volume,
+            { ...plain, window, overlap, outChannels: channels },
+            copy,
+          );
           expect(found.size).toEqual(size);
           expect(found.affine).toEqual(volume.affine);
           expect(largestDifference(found.data, volume.data)).toBeLessThan(1e-5); // of values up to 8
@@ -68,17 +90,25 @@ describe('sliding windows', () => {
 
   it('leave the volume as it was', async () => {
     const volume = numberedVolume([9, 8, 7], 2);
-    await slidingWindow(volume, { ...plain, window: [4, 4, 4], overlap: 0.5, outChannels: 2 }, async (images) => images.fill(0));
+    await slidingWindow(
+      volume,
+      { ...plain, window: [4, 4, 4], overlap: 0.5, outChannels: 2 },
+      async (images) => images.fill(0),
+    );
     expect(volume.data).toEqual(numberedVolume([9, 8, 7], 2).data);
   });
 
   it('pad a volume that is smaller than the window with zeros on both sides', async () => {
     const seen: number[][] = [];
     const volume = { ...numberedVolume([2, 1, 1], 1), data: Float32Array.of(5, 6) };
-    const found = await slidingWindow(volume, { ...plain, window: [5, 1, 1], overlap: 0.5, outChannels: 1 }, async (images) => {
-      seen.push([...images]);
-      return images.slice();
-    });
+    const found = await slidingWindow(
+      volume,
+      { ...plain, window: [5, 1, 1], overlap: 0.5, outChannels: 1 },
+      async (images) => {
+        seen.push([...images]);
+        return images.slice();
+      },
+    );
     expect(seen).toEqual([[0, 5, 6, 0, 0]]);
     expect([...found.data]).toEqual([5, 6]);
   });
@@ -142,12 +172,17 @@ describe('the weights of a window', () => {
 });
 
 describe('the places of windows', () => {
-  it.each(places)('are those of MONAI for $size, windows of $window, overlap $overlap', ({ size, window, overlap, along, count }) => {
-    const starts = windowStarts(size, window, overlap);
-    expect([0, 1, 2].map((axis) => [...new Set(starts.map((at) => at[axis]!))].sort((a, b) => a - b))).toEqual(along);
-    expect(new Set(starts.map(String)).size).toBe(count);
-    expect(starts).toHaveLength(count);
-  });
+  it.each(places)(
+    'are those of MONAI for $size, windows of $window, overlap $overlap',
+    ({ size, window, overlap, along, count }) => {
+      const starts = windowStarts(size, window, overlap);
+      expect(
+        [0, 1, 2].map((axis) => [...new Set(starts.map((at) => at[axis]!))].sort((a, b) => a - b)),
+      ).toEqual(along);
+      expect(new Set(starts.map(String)).size).toBe(count);
+      expect(starts).toHaveLength(count);
+    },
+  );
 
   it('cover every voxel and stay inside the volume', () => {
     const sides = fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 20 }));
@@ -158,8 +193,12 @@ describe('the places of windows', () => {
         const size = axes.map(([n, more]) => n + more) as unknown as Triple;
         const starts = windowStarts(size, window, overlap);
         for (let axis = 0; axis < 3; axis++) {
-          const covered = new Set(starts.flatMap((at) => Array.from({ length: window[axis]! }, (_, i) => at[axis]! + i)));
-          expect([...covered].sort((a, b) => a - b)).toEqual(Array.from({ length: size[axis]! }, (_, i) => i));
+          const covered = new Set(
+            starts.flatMap((at) => Array.from({ length: window[axis]! }, (_, i) => at[axis]! + i)),
+          );
+          expect([...covered].sort((a, b) => a - b)).toEqual(
+            Array.from({ length: size[axis]! }, (_, i) => i),
+          );
         }
       }),
       { numRuns: 50 },

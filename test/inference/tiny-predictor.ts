@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Preprocessing } from '../../src/dataset/index.js';
 import { createState } from '../../src/engine/index.js';
-import { labelScheme, openPredictor, type Predictor, predictorOf, slidingWindowSlabs, type WindowSettings } from '../../src/inference/index.js';
+import {
+  labelScheme,
+  openPredictor,
+  type Predictor,
+  predictorOf,
+  slidingWindowSlabs,
+  type WindowSettings,
+} from '../../src/inference/index.js';
 import { initialiseParameters, unet } from '../../src/network/index.js';
 import { type Triple, type Volume, writeNifti } from '../../src/volume/index.js';
 import { ellipsoid } from './grids.js';
@@ -26,7 +33,15 @@ export const windows = { overlap: 0.5, windowBatch: 1, mirror: [] } as const;
 export function tinyPredictor(settings: Partial<WindowSettings> = {}): Predictor {
   const state = createState(parameters, { engine: 'graph', threads: 1 });
   afterAll(() => state.dispose());
-  return openPredictor({ ...windows, ...settings, network, states: [state], kind: 'classes', window, precision: 'float32' });
+  return openPredictor({
+    ...windows,
+    ...settings,
+    network,
+    states: [state],
+    kind: 'classes',
+    window,
+    precision: 'float32',
+  });
 }
 
 /** A predictor that is known: class 1 where the first channel is above `least`, through the same windows as a network. */
@@ -37,12 +52,19 @@ export function thresholdPredictor(least: number, size: Triple): Predictor {
     return logits;
   };
   return predictorOf({ ...network, outChannels: 2 }, (volume, watch) =>
-    slidingWindowSlabs(volume, { ...windows, ...watch, window: size, outChannels: 2, kind: 'classes' }, [asNetwork(decide)]),
+    slidingWindowSlabs(volume, { ...windows, ...watch, window: size, outChannels: 2, kind: 'classes' }, [
+      asNetwork(decide),
+    ]),
   );
 }
 
 /** CT as `prepare` makes it by default, with the box around the body kept. */
-export const ct: Preprocessing = { spacing: [1.5, 1.5, 2], intensity: 'ct-window', windowHu: [-1000, 1000], foregroundThreshold: -900 };
+export const ct: Preprocessing = {
+  spacing: [1.5, 1.5, 2],
+  intensity: 'ct-window',
+  windowHu: [-1000, 1000],
+  foregroundThreshold: -900,
+};
 
 /** HU of a body with structure at several scales and no symmetry. */
 export function scanHu([x, y, z]: Triple): number {

@@ -58,8 +58,12 @@ describe('losses as properties', () => {
   it('leaves the reconstruction loss alone whatever is predicted where nothing was masked', () => {
     fc.assert(
       fc.property(fc.array(finite, { minLength: 4, maxLength: 4 }), finite, (seen, elsewhere) => {
-        const [images, mask] = [tf.zeros([1, 1, 1, 4, 1]) as never, tf.tensor5d([1, 0, 1, 0], [1, 1, 1, 4, 1])];
-        const loss = (values: number[]) => value(reconstructionLoss(tf.tensor5d(values, [1, 1, 1, 4, 1]), images, mask));
+        const [images, mask] = [
+          tf.zeros([1, 1, 1, 4, 1]) as never,
+          tf.tensor5d([1, 0, 1, 0], [1, 1, 1, 4, 1]),
+        ];
+        const loss = (values: number[]) =>
+          value(reconstructionLoss(tf.tensor5d(values, [1, 1, 1, 4, 1]), images, mask));
         expect(loss([seen[0]!, elsewhere, seen[2]!, -elsewhere])).toBe(loss(seen));
       }),
       { numRuns: 30 },
@@ -68,13 +72,16 @@ describe('losses as properties', () => {
 
   it('is the same contrast for features of any length, and when the passes change places', () => {
     fc.assert(
-      fc.property(fc.array(fc.float({ min: Math.fround(0.1), max: 2, noNaN: true }), { minLength: 12, maxLength: 12 }), (values) => {
-        const first = tf.tensor2d(values.slice(0, 6), [2, 3]);
-        const second = tf.tensor2d(values.slice(6), [2, 3]);
-        const loss = value(contrastiveLoss(first, second, 0.5));
-        expect(value(contrastiveLoss(first.mul(7), second.mul(0.3), 0.5))).toBeCloseTo(loss, 5);
-        expect(value(contrastiveLoss(second, first, 0.5))).toBeCloseTo(loss, 5);
-      }),
+      fc.property(
+        fc.array(fc.float({ min: Math.fround(0.1), max: 2, noNaN: true }), { minLength: 12, maxLength: 12 }),
+        (values) => {
+          const first = tf.tensor2d(values.slice(0, 6), [2, 3]);
+          const second = tf.tensor2d(values.slice(6), [2, 3]);
+          const loss = value(contrastiveLoss(first, second, 0.5));
+          expect(value(contrastiveLoss(first.mul(7), second.mul(0.3), 0.5))).toBeCloseTo(loss, 5);
+          expect(value(contrastiveLoss(second, first, 0.5))).toBeCloseTo(loss, 5);
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -87,7 +94,10 @@ describe('losses as properties', () => {
         locationLoss(logits.reshape([1, 1, 8]), targets.reshape([1, 1, 8])),
         numberLoss(logits.reshape([1, 1, 8]), tf.tensor2d([[3]], [1, 1], 'int32')),
         diceBinaryCrossEntropyLoss(logits.reshape([1, 2, 2, 1, 2]), targets.reshape([1, 2, 2, 1, 2])).total,
-        diceCrossEntropyLoss(logits.reshape([1, 2, 2, 1, 2]), targets.slice(0, 4).reshape([1, 2, 2, 1]).cast('int32')).total,
+        diceCrossEntropyLoss(
+          logits.reshape([1, 2, 2, 1, 2]),
+          targets.slice(0, 4).reshape([1, 2, 2, 1]).cast('int32'),
+        ).total,
       ].map(value);
       for (const loss of found) {
         expect(Number.isFinite(loss)).toBe(true);
@@ -105,14 +115,34 @@ describe('losses refuse shapes that do not fit, by name', () => {
       () => reconstructionLoss(image as never, tf.zeros([1, 2, 2, 2, 1]), tf.zeros([1, 2, 2, 2, 1])),
       /reconstruction loss.*\[1,2,2,2,3\].*\[1,2,2,2,1\]/,
     ],
-    ['its mask', () => reconstructionLoss(image as never, image as never, image as never), /the mask \[1,2,2,2,3\] must be \[1,2,2,2,1\]/],
-    ['number', () => numberLoss(tf.zeros([2, 3, 9]), tf.zeros([2, 4], 'int32')), /number loss: counts \[2,4\] must be \[2,3\]/],
+    [
+      'its mask',
+      () => reconstructionLoss(image as never, image as never, image as never),
+      /the mask \[1,2,2,2,3\] must be \[1,2,2,2,1\]/,
+    ],
+    [
+      'number',
+      () => numberLoss(tf.zeros([2, 3, 9]), tf.zeros([2, 4], 'int32')),
+      /number loss: counts \[2,4\] must be \[2,3\]/,
+    ],
     ['location', () => locationLoss(tf.zeros([2, 3, 8]), tf.zeros([2, 3, 7])), /location loss/],
     ['contrast', () => contrastiveLoss(tf.zeros([2, 3]), tf.zeros([3, 3]), 0.5), /contrastive loss/],
-    ['contrast of one', () => contrastiveLoss(tf.zeros([1, 3]), tf.zeros([1, 3]), 0.5), /batch of 1 has no negatives/],
+    [
+      'contrast of one',
+      () => contrastiveLoss(tf.zeros([1, 3]), tf.zeros([1, 3]), 0.5),
+      /batch of 1 has no negatives/,
+    ],
     ['Dice', () => diceLoss(image as never, tf.zeros([1, 2, 2, 2, 2])), /Dice loss/],
-    ['Dice + cross-entropy', () => diceCrossEntropyLoss(image as never, tf.zeros([1, 2, 2, 3], 'int32')), /labels \[1,2,2,3\] must be \[1,2,2,2\]/],
-    ['Dice + binary cross-entropy', () => diceBinaryCrossEntropyLoss(image as never, tf.zeros([1, 2, 2, 2, 2])), /Dice \+ binary/],
+    [
+      'Dice + cross-entropy',
+      () => diceCrossEntropyLoss(image as never, tf.zeros([1, 2, 2, 3], 'int32')),
+      /labels \[1,2,2,3\] must be \[1,2,2,2\]/,
+    ],
+    [
+      'Dice + binary cross-entropy',
+      () => diceBinaryCrossEntropyLoss(image as never, tf.zeros([1, 2, 2, 2, 2])),
+      /Dice \+ binary/,
+    ],
   ])('%s', (_, body, message) => {
     expect(body).toThrow(ShapeError);
     expect(body).toThrow(message);

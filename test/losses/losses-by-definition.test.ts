@@ -46,33 +46,51 @@ const image = (values: readonly number[]) => tf.tensor5d([...values], [...shape]
 describe('losses by definition', () => {
   it('mean squared error: over all values', () => {
     const [a, b] = [noise(voxels * 3, 1), noise(voxels * 3, 2)];
-    expect(value(meanSquaredError(image(a), image(b)))).toBeCloseTo(mean(a.map((x, i) => (x - b[i]!) ** 2)), 5);
+    expect(value(meanSquaredError(image(a), image(b)))).toBeCloseTo(
+      mean(a.map((x, i) => (x - b[i]!) ** 2)),
+      5,
+    );
     expect(() => meanSquaredError(image(a), tf.zeros([2, 3, 4, 5, 1]))).toThrow(
       'mean squared error: the prediction [2,3,4,5,3] and the target [2,3,4,5,1]',
     );
   });
 
-  it.each(['l2', 'l1'] as const)('reconstruction by %s: mean over all channels of masked voxels', (distance) => {
-    const [a, b] = [noise(voxels * 3, 1), noise(voxels * 3, 2)];
-    const mask = Array.from({ length: voxels }, (_, i) => Number(i % 3 === 0));
-    const errors = a.flatMap((x, i) => (mask[Math.floor(i / 3)] ? [distance === 'l2' ? (x - b[i]!) ** 2 : Math.abs(x - b[i]!)] : []));
-    const loss = reconstructionLoss(image(a), image(b), tf.tensor5d(mask, [2, 3, 4, 5, 1]), distance);
-    expect(value(loss)).toBeCloseTo(mean(errors), 5);
-  });
+  it.each(['l2', 'l1'] as const)(
+    'reconstruction by %s: mean over all channels of masked voxels',
+    (distance) => {
+      const [a, b] = [noise(voxels * 3, 1), noise(voxels * 3, 2)];
+      const mask = Array.from({ length: voxels }, (_, i) => Number(i % 3 === 0));
+      const errors = a.flatMap((x, i) =>
+        mask[Math.floor(i / 3)] ? [distance === 'l2' ? (x - b[i]!) ** 2 : Math.abs(x - b[i]!)] : [],
+      );
+      const loss = reconstructionLoss(image(a), image(b), tf.tensor5d(mask, [2, 3, 4, 5, 1]), distance);
+      expect(value(loss)).toBeCloseTo(mean(errors), 5);
+    },
+  );
 
   it('reconstruction: the squared difference unless it is told, and 0 where nothing is masked', () => {
-    const [a, b, mask] = [image(noise(voxels * 3, 1)), image(noise(voxels * 3, 2)), tf.ones([2, 3, 4, 5, 1]) as never];
+    const [a, b, mask] = [
+      image(noise(voxels * 3, 1)),
+      image(noise(voxels * 3, 2)),
+      tf.ones([2, 3, 4, 5, 1]) as never,
+    ];
     expect(value(reconstructionLoss(a, b, mask))).toBe(value(reconstructionLoss(a, b, mask, 'l2')));
     expect(value(reconstructionLoss(a, b, tf.zeros([2, 3, 4, 5, 1])))).toBe(0);
     const one = tf.tensor5d([1, ...new Array(voxels - 1).fill(0)], [2, 3, 4, 5, 1]);
     expect(value(reconstructionLoss(tf.ones([...shape]), tf.zeros([...shape]), one))).toBeCloseTo(1, 6); // a single voxel is not shared by more
-    expect(value(reconstructionLoss(tf.ones([1, 1, 1, 1, 1]), tf.zeros([1, 1, 1, 1, 1]), tf.ones([1, 1, 1, 1, 1])))).toBe(1);
+    expect(
+      value(
+        reconstructionLoss(tf.ones([1, 1, 1, 1, 1]), tf.zeros([1, 1, 1, 1, 1]), tf.ones([1, 1, 1, 1, 1])),
+      ),
+    ).toBe(1);
   });
 
   it('number: cross-entropy of the count, mean over sub-volumes and batch', () => {
     const [logits, counts] = [noise(2 * 5 * 4, 3), [0, 3, 1, 2, 3, 0, 0, 1, 2, 3]];
     const expected = mean(rowsOf(logits, 4).map((row, s) => -logSoftmax(row)[counts[s]!]!));
-    expect(value(numberLoss(tf.tensor3d(logits, [2, 5, 4]), tf.tensor2d(counts, [2, 5], 'int32')))).toBeCloseTo(expected, 5);
+    expect(
+      value(numberLoss(tf.tensor3d(logits, [2, 5, 4]), tf.tensor2d(counts, [2, 5], 'int32'))),
+    ).toBeCloseTo(expected, 5);
     expect(() => numberLoss(tf.zeros([2, 5, 4]), tf.zeros([5, 2], 'int32'))).toThrow(
       'number loss: counts [5,2] must be [2,5], as the logits [2,5,4]',
     );
@@ -89,25 +107,35 @@ describe('losses by definition', () => {
   it('class: cross-entropy, mean over the batch', () => {
     const [logits, words] = [noise(3 * 5, 6), [4, 0, 2]];
     const expected = mean(rowsOf(logits, 5).map((row, item) => -logSoftmax(row)[words[item]!]!));
-    expect(value(classLoss(tf.tensor2d(logits, [3, 5]), tf.tensor1d(words, 'int32')))).toBeCloseTo(expected, 5);
+    expect(value(classLoss(tf.tensor2d(logits, [3, 5]), tf.tensor1d(words, 'int32')))).toBeCloseTo(
+      expected,
+      5,
+    );
     const misfit = () => classLoss(tf.zeros([3, 5]), tf.zeros([5], 'int32'));
     expect(misfit).toThrow(ShapeError);
     expect(misfit).toThrow('class loss: classes [5] must be [3], as the logits [3,5]');
   });
 
-  it.each(['soft', 'hard'] as const)('consistency, %s: cross-entropy of the rounded count and squared difference of the counts', (kind) => {
-    const [numbers, locations] = [noise(2 * 3 * 5, 7), [...noise(2 * 3 * 4 - 1, 8), 0]]; // a logit of exactly 0 is not above one half
-    const soft = kind === 'soft';
-    const counts = rowsOf(locations, 4).map((row) => row.reduce((sum, x) => sum + (soft ? sigmoid(x) : Number(x > 0)), 0));
-    const losses = rowsOf(numbers, 5).map((row, s) => {
-      const logs = logSoftmax(row);
-      const number = soft ? logs.reduce((sum, log, n) => sum + n * Math.exp(log), 0) : row.indexOf(Math.max(...row));
-      return -logs[Math.round(counts[s]!)]! + (counts[s]! - number) ** 2;
-    });
-    const given = [tf.tensor3d(numbers, [2, 3, 5]), tf.tensor3d(locations, [2, 3, 4])] as const;
-    expect(value(consistencyLoss(...given, kind))).toBeCloseTo(mean(losses), 4);
-    if (soft) expect(value(consistencyLoss(...given))).toBe(value(consistencyLoss(...given, 'soft')));
-  });
+  it.each(['soft', 'hard'] as const)(
+    'consistency, %s: cross-entropy of the rounded count and squared difference of the counts',
+    (kind) => {
+      const [numbers, locations] = [noise(2 * 3 * 5, 7), [...noise(2 * 3 * 4 - 1, 8), 0]]; // a logit of exactly 0 is not above one half
+      const soft = kind === 'soft';
+      const counts = rowsOf(locations, 4).map((row) =>
+        row.reduce((sum, x) => sum + (soft ? sigmoid(x) : Number(x > 0)), 0),
+      );
+      const losses = rowsOf(numbers, 5).map((row, s) => {
+        const logs = logSoftmax(row);
+        const number = soft
+          ? logs.reduce((sum, log, n) => sum + n * Math.exp(log), 0)
+          : row.indexOf(Math.max(...row));
+        return -logs[Math.round(counts[s]!)]! + (counts[s]! - number) ** 2;
+      });
+      const given = [tf.tensor3d(numbers, [2, 3, 5]), tf.tensor3d(locations, [2, 3, 4])] as const;
+      expect(value(consistencyLoss(...given, kind))).toBeCloseTo(mean(losses), 4);
+      if (soft) expect(value(consistencyLoss(...given))).toBe(value(consistencyLoss(...given, 'soft')));
+    },
+  );
 
   it('consistency: soft teaches the locations by the squared difference alone, hard does not teach them', () => {
     const [numbers, locations] = [noise(2 * 3 * 5, 7), noise(2 * 3 * 4, 8)];
@@ -124,14 +152,19 @@ describe('losses by definition', () => {
     for (const [s, row] of rowsOf(locations, 4).entries()) {
       const count = row.reduce((sum, x) => sum + sigmoid(x), 0);
       const number = logSoftmax(rowsOf(numbers, 5)[s]!).reduce((sum, log, n) => sum + n * Math.exp(log), 0);
-      for (const [i, x] of row.entries()) expect(gradient[s * 4 + i]).toBeCloseTo((2 * (count - number) * sigmoid(x) * (1 - sigmoid(x))) / 6, 5);
+      for (const [i, x] of row.entries())
+        expect(gradient[s * 4 + i]).toBeCloseTo(
+          (2 * (count - number) * sigmoid(x) * (1 - sigmoid(x))) / 6,
+          5,
+        );
     }
   });
 
   it('contrast: of all other features, each finds the one of the same crop', () => {
     const [first, second] = [rowsOf(noise(3 * 4, 9), 4), rowsOf(noise(3 * 4, 10), 4)];
     const all = [...first, ...second];
-    const cosine = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0) / Math.hypot(...a) / Math.hypot(...b);
+    const cosine = (a: readonly number[], b: readonly number[]) =>
+      a.reduce((sum, x, i) => sum + x * b[i]!, 0) / Math.hypot(...a) / Math.hypot(...b);
     const losses = all.map((feature, i) => {
       const others = all.map((_, j) => j).filter((j) => j !== i);
       const scores = others.map((j) => cosine(feature, all[j]!) / 0.3);
@@ -147,11 +180,17 @@ describe('losses by definition', () => {
     const { value: found, grad } = tf.valueAndGrad((x) => loss(x))(tf.zeros([2, 3]));
     for (const x of [value(found), ...grad.dataSync()]) expect(Number.isFinite(x)).toBe(true);
     const feature = tf.tensor2d(noise(6, 12), [2, 3]);
-    expect(value(contrastiveLoss(feature.mul(1e-9), other, 0.5))).toBeCloseTo(value(contrastiveLoss(feature, other, 0.5)), 4); // tiny ones have one
+    expect(value(contrastiveLoss(feature.mul(1e-9), other, 0.5))).toBeCloseTo(
+      value(contrastiveLoss(feature, other, 0.5)),
+      4,
+    ); // tiny ones have one
   });
 
   it('Dice: one less the mean over items and classes of twice the overlap by the sum of the sizes', () => {
-    const [p, t] = [noise(voxels * classes, 13).map(sigmoid), noise(voxels * classes, 14).map((x) => Number(x > 0))];
+    const [p, t] = [
+      noise(voxels * classes, 13).map(sigmoid),
+      noise(voxels * classes, 14).map((x) => Number(x > 0)),
+    ];
     expect(value(diceLoss(image(p), image(t)))).toBeCloseTo(1 - mean(dices(p, t)), 5);
   });
 
@@ -173,11 +212,17 @@ describe('losses by definition', () => {
   }
 
   it('Dice and cross-entropy of labels', () => {
-    const [logits, labels] = [noise(voxels * classes, 15), Array.from({ length: voxels }, (_, i) => (i * 7) % 3)];
+    const [logits, labels] = [
+      noise(voxels * classes, 15),
+      Array.from({ length: voxels }, (_, i) => (i * 7) % 3),
+    ];
     const logs = rowsOf(logits, classes).map(logSoftmax);
     const oneHot = labels.flatMap((label) => [0, 1, 2].map((c) => Number(c === label)));
     const found = diceCrossEntropyLoss(image(logits), tf.tensor4d(labels, [2, 3, 4, 5], 'int32'));
-    const [dice, crossEntropy] = [1 - mean(dices(logs.flat().map(Math.exp), oneHot)), mean(logs.map((row, v) => -row[labels[v]!]!))];
+    const [dice, crossEntropy] = [
+      1 - mean(dices(logs.flat().map(Math.exp), oneHot)),
+      mean(logs.map((row, v) => -row[labels[v]!]!)),
+    ];
     expectTerms(found, { dice, crossEntropy });
     expect(() => diceCrossEntropyLoss(image(logits), tf.zeros([2, 4, 3, 5], 'int32'))).toThrow(
       'Dice + cross-entropy: labels [2,4,3,5] must be [2,3,4,5], as the logits',
@@ -185,16 +230,26 @@ describe('losses by definition', () => {
   });
 
   it('Dice and binary cross-entropy of regions', () => {
-    const [logits, regions] = [noise(voxels * classes, 16), noise(voxels * classes, 17).map((x) => Number(x > 0))];
+    const [logits, regions] = [
+      noise(voxels * classes, 16),
+      noise(voxels * classes, 17).map((x) => Number(x > 0)),
+    ];
     const found = diceBinaryCrossEntropyLoss(image(logits), image(regions));
     const dice = 1 - mean(dices(logits.map(sigmoid), regions));
-    expectTerms(found, { dice, binaryCrossEntropy: mean(logits.map((x, i) => -Math.log(regions[i] ? sigmoid(x) : 1 - sigmoid(x)))) });
-    expect(() => diceBinaryCrossEntropyLoss(image(logits), tf.zeros([2, 3, 4, 5, 2]))).toThrow('Dice + binary cross-entropy: the prediction');
+    expectTerms(found, {
+      dice,
+      binaryCrossEntropy: mean(logits.map((x, i) => -Math.log(regions[i] ? sigmoid(x) : 1 - sigmoid(x)))),
+    });
+    expect(() => diceBinaryCrossEntropyLoss(image(logits), tf.zeros([2, 3, 4, 5, 2]))).toThrow(
+      'Dice + binary cross-entropy: the prediction',
+    );
   });
 
   /** The terms, and their sum as `total`. */
   function expectTerms(found: object, expected: Readonly<Record<string, number>>): void {
-    const values = Object.fromEntries(Object.entries(found).map(([name, term]: [string, Scalar]) => [name, value(term)]));
+    const values = Object.fromEntries(
+      Object.entries(found).map(([name, term]: [string, Scalar]) => [name, value(term)]),
+    );
     expect(Object.keys(values).sort()).toEqual([...Object.keys(expected), 'total'].sort());
     for (const [name, term] of Object.entries(expected)) expect(values[name]).toBeCloseTo(term, 5);
     expect(values.total).toBeCloseTo(
@@ -230,7 +285,10 @@ it.each([
   ['location loss', () => locationLoss(tf.zeros([2, 3, 8]), tf.zeros([2, 8, 3]))],
   ['contrastive loss', () => contrastiveLoss(tf.zeros([2, 3]), tf.zeros([3, 2]), 0.5)],
   ['Dice loss', () => diceLoss(tf.zeros([1, 2, 2, 2, 2]), tf.zeros([1, 2, 2, 2, 1]))],
-  ['reconstruction loss', () => reconstructionLoss(tf.zeros([1, 2, 2, 2, 2]), tf.zeros([1, 2, 2, 2, 1]), tf.zeros([1, 2, 2, 2, 1]))],
+  [
+    'reconstruction loss',
+    () => reconstructionLoss(tf.zeros([1, 2, 2, 2, 2]), tf.zeros([1, 2, 2, 2, 1]), tf.zeros([1, 2, 2, 2, 1])),
+  ],
 ] as const)('the %s refuses two shapes by its name', (name, body) => {
   expect(body).toThrow(ShapeError);
   expect(body).toThrow(new RegExp(`^${name}: the prediction .* must have one shape$`));

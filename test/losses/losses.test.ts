@@ -21,16 +21,25 @@ type Terms = { readonly total: Scalar } & Readonly<Record<string, Scalar>>;
 /** Every loss under the name and with the inputs and options that `test/parity/losses/make_loss_references.py` gives it. */
 const losses: Readonly<Record<string, (inputs: Inputs, options: Options) => Terms>> = {
   reconstruction: ({ prediction, images, mask }, { distance }) => ({
-    total: reconstructionLoss(prediction as never, images as never, mask as never, distance as ReconstructionDistance),
+    total: reconstructionLoss(
+      prediction as never,
+      images as never,
+      mask as never,
+      distance as ReconstructionDistance,
+    ),
   }),
   number: ({ logits, counts }) => ({ total: numberLoss(logits as never, counts as never) }),
   location: ({ logits, locations }) => ({ total: locationLoss(logits as never, locations as never) }),
   consistency: ({ numbers, locations }, { kind }) => ({
     total: consistencyLoss(numbers as never, locations as never, kind as ConsistencyKind),
   }),
-  contrast: ({ first, second }, { temperature }) => ({ total: contrastiveLoss(first as never, second as never, temperature as number) }),
+  contrast: ({ first, second }, { temperature }) => ({
+    total: contrastiveLoss(first as never, second as never, temperature as number),
+  }),
   diceCrossEntropy: ({ logits, labels }) => ({ ...diceCrossEntropyLoss(logits as never, labels as never) }),
-  diceBinaryCrossEntropy: ({ logits, regions }) => ({ ...diceBinaryCrossEntropyLoss(logits as never, regions as never) }),
+  diceBinaryCrossEntropy: ({ logits, regions }) => ({
+    ...diceBinaryCrossEntropyLoss(logits as never, regions as never),
+  }),
 };
 
 const numbers = z.array(z.number());
@@ -40,7 +49,10 @@ const references = z
       loss: z.string(),
       name: z.string(),
       options: z.record(z.string(), z.union([z.string(), z.number()])),
-      inputs: z.record(z.string(), z.object({ shape: z.array(z.int()), dtype: z.enum(['float32', 'int32']), values: numbers })),
+      inputs: z.record(
+        z.string(),
+        z.object({ shape: z.array(z.int()), dtype: z.enum(['float32', 'int32']), values: numbers }),
+      ),
       terms: z.record(z.string(), z.number()),
       gradients: z.record(z.string(), numbers),
     }),
@@ -52,42 +64,65 @@ async function computed(reference: (typeof references)[number], engine: 'graph' 
   const entries = Object.entries(reference.inputs);
   const learns = ([name]: (typeof entries)[number]) => name in reference.gradients;
   const state = createState(
-    Object.fromEntries(entries.filter(learns).map(([name, { shape, values }]) => [name, { shape, data: Float32Array.from(values) }])),
+    Object.fromEntries(
+      entries
+        .filter(learns)
+        .map(([name, { shape, values }]) => [name, { shape, data: Float32Array.from(values) }]),
+    ),
     { engine },
   );
   const fed = entries.filter((entry) => !learns(entry));
   const step = compile(
     (inputs, variables) => {
       const { terms, gradients } = lossAndGradients(
-        () => (losses[reference.loss] as (typeof losses)[string])({ ...inputs, ...variables }, reference.options),
+        () =>
+          (losses[reference.loss] as (typeof losses)[string])({ ...inputs, ...variables }, reference.options),
         variables,
       );
-      return { ...terms, ...Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient])) };
+      return {
+        ...terms,
+        ...Object.fromEntries(
+          Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient]),
+        ),
+      };
     },
     { name: reference.loss, inputs: Object.fromEntries(fed), state, precision: 'float32' },
   );
   const values = await step.run(
-    Object.fromEntries(fed.map(([name, { dtype, values: v }]) => [name, dtype === 'int32' ? Int32Array.from(v) : Float32Array.from(v)])),
+    Object.fromEntries(
+      fed.map(([name, { dtype, values: v }]) => [
+        name,
+        dtype === 'int32' ? Int32Array.from(v) : Float32Array.from(v),
+      ]),
+    ),
   );
   state.dispose();
   return values;
 }
 
-describe.each(['graph', 'eager'] as const)('losses and their gradients equal PyTorch in double precision, %s engine', (engine) => {
-  it.each(references.map((reference) => [reference.loss, reference.name, reference] as const))('%s: %s', async (_, __, reference) => {
-    const values = await computed(reference, engine);
-    for (const [term, expected] of Object.entries(reference.terms)) {
-      expect(Math.abs((values[term]?.[0] as number) - expected)).toBeLessThan(1e-5 * Math.max(1, Math.abs(expected)));
-    }
-    for (const [input, expected] of Object.entries(reference.gradients)) {
-      const found = values[`gradient ${input}`] ?? new Float32Array(expected.length); // no entry: the loss does not reach it
-      const scale = Math.max(...expected.map(Math.abs));
-      const error = Math.max(...expected.map((value, i) => Math.abs(value - (found[i] as number))));
-      expect(found).toHaveLength(expected.length);
-      expect(error).toBeLessThanOrEqual(1e-4 * scale);
-    }
-  });
-});
+describe.each(['graph', 'eager'] as const)(
+  'losses and their gradients equal PyTorch in double precision, %s engine',
+  (engine) => {
+    it.each(references.map((reference) => [reference.loss, reference.name, reference] as const))(
+      '%s: %s',
+      async (_, __, reference) => {
+        const values = await computed(reference, engine);
+        for (const [term, expected] of Object.entries(reference.terms)) {
+          expect(Math.abs((values[term]?.[0] as number) - expected)).toBeLessThan(
+            1e-5 * Math.max(1, Math.abs(expected)),
+          );
+        }
+        for (const [input, expected] of Object.entries(reference.gradients)) {
+          const found = values[`gradient ${input}`] ?? new Float32Array(expected.length); // no entry: the loss does not reach it
+          const scale = Math.max(...expected.map(Math.abs));
+          const error = Math.max(...expected.map((value, i) => Math.abs(value - (found[i] as number))));
+          expect(found).toHaveLength(expected.length);
+          expect(error).toBeLessThanOrEqual(1e-4 * scale);
+        }
+      },
+    );
+  },
+);
 
 it('every loss is held to a reference', () => {
   expect(new Set(references.map(({ loss }) => loss))).toEqual(new Set(Object.keys(losses)));

@@ -20,7 +20,10 @@ const schema = z.object({
   means: z.tuple([z.number(), z.number()]),
   largestLogit: z.number(),
   logits: z.array(z.number()),
-  gradients: z.record(z.string(), z.object({ largest: z.number(), norm: z.number(), samples: z.array(z.number()), stray: z.number() })),
+  gradients: z.record(
+    z.string(),
+    z.object({ largest: z.number(), norm: z.number(), samples: z.array(z.number()), stray: z.number() }),
+  ),
   float32: z.object({ logits: z.number(), gradient: z.number() }),
 });
 
@@ -52,13 +55,28 @@ function makeCase(name: string): InterchangeCase {
   const network = makeNetwork(settings, { inChannels: facts.channels, outChannels: facts.classes });
   const images = reversedAxes(makeImages(facts), facts.shape, facts.channels);
   const labels = reversedAxes(makeLabels(facts), facts.shape);
-  return { facts, network, state: monaiState(facts.state, network), engineShape: reversedShape(facts.shape), images, labels };
+  return {
+    facts,
+    network,
+    state: monaiState(facts.state, network),
+    engineShape: reversedShape(facts.shape),
+    images,
+    labels,
+  };
 }
 
 /** A state dict of these shapes: hashed weights, and the values of what is no parameter. */
-export function monaiState(shapes: Readonly<Record<string, readonly number[]>>, { constants }: Network): NamedArrays {
+export function monaiState(
+  shapes: Readonly<Record<string, readonly number[]>>,
+  { constants }: Network,
+): NamedArrays {
   const values = new Map(constants.map((constant) => [constant.name, constant.values]));
-  return Object.fromEntries(Object.entries(shapes).map(([name, of]) => [name, { shape: of, data: values.get(name)?.() ?? weight(name, of).data }]));
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, of]) => [
+      name,
+      { shape: of, data: values.get(name)?.() ?? weight(name, of).data },
+    ]),
+  );
 }
 
 function weight(name: string, of: readonly number[]): NamedArray {
@@ -70,7 +88,8 @@ function weight(name: string, of: readonly number[]): NamedArray {
     return isTable ? 0.5 * uniform : uniform * Math.sqrt(3 / fanIn);
   };
   const data = new Float32Array(of.reduce((a, b) => a * b, 1));
-  for (let i = 0; i < data.length; i++) data[i] = scaled(hash32(Math.imul(i, 2654435761) + salt) / 2 ** 31 - 1);
+  for (let i = 0; i < data.length; i++)
+    data[i] = scaled(hash32(Math.imul(i, 2654435761) + salt) / 2 ** 31 - 1);
   return { shape: of, data };
 }
 
@@ -85,7 +104,8 @@ function makeImages({ shape: [batch, depth, height, width], channels, salt }: Fa
       for (let h = 0; h < height; h++)
         for (let w = 0; w < width; w++)
           for (let c = 0; c < channels; c++) {
-            const block = hashOf(1, salt, 0, b, c, Math.floor(d / 5), Math.floor(h / 5), Math.floor(w / 5)) / 2 ** 32;
+            const block =
+              hashOf(1, salt, 0, b, c, Math.floor(d / 5), Math.floor(h / 5), Math.floor(w / 5)) / 2 ** 32;
             values[i++] = block + hashOf(2, salt, 0, b, c, d, h, w) / 2 ** 32 / 3;
           }
   return values;
@@ -97,19 +117,25 @@ function makeLabels({ shape: [batch, depth, height, width], classes, salt }: Fac
   for (let b = 0; b < batch; b++)
     for (let d = 0; d < depth; d++)
       for (let h = 0; h < height; h++)
-        for (let w = 0; w < width; w++) values[i++] = hashOf(3, salt, b, Math.floor(d / 5), Math.floor(h / 5), Math.floor(w / 5)) % classes;
+        for (let w = 0; w < width; w++)
+          values[i++] = hashOf(3, salt, b, Math.floor(d / 5), Math.floor(h / 5), Math.floor(w / 5)) % classes;
   return values;
 }
 
 /** Whether two sets of arrays have the same names, shapes and bits. */
 export function sameArrays(found: NamedArrays, expected: NamedArrays): boolean {
   const names = Object.keys(expected);
-  return names.length === Object.keys(found).length && names.every((name) => sameArray(found[name], expected[name] as NamedArray));
+  return (
+    names.length === Object.keys(found).length &&
+    names.every((name) => sameArray(found[name], expected[name] as NamedArray))
+  );
 }
 
 function sameArray(found: NamedArray | undefined, expected: NamedArray): boolean {
   return (
-    found !== undefined && found.shape.join() === expected.shape.join() && Buffer.from(found.data.buffer).equals(Buffer.from(expected.data.buffer))
+    found !== undefined &&
+    found.shape.join() === expected.shape.join() &&
+    Buffer.from(found.data.buffer).equals(Buffer.from(expected.data.buffer))
   );
 }
 

@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { tf } from '../../src/engine/index.js';
 import { ShapeError } from '../../src/errors.js';
-import { elementCount, initialiseParameters, parameter, stepInput, toPyTorch, unet } from '../../src/network/index.js';
+import {
+  elementCount,
+  initialiseParameters,
+  parameter,
+  stepInput,
+  toPyTorch,
+  unet,
+} from '../../src/network/index.js';
 import { referenceFile } from './unet-parity.js';
 
 const width = z.int();
@@ -20,19 +27,25 @@ const counted = z
   )
   .parse(JSON.parse(readFileSync(referenceFile('layers.json'), 'utf8')));
 
-describe.each(Object.entries(counted))('the parameters of a UNet beside MONAI BasicUNet, %s widths', (_, reference) => {
-  const { channels, features, classes } = reference;
-  const { specs } = unet({ inChannels: channels, outChannels: classes, features, dropout: 0.1 });
+describe.each(Object.entries(counted))(
+  'the parameters of a UNet beside MONAI BasicUNet, %s widths',
+  (_, reference) => {
+    const { channels, features, classes } = reference;
+    const { specs } = unet({ inChannels: channels, outChannels: classes, features, dropout: 0.1 });
 
-  it('have its names in its order, and its shapes', () => {
-    const shapes = specs.map(({ name, layout, shape }) => [name, toPyTorch({ shape, data: new Float32Array(0) }, layout).shape] as const);
-    expect(shapes).toEqual(Object.entries(reference.shapes));
-  });
+    it('have its names in its order, and its shapes', () => {
+      const shapes = specs.map(
+        ({ name, layout, shape }) =>
+          [name, toPyTorch({ shape, data: new Float32Array(0) }, layout).shape] as const,
+      );
+      expect(shapes).toEqual(Object.entries(reference.shapes));
+    });
 
-  it('are as many', () => {
-    expect(specs.reduce((sum, { shape }) => sum + elementCount(shape), 0)).toBe(reference.parameters);
-  });
-});
+    it('are as many', () => {
+      expect(specs.reduce((sum, { shape }) => sum + elementCount(shape), 0)).toBe(reference.parameters);
+    });
+  },
+);
 
 it('counts the parameters that the paper and MONAI state', () => {
   expect(counted.monai?.parameters).toBe(5_749_410);
@@ -66,7 +79,9 @@ describe('starting values', () => {
   it('repeat from the seed, differ between seeds and names, and do not depend on the other parameters', () => {
     expect(initialiseParameters(specs, 7)).toEqual(values);
     expect(initialiseParameters(specs, 8)['final_conv.weight']).not.toEqual(values['final_conv.weight']);
-    expect(values['down_1.convs.conv_0.conv.weight']?.data).not.toEqual(values['down_1.convs.conv_1.conv.weight']?.data);
+    expect(values['down_1.convs.conv_0.conv.weight']?.data).not.toEqual(
+      values['down_1.convs.conv_1.conv.weight']?.data,
+    );
     const wider = initialiseParameters(unet({ ...config, features: [8, 8, 8, 16, 32, 8] }).specs, 7);
     expect(wider['final_conv.weight']).toEqual(values['final_conv.weight']);
   });
@@ -81,9 +96,13 @@ describe('parameters and inputs of a step', () => {
   });
 
   it('are refused by name where they are missing or have other axes', () => {
-    expect(() => stepInput(fed, 'corrupted', 5)).toThrow('the step needs an input named corrupted, which it was not fed');
+    expect(() => stepInput(fed, 'corrupted', 5)).toThrow(
+      'the step needs an input named corrupted, which it was not fed',
+    );
     expect(() => stepInput(fed, 'images', 4)).toThrow(ShapeError);
-    expect(() => stepInput(fed, 'images', 4)).toThrow(/images of a step must have 4 axes, but has shape \[1,2,3,4,1\]/);
+    expect(() => stepInput(fed, 'images', 4)).toThrow(
+      /images of a step must have 4 axes, but has shape \[1,2,3,4,1\]/,
+    );
     expect(() => parameter(fed, 'words', 2)).toThrow(/words must have 2 axes, but has shape \[2\]/);
   });
 });

@@ -61,7 +61,8 @@ describe('a level cropped towards the target region', () => {
         tf.engine().startScope();
         const whole = level([16, 14, 15]); // cells of 2 voxels, four of which a side are a coarse one
         const once = cropTowards(whole, 2, { before, after });
-        const coarse = (margins: Triple) => margins.map((voxels) => 4 * Math.floor(voxels / 8)) as unknown as Triple;
+        const coarse = (margins: Triple) =>
+          margins.map((voxels) => 4 * Math.floor(voxels / 8)) as unknown as Triple;
         const [first, last] = [coarse(before), coarse(after)];
         const size = [16, 14, 15].map((n, axis) => n - first[axis]! - last[axis]!);
         const upSampled = tf.slice(whole, [0, ...first, 0], [2, ...size, 2]) as Tensor5D;
@@ -80,25 +81,32 @@ describe('a level cropped towards the target region', () => {
   ] as const)('cannot lose %s', (_, margins, already) => {
     const body = () => cropTowards(level([4, 3, 5]), 2, margins, already);
     expect(body).toThrow(ShapeError);
-    expect(body).toThrow(/^the margins \[.*\] and \[.*\] leave nothing of \[2,5,3,4,2\] \(batch, x, y, z, channels\), whose cells are 2 voxels$/);
+    expect(body).toThrow(
+      /^the margins \[.*\] and \[.*\] leave nothing of \[2,5,3,4,2\] \(batch, x, y, z, channels\), whose cells are 2 voxels$/,
+    );
   });
 
   it('can be left with a single cell', () => {
-    expect(cropTowards(level([4, 3, 5]), 2, { before: [0, 2, 0], after: [0, 2, 0] }).shape).toEqual([2, 4, 1, 5, 2]);
+    expect(cropTowards(level([4, 3, 5]), 2, { before: [0, 2, 0], after: [0, 2, 0] }).shape).toEqual([
+      2, 4, 1, 5, 2,
+    ]);
   });
 });
 
 describe('margins', () => {
   it('must be whole multiples of what a network can leave out, on both sides of every axis', () => {
     for (const axis of [0, 1, 2]) {
-      const at = (voxels: number) => [0, 1, 2].map((other) => (other === axis ? voxels : 0)) as unknown as Triple;
+      const at = (voxels: number) =>
+        [0, 1, 2].map((other) => (other === axis ? voxels : 0)) as unknown as Triple;
       for (const wrong of [8, 17, -16]) {
         for (const margins of [
           { before: at(wrong), after: at(16) },
           { before: at(16), after: at(wrong) },
         ]) {
           expect(() => requireMultiples(margins, 16)).toThrow(ShapeError);
-          expect(() => requireMultiples(margins, 16)).toThrow(/^the margins \[.*\] \(x, y, z\) of the target region must be multiples of 16 voxels$/);
+          expect(() => requireMultiples(margins, 16)).toThrow(
+            /^the margins \[.*\] \(x, y, z\) of the target region must be multiples of 16 voxels$/,
+          );
         }
       }
       expect(() => requireMultiples({ before: at(16), after: at(32) }, 16)).not.toThrow();

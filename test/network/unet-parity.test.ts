@@ -1,5 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compile, createState, lossAndGradients, type NamedArrays, type State, type Tensor4D, type Tensor5D } from '../../src/engine/index.js';
+import {
+  compile,
+  createState,
+  lossAndGradients,
+  type NamedArrays,
+  type State,
+  type Tensor4D,
+  type Tensor5D,
+} from '../../src/engine/index.js';
 import { diceCrossEntropyLoss } from '../../src/losses/index.js';
 import { type Parameters, readWeights, toPyTorch, unet } from '../../src/network/index.js';
 import { correctionsAt, zeroMoments } from '../../src/training/adamw.js';
@@ -25,13 +33,15 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     const { config, facts, engineShape, batches } = parity;
     const [first] = batches as [(typeof batches)[0]];
     const network = unet(config);
-    initial = (await readWeights(referenceFile(`weights-${facts.channels}.safetensors`), network.specs)).values;
+    initial = (await readWeights(referenceFile(`weights-${facts.channels}.safetensors`), network.specs))
+      .values;
     const inputs = {
       images: { shape: [...engineShape, facts.channels], dtype: 'float32' },
       labels: { shape: engineShape, dtype: 'int32' },
     } as const;
     const pass = { training: false, dropoutKey: 0 };
-    const logitsOf = (x: Tensor5D, parameters: Parameters) => network.decode(network.encode(x, parameters, pass), parameters, pass);
+    const logitsOf = (x: Tensor5D, parameters: Parameters) =>
+      network.decode(network.encode(x, parameters, pass), parameters, pass);
     const state = createState({ ...initial, ...zeroMoments(network.specs) }, { engine: 'graph' });
 
     const predict = compile(({ images: x }, variables) => ({ logits: logitsOf(x as Tensor5D, variables) }), {
@@ -42,8 +52,13 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     });
     const differentiate = compile(
       ({ images: x, labels: y }, variables) => {
-        const parameters = Object.fromEntries(network.specs.map((spec) => [spec.name, variables[spec.name] as (typeof variables)[string]]));
-        return lossAndGradients(() => diceCrossEntropyLoss(logitsOf(x as Tensor5D, parameters), y as Tensor4D) as never, parameters).gradients;
+        const parameters = Object.fromEntries(
+          network.specs.map((spec) => [spec.name, variables[spec.name] as (typeof variables)[string]]),
+        );
+        return lossAndGradients(
+          () => diceCrossEntropyLoss(logitsOf(x as Tensor5D, parameters), y as Tensor4D) as never,
+          parameters,
+        ).gradients;
       },
       { name: 'gradients', inputs, state, precision: 'float32' },
     );
@@ -58,9 +73,15 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
         total: diceCrossEntropyLoss(logitsOf(x as Tensor5D, parameters), y as Tensor4D).total,
       }),
     });
-    before = { ...(await differentiate.run(first)), ...(await predict.run({ images: first.images })) } as Record<string, Float32Array>;
+    before = {
+      ...(await differentiate.run(first)),
+      ...(await predict.run({ images: first.images })),
+    } as Record<string, Float32Array>;
     for (const [i, batch] of batches.entries()) {
-      const fed = { learningRate: Float32Array.of(facts.learningRates[i] as number), ...correctionsAt(i + 1) };
+      const fed = {
+        learningRate: Float32Array.of(facts.learningRates[i] as number),
+        ...correctionsAt(i + 1),
+      };
       losses.push((await train.run({ ...batch, ...fed })).total?.[0] as number);
     }
     after = (await predict.run({ images: first.images })) as Record<string, Float32Array>;
@@ -83,24 +104,37 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     specs()
       .map((spec) => spec.name)
       .filter((key) => !isCancelled(key));
-  const gradientError = (key: string) => relativeError(inMonaiOrder(key, before[key] as Float32Array), expected(`gradient.${key}`));
-  const afterError = (key: string) => relativeError(inMonaiOrder(key, trained[key]?.data as Float32Array), expected(`after.${key}`));
+  const gradientError = (key: string) =>
+    relativeError(inMonaiOrder(key, before[key] as Float32Array), expected(`gradient.${key}`));
+  const afterError = (key: string) =>
+    relativeError(inMonaiOrder(key, trained[key]?.data as Float32Array), expected(`after.${key}`));
   const movementError = (key: string) => {
     const start = inMonaiOrder(key, initial[key]?.data as Float32Array);
     const moved = (values: Float32Array) => values.map((value, i) => value - (start[i] as number));
-    return relativeError(moved(inMonaiOrder(key, trained[key]?.data as Float32Array)), moved(expected(`after.${key}`)));
+    return relativeError(
+      moved(inMonaiOrder(key, trained[key]?.data as Float32Array)),
+      moved(expected(`after.${key}`)),
+    );
   };
-  const logitsInMonaiOrder = (logits: Float32Array) => reversedAxes(logits, parity.engineShape, parity.facts.classes);
+  const logitsInMonaiOrder = (logits: Float32Array) =>
+    reversedAxes(logits, parity.engineShape, parity.facts.classes);
   const everyStride = (logits: Float32Array) => {
     const { classes, stride } = parity.facts;
     return logitsInMonaiOrder(logits).filter((_, i) => Math.floor(i / classes) % stride === 0);
   };
 
   it('is fed what the reference was', () => {
-    const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+    const mean = (values: ArrayLike<number>) =>
+      Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
     for (const [end, step] of [0, 9].entries()) {
-      expect(mean(parity.batches[step]?.images as Float32Array)).toBeCloseTo(parity.facts.means.image[end] as number, 9);
-      expect(mean(parity.batches[step]?.labels as Int32Array)).toBeCloseTo(parity.facts.means.label[end] as number, 9);
+      expect(mean(parity.batches[step]?.images as Float32Array)).toBeCloseTo(
+        parity.facts.means.image[end] as number,
+        9,
+      );
+      expect(mean(parity.batches[step]?.labels as Int32Array)).toBeCloseTo(
+        parity.facts.means.label[end] as number,
+        9,
+      );
     }
   });
 
@@ -110,7 +144,8 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     expect(orders).toHaveLength(3);
     for (const strays of orders) {
       expect(strays.gradient).toBeLessThan(1e-4);
-      for (const kind of ['logits', 'after', 'logits-after', 'losses'] as const) expect(strays[kind]).toBeLessThan(1e-5);
+      for (const kind of ['logits', 'after', 'logits-after', 'losses'] as const)
+        expect(strays[kind]).toBeLessThan(1e-5);
     }
   });
 
@@ -118,11 +153,16 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     expect(relativeError(everyStride(before.logits as Float32Array), expected('logits'))).toBeLessThan(1e-4);
   });
 
-  it.each([0, 1, 2])('gives the same mean logits in every plane across axis %i, so that no voxel goes unseen', (axis) => {
-    const { shape, classes } = parity.facts;
-    const planes = planeMeans(logitsInMonaiOrder(before.logits as Float32Array), shape, classes, axis);
-    expect(relativeError(planes, expected(`planes-${axis}`), largest(expected('logits')))).toBeLessThan(1e-4);
-  });
+  it.each([0, 1, 2])(
+    'gives the same mean logits in every plane across axis %i, so that no voxel goes unseen',
+    (axis) => {
+      const { shape, classes } = parity.facts;
+      const planes = planeMeans(logitsInMonaiOrder(before.logits as Float32Array), shape, classes, axis);
+      expect(relativeError(planes, expected(`planes-${axis}`), largest(expected('logits')))).toBeLessThan(
+        1e-4,
+      );
+    },
+  );
 
   it('gives the gradient of Dice + cross-entropy within 1e-3 of the largest of each parameter', () => {
     const errors = Object.fromEntries(learning().map((key) => [key, gradientError(key)]));
@@ -158,13 +198,20 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
   });
 
   it('gives the same logits within 1e-4 of the largest after those steps', () => {
-    expect(relativeError(everyStride(after.logits as Float32Array), expected('logits-after'))).toBeLessThan(1e-4);
+    expect(relativeError(everyStride(after.logits as Float32Array), expected('logits-after'))).toBeLessThan(
+      1e-4,
+    );
     expect(relativeError(expected('logits'), expected('logits-after'))).toBeGreaterThan(1e-2); // ten steps are seen in the logits
   });
 });
 
 /** [B, x, y, z, C] to [B, C, planes]: means across the two other axes, summed in double precision. */
-function planeMeans(logits: Float32Array, shape: ParityCase['facts']['shape'], classes: number, axis: number): Float32Array {
+function planeMeans(
+  logits: Float32Array,
+  shape: ParityCase['facts']['shape'],
+  classes: number,
+  axis: number,
+): Float32Array {
   const [batch, depth, height, width] = shape;
   const planes = shape[axis + 1] as number;
   const sums = new Float64Array(batch * classes * planes);

@@ -7,7 +7,13 @@ import { type BatchShape, reversedAxes, reversedShape } from './monai-order.js';
 /** Made by `test/parity/network/make_network_references.py`. */
 export const referenceFile = (name: string): string => join('test/parity/network', name);
 
-const straysSchema = z.object({ logits: z.number(), gradient: z.number(), after: z.number(), 'logits-after': z.number(), losses: z.number() });
+const straysSchema = z.object({
+  logits: z.number(),
+  gradient: z.number(),
+  after: z.number(),
+  'logits-after': z.number(),
+  losses: z.number(),
+});
 
 const factsSchema = z.object({
   shape: z.tuple([z.int(), z.int(), z.int(), z.int()]),
@@ -61,7 +67,8 @@ function makeImages(facts: Facts, step: number): Float32Array {
       for (let h = 0; h < height; h++)
         for (let w = 0; w < width; w++)
           for (let c = 0; c < channels; c++) {
-            values[i++] = blockAt(facts, step, b, c, d, h, w) + hashOf(2, salt, step, b, c, d, h, w) / 2 ** 32 / 3;
+            values[i++] =
+              blockAt(facts, step, b, c, d, h, w) + hashOf(2, salt, step, b, c, d, h, w) / 2 ** 32 / 3;
           }
   return values;
 }
@@ -72,11 +79,21 @@ function makeLabels(facts: Facts, step: number): Int32Array {
   let i = 0;
   for (let b = 0; b < batch; b++)
     for (let d = 0; d < depth; d++)
-      for (let h = 0; h < height; h++) for (let w = 0; w < width; w++) values[i++] = Math.floor(facts.classes * blockAt(facts, step, b, 0, d, h, w));
+      for (let h = 0; h < height; h++)
+        for (let w = 0; w < width; w++)
+          values[i++] = Math.floor(facts.classes * blockAt(facts, step, b, 0, d, h, w));
   return values;
 }
 
-function blockAt({ salt }: Facts, step: number, b: number, c: number, d: number, h: number, w: number): number {
+function blockAt(
+  { salt }: Facts,
+  step: number,
+  b: number,
+  c: number,
+  d: number,
+  h: number,
+  w: number,
+): number {
   return hashOf(1, salt, step, b, c, Math.floor(d / 5), Math.floor(h / 5), Math.floor(w / 5)) / 2 ** 32;
 }
 
@@ -92,7 +109,11 @@ function hash32(x: number): number {
 }
 
 /** Largest difference between two arrays, relative to the largest value of the expected one; infinite when the lengths differ. */
-export function relativeError(found: Float32Array, expected: Float32Array, scale = largest(expected)): number {
+export function relativeError(
+  found: Float32Array,
+  expected: Float32Array,
+  scale = largest(expected),
+): number {
   if (found.length !== expected.length || found.length === 0) return Number.POSITIVE_INFINITY;
   let error = 0;
   for (let i = 0; i < expected.length; i++) {

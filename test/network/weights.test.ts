@@ -26,7 +26,10 @@ const { specs } = unet(config);
 describe('safetensors files', () => {
   it('written in Python are read in every floating type, bit for bit', async () => {
     const { arrays } = await readSafetensors(referenceFile('types.safetensors'));
-    const expected = JSON.parse(readFileSync(referenceFile('types.json'), 'utf8')) as Record<string, string[]>;
+    const expected = JSON.parse(readFileSync(referenceFile('types.json'), 'utf8')) as Record<
+      string,
+      string[]
+    >;
     expect(Object.keys(arrays).sort()).toEqual(Object.keys(expected).sort());
     for (const [name, values] of Object.entries(expected)) {
       expect(arrays[name]?.shape).toEqual([2, 5]);
@@ -39,15 +42,21 @@ describe('safetensors files', () => {
     const array = fc
       .array(fc.float({ noNaN: true }), { maxLength: 12 })
       .map((data): NamedArray => ({ shape: [data.length, 1], data: Float32Array.from(data) }));
-    const names = fc.string({ minLength: 1 }).filter((name) => name !== '__metadata__' && name !== '__proto__');
+    const names = fc
+      .string({ minLength: 1 })
+      .filter((name) => name !== '__metadata__' && name !== '__proto__');
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(names, array), fc.dictionary(names, fc.string()), async (arrays, metadata) => {
-        const file = newFile();
-        await writeSafetensors(file, arrays, metadata);
-        const read = await readSafetensors(file);
-        expect({ ...read.arrays }).toEqual({ ...arrays });
-        expect({ ...read.metadata }).toEqual({ ...metadata });
-      }),
+      fc.asyncProperty(
+        fc.dictionary(names, array),
+        fc.dictionary(names, fc.string()),
+        async (arrays, metadata) => {
+          const file = newFile();
+          await writeSafetensors(file, arrays, metadata);
+          const read = await readSafetensors(file);
+          expect({ ...read.arrays }).toEqual({ ...arrays });
+          expect({ ...read.metadata }).toEqual({ ...metadata });
+        },
+      ),
       { numRuns: 40 },
     );
     expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
@@ -63,11 +72,18 @@ describe('safetensors files', () => {
       return error.message;
     };
     expect(await damaged(whole.subarray(0, 5))).toMatch(/has 5 bytes, fewer than the 8/);
-    expect(await damaged(whole.subarray(0, 100))).toMatch(/header says it is \d+ bytes long, but the file has 100/);
+    expect(await damaged(whole.subarray(0, 100))).toMatch(
+      /header says it is \d+ bytes long, but the file has 100/,
+    );
     expect(await damaged(whole.subarray(0, whole.length - 4))).toMatch(/the file is cut off/);
-    expect(await damaged(Buffer.concat([whole, Buffer.alloc(4)]))).toMatch(/4 bytes at its end belong to no tensor/);
+    expect(await damaged(Buffer.concat([whole, Buffer.alloc(4)]))).toMatch(
+      /4 bytes at its end belong to no tensor/,
+    );
     expect(await damaged(Buffer.from('\x04\0\0\0\0\0\0\0oops'))).toMatch(/not a JSON object/);
-    await expect(readSafetensors(join(folder, 'nowhere'))).rejects.toMatchObject({ exitCode: 3, message: /nowhere cannot be read \(ENOENT\)/ });
+    await expect(readSafetensors(join(folder, 'nowhere'))).rejects.toMatchObject({
+      exitCode: 3,
+      message: /nowhere cannot be read \(ENOENT\)/,
+    });
   });
 });
 
@@ -86,7 +102,8 @@ describe('weights', () => {
     const data = Float32Array.from({ length: 24 }, (_, i) => i);
     const there = toPyTorch({ shape: [1, 2, 3, 2, 2], data }, 'convolution');
     expect(there.shape).toEqual([2, 2, 3, 2, 1]);
-    const at = (out: number, input: number, h: number, w: number) => there.data[((out * 2 + input) * 3 + w) * 2 + h];
+    const at = (out: number, input: number, h: number, w: number) =>
+      there.data[((out * 2 + input) * 3 + w) * 2 + h];
     for (const [out, input, h, w] of [
       [0, 0, 0, 0],
       [1, 0, 0, 2],
@@ -94,26 +111,41 @@ describe('weights', () => {
       [1, 1, 1, 2],
     ] as const)
       expect(at(out, input, h, w)).toBe(((h * 3 + w) * 2 + input) * 2 + out);
-    expect([...toPyTorch({ shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }, 'linear').data]).toEqual([1, 4, 2, 5, 3, 6]);
+    expect([...toPyTorch({ shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }, 'linear').data]).toEqual(
+      [1, 4, 2, 5, 3, 6],
+    );
   });
 
   it('of a last layer that is replaced are left out, and pre-training heads passed over', async () => {
-    const head: ParameterSpec = { name: 'pretext.number.weight', layout: 'linear', shape: [2, 2], init: { constant: 1 } };
+    const head: ParameterSpec = {
+      name: 'pretext.number.weight',
+      layout: 'linear',
+      shape: [2, 2],
+      init: { constant: 1 },
+    };
     const file = newFile();
     await writeWeights(file, initialiseParameters([...specs, head], 1), [...specs, head]);
-    await expect(readWeights(file, specs)).rejects.toThrow(/holds a parameter pretext\.number\.weight, which this network lacks/);
+    await expect(readWeights(file, specs)).rejects.toThrow(
+      /holds a parameter pretext\.number\.weight, which this network lacks/,
+    );
     const wider = unet({ ...config, outChannels: 9 }).specs;
     await expect(readWeights(file, wider, { ignore: 'pretext.' })).rejects.toThrow(
       /parameter final_conv\.weight has shape \[3,2,1,1,1\], but the network's is \[9,2,1,1,1\]/,
     );
     const { values, report } = await readWeights(file, wider, { ignore: 'pretext.', replace: 'final_conv' });
-    expect(report).toMatchObject({ fresh: ['final_conv.weight', 'final_conv.bias'], unused: expect.arrayContaining(['pretext.number.weight']) });
+    expect(report).toMatchObject({
+      fresh: ['final_conv.weight', 'final_conv.bias'],
+      unused: expect.arrayContaining(['pretext.number.weight']),
+    });
     expect(Object.keys(values)).toHaveLength(specs.length - 2);
   });
 
   it('that lack a parameter are refused by its name', async () => {
     const file = newFile();
     await writeWeights(file, initialiseParameters(specs, 1), specs.slice(1));
-    await expect(readWeights(file, specs)).rejects.toMatchObject({ exitCode: 3, message: /lacks the parameter conv_0\.conv_0\.conv\.weight/ });
+    await expect(readWeights(file, specs)).rejects.toMatchObject({
+      exitCode: 3,
+      message: /lacks the parameter conv_0\.conv_0\.conv\.weight/,
+    });
   });
 });

@@ -21,15 +21,25 @@ describe('CT phantoms', () => {
   it('are the same to the byte for the same seed and number, and others for another', async () => {
     const [first, second] = [join(folder, 'first'), join(folder, 'second')];
     for (const out of [first, second]) await writePhantoms(out, 2, seed);
-    const names = ['phantom-01.nii.gz', 'phantom-01_label.nii.gz', 'phantom-02.nii.gz', 'phantom-02_label.nii.gz'];
+    const names = [
+      'phantom-01.nii.gz',
+      'phantom-01_label.nii.gz',
+      'phantom-02.nii.gz',
+      'phantom-02_label.nii.gz',
+    ];
     expect(readdirSync(first).sort()).toEqual(names);
-    for (const name of names) expect(readFileSync(join(first, name)).equals(readFileSync(join(second, name))), name).toBe(true);
+    for (const name of names)
+      expect(readFileSync(join(first, name)).equals(readFileSync(join(second, name))), name).toBe(true);
     for (const index of [1, 2]) {
       const written = await readVolume(join(first, `phantom-0${index}.nii.gz`));
       expect(Array.from(written.size)).toEqual(Array.from(phantoms[index - 1]!.image.size));
-      expect(Buffer.from(written.data.buffer).equals(Buffer.from(phantoms[index - 1]!.image.data.buffer))).toBe(true);
+      expect(
+        Buffer.from(written.data.buffer).equals(Buffer.from(phantoms[index - 1]!.image.data.buffer)),
+      ).toBe(true);
       const label = await readVolume(join(first, `phantom-0${index}_label.nii.gz`));
-      expect(Buffer.from(label.data.buffer).equals(Buffer.from(phantoms[index - 1]!.label.data.buffer))).toBe(true);
+      expect(Buffer.from(label.data.buffer).equals(Buffer.from(phantoms[index - 1]!.label.data.buffer))).toBe(
+        true,
+      );
     }
     expect(phantom(seed + 1, 1).image.data).not.toEqual(phantoms[0]!.image.data);
   });
@@ -41,7 +51,10 @@ describe('CT phantoms', () => {
       for (const value of label.data) counts[value]!++;
       // The smallest organ, the spleen with semi-axes of 26, 20 and 36 mm, is some 770 of the coarsest voxels; the smallest body scales it to 290.
       for (const value of labels) expect(counts[value]).toBeGreaterThan(200);
-      expect(counts.reduce((sum, count) => sum + count, 0) - [0, ...labels].reduce((sum, value) => sum + counts[value]!, 0)).toBe(0);
+      expect(
+        counts.reduce((sum, count) => sum + count, 0) -
+          [0, ...labels].reduce((sum, value) => sum + counts[value]!, 0),
+      ).toBe(0);
     }
   });
 
@@ -95,20 +108,26 @@ describe('CT phantoms', () => {
   });
 
   it('differ in orientation, spacing, size and contrast', () => {
-    const distinct = (of: (volume: Volume) => unknown) => new Set(phantoms.map(({ image }) => JSON.stringify(of(image)))).size;
+    const distinct = (of: (volume: Volume) => unknown) =>
+      new Set(phantoms.map(({ image }) => JSON.stringify(of(image)))).size;
     expect(distinct(({ affine }) => affine.rows[0]! > 0)).toBe(2);
     expect(distinct(({ spacing }) => spacing)).toBe(phantoms.length);
     expect(distinct(({ size }) => size)).toBeGreaterThan(phantoms.length / 2);
     for (const { image, label } of phantoms) {
       expect(label.affine).toEqual(image.affine);
       expect(label.size).toEqual(image.size);
-      expect(spacingOf(image.affine).map((mm) => Number(mm.toFixed(9)))).toEqual(image.spacing.map((mm) => Number(mm.toFixed(9))));
+      expect(spacingOf(image.affine).map((mm) => Number(mm.toFixed(9)))).toEqual(
+        image.spacing.map((mm) => Number(mm.toFixed(9))),
+      );
       const [inPlane, across, between] = image.spacing;
       expect(across).toBe(inPlane);
-      for (const [mm, low, high] of [[inPlane, 3, 4.5] as const, [between, 3.5, 5] as const]) expect(mm >= low && mm <= high).toBe(true);
+      for (const [mm, low, high] of [[inPlane, 3, 4.5] as const, [between, 3.5, 5] as const])
+        expect(mm >= low && mm <= high).toBe(true);
       // The same trunk fills every grid: 360 x 270 x 200 mm to half a voxel.
       for (const [axis, extentMm] of [360, 270, 200].entries()) {
-        expect(Math.abs(image.size[axis]! * image.spacing[axis]! - extentMm)).toBeLessThanOrEqual(image.spacing[axis]! / 2 + 1e-9);
+        expect(Math.abs(image.size[axis]! * image.spacing[axis]! - extentMm)).toBeLessThanOrEqual(
+          image.spacing[axis]! / 2 + 1e-9,
+        );
       }
     }
     const aortas = phantoms.map(({ image, label }) => medianWhere(image, (i) => label.data[i] === 4));
@@ -143,7 +162,8 @@ function worldPoints({ size: [nx, ny, nz], affine, data }: Volume, value: number
   const points: Triple[] = [];
   let i = 0;
   for (let z = 0; z < nz; z++) {
-    for (let y = 0; y < ny; y++) for (let x = 0; x < nx; x++) if (data[i++] === value) points.push(applyAffine(affine, [x, y, z]));
+    for (let y = 0; y < ny; y++)
+      for (let x = 0; x < nx; x++) if (data[i++] === value) points.push(applyAffine(affine, [x, y, z]));
   }
   return points;
 }

@@ -62,8 +62,14 @@ const cases: readonly Case[] = [
 /** A method on fixed inputs: its losses and its reconstruction, each with what its network heard and said meanwhile. */
 function setUp({ crop, config }: Pick<Case, 'crop' | 'config'>, scales: Record<string, Float32Array> = {}) {
   const script = scriptedNetwork(settings);
-  const method = hybridMim(script.network, { size: BATCH, crop, scaledTargets: Object.keys(scales).length > 0 }, config);
-  const images = noise(BATCH * crop[0] * crop[1] * crop[2] * CHANNELS, 1).map((value, i) => (i % 7 === 0 ? 0 : value + 0.1)); // some air
+  const method = hybridMim(
+    script.network,
+    { size: BATCH, crop, scaledTargets: Object.keys(scales).length > 0 },
+    config,
+  );
+  const images = noise(BATCH * crop[0] * crop[1] * crop[2] * CHANNELS, 1).map((value, i) =>
+    i % 7 === 0 ? 0 : value + 0.1,
+  ); // some air
   const corruption = method.corruption(5, 0);
   const heads = headsOf(method.heads);
   const values = { images, ...corruption, ...scales };
@@ -89,11 +95,17 @@ type Run = ReturnType<typeof wholeRun>;
 const term = ({ terms }: Run['training'], name: string): number => Number(terms[name]?.[0]);
 
 /** Values of the target region, [B, r, r, r, C], by their places in the crop. */
-function inRegion({ crop, before, config: { region } }: Case, what: (inCrop: number, inRegion: number) => void): void {
+function inRegion(
+  { crop, before, config: { region } }: Case,
+  what: (inCrop: number, inRegion: number) => void,
+): void {
   for (let item = 0; item < BATCH; item++) {
     visit([region, region, region], ([z, y, x]) => {
       for (let c = 0; c < CHANNELS; c++) {
-        const there = (((item * crop[0] + z + before[0]) * crop[1] + y + before[1]) * crop[2] + x + before[2]) * CHANNELS + c;
+        const there =
+          (((item * crop[0] + z + before[0]) * crop[1] + y + before[1]) * crop[2] + x + before[2]) *
+            CHANNELS +
+          c;
         what(there, (((item * region + z) * region + y) * region + x) * CHANNELS + c);
       }
     });
@@ -101,7 +113,12 @@ function inRegion({ crop, before, config: { region } }: Case, what: (inCrop: num
 }
 
 /** Mean distance over masked values of the target region between what the decoder said and `target` (eq. 1). */
-function reconstructionBy(the: Case, { masked }: Pick<Run, 'masked'>, training: Run['training'], target: ArrayLike<number>): number {
+function reconstructionBy(
+  the: Case,
+  { masked }: Pick<Run, 'masked'>,
+  training: Run['training'],
+  target: ArrayLike<number>,
+): number {
   const errors: number[] = [];
   inRegion(the, (at, inside) => {
     const difference = training.decoded[0]!.logits[inside]! - target[at]!;
@@ -130,7 +147,8 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
       visit(subVolumes, ([sz, sy, sx]) => {
         const row: number[] = [];
         visit([side, side, side], ([z, y, x]) => {
-          const at = ((item * patches[0] + sz * side + z) * patches[1] + sy * side + y) * patches[2] + sx * side + x;
+          const at =
+            ((item * patches[0] + sz * side + z) * patches[1] + sy * side + y) * patches[2] + sx * side + x;
           row.push(run.patchMask[at]!);
         });
         rows.push(row);
@@ -169,7 +187,9 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
   it('masks the stated share of the patches, and never lets the network see them (3.1)', () => {
     const perItem = run.patchMask.length / BATCH;
     for (let item = 0; item < BATCH; item++) {
-      expect(sumOf(Array.from(run.patchMask.subarray(item * perItem, (item + 1) * perItem)))).toBe(Math.round(0.4 * perItem));
+      expect(sumOf(Array.from(run.patchMask.subarray(item * perItem, (item + 1) * perItem)))).toBe(
+        Math.round(0.4 * perItem),
+      );
     }
     const calls = [...run.training.encoded, ...run.validation.encoded, ...run.picture.encoded];
     expect(calls).toHaveLength(4);
@@ -190,14 +210,21 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
     ] as const;
     for (const [{ encoded, decoded }, training] of calls) {
       expect(decoded).toHaveLength(1);
-      expect(decoded[0]).toMatchObject({ training, before, after: crop.map((voxels, axis) => voxels - before[axis]! - region) });
+      expect(decoded[0]).toMatchObject({
+        training,
+        before,
+        after: crop.map((voxels, axis) => voxels - before[axis]! - region),
+      });
       expect(decoded[0]!.dropoutKey).toBe(encoded[0]!.dropoutKey);
       expect(decoded[0]!.levels).toEqual(encoded[0]!.levels);
     }
   });
 
   it('reconstructs the masked voxels of the target region and no others (eq. 1)', () => {
-    expect(term(run.training, 'reconstruction')).toBeCloseTo(reconstructionBy(the, run, run.training, run.images), 5);
+    expect(term(run.training, 'reconstruction')).toBeCloseTo(
+      reconstructionBy(the, run, run.training, run.images),
+      5,
+    );
     const filled = Float32Array.from(run.seen);
     inRegion(the, (at, inside) => {
       if (run.masked[at]) filled[at] = run.picture.decoded[0]!.logits[inside]!;
@@ -224,10 +251,14 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
   it('holds the predicted number to the predicted locations (eq. 5)', () => {
     const numbers = projected('number');
     const soft = config.consistency === 'soft';
-    const counts = projected('location').map((row) => sumOf(row.map((logit) => (soft ? sigmoid(logit) : Number(sigmoid(logit) > 0.5)))));
+    const counts = projected('location').map((row) =>
+      sumOf(row.map((logit) => (soft ? sigmoid(logit) : Number(sigmoid(logit) > 0.5)))),
+    );
     const expected = numbers.map((row) => {
       const probabilities = logSoftmax(row).map(Math.exp);
-      return soft ? sumOf(probabilities.map((p, count) => p * count)) : probabilities.indexOf(Math.max(...probabilities));
+      return soft
+        ? sumOf(probabilities.map((p, count) => p * count))
+        : probabilities.indexOf(Math.max(...probabilities));
     });
     const crossEntropy = meanOf(numbers.map((row, s) => -logSoftmax(row)[Math.round(counts[s]!)]!));
     const squared = meanOf(counts.map((count, s) => (count - expected[s]!) ** 2));
@@ -252,7 +283,8 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
   });
 
   it('adds the tasks by their weights, and validates without dropout and contrast (eq. 7)', () => {
-    const by = (tasks: readonly (keyof typeof weights)[], of: Run['training']) => sumOf(tasks.map((task) => weights[task] * term(of, task)));
+    const by = (tasks: readonly (keyof typeof weights)[], of: Run['training']) =>
+      sumOf(tasks.map((task) => weights[task] * term(of, task)));
     const still = ['reconstruction', 'number', 'location', 'consistency'] as const;
     expect(term(run.training, 'total')).toBeCloseTo(by([...still, 'contrast'], run.training), 4);
     expect(term(run.validation, 'total')).toBeCloseTo(by(still, run.validation), 4);
@@ -284,14 +316,19 @@ describe('HybridMIM with tasks switched off', () => {
     ['location', ['location'], 1, 0],
     ['consistency', ['number', 'location'], 1, 0],
     ['contrast', ['contrast'], 2, 0],
-  ] as const)('computes for %s alone what that needs: heads %j, encoder %i times, decoder %i times', (task, heads, encodes, decodes) => {
-    const run = setUp({ ...the, config: { ...the.config, weights: { ...none, [task]: 0.5 } } });
-    const training = run.losses(true);
-    expect(Object.keys(run.heads)).toEqual(heads.flatMap((head) => [`pretext.${head}.weight`, `pretext.${head}.bias`]));
-    expect(Object.keys(training.terms)).toEqual(['total', task]);
-    expect([training.encoded.length, training.decoded.length]).toEqual([encodes, decodes]);
-    expect(term(training, 'total')).toBeCloseTo(0.5 * term(training, task), 5);
-  });
+  ] as const)(
+    'computes for %s alone what that needs: heads %j, encoder %i times, decoder %i times',
+    (task, heads, encodes, decodes) => {
+      const run = setUp({ ...the, config: { ...the.config, weights: { ...none, [task]: 0.5 } } });
+      const training = run.losses(true);
+      expect(Object.keys(run.heads)).toEqual(
+        heads.flatMap((head) => [`pretext.${head}.weight`, `pretext.${head}.bias`]),
+      );
+      expect(Object.keys(training.terms)).toEqual(['total', task]);
+      expect([training.encoded.length, training.decoded.length]).toEqual([encodes, decodes]);
+      expect(term(training, 'total')).toBeCloseTo(0.5 * term(training, task), 5);
+    },
+  );
 
   it('refuses to validate where contrast alone is left, which validation leaves out', () => {
     const { losses } = setUp({ ...the, config: { ...the.config, weights: { ...none, contrast: 1 } } });
@@ -303,7 +340,10 @@ describe('HybridMIM with tasks switched off', () => {
 
 it('reconstructs MR on the scale that it is fed, background left at 0', () => {
   const the = cases[0]!;
-  const scales = { targetScale: Float32Array.of(0.5, 0.2, 0.3, 0.4, 1.5, 0.6), targetShift: Float32Array.of(0.1, 0.6, 0.2, 0.3, -0.2, 0.5) };
+  const scales = {
+    targetScale: Float32Array.of(0.5, 0.2, 0.3, 0.4, 1.5, 0.6),
+    targetShift: Float32Array.of(0.1, 0.6, 0.2, 0.3, -0.2, 0.5),
+  };
   const run = setUp(the, scales);
   const training = run.losses(true);
   const target = scaledTarget(run.images, BATCH, CHANNELS, scales.targetScale, scales.targetShift);
@@ -313,25 +353,35 @@ it('reconstructs MR on the scale that it is fed, background left at 0', () => {
 describe('HybridMIM refuses', () => {
   const { crop, config } = cases[0]!;
   const made = (batch: object, settingsOf: object, configOf: object) => () =>
-    hybridMim(scriptedNetwork({ ...settings, ...settingsOf }).network, { size: 2, crop, scaledTargets: false, ...batch }, { ...config, ...configOf });
+    hybridMim(
+      scriptedNetwork({ ...settings, ...settingsOf }).network,
+      { size: 2, crop, scaledTargets: false, ...batch },
+      { ...config, ...configOf },
+    );
   const without = { ...weights, contrast: 0 };
 
   it('a batch that has no negatives, unless nothing is contrasted', () => {
     const message =
       'train.batchSize is 1, but the contrastive loss needs at least 2: a batch of 1 has no negatives; raise it or set method.weights.contrast to 0';
-    expect(made({ size: 1 }, {}, {})).toThrow(expect.objectContaining({ message, facts: { field: 'train.batchSize', found: 1, expected: 2 } }));
+    expect(made({ size: 1 }, {}, {})).toThrow(
+      expect.objectContaining({ message, facts: { field: 'train.batchSize', found: 1, expected: 2 } }),
+    );
     expect(made({ size: 1 }, {}, { weights: without })).not.toThrow();
     expect(made({ size: 2 }, {}, {})).not.toThrow();
   });
 
   it('a network without dropout, unless nothing is contrasted', () => {
-    expect(made({}, { dropout: 0 }, {})).toThrow(expect.objectContaining({ facts: { field: 'network.dropout', found: 0 } }));
+    expect(made({}, { dropout: 0 }, {})).toThrow(
+      expect.objectContaining({ facts: { field: 'network.dropout', found: 0 } }),
+    );
     expect(made({}, { dropout: 0 }, { weights: without })).not.toThrow();
   });
 
   it('a run with nothing to learn', () => {
     const weights = { reconstruction: 0, number: 0, location: 0, consistency: 0, contrast: 0 };
-    expect(made({}, {}, { weights })).toThrow(expect.objectContaining({ facts: { field: 'method.weights' } }));
+    expect(made({}, {}, { weights })).toThrow(
+      expect.objectContaining({ facts: { field: 'method.weights' } }),
+    );
     expect(made({}, {}, { weights: { ...weights, number: 0.1 } })).not.toThrow();
   });
 
@@ -343,7 +393,8 @@ describe('HybridMIM refuses', () => {
     expect(made({ crop }, {}, { subVolume: 6, patch: 3, region: 12 })).toThrow(
       expect.objectContaining({ facts: { field: 'method.subVolume', found: 6 } }),
     );
-    for (const subVolume of [2, 4, 12]) expect(made({ crop }, {}, { subVolume, patch: 1, region: 12 })).not.toThrow();
+    for (const subVolume of [2, 4, 12])
+      expect(made({ crop }, {}, { subVolume, patch: 1, region: 12 })).not.toThrow();
   });
 });
 

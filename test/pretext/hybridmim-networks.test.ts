@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { compile, createState, lossAndGradients, type Tensor, type Tensor5D, tf } from '../../src/engine/index.js';
-import { initialiseParameters, makeNetwork, type NetworkSettings, type Parameters } from '../../src/network/index.js';
+import {
+  compile,
+  createState,
+  lossAndGradients,
+  type Tensor,
+  type Tensor5D,
+  tf,
+} from '../../src/engine/index.js';
+import {
+  initialiseParameters,
+  makeNetwork,
+  type NetworkSettings,
+  type Parameters,
+} from '../../src/network/index.js';
 import { type HybridMimConfig, hybridMim } from '../../src/pretext/index.js';
 import { randomStream } from '../../src/random/streams.js';
 
@@ -15,8 +27,23 @@ const settings: readonly NetworkSettings[] = [
     merging: 'merging',
     dropout: 0.1,
   },
-  { name: 'unetr', imageSize: [64, 32, 32], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 },
-  { name: 'seg-res-net', initFilters: 8, blocksDown: [1, 1, 1], blocksUp: [1, 1], normGroups: 4, dropout: 0.1 },
+  {
+    name: 'unetr',
+    imageSize: [64, 32, 32],
+    featureSize: 4,
+    hiddenSize: 12,
+    mlpDim: 16,
+    numHeads: 2,
+    dropout: 0.1,
+  },
+  {
+    name: 'seg-res-net',
+    initFilters: 8,
+    blocksDown: [1, 1, 1],
+    blocksUp: [1, 1],
+    normGroups: 4,
+    dropout: 0.1,
+  },
 ];
 const config: HybridMimConfig = {
   subVolume: 32,
@@ -37,11 +64,18 @@ const images = Float32Array.from({ length: 2 * 32 * 32 * 64 }, () => stream.unif
 async function reach(network: ReturnType<typeof makeNetwork>, task?: keyof HybridMimConfig['weights']) {
   const none = { reconstruction: 0, number: 0, location: 0, consistency: 0, contrast: 0 };
   const method = hybridMim(network, batch, { ...config, ...(task && { weights: { ...none, [task]: 1 } }) });
-  const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), { engine: 'graph' });
+  const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), {
+    engine: 'graph',
+  });
   const step = compile(
     (inputs, variables) => {
       const { terms, gradients } = lossAndGradients(() => method.losses(inputs, variables, true), variables);
-      return { total: terms.total, ...Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, gradient.square().sum()])) };
+      return {
+        total: terms.total,
+        ...Object.fromEntries(
+          Object.entries(gradients).map(([name, gradient]) => [name, gradient.square().sum()]),
+        ),
+      };
     },
     { name: 'losses', inputs: method.inputs, state, precision: 'float32' },
   );
@@ -66,12 +100,15 @@ describe.each(settings)('HybridMIM on $name', (setting) => {
 describe('HybridMIM on swin-unetr', () => {
   const network = makeNetwork(settings[0]!, { inChannels: 1, outChannels: 1 });
 
-  it.each(['number', 'contrast'] as const)('teaches its encoder by the %s alone, and computes no decoder', async (task) => {
-    const { reached } = await reach(network, task);
-    expect(reached.some((name) => name.startsWith('swinViT.layers4.'))).toBe(true);
-    expect(reached).toContain(`pretext.${task}.weight`);
-    expect(reached.filter((name) => /^(decoder|encoder|out)/.test(name))).toEqual([]);
-  });
+  it.each(['number', 'contrast'] as const)(
+    'teaches its encoder by the %s alone, and computes no decoder',
+    async (task) => {
+      const { reached } = await reach(network, task);
+      expect(reached.some((name) => name.startsWith('swinViT.layers4.'))).toBe(true);
+      expect(reached).toContain(`pretext.${task}.weight`);
+      expect(reached.filter((name) => /^(decoder|encoder|out)/.test(name))).toEqual([]);
+    },
+  );
 });
 
 describe.each(settings)('the target region of $name', (setting) => {
@@ -80,7 +117,12 @@ describe.each(settings)('the target region of $name', (setting) => {
   const run = async (body: (x: Tensor5D, parameters: Parameters) => Record<string, Tensor>) => {
     const state = createState(initialiseParameters(network.specs, 4), { engine: 'graph' });
     const inputs = { images: { shape: [1, 32, 32, 64, 1], dtype: 'float32' } } as const;
-    const step = compile(({ images: x }, parameters) => body(x as Tensor5D, parameters), { name: 'decode', inputs, state, precision: 'float32' });
+    const step = compile(({ images: x }, parameters) => body(x as Tensor5D, parameters), {
+      name: 'decode',
+      inputs,
+      state,
+      precision: 'float32',
+    });
     const result = await step.run({ images: images.slice(0, 32 * 32 * 64) });
     state.dispose();
     return result as Record<string, Float32Array>;
@@ -93,7 +135,12 @@ describe.each(settings)('the target region of $name', (setting) => {
       const whole = network.decode(levels, parameters, pass, { before: [0, 0, 0], after: [0, 0, 0] });
       const part = network.decode(levels, parameters, pass, margins);
       expect(part.shape).toEqual([1, 32, 32, 32, 1]);
-      return { whole, again: network.decode(levels, parameters, pass), part, cut: tf.slice(whole, [0, 0, 0, 16, 0], [1, 32, 32, 32, 1]) };
+      return {
+        whole,
+        again: network.decode(levels, parameters, pass),
+        part,
+        cut: tf.slice(whole, [0, 0, 0, 16, 0], [1, 32, 32, 32, 1]),
+      };
     });
     expect(found.again).toEqual(found.whole);
     const correlation = correlated(found.part!, found.cut!);
@@ -102,38 +149,48 @@ describe.each(settings)('the target region of $name', (setting) => {
 
   it('refuses margins that are no whole cells', async () => {
     const decode = run((x, parameters) => ({
-      part: network.decode(network.encode(x, parameters, pass), parameters, pass, { before: [0, 0, 3], after: [0, 0, 13] }),
+      part: network.decode(network.encode(x, parameters, pass), parameters, pass, {
+        before: [0, 0, 3],
+        after: [0, 0, 13],
+      }),
     }));
     await expect(decode).rejects.toThrow(/must be multiples of/);
   });
 });
 
 describe('masked tokens', () => {
-  it.each(settings.slice(0, 2))('of $name do not see what lies under the mask, even where the image does', async (setting) => {
-    const network = makeNetwork(setting, { inChannels: 1, outChannels: 1 });
-    const state = createState(initialiseParameters(network.specs, 4), { engine: 'graph' });
-    const inputs = { images: { shape: [1, 32, 32, 64, 1], dtype: 'float32' } } as const;
-    const mask = Float32Array.from({ length: 32 * 32 * 64 }, (_, i) => (i % 64 < 16 ? 1 : 0));
-    const step = compile(
-      ({ images: x }, parameters) => {
-        const masked = tf.tensor(mask, [1, 32, 32, 64, 1]) as Tensor5D;
-        const latent = (pass: object) => network.encode(x as Tensor5D, parameters, { training: false, dropoutKey: 0, ...pass }).at(-1) as Tensor5D;
-        return { masked: latent({ masked }), open: latent({}) };
-      },
-      { name: 'encode', inputs, state, precision: 'float32' },
-    );
-    const first = images.slice(0, 32 * 32 * 64);
-    const changed = first.map((value, i) => (mask[i] === 1 ? 1 - value : value));
-    const [one, other] = [await step.run({ images: first }), await step.run({ images: changed })];
-    state.dispose();
-    expect(other.masked).toEqual(one.masked);
-    expect(other.open).not.toEqual(one.open);
-  });
+  it.each(settings.slice(0, 2))(
+    'of $name do not see what lies under the mask, even where the image does',
+    async (setting) => {
+      const network = makeNetwork(setting, { inChannels: 1, outChannels: 1 });
+      const state = createState(initialiseParameters(network.specs, 4), { engine: 'graph' });
+      const inputs = { images: { shape: [1, 32, 32, 64, 1], dtype: 'float32' } } as const;
+      const mask = Float32Array.from({ length: 32 * 32 * 64 }, (_, i) => (i % 64 < 16 ? 1 : 0));
+      const step = compile(
+        ({ images: x }, parameters) => {
+          const masked = tf.tensor(mask, [1, 32, 32, 64, 1]) as Tensor5D;
+          const latent = (pass: object) =>
+            network
+              .encode(x as Tensor5D, parameters, { training: false, dropoutKey: 0, ...pass })
+              .at(-1) as Tensor5D;
+          return { masked: latent({ masked }), open: latent({}) };
+        },
+        { name: 'encode', inputs, state, precision: 'float32' },
+      );
+      const first = images.slice(0, 32 * 32 * 64);
+      const changed = first.map((value, i) => (mask[i] === 1 ? 1 - value : value));
+      const [one, other] = [await step.run({ images: first }), await step.run({ images: changed })];
+      state.dispose();
+      expect(other.masked).toEqual(one.masked);
+      expect(other.open).not.toEqual(one.open);
+    },
+  );
 });
 
 function correlated(a: Float32Array, b: Float32Array): number {
   const mean = (x: Float32Array) => x.reduce((sum, value) => sum + value, 0) / x.length;
   const [ma, mb] = [mean(a), mean(b)];
-  const product = (x: Float32Array, mx: number, y: Float32Array, my: number) => x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0);
+  const product = (x: Float32Array, mx: number, y: Float32Array, my: number) =>
+    x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0);
   return product(a, ma, b, mb) / Math.sqrt(product(a, ma, a, ma) * product(b, mb, b, mb));
 }

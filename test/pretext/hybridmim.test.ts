@@ -29,11 +29,15 @@ function images([depth, height, width]: readonly number[] = batch.crop): Float32
 
 async function lossesAndReach(settings: HybridMimConfig, scaledTargets = false) {
   const method = hybridMim(network, { ...batch, scaledTargets }, settings);
-  const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), { engine: 'graph' });
+  const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), {
+    engine: 'graph',
+  });
   const step = compile(
     (inputs, variables) => {
       const { terms, gradients } = lossAndGradients(() => method.losses(inputs, variables, true), variables);
-      const norms = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient.square().sum()]));
+      const norms = Object.fromEntries(
+        Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient.square().sum()]),
+      );
       return { ...terms, ...norms };
     },
     { name: 'losses', inputs: method.inputs, state, precision: 'float32' },
@@ -51,22 +55,41 @@ async function lossesAndReach(settings: HybridMimConfig, scaledTargets = false) 
 describe('HybridMIM', () => {
   it.each([
     ['reconstruction', ['final_conv.weight', 'conv_0.conv_0.conv.weight'], ['pretext.']],
-    ['number', ['pretext.number.weight', 'down_4.convs.conv_1.conv.weight'], ['upcat_', 'pretext.location', 'pretext.contrast']],
-    ['location', ['pretext.location.weight', 'down_4.convs.conv_1.conv.weight'], ['upcat_', 'pretext.number', 'pretext.contrast']],
-    ['consistency', ['pretext.location.weight', 'pretext.number.weight', 'conv_0.conv_0.conv.weight'], ['upcat_', 'pretext.contrast']],
-    ['contrast', ['pretext.contrast.weight', 'conv_0.conv_0.conv.weight'], ['upcat_', 'pretext.number', 'pretext.location']],
-  ] as const)('%s alone teaches its own head and the encoder and nothing else', async (task, teaches, leaves) => {
-    const { all, reached, nodes } = await lossesAndReach(only(task));
-    expect(all.total).toBeCloseTo(all[task]!, 6);
-    expect(
-      Object.keys(all)
-        .filter((name) => !name.startsWith('gradient '))
-        .sort(),
-    ).toEqual([task, 'total'].sort());
-    for (const name of teaches) expect(reached).toContain(name);
-    for (const prefix of leaves) expect(reached.filter((name) => name.startsWith(prefix))).toEqual([]);
-    expect(nodes).toBeLessThan((await lossesAndReach(config)).nodes);
-  });
+    [
+      'number',
+      ['pretext.number.weight', 'down_4.convs.conv_1.conv.weight'],
+      ['upcat_', 'pretext.location', 'pretext.contrast'],
+    ],
+    [
+      'location',
+      ['pretext.location.weight', 'down_4.convs.conv_1.conv.weight'],
+      ['upcat_', 'pretext.number', 'pretext.contrast'],
+    ],
+    [
+      'consistency',
+      ['pretext.location.weight', 'pretext.number.weight', 'conv_0.conv_0.conv.weight'],
+      ['upcat_', 'pretext.contrast'],
+    ],
+    [
+      'contrast',
+      ['pretext.contrast.weight', 'conv_0.conv_0.conv.weight'],
+      ['upcat_', 'pretext.number', 'pretext.location'],
+    ],
+  ] as const)(
+    '%s alone teaches its own head and the encoder and nothing else',
+    async (task, teaches, leaves) => {
+      const { all, reached, nodes } = await lossesAndReach(only(task));
+      expect(all.total).toBeCloseTo(all[task]!, 6);
+      expect(
+        Object.keys(all)
+          .filter((name) => !name.startsWith('gradient '))
+          .sort(),
+      ).toEqual([task, 'total'].sort());
+      for (const name of teaches) expect(reached).toContain(name);
+      for (const prefix of leaves) expect(reached.filter((name) => name.startsWith(prefix))).toEqual([]);
+      expect(nodes).toBeLessThan((await lossesAndReach(config)).nodes);
+    },
+  );
 
   it.each([
     [64, 16, [64, 64, 64], 64, 64],
@@ -76,7 +99,9 @@ describe('HybridMIM', () => {
   ] as const)('works at sub-volume %i, patch %i, crop %j', async (subVolume, patch, crop, region, n) => {
     const method = hybridMim(network, { ...batch, crop }, { ...config, subVolume, patch, region });
     expect(method.heads.find(({ name }) => name === 'pretext.number.weight')?.shape).toEqual([8, n + 1]);
-    const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), { engine: 'graph' });
+    const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), {
+      engine: 'graph',
+    });
     const step = compile((inputs, variables) => ({ ...method.losses(inputs, variables, true) }), {
       name: 'losses',
       inputs: method.inputs,
@@ -91,7 +116,9 @@ describe('HybridMIM', () => {
 
   it('draws no second view and no dropout when it validates', async () => {
     const method = hybridMim(network, batch, config);
-    const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), { engine: 'graph' });
+    const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), {
+      engine: 'graph',
+    });
     const step = compile((inputs, variables) => ({ ...method.losses(inputs, variables, false) }), {
       name: 'validation',
       inputs: method.inputs,

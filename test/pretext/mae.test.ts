@@ -1,12 +1,25 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, createState, type Tensor1D, type Tensor5D } from '../../src/engine/index.js';
-import { initialiseParameters, isEncoderParameter, makeNetwork, type NetworkSettings } from '../../src/network/index.js';
+import {
+  initialiseParameters,
+  isEncoderParameter,
+  makeNetwork,
+  type NetworkSettings,
+} from '../../src/network/index.js';
 import { mae, modelsGenesis } from '../../src/pretext/index.js';
 import { pretrainingTask } from '../../src/training/pretraining-task.js';
 import { onePass } from './one-pass.js';
 import { maskedValues, noise } from './plain-loops.js';
 
-const settings: NetworkSettings = { name: 'unetr', imageSize: [64, 32, 32], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 };
+const settings: NetworkSettings = {
+  name: 'unetr',
+  imageSize: [64, 32, 32],
+  featureSize: 4,
+  hiddenSize: 12,
+  mlpDim: 16,
+  numHeads: 2,
+  dropout: 0.1,
+};
 const network = makeNetwork(settings, { inChannels: 2, outChannels: 2 });
 const batch = { size: 2, crop: [32, 32, 64] as const, scaledTargets: false };
 const config = { maskRatio: 0.75, decoder: { width: 8, depth: 2, heads: 2 } };
@@ -41,11 +54,15 @@ beforeAll(async () => {
 
 describe('MAE', () => {
   it('gives its encoder visible tokens only: nothing under the mask changes what it makes of them', async () => {
-    const [one, other] = [await latents(images), await latents(images.map((value, i) => (masked[i] ? 1 - value : value)))];
+    const [one, other] = [
+      await latents(images),
+      await latents(images.map((value, i) => (masked[i] ? 1 - value : value))),
+    ];
     expect(other.some).toEqual(one.some);
     expect(other.all).not.toEqual(one.all);
     const seen = await latents(images.map((value, i) => (masked[i] ? value : 1 - value)));
-    for (let row = 0; row < 8; row++) expect(seen.some.slice(12 * row, 12 * row + 12)).not.toEqual(one.some.slice(12 * row, 12 * row + 12));
+    for (let row = 0; row < 8; row++)
+      expect(seen.some.slice(12 * row, 12 * row + 12)).not.toEqual(one.some.slice(12 * row, 12 * row + 12));
   });
 
   it('encodes all tokens as the whole network does, each at its own place, where all are kept', async () => {
@@ -64,8 +81,16 @@ describe('MAE', () => {
       { name: 'encode', inputs: method.inputs, state, precision: 'float32' },
     );
     // Backwards within each item, so that a token's place is not its row.
-    const order = Int32Array.from({ length: 2 * count }, (_, i) => Math.floor(i / count) * count + count - 1 - (i % count));
-    const { some, all } = (await step.run({ images, patchMask: fed.patchMask, order, places: order })) as Record<string, Float32Array>;
+    const order = Int32Array.from(
+      { length: 2 * count },
+      (_, i) => Math.floor(i / count) * count + count - 1 - (i % count),
+    );
+    const { some, all } = (await step.run({
+      images,
+      patchMask: fed.patchMask,
+      order,
+      places: order,
+    })) as Record<string, Float32Array>;
     state.dispose();
     order.forEach((row, i) => {
       for (let c = 0; c < 12; c++) expect(some![12 * i + c]).toBeCloseTo(all![12 * row + c]!, 4); // sums of attention in another order
@@ -98,8 +123,12 @@ describe('MAE', () => {
   });
 
   it('is taken to need the memory of its visible tokens alone', () => {
-    expect(pretrainingTask({ network, method: method, batch, seed: 0 }).activationBytes).toBe(network.encoderBytes(batch.size, batch.crop) / 4);
+    expect(pretrainingTask({ network, method: method, batch, seed: 0 }).activationBytes).toBe(
+      network.encoderBytes(batch.size, batch.crop) / 4,
+    );
     const whole = modelsGenesis(network, batch);
-    expect(pretrainingTask({ network, method: whole, batch, seed: 0 }).activationBytes).toBe(network.encoderBytes(batch.size, batch.crop));
+    expect(pretrainingTask({ network, method: whole, batch, seed: 0 }).activationBytes).toBe(
+      network.encoderBytes(batch.size, batch.crop),
+    );
   });
 });

@@ -13,7 +13,15 @@ const swin: NetworkSettings = {
   merging: 'merging',
   dropout: 0,
 };
-const unetr: NetworkSettings = { name: 'unetr', imageSize: [96, 32, 64], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0 };
+const unetr: NetworkSettings = {
+  name: 'unetr',
+  imageSize: [96, 32, 64],
+  featureSize: 4,
+  hiddenSize: 12,
+  mlpDim: 16,
+  numHeads: 2,
+  dropout: 0,
+};
 const weights = { reconstruction: 1, number: 0.1, location: 0.1, consistency: 0.01, contrast: 0 };
 const hybridMim: MethodConfig = {
   name: 'hybridmim',
@@ -44,7 +52,10 @@ describe.each(methods)('the masks of %s', (_, settings, config, ratio) => {
   const method = pretextMethod(network, { size: batch, crop, scaledTargets: false }, config);
   const maskOf = (seed: number, step: number) => method.corruption(seed, step).patchMask as Float32Array;
   const masked = Math.round(ratio * patches);
-  const drawn = Array.from({ length: steps }, (_, step) => maskOf(3, step)).flatMap((mask) => [mask.slice(0, patches), mask.slice(patches)]);
+  const drawn = Array.from({ length: steps }, (_, step) => maskOf(3, step)).flatMap((mask) => [
+    mask.slice(0, patches),
+    mask.slice(patches),
+  ]);
 
   it(`are exactly ${ratio} of the tokens of each of 10,000 crops, whole ones`, () => {
     expect(drawn).toHaveLength(draws);
@@ -54,7 +65,8 @@ describe.each(methods)('the masks of %s', (_, settings, config, ratio) => {
         if (value === 1) ones++;
         else if (value === 0) zeros++;
       }
-      if (ones !== masked || zeros !== patches - masked) expect.fail(`a crop has ${ones} masked and ${zeros} visible tokens`);
+      if (ones !== masked || zeros !== patches - masked)
+        expect.fail(`a crop has ${ones} masked and ${zeros} visible tokens`);
     }
   });
 
@@ -67,7 +79,9 @@ describe.each(methods)('the masks of %s', (_, settings, config, ratio) => {
       return (count - draws * share) ** 2 / (draws * share * (1 - share));
     });
     const chiSquared = squares.reduce((a, b) => a + b, 0);
-    expect(Math.abs(chiSquared - patches)).toBeLessThanOrEqual(3 * (patches / (patches - 1)) * Math.sqrt(2 * (patches - 1)));
+    expect(Math.abs(chiSquared - patches)).toBeLessThanOrEqual(
+      3 * (patches / (patches - 1)) * Math.sqrt(2 * (patches - 1)),
+    );
     const pair = share * ((masked - 1) / (patches - 1));
     for (const [one, other] of [
       [0, 1],
@@ -75,7 +89,9 @@ describe.each(methods)('the masks of %s', (_, settings, config, ratio) => {
       [5, 47],
     ] as const) {
       const together = drawn.filter((mask) => mask[one] === 1 && mask[other] === 1).length;
-      expect(Math.abs(together / draws - pair)).toBeLessThanOrEqual(3 * Math.sqrt((pair * (1 - pair)) / draws));
+      expect(Math.abs(together / draws - pair)).toBeLessThanOrEqual(
+        3 * Math.sqrt((pair * (1 - pair)) / draws),
+      );
     }
   });
 

@@ -30,7 +30,13 @@ import {
   type Triple,
   visit,
 } from './plain-loops.js';
-import { evaluated, headsOf, listenedTo, type ScriptedSettings, scriptedNetwork } from './scripted-network.js';
+import {
+  evaluated,
+  headsOf,
+  listenedTo,
+  type ScriptedSettings,
+  scriptedNetwork,
+} from './scripted-network.js';
 
 const CHANNELS = 2;
 const BATCH = 3;
@@ -41,14 +47,26 @@ const crop: Triple = [8, 4, 12];
 const length = BATCH * 8 * 4 * 12 * CHANNELS;
 const batch = { size: BATCH, crop, scaledTargets: false };
 const images = noise(length, 1).map((value, i) => (i % 7 === 0 ? 0 : value + 0.1)); // some air
-const scales = { targetScale: Float32Array.of(0.5, 0.2, 0.3, 0.4, 1.5, 0.6), targetShift: Float32Array.of(0.1, 0.6, 0.2, 0.3, -0.2, 0.5) };
+const scales = {
+  targetScale: Float32Array.of(0.5, 0.2, 0.3, 0.4, 1.5, 0.6),
+  targetShift: Float32Array.of(0.1, 0.6, 0.2, 0.3, -0.2, 0.5),
+};
 const target = scaledTarget(images, BATCH, CHANNELS, scales.targetScale, scales.targetShift);
 
 type Made = (network: ReturnType<typeof scriptedNetwork>['network'], of: typeof batch) => PretextMethod;
 
 /** A method on a scripted network, with what it is fed by default, its heads' noise, and ways to run it. */
-function setUp(made: Made, settings: Partial<ScriptedSettings>, extra: Record<string, ArrayLike<number>> = {}) {
-  const script = scriptedNetwork({ channels: CHANNELS, latentChannels: LATENT, latentStride: STRIDE, ...settings });
+function setUp(
+  made: Made,
+  settings: Partial<ScriptedSettings>,
+  extra: Record<string, ArrayLike<number>> = {},
+) {
+  const script = scriptedNetwork({
+    channels: CHANNELS,
+    latentChannels: LATENT,
+    latentStride: STRIDE,
+    ...settings,
+  });
   const method = made(script.network, { ...batch, scaledTargets: 'targetScale' in extra });
   const heads = headsOf(method.heads);
   const fed = method.corruption(5, 0);
@@ -68,7 +86,9 @@ function meanError(
   error: (a: number, b: number) => number,
   counts: (i: number) => boolean,
 ): number {
-  const errors = Array.from(wanted, (value, i) => (counts(i) ? error(found[i]!, value) : Number.NaN)).filter((value) => !Number.isNaN(value));
+  const errors = Array.from(wanted, (value, i) => (counts(i) ? error(found[i]!, value) : Number.NaN)).filter(
+    (value) => !Number.isNaN(value),
+  );
   expect(errors.length).toBeGreaterThan(0);
   return meanOf(errors);
 }
@@ -114,8 +134,11 @@ function blocksToVoxels(blocks: readonly (readonly number[])[], side: number): n
   const values: number[] = [];
   for (let item = 0; item < BATCH; item++) {
     visit(crop, ([z, y, x]) => {
-      const cell = ((item * cells[0] + Math.floor(z / side)) * cells[1] + Math.floor(y / side)) * cells[2] + Math.floor(x / side);
-      for (let c = 0; c < CHANNELS; c++) values.push(blocks[cell]![(((z % side) * side + (y % side)) * side + (x % side)) * CHANNELS + c]!);
+      const cell =
+        ((item * cells[0] + Math.floor(z / side)) * cells[1] + Math.floor(y / side)) * cells[2] +
+        Math.floor(x / side);
+      for (let c = 0; c < CHANNELS; c++)
+        values.push(blocks[cell]![(((z % side) * side + (y % side)) * side + (x % side)) * CHANNELS + c]!);
     });
   }
   return values;
@@ -131,8 +154,13 @@ describe('SimMIM by definition', () => {
   /** One linear layer on the latent of a cell gives all the voxels that the cell spans. */
   function predicted({ encoded }: Heard): number[] {
     const latent = encoded[0]!.levels.at(-1)!;
-    const [weight, bias] = [run.heads['pretext.reconstruction.weight']!.data, run.heads['pretext.reconstruction.bias']!.data];
-    const cells = Array.from({ length: latent.length / LATENT }, (_, cell) => Array.from(latent.subarray(cell * LATENT, (cell + 1) * LATENT)));
+    const [weight, bias] = [
+      run.heads['pretext.reconstruction.weight']!.data,
+      run.heads['pretext.reconstruction.bias']!.data,
+    ];
+    const cells = Array.from({ length: latent.length / LATENT }, (_, cell) =>
+      Array.from(latent.subarray(cell * LATENT, (cell + 1) * LATENT)),
+    );
     return blocksToVoxels(
       cells.map((feature) => linearLayer(feature, weight, bias)),
       STRIDE,
@@ -174,7 +202,8 @@ describe('SimMIM by definition', () => {
   it('scores MR on the scale that it is fed, one an item and channel', () => {
     const scaled = setUp(made, {}, scales);
     const heard = scaled.losses(false);
-    for (const name of Object.keys(scales)) expect(scaled.method.inputs[name]).toEqual({ shape: [BATCH, CHANNELS], dtype: 'float32' });
+    for (const name of Object.keys(scales))
+      expect(scaled.method.inputs[name]).toEqual({ shape: [BATCH, CHANNELS], dtype: 'float32' });
     expectOnly(
       heard,
       meanError(predicted(heard), target, absolute, (i) => masked[i]!),
@@ -185,11 +214,14 @@ describe('SimMIM by definition', () => {
     const { network } = run.script;
     expect(() => simMim(network, { ...batch, crop: [8, 6, 12] }, { patch: 2, maskRatio: 0.6 })).toThrow(
       expect.objectContaining({
-        message: 'data.cropSize has a side of 6 voxels, but one cell of the latent of unet spans 4: make it a multiple',
+        message:
+          'data.cropSize has a side of 6 voxels, but one cell of the latent of unet spans 4: make it a multiple',
         facts: { field: 'data.cropSize', found: 6 },
       }),
     );
-    expect(() => simMim(network, batch, { patch: 8, maskRatio: 0.6 })).toThrow('data.cropSize 4 must be divisible by method.patch 8; nearest is 8');
+    expect(() => simMim(network, batch, { patch: 8, maskRatio: 0.6 })).toThrow(
+      'data.cropSize 4 must be divisible by method.patch 8; nearest is 8',
+    );
   });
 });
 
@@ -240,7 +272,11 @@ describe('UNetFormer by definition', () => {
   });
 
   it('has no head, keeps the decoder, and goes with swin-unetr alone', () => {
-    expect([run.method.name, run.method.heads, run.method.encoderOnly]).toEqual(['unetformer', [], undefined]);
+    expect([run.method.name, run.method.heads, run.method.encoderOnly]).toEqual([
+      'unetformer',
+      [],
+      undefined,
+    ]);
     expect(() => setUp(made, { name: 'unetr' })).toThrow(
       expect.objectContaining({
         message:
@@ -262,11 +298,19 @@ describe('MAE by definition', () => {
       mae(network, size, { maskRatio: ratio, decoder: { ...decoder, ...changes } });
   const unetr = { name: 'unetr', tokenSide: SIDE };
   const run = setUp(of({}), unetr);
-  const { patchMask, order, places } = run.fed as { patchMask: Float32Array; order: Int32Array; places: Int32Array };
+  const { patchMask, order, places } = run.fed as {
+    patchMask: Float32Array;
+    order: Int32Array;
+    places: Int32Array;
+  };
   const masked = maskedValues(patchMask, BATCH, crop, CHANNELS, SIDE);
 
   /** Of every token: the embedding of its latent, or the learned one where it is masked; its position; what blocks add; a norm; its voxels. */
-  function predicted({ kept }: Heard, heads: Run['heads'] = run.heads, added: readonly number[] = [0, 0, 0, 0]): number[] {
+  function predicted(
+    { kept }: Heard,
+    heads: Run['heads'] = run.heads,
+    added: readonly number[] = [0, 0, 0, 0],
+  ): number[] {
     const head = (name: string) => heads[`pretext.${name}`]!.data;
     let next = 0; // the visible tokens of all items come in order
     const blocks = Array.from(patchMask, (isMasked, row) => {
@@ -274,10 +318,15 @@ describe('MAE by definition', () => {
       const token = isMasked
         ? Array.from(head('mask_token'))
         : linearLayer(latent(), head('decoder_embedding.weight'), head('decoder_embedding.bias'));
-      const placed = token.map((value, i) => value + head('decoder_positions')[(row % tokens) * WIDTH + i]! + added[i]!);
+      const placed = token.map(
+        (value, i) => value + head('decoder_positions')[(row % tokens) * WIDTH + i]! + added[i]!,
+      );
       const mean = meanOf(placed);
       const deviation = Math.sqrt(meanOf(placed.map((value) => (value - mean) ** 2)) + 1e-5);
-      const normed = placed.map((value, i) => ((value - mean) / deviation) * head('decoder_norm.weight')[i]! + head('decoder_norm.bias')[i]!);
+      const normed = placed.map(
+        (value, i) =>
+          ((value - mean) / deviation) * head('decoder_norm.weight')[i]! + head('decoder_norm.bias')[i]!,
+      );
       return linearLayer(normed, head('reconstruction.weight'), head('reconstruction.bias'));
     });
     return blocksToVoxels(blocks, SIDE);
@@ -286,7 +335,10 @@ describe('MAE by definition', () => {
   it('masks 0.75 of the tokens of every crop, and encodes the others alone', () => {
     expectMasks(run.method, 0.75, tokens);
     const rows = Array.from(patchMask.keys());
-    const visibleFirst = [...rows.filter((row) => patchMask[row] === 0), ...rows.filter((row) => patchMask[row] === 1)];
+    const visibleFirst = [
+      ...rows.filter((row) => patchMask[row] === 0),
+      ...rows.filter((row) => patchMask[row] === 1),
+    ];
     bothWays((training) => {
       const { kept, encoded, decoded } = run.losses(training);
       expect([kept.length, encoded.length, decoded.length]).toEqual([1, 0, 0]);
@@ -294,7 +346,10 @@ describe('MAE by definition', () => {
       expect(kept[0]!.places).toEqual(rows.map((row) => visibleFirst.indexOf(row)));
       expect(furthest(kept[0]!.images, images)).toBe(0);
     });
-    expect([Array.from(order), Array.from(places)]).toEqual([visibleFirst, rows.map((row) => visibleFirst.indexOf(row))]);
+    expect([Array.from(order), Array.from(places)]).toEqual([
+      visibleFirst,
+      rows.map((row) => visibleFirst.indexOf(row)),
+    ]);
   });
 
   it('predicts every token from embedded, masked and placed ones, and scores the masked by the squared difference', () => {
@@ -351,17 +406,31 @@ describe('MAE by definition', () => {
       layout: { positions: [4, 2, 6] },
       init: { normal: 0.02 },
     });
-    expect(method.heads.find(({ name }) => name === 'pretext.mask_token')).toMatchObject({ layout: 'vector', init: { normal: 0.02 } });
+    expect(method.heads.find(({ name }) => name === 'pretext.mask_token')).toMatchObject({
+      layout: 'vector',
+      init: { normal: 0.02 },
+    });
     expect(method).toMatchObject({ name: 'mae', encoderOnly: true, encodedShare: 0.25 });
-    const parts = method.heads.map(({ name }) => name.replace(/\.(weight|bias)$/, '').replace(/(blocks\.\d).*$/, '$1'));
-    const order = ['decoder_embedding', 'mask_token', 'decoder_positions', 'decoder_blocks.0', 'decoder_blocks.1', 'decoder_norm', 'reconstruction'];
+    const parts = method.heads.map(({ name }) =>
+      name.replace(/\.(weight|bias)$/, '').replace(/(blocks\.\d).*$/, '$1'),
+    );
+    const order = [
+      'decoder_embedding',
+      'mask_token',
+      'decoder_positions',
+      'decoder_blocks.0',
+      'decoder_blocks.1',
+      'decoder_norm',
+      'reconstruction',
+    ];
     expect([...new Set(parts)]).toEqual(order.map((part) => `pretext.${part}`)); // as the weights file has them
   });
 
   it('goes through all blocks of its transformer, without dropout of their own', () => {
     // Blocks whose two branches end in zeros add nothing but the bias of their perceptron.
     const deep = setUp(of({ depth: 2 }), unetr);
-    for (const [name, { data }] of Object.entries(deep.heads)) if (/attn.out_proj|mlp.linear2/.test(name)) data.fill(0);
+    for (const [name, { data }] of Object.entries(deep.heads))
+      if (/attn.out_proj|mlp.linear2/.test(name)) data.fill(0);
     const added = [0, 1].map((i) => deep.heads[`pretext.decoder_blocks.${i}.mlp.linear2.bias`]!.data);
     added[0]!.set([0.3, -0.1, 0, 0.2]);
     added[1]!.set([0, 0.5, -0.4, 0.1]);
@@ -406,7 +475,10 @@ const roomyLength = 2 * 16 * 28 * 20 * CHANNELS;
 const [roomyImages, roomyCorrupted] = [noise(roomyLength, 3), noise(roomyLength, 4)];
 const roomyBatch = { size: 2, crop: roomy, scaledTargets: false };
 
-function restoring(made: (network: Run['script']['network']) => PretextMethod, extra: Record<string, ArrayLike<number>> = {}) {
+function restoring(
+  made: (network: Run['script']['network']) => PretextMethod,
+  extra: Record<string, ArrayLike<number>> = {},
+) {
   const script = scriptedNetwork({ channels: CHANNELS, latentChannels: LATENT, latentStride: STRIDE });
   const method = made(script.network);
   const heads = headsOf(method.heads);
@@ -417,7 +489,13 @@ function restoring(made: (network: Run['script']['network']) => PretextMethod, e
     expect(furthest(heard.encoded[0]!.images, roomyCorrupted)).toBe(0);
     expectOneDecode(heard, training);
   };
-  return { method, heads, restored, checks, ...listenedTo(script, method, { images: roomyImages, corrupted: roomyCorrupted, ...extra }, heads) };
+  return {
+    method,
+    heads,
+    restored,
+    checks,
+    ...listenedTo(script, method, { images: roomyImages, corrupted: roomyCorrupted, ...extra }, heads),
+  };
 }
 
 const needsRoom = (made: (side: number) => PretextMethod): void => {
@@ -431,7 +509,9 @@ const needsRoom = (made: (side: number) => PretextMethod): void => {
 };
 
 describe('Models Genesis by definition', () => {
-  const { method, restored, checks, losses, reconstruct } = restoring((network) => modelsGenesis(network, roomyBatch));
+  const { method, restored, checks, losses, reconstruct } = restoring((network) =>
+    modelsGenesis(network, roomyBatch),
+  );
 
   it('restores the whole crop from the corrupted one, by the squared difference behind a sigmoid', () => {
     bothWays((training) => {
@@ -449,16 +529,29 @@ describe('Models Genesis by definition', () => {
   });
 
   it('has no head, keeps the decoder, draws nothing in the step, and needs room for its windows', () => {
-    expect([method.name, method.heads, method.encoderOnly, method.corruption(5, 0)]).toEqual(['models-genesis', [], undefined, {}]);
+    expect([method.name, method.heads, method.encoderOnly, method.corruption(5, 0)]).toEqual([
+      'models-genesis',
+      [],
+      undefined,
+      {},
+    ]);
     const { network } = scriptedNetwork({ channels: 1, latentChannels: LATENT, latentStride: 2 });
     needsRoom((side) => modelsGenesis(network, { ...roomyBatch, crop: [16, side, 16] }));
   });
 });
 
 describe('TransVW by definition', () => {
-  const config = { words: 4, instances: 3, wordWeight: 0.3, autoEncoder: { side: 16, steps: 1, batchSize: 1, learningRate: 1 } };
+  const config = {
+    words: 4,
+    instances: 3,
+    wordWeight: 0.3,
+    autoEncoder: { side: 16, steps: 1, batchSize: 1, learningRate: 1 },
+  };
   const words = [2, 1];
-  const { method, heads, restored, checks, losses, reconstruct } = restoring((network) => transVw(network, roomyBatch, config), { words });
+  const { method, heads, restored, checks, losses, reconstruct } = restoring(
+    (network) => transVw(network, roomyBatch, config),
+    { words },
+  );
 
   it('restores the crop like Models Genesis, and tells its word from the latent averaged over space', () => {
     bothWays((training) => {
@@ -467,7 +560,10 @@ describe('TransVW by definition', () => {
       const features = averagedOverSpace(heard.encoded[0]!.levels.at(-1)!, 2, LATENT);
       const word = meanOf(
         features.map(
-          (feature, item) => -logSoftmax(linearLayer(feature, heads['pretext.word.weight']!.data, heads['pretext.word.bias']!.data))[words[item]!]!,
+          (feature, item) =>
+            -logSoftmax(
+              linearLayer(feature, heads['pretext.word.weight']!.data, heads['pretext.word.bias']!.data),
+            )[words[item]!]!,
         ),
       );
       const restoration = meanError(restored(heard), roomyImages, squared, () => true);
@@ -504,7 +600,11 @@ describe('the auto-encoder of visual words by definition', () => {
     expect(decoded).toHaveLength(1);
     expect(decoded[0]).toMatchObject({ training, dropoutKey: 0, before: [0, 0, 0], after: [0, 0, 0] });
     const [fine, middle, latent] = encoded[0]!.levels;
-    expect(decoded[0]!.levels).toEqual([new Float32Array(fine!.length), new Float32Array(middle!.length), latent]);
+    expect(decoded[0]!.levels).toEqual([
+      new Float32Array(fine!.length),
+      new Float32Array(middle!.length),
+      latent,
+    ]);
   }
 
   it('restores the whole image from its latent alone, by the squared difference behind a sigmoid', () => {
@@ -521,26 +621,46 @@ describe('the auto-encoder of visual words by definition', () => {
     expectOnePass(picture, false, images);
     expectLatentAlone(picture, false);
     expect(furthest(picture.terms.seen!, images)).toBe(0);
-    expect(furthest(picture.terms.prediction!, Array.from(picture.decoded[0]!.logits, sigmoid))).toBeLessThan(1e-6);
+    expect(furthest(picture.terms.prediction!, Array.from(picture.decoded[0]!.logits, sigmoid))).toBeLessThan(
+      1e-6,
+    );
     expect([method.name, method.heads, method.corruption(5, 0)]).toEqual(['auto-encoder', [], {}]);
   });
 
   it("a patient's feature is the latent, without dropout, averaged over space", () => {
     script.encoded.length = 0;
-    const { feature } = evaluated(method.inputs, { images }, {}, (fed, parameters) => ({ feature: imageFeatures(script.network, fed, parameters) }));
+    const { feature } = evaluated(method.inputs, { images }, {}, (fed, parameters) => ({
+      feature: imageFeatures(script.network, fed, parameters),
+    }));
     expect(script.encoded).toMatchObject([{ training: false, dropoutKey: 0 }]);
-    expect(furthest(feature, averagedOverSpace(script.encoded[0]!.levels.at(-1)!, BATCH, LATENT).flat())).toBeLessThan(1e-6);
+    expect(
+      furthest(feature, averagedOverSpace(script.encoded[0]!.levels.at(-1)!, BATCH, LATENT).flat()),
+    ).toBeLessThan(1e-6);
   });
 });
 
 describe('the methods by their names', () => {
   const weights = { reconstruction: 1, number: 1, location: 1, consistency: 1, contrast: 0 };
   const genesis = { flip: 0.4, shuffle: 0.5, nonlinear: 0.9, paint: 0.9, inPaint: 0.2 };
-  const hybridMim = { subVolume: 4, patch: 2, region: 4, maskRatio: 0.4, weights, temperature: 1, contrastDim: 1 };
+  const hybridMim = {
+    subVolume: 4,
+    patch: 2,
+    region: 4,
+    maskRatio: 0.4,
+    weights,
+    temperature: 1,
+    contrastDim: 1,
+  };
   const configs: readonly MethodConfig[] = [
     { name: 'hybridmim', ...hybridMim, reconstruction: 'l2', consistency: 'soft' },
     { name: 'models-genesis', ...genesis },
-    { name: 'transvw', words: 2, instances: 2, wordWeight: 0.1, autoEncoder: { side: 16, steps: 1, batchSize: 1, learningRate: 1 } },
+    {
+      name: 'transvw',
+      words: 2,
+      instances: 2,
+      wordWeight: 0.1,
+      autoEncoder: { side: 16, steps: 1, batchSize: 1, learningRate: 1 },
+    },
     { name: 'simmim', patch: 2, maskRatio: 0.6 },
     { name: 'unetformer', patch: 2, maskRatio: 0.4 },
     { name: 'mae', maskRatio: 0.5, decoder: { width: 4, depth: 1, heads: 2 } },
@@ -549,8 +669,16 @@ describe('the methods by their names', () => {
 
   it.each(configs)('$name is made by its configuration', (config) => {
     const name = networks[config.name] ?? 'unet';
-    const { network } = scriptedNetwork({ name, channels: 1, latentChannels: LATENT, latentStride: STRIDE, tokenSide: 2 });
-    expect(pretextMethod(network, { size: 2, crop: [16, 16, 16], scaledTargets: false }, config).name).toBe(config.name);
+    const { network } = scriptedNetwork({
+      name,
+      channels: 1,
+      latentChannels: LATENT,
+      latentStride: STRIDE,
+      tokenSide: 2,
+    });
+    expect(pretextMethod(network, { size: 2, crop: [16, 16, 16], scaledTargets: false }, config).name).toBe(
+      config.name,
+    );
   });
 
   it('are all listed, in the order of the documentation', () => {
@@ -559,14 +687,19 @@ describe('the methods by their names', () => {
 
   it('have the loader corrupt crops for Models Genesis, by its probabilities, and for TransVW', () => {
     const recipes = Object.fromEntries(configs.map((config) => [config.name, voxelCorruption(config)]));
-    expect(recipes).toEqual({ 'models-genesis': { name: 'models-genesis', ...genesis }, transvw: { name: 'transvw' } });
+    expect(recipes).toEqual({
+      'models-genesis': { name: 'models-genesis', ...genesis },
+      transvw: { name: 'transvw' },
+    });
   });
 });
 
 it('cells are put into their places, within one as [z, y, x, channel]', () => {
   const grid = [2, 2, 3, 4] as const; // [B, d, h, w]
   const block = 2 ** 3 * 3;
-  const cells = Array.from({ length: 48 }, (_, cell) => Array.from({ length: block }, (_, i) => cell * block + i));
+  const cells = Array.from({ length: 48 }, (_, cell) =>
+    Array.from({ length: block }, (_, i) => cell * block + i),
+  );
   tf.engine().startScope();
   const found = cellsToVoxels(tf.tensor(cells.flat(), [48, block]) as Tensor2D, grid, 2, 3) as Tensor5D;
   expect(found.shape).toEqual([2, 4, 6, 8, 3]);
@@ -575,7 +708,8 @@ it('cells are put into their places, within one as [z, y, x, channel]', () => {
   for (let b = 0; b < 2; b++) {
     visit([4, 6, 8], ([z, y, x]) => {
       const cell = ((b * 2 + Math.floor(z / 2)) * 3 + Math.floor(y / 2)) * 4 + Math.floor(x / 2);
-      for (let c = 0; c < 3; c++) expect(values[at++]).toBe(cells[cell]![(((z % 2) * 2 + (y % 2)) * 2 + (x % 2)) * 3 + c]);
+      for (let c = 0; c < 3; c++)
+        expect(values[at++]).toBe(cells[cell]![(((z % 2) * 2 + (y % 2)) * 2 + (x % 2)) * 3 + c]);
     });
   }
   tf.engine().endScope();

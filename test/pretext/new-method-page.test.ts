@@ -26,7 +26,8 @@ const copiedTests = ['test/global-setup.ts', 'test/pretext/one-pass.ts'];
 const checkout = temporaryFolder();
 
 beforeAll(async () => {
-  for (const name of copied) cpSync(name, join(checkout, name), { recursive: true, preserveTimestamps: true });
+  for (const name of copied)
+    cpSync(name, join(checkout, name), { recursive: true, preserveTimestamps: true });
   for (const name of copiedTests) write(name, readFileSync(name, 'utf8'));
   symlinkSync(resolve('node_modules'), join(checkout, 'node_modules'));
   await preparePhantoms(join(checkout, 'prepared'));
@@ -52,7 +53,9 @@ describe('the page on a new pre-training method', () => {
     ]);
   });
 
-  const [build, pretrain, test] = blocks.filter(({ language }) => language === 'sh').flatMap(({ text }) => text.trim().split('\n'));
+  const [build, pretrain, test] = blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => text.trim().split('\n'));
 
   it('gives a method that compiles without an error, and that pre-training by its commands learns', () => {
     carryOut(build);
@@ -111,7 +114,11 @@ function carryOut(command: string | undefined): void {
 async function preparePhantoms(out: string): Promise<void> {
   const folder = join(checkout, 'phantoms');
   await writePhantoms(folder, 3, 5);
-  const cases = ['training', 'training', 'validation'].map((split, i) => ({ id: `${i}`, image: `phantom-0${i + 1}.nii.gz`, split }));
+  const cases = ['training', 'training', 'validation'].map((split, i) => ({
+    id: `${i}`,
+    image: `phantom-0${i + 1}.nii.gz`,
+    split,
+  }));
   const intensity = { windowHu: [-175, 250], foregroundThreshold: -500 };
   const dataset = { layout: 'files', modality: 'ct', spacing: [6, 6, 6], ...intensity, cases };
   await prepareDatasets({

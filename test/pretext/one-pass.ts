@@ -16,7 +16,9 @@ export async function onePass(
     (fed, variables) => {
       const { terms, gradients } = lossAndGradients(() => method.losses(fed, variables, false), variables);
       const { seen, prediction } = method.reconstruct(fed, variables);
-      const norms = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient.square().sum()]));
+      const norms = Object.fromEntries(
+        Object.entries(gradients).map(([name, gradient]) => [`gradient ${name}`, gradient.square().sum()]),
+      );
       return { ...terms, ...norms, seen: tf.clone(seen), prediction: tf.clone(prediction) };
     },
     { name: 'losses', inputs: method.inputs, state, precision: 'float32' },
@@ -26,5 +28,12 @@ export async function onePass(
   const { seen, prediction, ...rest } = values;
   const names = Object.keys(rest).filter((name) => name.startsWith('gradient '));
   const reached = names.filter((name) => rest[name]![0]! > 0).map((name) => name.slice('gradient '.length));
-  return { specs, reached, seen: seen!, prediction: prediction!, total: rest.total![0]!, reconstruction: rest.reconstruction![0]! };
+  return {
+    specs,
+    reached,
+    seen: seen!,
+    prediction: prediction!,
+    total: rest.total![0]!,
+    reconstruction: rest.reconstruction![0]!,
+  };
 }

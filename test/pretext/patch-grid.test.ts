@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Tensor4D, tf } from '../../src/engine/index.js';
 import { UsageError } from '../../src/errors.js';
-import { groupBySubVolume, maskBatch, patchGrid, randomPatchMask, ungroupSubVolumes, voxelMask } from '../../src/pretext/index.js';
+import {
+  groupBySubVolume,
+  maskBatch,
+  patchGrid,
+  randomPatchMask,
+  ungroupSubVolumes,
+  voxelMask,
+} from '../../src/pretext/index.js';
 import { cropToRegion, maskedPatches, wholeGrid } from '../../src/pretext/patch-grid.js';
 import { randomStream } from '../../src/random/streams.js';
 import { visit } from './plain-loops.js';
@@ -14,7 +21,11 @@ const grids = fc
   .record({
     side: fc.constantFrom(1, 2, 4),
     patch: fc.constantFrom(8, 16),
-    counts: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 2 })),
+    counts: fc.tuple(
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 2 }),
+    ),
   })
   .map(({ side, patch, counts }) => {
     const subVolume = side * patch;
@@ -44,8 +55,16 @@ describe('the patch grid', () => {
 
   it.each([
     [[96, 96, 90], paper, /data.cropSize 90 must be divisible by method.subVolume 32; nearest is 96/],
-    [[96, 96, 96], { ...paper, patch: 12 }, /method.subVolume 32 must be divisible by method.patch 12; nearest is 36/],
-    [[96, 96, 96], { ...paper, region: 48 }, /method.region 48 must be divisible by method.subVolume 32; nearest is 64/],
+    [
+      [96, 96, 96],
+      { ...paper, patch: 12 },
+      /method.subVolume 32 must be divisible by method.patch 12; nearest is 36/,
+    ],
+    [
+      [96, 96, 96],
+      { ...paper, region: 48 },
+      /method.region 48 must be divisible by method.subVolume 32; nearest is 64/,
+    ],
     [[64, 64, 64], { ...paper, region: 96 }, /method.region 96 is larger than the crop/],
   ] as const)('refuses %j with %j', (crop, sizes, message) => {
     expect(() => patchGrid(crop, sizes, 16)).toThrow(message);
@@ -71,7 +90,11 @@ describe('the two-level masking', () => {
         const [depth, height, width] = grid.patches;
         const { side, subVolumes, patchesPerSubVolume: n } = grid;
         for (let s = 0; s < counts.length; s++) {
-          const corner = [Math.floor(s / (subVolumes[1] * subVolumes[2])), Math.floor(s / subVolumes[2]) % subVolumes[1], s % subVolumes[2]];
+          const corner = [
+            Math.floor(s / (subVolumes[1] * subVolumes[2])),
+            Math.floor(s / subVolumes[2]) % subVolumes[1],
+            s % subVolumes[2],
+          ];
           let inCube = 0;
           for (let k = 0; k < n; k++) {
             const offset = [Math.floor(k / side ** 2), Math.floor(k / side) % side, k % side];
@@ -111,11 +134,16 @@ describe('the two-level masking', () => {
     }
     const share = Math.round(0.4 * 64) / 64;
     // Chi-squared over 64 patches; draws without replacement make it a little smaller than with 63 degrees of freedom: 0.1% point is 103.
-    const chiSquared = often.reduce((sum, n) => sum + (n - draws * share) ** 2 / (draws * share * (1 - share)), 0);
+    const chiSquared = often.reduce(
+      (sum, n) => sum + (n - draws * share) ** 2 / (draws * share * (1 - share)),
+      0,
+    );
     expect(chiSquared).toBeLessThan(103);
     expect(chiSquared).toBeGreaterThan(25);
     const pairShare = (26 / 64) * (25 / 63);
-    expect(Math.abs(neighbours / draws - pairShare)).toBeLessThan(4 * Math.sqrt((pairShare * (1 - pairShare)) / draws));
+    expect(Math.abs(neighbours / draws - pairShare)).toBeLessThan(
+      4 * Math.sqrt((pairShare * (1 - pairShare)) / draws),
+    );
   });
 
   it('draws each item of each step anew, and the same again for the same seed and step', () => {
@@ -155,7 +183,11 @@ describe('a batch of masks', () => {
       expect(batch.locations.slice(item * 192, (item + 1) * 192)).toEqual(locations);
       expect(batch.counts.slice(item * 24, (item + 1) * 24)).toEqual(counts);
     }
-    expect([batch.patchMask.length, batch.locations.length, batch.counts.length]).toEqual([3 * 192, 3 * 192, 3 * 24]);
+    expect([batch.patchMask.length, batch.locations.length, batch.counts.length]).toEqual([
+      3 * 192,
+      3 * 192,
+      3 * 24,
+    ]);
     expect(batch.counts).toBeInstanceOf(Int32Array);
   });
 
@@ -163,7 +195,11 @@ describe('a batch of masks', () => {
     const order = randomStream(11, 'mask', 5, 1).shuffle(Array.from({ length: 192 }, (_, i) => i));
     const masked = new Set(order.slice(0, 58)); // round(0.3 * 192) = round(57.6)
     expect(maskedPatches(grid, 0.3)).toBe(58);
-    expect(Array.from(batch.patchMask.subarray(192, 384), (value, i) => value === Number(masked.has(i))).every(Boolean)).toBe(true);
+    expect(
+      Array.from(batch.patchMask.subarray(192, 384), (value, i) => value === Number(masked.has(i))).every(
+        Boolean,
+      ),
+    ).toBe(true);
   });
 });
 
@@ -177,7 +213,11 @@ describe('a crop that is masked in one level', () => {
       patchesPerSubVolume: 1,
       margins: { before: [0, 0, 0], after: [0, 0, 0] },
     });
-    const { locations, counts, mask } = randomPatchMask(wholeGrid([8, 16, 12], 4), 0.5, randomStream(1, 'mask'));
+    const { locations, counts, mask } = randomPatchMask(
+      wholeGrid([8, 16, 12], 4),
+      0.5,
+      randomStream(1, 'mask'),
+    );
     expect([locations, Float32Array.from(counts)]).toEqual([mask, mask]);
   });
 
@@ -204,7 +244,8 @@ describe('the target region', () => {
   });
 
   it('must leave out whole cells, and be no larger than the crop', () => {
-    const message = 'method.region 8 leaves 4 voxels of the crop [8,8,12] beyond it, but this network can leave out whole multiples of 8 only';
+    const message =
+      'method.region 8 leaves 4 voxels of the crop [8,8,12] beyond it, but this network can leave out whole multiples of 8 only';
     expect(() => patchGrid([12, 8, 8], { subVolume: 4, patch: 2, region: 8 }, 8)).toThrow(
       expect.objectContaining({ message, facts: { field: 'method.region', found: 8 } }),
     );

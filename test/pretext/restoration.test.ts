@@ -9,7 +9,8 @@ const batch = { size: 2, crop: [32, 16, 48] as const, scaledTargets: false };
 const length = 2 * 32 * 16 * 48 * 2;
 const images = noise(length, 1);
 
-const pass = (method: PretextMethod, inputs: Record<string, Float32Array | Int32Array>) => onePass(network, method, inputs);
+const pass = (method: PretextMethod, inputs: Record<string, Float32Array | Int32Array>) =>
+  onePass(network, method, inputs);
 
 describe('Models Genesis', () => {
   const method = modelsGenesis(network, batch);
@@ -18,7 +19,12 @@ describe('Models Genesis', () => {
   it('teaches encoder and decoder, and has no head', async () => {
     const { reached, specs } = await pass(method, { images, corrupted });
     expect(specs.map(({ name }) => name)).toEqual(network.specs.map(({ name }) => name));
-    for (const name of ['conv_0.conv_0.conv.weight', 'down_4.convs.conv_1.conv.weight', 'upcat_1.convs.conv_1.conv.weight', 'final_conv.weight']) {
+    for (const name of [
+      'conv_0.conv_0.conv.weight',
+      'down_4.convs.conv_1.conv.weight',
+      'upcat_1.convs.conv_1.conv.weight',
+      'final_conv.weight',
+    ]) {
       expect(reached).toContain(name);
     }
     expect(method.heads).toEqual([]);
@@ -26,11 +32,25 @@ describe('Models Genesis', () => {
 });
 
 describe('TransVW', () => {
-  const config = { words: 3, instances: 2, wordWeight: 0.5, autoEncoder: { side: 16, steps: 1, batchSize: 1, learningRate: 1 } };
+  const config = {
+    words: 3,
+    instances: 2,
+    wordWeight: 0.5,
+    autoEncoder: { side: 16, steps: 1, batchSize: 1, learningRate: 1 },
+  };
 
   it('teaches encoder, decoder and the head of the words', async () => {
-    const { reached } = await pass(transVw(network, batch, config), { images, corrupted: noise(length, 2), words: Int32Array.of(2, 0) });
-    for (const name of ['conv_0.conv_0.conv.weight', 'upcat_1.convs.conv_1.conv.weight', 'final_conv.weight', 'pretext.word.weight']) {
+    const { reached } = await pass(transVw(network, batch, config), {
+      images,
+      corrupted: noise(length, 2),
+      words: Int32Array.of(2, 0),
+    });
+    for (const name of [
+      'conv_0.conv_0.conv.weight',
+      'upcat_1.convs.conv_1.conv.weight',
+      'final_conv.weight',
+      'pretext.word.weight',
+    ]) {
       expect(reached).toContain(name);
     }
   });
@@ -39,7 +59,8 @@ describe('TransVW', () => {
 describe('the auto-encoder of visual words', () => {
   it('teaches encoder and decoder through the latent', async () => {
     const { reached } = await pass(autoEncoder(network, batch), { images });
-    for (const name of ['conv_0.conv_0.conv.weight', 'down_4.convs.conv_1.conv.weight', 'final_conv.weight']) expect(reached).toContain(name);
+    for (const name of ['conv_0.conv_0.conv.weight', 'down_4.convs.conv_1.conv.weight', 'final_conv.weight'])
+      expect(reached).toContain(name);
   });
 });
 
@@ -56,6 +77,7 @@ describe('SimMIM', () => {
       'pretext.reconstruction.weight',
     ]);
     expect(names.filter((name) => isEncoderParameter(network, name))).toHaveLength(40); // ten convolutions with their norms
-    for (const name of ['conv_0.conv_0.conv.weight', 'pretext.mask_token', 'pretext.reconstruction.weight']) expect(reached).toContain(name);
+    for (const name of ['conv_0.conv_0.conv.weight', 'pretext.mask_token', 'pretext.reconstruction.weight'])
+      expect(reached).toContain(name);
   });
 });

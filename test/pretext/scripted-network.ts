@@ -48,11 +48,24 @@ export interface ScriptedSettings {
 }
 
 /** The network and its memory. What it gives is noise around 0 that depends on `training`, the dropout's key and the shape alone. */
-export function scriptedNetwork({ name = 'unet', channels, latentChannels, latentStride, dropout = 0.1, tokenSide }: ScriptedSettings) {
+export function scriptedNetwork({
+  name = 'unet',
+  channels,
+  latentChannels,
+  latentStride,
+  dropout = 0.1,
+  tokenSide,
+}: ScriptedSettings) {
   const [encoded, decoded, kept]: [Encoded[], Decoded[], Kept[]] = [[], [], []];
-  const said = (shape: readonly number[], { training, dropoutKey }: Heard, which: number): [Float32Array, Tensor] => {
+  const said = (
+    shape: readonly number[],
+    { training, dropoutKey }: Heard,
+    which: number,
+  ): [Float32Array, Tensor] => {
     const length = shape.reduce((a, b) => a * b, 1);
-    const values = noise(length, 100 + 8 * dropoutKey + 4 * Number(training) + which).map((value) => 4 * value - 2);
+    const values = noise(length, 100 + 8 * dropoutKey + 4 * Number(training) + which).map(
+      (value) => 4 * value - 2,
+    );
     return [values, tf.tensor(values, [...shape])];
   };
   const network: Network = {
@@ -74,8 +87,18 @@ export function scriptedNetwork({ name = 'unet', channels, latentChannels, laten
       const [batch, ...size] = images.shape.slice(0, 4) as [number, number, number, number];
       const [fine, fineLevel] = said([batch, ...size, 2], heard, 0);
       const [middle, middleLevel] = said([batch, ...size.map((voxels) => voxels / 2), 2], heard, 1);
-      const [latent, latentLevel] = said([batch, ...size.map((voxels) => voxels / latentStride), latentChannels], heard, 2);
-      encoded.push({ ...heard, shape: images.shape, images: valuesOf(images), masked: masked && valuesOf(masked), levels: [fine, middle, latent] });
+      const [latent, latentLevel] = said(
+        [batch, ...size.map((voxels) => voxels / latentStride), latentChannels],
+        heard,
+        2,
+      );
+      encoded.push({
+        ...heard,
+        shape: images.shape,
+        images: valuesOf(images),
+        masked: masked && valuesOf(masked),
+        levels: [fine, middle, latent],
+      });
       return [fineLevel, middleLevel, latentLevel] as Tensor5D[];
     },
     decode: (levels, _, { training, dropoutKey }, margins) => {
@@ -106,9 +129,16 @@ export function scriptedNetwork({ name = 'unet', channels, latentChannels, laten
 const valuesOf = (x: Tensor): Float32Array => Float32Array.from(x.dataSync());
 
 /** Parameters of a method's heads, noise around 0 even where they start as a constant. */
-export function headsOf(specs: readonly ParameterSpec[]): Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
+export function headsOf(
+  specs: readonly ParameterSpec[],
+): Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
   const initial = Object.entries(initialiseParameters(specs, 3));
-  return Object.fromEntries(initial.map(([name, { shape, data }], i) => [name, { shape, data: noise(data.length, i).map((value) => value - 0.5) }]));
+  return Object.fromEntries(
+    initial.map(([name, { shape, data }], i) => [
+      name,
+      { shape, data: noise(data.length, i).map((value) => value - 0.5) },
+    ]),
+  );
 }
 
 /**
@@ -122,16 +152,22 @@ export function evaluated<K extends string>(
   body: (fed: Record<string, Tensor>, parameters: Record<string, Tensor>) => Readonly<Record<K, Tensor>>,
 ): Record<K, Float32Array> {
   const names = Object.keys(inputs);
-  if (names.sort().join() !== Object.keys(values).sort().join()) throw new Error(`inputs ${names} are fed ${Object.keys(values)}`);
+  if (names.sort().join() !== Object.keys(values).sort().join())
+    throw new Error(`inputs ${names} are fed ${Object.keys(values)}`);
   tf.engine().startScope();
   try {
     const fed = names.map((name) => {
       const { shape, dtype } = inputs[name]!;
       return [name, tf.tensor(Array.from(values[name]!), [...shape], dtype)] as const;
     });
-    const parameters = Object.entries(heads).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])] as const);
+    const parameters = Object.entries(heads).map(
+      ([name, { shape, data }]) => [name, tf.tensor(data, [...shape])] as const,
+    );
     const results = Object.entries<Tensor>(body(Object.fromEntries(fed), Object.fromEntries(parameters)));
-    return Object.fromEntries(results.map(([name, tensor]) => [name, valuesOf(tensor)])) as Record<K, Float32Array>;
+    return Object.fromEntries(results.map(([name, tensor]) => [name, valuesOf(tensor)])) as Record<
+      K,
+      Float32Array
+    >;
   } finally {
     tf.engine().endScope();
   }
@@ -146,10 +182,16 @@ export function listenedTo(
 ) {
   const listen = <K extends string>(body: Parameters<typeof evaluated<K>>[3]) => {
     for (const memory of [encoded, decoded, kept]) memory.length = 0;
-    return { terms: evaluated(method.inputs, values, heads, body), encoded: [...encoded], decoded: [...decoded], kept: [...kept] };
+    return {
+      terms: evaluated(method.inputs, values, heads, body),
+      encoded: [...encoded],
+      decoded: [...decoded],
+      kept: [...kept],
+    };
   };
   return {
-    losses: (training: boolean) => listen<string>((fed, parameters) => method.losses(fed, parameters, training)),
+    losses: (training: boolean) =>
+      listen<string>((fed, parameters) => method.losses(fed, parameters, training)),
     reconstruct: () =>
       listen((fed, parameters) => {
         const { seen, prediction } = method.reconstruct(fed, parameters);

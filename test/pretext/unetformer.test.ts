@@ -25,9 +25,13 @@ describe('UNetFormer', () => {
   it('fills masked voxels without a look at them', async () => {
     const masked = maskedValues(patchMask, 2, batch.crop, 2, 8);
     const changed = images.map((value, i) => (masked[i] ? 1 - value : value));
-    const [one, other] = [await onePass(network, method, { images, patchMask }), await onePass(network, method, { images: changed, patchMask })];
+    const [one, other] = [
+      await onePass(network, method, { images, patchMask }),
+      await onePass(network, method, { images: changed, patchMask }),
+    ];
     masked.forEach((isMasked, i) => {
-      if (isMasked && one.prediction[i] !== other.prediction[i]) expect.fail(`masked value ${i} is ${one.prediction[i]} or ${other.prediction[i]}`);
+      if (isMasked && one.prediction[i] !== other.prediction[i])
+        expect.fail(`masked value ${i} is ${one.prediction[i]} or ${other.prediction[i]}`);
     });
     expect(other.total).not.toBe(one.total);
   });

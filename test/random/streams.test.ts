@@ -11,7 +11,12 @@ describe('random streams', () => {
   it('repeat for the same seed, name and indices, and differ when any of them does', () => {
     const reference = draws(8, 7, 'crop', 3, 1);
     expect(draws(8, 7, 'crop', 3, 1)).toEqual(reference);
-    for (const other of [draws(8, 8, 'crop', 3, 1), draws(8, 7, 'mask', 3, 1), draws(8, 7, 'crop', 31), draws(8, 7, 'crop', 1, 3)]) {
+    for (const other of [
+      draws(8, 8, 'crop', 3, 1),
+      draws(8, 7, 'mask', 3, 1),
+      draws(8, 7, 'crop', 31),
+      draws(8, 7, 'crop', 1, 3),
+    ]) {
       expect(other).not.toEqual(reference);
     }
   });
@@ -43,13 +48,18 @@ describe('random streams', () => {
 
   it('shuffle into permutations and draw integers below their limit', () => {
     fc.assert(
-      fc.property(fc.integer(), fc.array(fc.integer(), { maxLength: 30 }), fc.integer({ min: 1, max: 2 ** 31 }), (seed, items, limit) => {
-        const stream = randomStream(seed, 'split');
-        expect([...stream.shuffle(items)].sort()).toEqual([...items].sort());
-        const value = stream.integer(limit);
-        expect(value).toBeGreaterThanOrEqual(0);
-        expect(value).toBeLessThan(limit);
-      }),
+      fc.property(
+        fc.integer(),
+        fc.array(fc.integer(), { maxLength: 30 }),
+        fc.integer({ min: 1, max: 2 ** 31 }),
+        (seed, items, limit) => {
+          const stream = randomStream(seed, 'split');
+          expect([...stream.shuffle(items)].sort()).toEqual([...items].sort());
+          const value = stream.integer(limit);
+          expect(value).toBeGreaterThanOrEqual(0);
+          expect(value).toBeLessThan(limit);
+        },
+      ),
     );
     expect(() => randomStream(1, 'split').integer(0)).toThrow(RangeError);
   });

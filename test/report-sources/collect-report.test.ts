@@ -7,7 +7,16 @@ import { type CaseResult, summarise } from '../../src/evaluation/index.js';
 import { writeEvaluation, writeReport } from '../../src/report/index.js';
 import { collectReport } from '../../src/report-sources/index.js';
 import { writeNifti } from '../../src/volume/index.js';
-import { asLabel, datasetIndex, labelledCase, nestedBoxes, temporaryFolder, volumeOf, writeCase, writeJson } from '../dataset/generated-data.js';
+import {
+  asLabel,
+  datasetIndex,
+  labelledCase,
+  nestedBoxes,
+  temporaryFolder,
+  volumeOf,
+  writeCase,
+  writeJson,
+} from '../dataset/generated-data.js';
 
 const folder = temporaryFolder();
 const runs = join(folder, 'runs');
@@ -23,20 +32,55 @@ const evaluation = (...cases: CaseResult[]) => summarise('task', ['liver', 'tumo
 beforeAll(async () => {
   for (const name of ['a', 'b']) await writeCase(folder, name, size);
   const cases = ['a', 'b'].map((name) => labelledCase(name, { split: 'test' }));
-  await prepareDatasets({ datasetsFile: writeJson(join(folder, 'datasets.json'), datasetIndex(cases)), out: prepared, workers: 1 });
+  await prepareDatasets({
+    datasetsFile: writeJson(join(folder, 'datasets.json'), datasetIndex(cases)),
+    out: prepared,
+    workers: 1,
+  });
   const run = join(runs, 'first');
   mkdirSync(join(run, 'predictions'), { recursive: true });
-  writeFileSync(join(run, 'config.yaml'), stringify({ data: { prepared, fraction: 0.2 }, network: { name: 'unet' }, init: 'weights.safetensors' }));
-  const steps = [1, 2].map((step) => ({ step, loss: 1 / step, losses: { dice: 1 / step }, lr: 1e-4, gradientNorm: 1, seconds: 1, waitSeconds: 0 }));
-  writeFileSync(join(run, 'metrics.jsonl'), `${steps.map((line) => JSON.stringify(line)).join('\n')}\n{"step": 3, "lo`);
-  await writeEvaluation(join(run, 'evaluation-test.json'), evaluation(resultOf('ct/a', 0.5), resultOf('ct/b', 0.4)));
+  writeFileSync(
+    join(run, 'config.yaml'),
+    stringify({ data: { prepared, fraction: 0.2 }, network: { name: 'unet' }, init: 'weights.safetensors' }),
+  );
+  const steps = [1, 2].map((step) => ({
+    step,
+    loss: 1 / step,
+    losses: { dice: 1 / step },
+    lr: 1e-4,
+    gradientNorm: 1,
+    seconds: 1,
+    waitSeconds: 0,
+  }));
+  writeFileSync(
+    join(run, 'metrics.jsonl'),
+    `${steps.map((line) => JSON.stringify(line)).join('\n')}\n{"step": 3, "lo`,
+  );
+  await writeEvaluation(
+    join(run, 'evaluation-test.json'),
+    evaluation(resultOf('ct/a', 0.5), resultOf('ct/b', 0.4)),
+  );
   await writeEvaluation(join(run, 'evaluation-training.json'), evaluation(resultOf('ct/a', 0.99)));
-  for (const name of ['a', 'b']) await writeNifti(join(run, 'predictions', `${name}.nii.gz`), asLabel(volumeOf([...size], nestedBoxes([...size]))));
+  for (const name of ['a', 'b'])
+    await writeNifti(
+      join(run, 'predictions', `${name}.nii.gz`),
+      asLabel(volumeOf([...size], nestedBoxes([...size]))),
+    );
   await writeEvaluation(join(runs, 'others', 'unetr.json'), evaluation(resultOf('x', 0.7)));
   writeJson(join(runs, 'others', 'evaluation-broken.json'), { schema: 1, task: 3 });
   writeJson(join(runs, 'others', 'anything.json'), { hello: 1 });
-  writeJson(join(run, 'evaluation-test.summary.json'), { foreground_mean: {}, mean: {}, metric_per_case: [] }); // as nnU-Net writes it
-  const measured = { network: 'unet', method: 'hybridmim', precision: 'float32', region: [64, 64, 64], stepMs: { median: 5, min: 4, max: 6 } };
+  writeJson(join(run, 'evaluation-test.summary.json'), {
+    foreground_mean: {},
+    mean: {},
+    metric_per_case: [],
+  }); // as nnU-Net writes it
+  const measured = {
+    network: 'unet',
+    method: 'hybridmim',
+    precision: 'float32',
+    region: [64, 64, 64],
+    stepMs: { median: 5, min: 4, max: 6 },
+  };
   writeJson(join(runs, 'speed.json'), { schema: 1, machine: {}, results: [measured] });
 });
 
@@ -44,13 +88,33 @@ describe('what a report is collected from', () => {
   it('is every run, evaluation and measurement under the folder, by path', async () => {
     const { runs: found, evaluations, speed, notes } = await collectReport({ from: runs });
     expect(found.map(({ name, lines }) => [name, lines.length])).toEqual([['first', 2]]);
-    expect(evaluations.map(({ name, split, network, fraction, pretrained }) => [name, split, network, fraction, pretrained])).toEqual([
+    expect(
+      evaluations.map(({ name, split, network, fraction, pretrained }) => [
+        name,
+        split,
+        network,
+        fraction,
+        pretrained,
+      ]),
+    ).toEqual([
       ['first, test cases', 'test', 'unet', 0.2, true],
       ['first, training cases', 'training', 'unet', 0.2, true],
       [join('others', 'unetr'), undefined, undefined, undefined, undefined],
     ]);
-    expect(speed).toEqual([{ network: 'unet', method: 'hybridmim', precision: 'float32', region: '64x64x64', medianMs: 5, minMs: 4, maxMs: 6 }]);
-    expect(notes).toEqual([`${join(runs, 'others', 'evaluation-broken.json')} is no evaluation: task is wrong`]);
+    expect(speed).toEqual([
+      {
+        network: 'unet',
+        method: 'hybridmim',
+        precision: 'float32',
+        region: '64x64x64',
+        medianMs: 5,
+        minMs: 4,
+        maxMs: 6,
+      },
+    ]);
+    expect(notes).toEqual([
+      `${join(runs, 'others', 'evaluation-broken.json')} is no evaluation: task is wrong`,
+    ]);
   });
 
   it('shows names that are given in place of paths', async () => {
@@ -60,7 +124,11 @@ describe('what a report is collected from', () => {
     ]);
     const { runs: found, evaluations } = await collectReport({ from: runs, names });
     expect(found[0]!.name).toBe('HybridMIM');
-    expect(evaluations.map(({ name }) => name)).toEqual(['HybridMIM, test cases', 'HybridMIM, training cases', 'UNETR']);
+    expect(evaluations.map(({ name }) => name)).toEqual([
+      'HybridMIM, test cases',
+      'HybridMIM, training cases',
+      'UNETR',
+    ]);
   });
 
   it('reads the scan, the reference and the prediction of a held-out case, but of no training case', async () => {
@@ -80,8 +148,13 @@ describe('what a report is collected from', () => {
 
   it('becomes a page that names a case whose files are gone', async () => {
     const content = await collectReport({ from: runs });
-    const gone = { ...content.cases[0]!, load: () => Promise.reject(new (class extends Error {})('not ours')) };
-    await expect(writeReport(join(folder, 'r.html'), { ...content, cases: [gone] })).rejects.toThrow('not ours');
+    const gone = {
+      ...content.cases[0]!,
+      load: () => Promise.reject(new (class extends Error {})('not ours')),
+    };
+    await expect(writeReport(join(folder, 'r.html'), { ...content, cases: [gone] })).rejects.toThrow(
+      'not ours',
+    );
     writeFileSync(join(runs, 'first', 'predictions', 'a.nii.gz'), 'no volume');
     await writeReport(join(folder, 'r.html'), content);
     const page = readFileSync(join(folder, 'r.html'), 'utf8');
@@ -92,12 +165,24 @@ describe('what a report is collected from', () => {
   it('shows the case of each run where two of one name share it', async () => {
     for (const run of ['first', 'second']) {
       mkdirSync(join(folder, 'twins', run, 'predictions'), { recursive: true });
-      writeFileSync(join(folder, 'twins', run, 'config.yaml'), stringify({ data: { prepared }, network: { name: 'unet' } }));
-      await writeEvaluation(join(folder, 'twins', run, 'evaluation-test.json'), evaluation(resultOf('ct/a', run === 'first' ? 0.5 : 0.6)));
-      await writeNifti(join(folder, 'twins', run, 'predictions', 'a.nii.gz'), asLabel(volumeOf([...size], nestedBoxes([...size]))));
+      writeFileSync(
+        join(folder, 'twins', run, 'config.yaml'),
+        stringify({ data: { prepared }, network: { name: 'unet' } }),
+      );
+      await writeEvaluation(
+        join(folder, 'twins', run, 'evaluation-test.json'),
+        evaluation(resultOf('ct/a', run === 'first' ? 0.5 : 0.6)),
+      );
+      await writeNifti(
+        join(folder, 'twins', run, 'predictions', 'a.nii.gz'),
+        asLabel(volumeOf([...size], nestedBoxes([...size]))),
+      );
     }
     const names = new Map(['first', 'second'].map((run) => [run, 'ours']));
-    await writeReport(join(folder, 'twins.html'), await collectReport({ from: join(folder, 'twins'), names }));
+    await writeReport(
+      join(folder, 'twins.html'),
+      await collectReport({ from: join(folder, 'twins'), names }),
+    );
     const page = readFileSync(join(folder, 'twins.html'), 'utf8');
     const tables = page.split('<details>').slice(1);
     expect(tables.map((table) => /data-case="([^"]+)"/.exec(table)![1])).toEqual(['case-1', 'case-2']); // worst first: 0.5, then 0.6

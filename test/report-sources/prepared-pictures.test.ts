@@ -3,10 +3,19 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { prepareDatasets } from '../../src/dataset/index.js';
 import { writePreparedPictures } from '../../src/report-sources/index.js';
-import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } from '../dataset/generated-data.js';
+import {
+  datasetIndex,
+  labelledCase,
+  temporaryFolder,
+  writeCase,
+  writeJson,
+} from '../dataset/generated-data.js';
 
 const folder = temporaryFolder();
-const size = (file: string) => ({ width: readFileSync(file).readUInt32BE(16), height: readFileSync(file).readUInt32BE(20) });
+const size = (file: string) => ({
+  width: readFileSync(file).readUInt32BE(16),
+  height: readFileSync(file).readUInt32BE(20),
+});
 
 it('a prepared dataset has a picture with a row of slices for three of its cases at most, with labels or without, drawn again only when asked', async () => {
   const names = ['a', 'b', 'c', 'd'];

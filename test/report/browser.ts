@@ -5,7 +5,9 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 /** The browser of the machine: `CHROMIUM_PATH`, or `chromium` on the search path; undefined where there is none. */
 export function chromiumPath(): string | undefined {
   const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium'));
-  return [process.env.CHROMIUM_PATH, ...onPath].find((file) => file !== undefined && file !== '' && isExecutable(file));
+  return [process.env.CHROMIUM_PATH, ...onPath].find(
+    (file) => file !== undefined && file !== '' && isExecutable(file),
+  );
 }
 
 function isExecutable(file: string): boolean {

@@ -18,7 +18,10 @@ let opened: WatchedPage;
 
 describe.skipIf(!executable)('the report in a browser (skipped without chromium: set CHROMIUM_PATH)', () => {
   beforeAll(async () => {
-    await writeReport(file, sampleContent([sampleCase('good', 'ours', 1), sampleCase(hostileName, 'ours', 6)]));
+    await writeReport(
+      file,
+      sampleContent([sampleCase('good', 'ours', 1), sampleCase(hostileName, 'ours', 6)]),
+    );
     browser = await launchBrowser(executable!);
     opened = await openPage(browser, file, { width: 1280, height: 480, dark: false });
     await opened.page.waitForSelector('#viewer[data-shown="case-1"]');
@@ -33,7 +36,10 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
     expect(await page.title()).toBe(`Report ${hostileName}`);
     expect(await page.textContent('h1')).toBe(`Report ${hostileName}`);
     expect(await page.locator('img[src=x]').count()).toBe(0);
-    expect(await page.locator('#viewer-case option').allTextContents()).toEqual([`${hostileName}, ours`, 'good, ours']);
+    expect(await page.locator('#viewer-case option').allTextContents()).toEqual([
+      `${hostileName}, ours`,
+      'good, ours',
+    ]);
   });
 
   it('draws the volumes, the worst case first', async () => {
@@ -55,7 +61,11 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
     for (const name of ['tumour', 'liver']) await page.getByRole('checkbox', { name }).check();
     for (const part of ['reference', 'prediction']) await page.locator(`#show-${part}`).uncheck();
     const greyOnly = await canvasColours(opened);
-    expect([greyOnly.strong.blue, greyOnly.strong.red].every((count, i) => count < 0.2 * [all.strong.blue, all.strong.red][i]!)).toBe(true);
+    expect(
+      [greyOnly.strong.blue, greyOnly.strong.red].every(
+        (count, i) => count < 0.2 * [all.strong.blue, all.strong.red][i]!,
+      ),
+    ).toBe(true);
     await page.locator('#show-image').uncheck();
     expect((await canvasColours(opened)).distinct).toBeLessThan(0.5 * greyOnly.distinct);
     for (const part of ['image', 'reference', 'prediction']) await page.locator(`#show-${part}`).check();
@@ -88,8 +98,10 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
   it('sorts a table by mouse and keyboard, and says how', async () => {
     const { page } = opened;
     const table = page.locator('#tables table', { hasText: 'Table 3.' });
-    const rows = '[...document.querySelectorAll("#tables table")].find(({ caption }) => caption.textContent.startsWith("Table 3.")).tBodies[0].rows';
-    const column = async () => (await page.evaluate(`[...${rows}].map(({ cells }) => cells[1].dataset.value)`)) as string[];
+    const rows =
+      '[...document.querySelectorAll("#tables table")].find(({ caption }) => caption.textContent.startsWith("Table 3.")).tBodies[0].rows';
+    const column = async () =>
+      (await page.evaluate(`[...${rows}].map(({ cells }) => cells[1].dataset.value)`)) as string[];
     const numbers = (await column()).map(Number);
     await table.getByRole('button', { name: 'WT' }).click();
     expect((await column()).map(Number)).toEqual(numbers.toSorted((a, b) => a - b));
@@ -103,21 +115,26 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
   it.each([
     { width: 1280, height: 480, dark: false },
     { width: 390, height: 480, dark: true },
-  ])('has no serious fault of accessibility and no sideways scrolling at $width pixels, dark: $dark', async (look) => {
-    const { page, errors } = await openPage(browser, file, look);
-    await page.waitForSelector('#viewer[data-shown]');
-    await page.evaluate('document.querySelectorAll("details").forEach(details => { details.open = true })');
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(look.width);
-    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-    const violations = (await page.evaluate(
-      'axe.run().then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0].html })))',
-    )) as {
-      impact: string;
-    }[];
-    expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([]);
-    expect(errors).toEqual([]);
-    await page.close();
-  });
+  ])(
+    'has no serious fault of accessibility and no sideways scrolling at $width pixels, dark: $dark',
+    async (look) => {
+      const { page, errors } = await openPage(browser, file, look);
+      await page.waitForSelector('#viewer[data-shown]');
+      await page.evaluate('document.querySelectorAll("details").forEach(details => { details.open = true })');
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(look.width);
+      await page.evaluate(
+        readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'),
+      );
+      const violations = (await page.evaluate(
+        'axe.run().then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0].html })))',
+      )) as {
+        impact: string;
+      }[];
+      expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([]);
+      expect(errors).toEqual([]);
+      await page.close();
+    },
+  );
 
   it('has asked the network for nothing, and complained of nothing', () => {
     expect(opened.requests).toEqual([`file://${file}`]);
@@ -126,7 +143,9 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
 });
 
 /** Colours of the viewer: how many there are, and the pixels that are clearly of the colour of the liver (red) and the tumour (blue). */
-async function canvasColours({ page }: WatchedPage): Promise<{ distinct: number; strong: { red: number; blue: number } }> {
+async function canvasColours({
+  page,
+}: WatchedPage): Promise<{ distinct: number; strong: { red: number; blue: number } }> {
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
   const { rgba } = decodePng(await page.locator('#viewer canvas').screenshot());
   const strong = { red: 0, blue: 0 };

@@ -28,8 +28,19 @@ export function sampleCase(id: string, name: string, shift: number, side = 48): 
     const mask = ({ data }: Volume) => Uint8Array.from(data, (value) => (values.includes(value) ? 1 : 0));
     return { dice: dice(mask(prediction), mask(reference)), hd95: 1.5 * shift, status: 'ok' as const };
   };
-  const result: CaseResult = { id, classes: Object.fromEntries(organs.map((organ) => [organ.name, ofClass(organ)])) };
-  return { id, name, source: 'ours.json', result, classes: organs, window: undefined, load: async () => volumes() };
+  const result: CaseResult = {
+    id,
+    classes: Object.fromEntries(organs.map((organ) => [organ.name, ofClass(organ)])),
+  };
+  return {
+    id,
+    name,
+    source: 'ours.json',
+    result,
+    classes: organs,
+    window: undefined,
+    load: async () => volumes(),
+  };
 }
 
 /** Label 1 in a large ball, 2 in a small one within, both `shift` voxels along x. */
@@ -61,8 +72,18 @@ export function sampleContent(cases: readonly ReportCase[]): ReportContent {
   };
   const tumours = [0.2, 0.6, 1].map((fraction): ReportEvaluation => {
     const result = { dice: 0.8 + 0.08 * fraction, hd95: 5, status: 'ok' } as const;
-    const evaluation = summarise('brats', brats, [{ id: 'b', classes: Object.fromEntries(brats.map((name) => [name, result])) }]);
-    return { name: `brats ${fraction}`, source: `${fraction}.json`, split: undefined, table: undefined, fraction, ...known, evaluation };
+    const evaluation = summarise('brats', brats, [
+      { id: 'b', classes: Object.fromEntries(brats.map((name) => [name, result])) },
+    ]);
+    return {
+      name: `brats ${fraction}`,
+      source: `${fraction}.json`,
+      split: undefined,
+      table: undefined,
+      fraction,
+      ...known,
+      evaluation,
+    };
   });
   const lines = [1, 2, 3, 4].flatMap((step) => [
     { step, loss: 1 / step, losses: { dice: 0.6 / step, crossEntropy: 0.4 / step }, lr: 1e-4 },

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type CaseResult, type ClassResult, summarise } from '../../src/evaluation/index.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../../src/report/index.js';
 
-const result = (dice: number | null, hd95: number | null, status: ClassResult['status'] = 'ok'): ClassResult => ({ dice, hd95, status });
+const result = (
+  dice: number | null,
+  hd95: number | null,
+  status: ClassResult['status'] = 'ok',
+): ClassResult => ({ dice, hd95, status });
 const evaluation = (...cases: readonly CaseResult[]) => summarise('task', ['liver', 'tumour'], cases);
 
 describe('the cells of the paper-shaped table', () => {
@@ -18,9 +22,18 @@ describe('the cells of the paper-shaped table', () => {
   });
 
   it('are dashes where a number is undefined, and the mean is over the others', () => {
-    const missed = evaluation({ id: 'a', classes: { liver: result(1, 0), tumour: result(0, null, 'missed') } });
-    const absent = evaluation({ id: 'a', classes: { liver: result(0.5, 1), tumour: result(null, null, 'absent') } });
-    const none = evaluation({ id: 'a', classes: { liver: result(null, null, 'absent'), tumour: result(null, null, 'false-positive') } });
+    const missed = evaluation({
+      id: 'a',
+      classes: { liver: result(1, 0), tumour: result(0, null, 'missed') },
+    });
+    const absent = evaluation({
+      id: 'a',
+      classes: { liver: result(0.5, 1), tumour: result(null, null, 'absent') },
+    });
+    const none = evaluation({
+      id: 'a',
+      classes: { liver: result(null, null, 'absent'), tumour: result(null, null, 'false-positive') },
+    });
     const rows = [missed, absent, none].map((found, i) => ({ name: `run ${i}`, evaluation: found }));
     expect(evaluationCells(rows).body).toEqual([
       ['run 0', '100.00', '0.00', '50.00', '0.00', '-', '0.00'],

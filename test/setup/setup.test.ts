@@ -15,7 +15,8 @@ afterAll(() => {
 function bareClone(): string {
   const root = mkdtempSync(join(tmpdir(), 'setup-'));
   made.push(root);
-  for (const part of ['scripts', 'package.json', 'package-lock.json']) cpSync(part, join(root, part), { recursive: true });
+  for (const part of ['scripts', 'package.json', 'package-lock.json'])
+    cpSync(part, join(root, part), { recursive: true });
   const addon = join(root, 'node_modules/@tensorflow/tfjs-node-gpu');
   mkdirSync(addon, { recursive: true });
   writeFileSync(join(addon, 'package.json'), '{"name": "@tensorflow/tfjs-node-gpu", "version": "4.22.0"}');
@@ -50,9 +51,13 @@ function setUp(
   nodeFlags: readonly string[] = [],
   flags: readonly string[] = [],
 ): Promise<{ code: number | null; stderr: string }> {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HYBRIDMIM_')));
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('HYBRIDMIM_')),
+  );
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...nodeFlags, join(root, 'scripts/setup.mjs'), ...flags], { env: { ...inherited, ...env } });
+    const child = spawn(process.execPath, [...nodeFlags, join(root, 'scripts/setup.mjs'), ...flags], {
+      env: { ...inherited, ...env },
+    });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
@@ -72,7 +77,11 @@ describe('set-up', () => {
   });
 
   it.each([
-    ['arm64', 'linux', /no pinned TensorFlow wheel for linux-arm64: only Linux x86-64 is tested.*untested.*HYBRIDMIM_TENSORFLOW=/],
+    [
+      'arm64',
+      'linux',
+      /no pinned TensorFlow wheel for linux-arm64: only Linux x86-64 is tested.*untested.*HYBRIDMIM_TENSORFLOW=/,
+    ],
     ['x64', 'darwin', /no pinned TensorFlow wheel for darwin-x64/],
   ])('says what is untested on %s %s', async (cpu, platform, sentence) => {
     const code = `Object.defineProperty(process, 'arch', { value: '${cpu}' }); Object.defineProperty(process, 'platform', { value: '${platform}' });`;
@@ -82,7 +91,11 @@ describe('set-up', () => {
   });
 
   it('asks for a newer Node', async () => {
-    const { stderr, code } = await setUp(bareClone(), {}, before(`Object.defineProperty(process, 'versions', { value: { node: '18.20.0' } });`));
+    const { stderr, code } = await setUp(
+      bareClone(),
+      {},
+      before(`Object.defineProperty(process, 'versions', { value: { node: '18.20.0' } });`),
+    );
     expect(stderr).toMatch(/Node 18\.20\.0 is too old: install the newest Node 20, or a later one/);
     expect(code).toBe(1);
   });
@@ -97,7 +110,9 @@ describe('set-up', () => {
     const root = bareClone();
     rmSync(join(root, 'node_modules/.hybridmim-packages'));
     const { stderr, code } = await setUp(root, { PATH: pathWith('node') });
-    expect(stderr).toMatch(/`npm install .*` could not be started: check the network and the npm registry settings/);
+    expect(stderr).toMatch(
+      /`npm install .*` could not be started: check the network and the npm registry settings/,
+    );
     expect(code).toBe(1);
   });
 
@@ -110,7 +125,12 @@ describe('set-up', () => {
 
   it('says that the wheel could not be had, from an index that lacks it', async () => {
     const { stderr, code } = await withIndex({}, (url) =>
-      setUp(bareClone(), { PIP_INDEX_URL: url, PIP_EXTRA_INDEX_URL: '', PIP_RETRIES: '0', PIP_CONFIG_FILE: '/dev/null' }),
+      setUp(bareClone(), {
+        PIP_INDEX_URL: url,
+        PIP_EXTRA_INDEX_URL: '',
+        PIP_RETRIES: '0',
+        PIP_CONFIG_FILE: '/dev/null',
+      }),
     );
     expect(stderr).toMatch(
       /the pinned wheel could not be downloaded whole; check the network and the pip index settings, then run `npm run setup` again/,
@@ -120,10 +140,18 @@ describe('set-up', () => {
 
   it('takes no wheel with another content, such as a download that was cut off, and leaves nothing half done', async () => {
     const name = 'tensorflow_cpu-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl';
-    const files = { '/simple/tensorflow-cpu/': `<a href="/${name}">${name}</a>`, [`/${name}`]: 'the beginning of a wheel' };
+    const files = {
+      '/simple/tensorflow-cpu/': `<a href="/${name}">${name}</a>`,
+      [`/${name}`]: 'the beginning of a wheel',
+    };
     const root = bareClone();
     const { stderr, code } = await withIndex(files, (url) =>
-      setUp(root, { PIP_INDEX_URL: url, PIP_EXTRA_INDEX_URL: '', PIP_RETRIES: '0', PIP_CONFIG_FILE: '/dev/null' }),
+      setUp(root, {
+        PIP_INDEX_URL: url,
+        PIP_EXTRA_INDEX_URL: '',
+        PIP_RETRIES: '0',
+        PIP_CONFIG_FILE: '/dev/null',
+      }),
     );
     expect(stderr).toMatch(/could not be downloaded whole/);
     expect(stderr).toMatch(/THESE PACKAGES DO NOT MATCH THE HASHES/);
@@ -133,27 +161,40 @@ describe('set-up', () => {
 
   it('asks for a C++ compiler and for make', async () => {
     const root = cloneWithRuntime();
-    expect((await setUp(root, { PATH: pathWith('node', 'make') })).stderr).toMatch(/no C\+\+ compiler was found: install one .*g\+\+ make/);
-    expect((await setUp(root, { PATH: pathWith('node', 'g++') })).stderr).toMatch(/`make` was not found: install it/);
+    expect((await setUp(root, { PATH: pathWith('node', 'make') })).stderr).toMatch(
+      /no C\+\+ compiler was found: install one .*g\+\+ make/,
+    );
+    expect((await setUp(root, { PATH: pathWith('node', 'g++') })).stderr).toMatch(
+      /`make` was not found: install it/,
+    );
   });
 
   it('takes an installed library, and names what is missing of it', async () => {
     const { stderr, code } = await setUp(bareClone(), { HYBRIDMIM_TENSORFLOW: '/nowhere' });
-    expect(stderr).toMatch(/HYBRIDMIM_TENSORFLOW=\/nowhere has no folder lib: name the folder that holds libtensorflow's lib and include/);
+    expect(stderr).toMatch(
+      /HYBRIDMIM_TENSORFLOW=\/nowhere has no folder lib: name the folder that holds libtensorflow's lib and include/,
+    );
     expect(code).toBe(1);
   });
 
   it('refuses a runtime and a flag that it does not know', async () => {
-    expect((await setUp('.', {}, [], ['--runtime', 'rocm'])).stderr).toMatch(/--runtime is rocm; it takes cpu or cuda/);
+    expect((await setUp('.', {}, [], ['--runtime', 'rocm'])).stderr).toMatch(
+      /--runtime is rocm; it takes cpu or cuda/,
+    );
     expect((await setUp('.', {}, [], ['--runtimes', 'cpu'])).code).toBe(1);
   });
 });
 
 /** Runs `body` with a package index on this machine that has these files. */
-async function withIndex<T>(files: Readonly<Record<string, string>>, body: (url: string) => Promise<T>): Promise<T> {
+async function withIndex<T>(
+  files: Readonly<Record<string, string>>,
+  body: (url: string) => Promise<T>,
+): Promise<T> {
   const server = createServer((request, response) => {
     const content = files[request.url ?? ''];
-    response.writeHead(content === undefined ? 404 : 200, { 'content-type': request.url?.endsWith('/') ? 'text/html' : 'application/octet-stream' });
+    response.writeHead(content === undefined ? 404 : 200, {
+      'content-type': request.url?.endsWith('/') ? 'text/html' : 'application/octet-stream',
+    });
     response.end(content);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

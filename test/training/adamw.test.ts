@@ -8,11 +8,18 @@ const specs: readonly ParameterSpec[] = [
   { name: 'w', layout: 'linear', shape: [1, 1], init: { constant: 1 } },
   { name: 'b', layout: 'vector', shape: [1], init: { constant: 1 } },
 ];
-const start: NamedArrays = { w: { shape: [1, 1], data: Float32Array.of(1) }, b: { shape: [1], data: Float32Array.of(2) } };
+const start: NamedArrays = {
+  w: { shape: [1, 1], data: Float32Array.of(1) },
+  b: { shape: [1], data: Float32Array.of(2) },
+};
 const plain: OptimizerSettings = { weightDecay: 0, decayNormsAndBiases: true, clipNorm: null };
 
 /** Updates with the loss w * gw + b * gb, whose gradients are gw and gb, and what is there after the last. */
-async function afterSteps(gradients: readonly (readonly [gw: number, gb: number])[], optimizer: OptimizerSettings, learningRate = 0.1) {
+async function afterSteps(
+  gradients: readonly (readonly [gw: number, gb: number])[],
+  optimizer: OptimizerSettings,
+  learningRate = 0.1,
+) {
   const state = createState({ ...start, ...zeroMoments(specs) }, { engine: 'graph' });
   const step = compileTrainingStep({
     name: 'a step',
@@ -30,12 +37,20 @@ async function afterSteps(gradients: readonly (readonly [gw: number, gb: number]
   });
   const norms: number[] = [];
   for (const [i, [gw, gb]] of gradients.entries()) {
-    const inputs = { gw: Float32Array.of(gw), gb: Float32Array.of(gb), learningRate: Float32Array.of(learningRate), ...correctionsAt(i + 1) };
+    const inputs = {
+      gw: Float32Array.of(gw),
+      gb: Float32Array.of(gb),
+      learningRate: Float32Array.of(learningRate),
+      ...correctionsAt(i + 1),
+    };
     norms.push((await step.run(inputs, 0)).gradientNorm![0] as number);
   }
   const values = await state.read();
   state.dispose();
-  return { values: Object.fromEntries(Object.entries(values).map(([name, { data }]) => [name, data[0]!])), norms };
+  return {
+    values: Object.fromEntries(Object.entries(values).map(([name, { data }]) => [name, data[0]!])),
+    norms,
+  };
 }
 
 /** AdamW as PyTorch's documentation writes it, in double precision. */
@@ -83,16 +98,25 @@ describe('AdamW', () => {
 });
 
 describe('clipping', () => {
-  const moments = ({ values }: { values: Record<string, number> }) => [values['optimizer.first.w']!, values['optimizer.first.b']!];
+  const moments = ({ values }: { values: Record<string, number> }) => [
+    values['optimizer.first.w']!,
+    values['optimizer.first.b']!,
+  ];
 
   it('scales all gradients together down to the largest norm, and tells the norm before', async () => {
     const clipped = await afterSteps([[3, 4]], { ...plain, clipNorm: 2.5 });
     expect(clipped.norms[0]).toBeCloseTo(5, digits);
-    expect(moments(clipped)).toEqual([expect.closeTo(0.1 * 3 * 0.5, digits), expect.closeTo(0.1 * 4 * 0.5, digits)]);
+    expect(moments(clipped)).toEqual([
+      expect.closeTo(0.1 * 3 * 0.5, digits),
+      expect.closeTo(0.1 * 4 * 0.5, digits),
+    ]);
   });
 
   it('leaves smaller gradients, and zeros, as they are', async () => {
-    expect(moments(await afterSteps([[3, 4]], { ...plain, clipNorm: 6 }))).toEqual([expect.closeTo(0.3, digits), expect.closeTo(0.4, digits)]);
+    expect(moments(await afterSteps([[3, 4]], { ...plain, clipNorm: 6 }))).toEqual([
+      expect.closeTo(0.3, digits),
+      expect.closeTo(0.4, digits),
+    ]);
     expect(moments(await afterSteps([[0, 0]], { ...plain, clipNorm: 1 }))).toEqual([0, 0]);
   });
 });

@@ -6,7 +6,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NamedArrays } from '../../src/engine/index.js';
 import { convolution, initialiseParameters, readSafetensors } from '../../src/network/index.js';
 import { zeroMoments } from '../../src/training/adamw.js';
-import { loadCheckpoint, type RunFacts, readRunState, saveBest, saveCheckpoint } from '../../src/training/checkpoint.js';
+import {
+  loadCheckpoint,
+  type RunFacts,
+  readRunState,
+  saveBest,
+  saveCheckpoint,
+} from '../../src/training/checkpoint.js';
 
 let run: string;
 beforeEach(async () => {
@@ -18,7 +24,10 @@ afterEach(() => rmSync(run, { recursive: true, force: true }));
 const specs = convolution('conv', 3, 2, 4);
 /** Parameters and moments that differ from step to step. */
 const valuesAt = (step: number): NamedArrays => {
-  const moments = Object.entries(zeroMoments(specs)).map(([name, { shape, data }]) => [name, { shape, data: data.map((_, i) => step + i / 8) }]);
+  const moments = Object.entries(zeroMoments(specs)).map(([name, { shape, data }]) => [
+    name,
+    { shape, data: data.map((_, i) => step + i / 8) },
+  ]);
   return { ...initialiseParameters(specs, step), ...Object.fromEntries(moments) };
 };
 const facts = (step: number): RunFacts => ({
@@ -29,7 +38,8 @@ const facts = (step: number): RunFacts => ({
   best: { step: 1, value: 0.5 },
 });
 const save = (step: number) => {
-  const read = async (names: readonly string[]): Promise<NamedArrays> => Object.fromEntries(names.map((name) => [name, valuesAt(step)[name]!]));
+  const read = async (names: readonly string[]): Promise<NamedArrays> =>
+    Object.fromEntries(names.map((name) => [name, valuesAt(step)[name]!]));
   return saveCheckpoint(run, facts(step), read, specs, { producer: 'test' });
 };
 const file = (name: string) => join(run, 'checkpoints', name);
@@ -67,7 +77,9 @@ describe('a checkpoint', () => {
       'step-4.optimizer.safetensors',
       'step-4.safetensors',
     ]);
-    expect(readFileSync(file('last.safetensors')).equals(readFileSync(file('step-4.safetensors')))).toBe(true);
+    expect(readFileSync(file('last.safetensors')).equals(readFileSync(file('step-4.safetensors')))).toBe(
+      true,
+    );
     expect(await load()).toEqual(valuesAt(4));
     expect((await readSafetensors(file('best.safetensors'))).metadata.step).toBe('2');
   });
@@ -81,7 +93,9 @@ describe('a checkpoint', () => {
   it('is the one before as long as state.json has not been replaced', async () => {
     await save(2);
     const state = readFileSync(file('state.json'));
-    const kept = ['step-2.safetensors', 'step-2.optimizer.safetensors'].map((name) => [name, readFileSync(file(name))] as const);
+    const kept = ['step-2.safetensors', 'step-2.optimizer.safetensors'].map(
+      (name) => [name, readFileSync(file(name))] as const,
+    );
     await save(4);
     for (const [name, bytes] of [...kept, ['state.json', state] as const]) writeFileSync(file(name), bytes); // as before its last step
     expect(await load()).toEqual(valuesAt(2));
@@ -93,10 +107,26 @@ describe('a checkpoint', () => {
       () => writeFileSync(file('step-2.safetensors'), 'x'),
       /step-2.safetensors is damaged: its checksum is not the one in state.json/,
     ],
-    ['a file cut off', () => truncateSync(file('step-2.optimizer.safetensors'), 100), /step-2.optimizer.safetensors is damaged/],
-    ['a file that is gone', () => rmSync(file('step-2.safetensors')), /step-2.safetensors cannot be read \(ENOENT\): begin the run again/],
-    ['a state that is cut off', () => truncateSync(file('state.json'), 30), /state.json is damaged .*: begin the run again in another folder/],
-    ['a state of another version', () => writeFileSync(file('state.json'), '{"schema": 2}'), /state.json is damaged \(schema\)/],
+    [
+      'a file cut off',
+      () => truncateSync(file('step-2.optimizer.safetensors'), 100),
+      /step-2.optimizer.safetensors is damaged/,
+    ],
+    [
+      'a file that is gone',
+      () => rmSync(file('step-2.safetensors')),
+      /step-2.safetensors cannot be read \(ENOENT\): begin the run again/,
+    ],
+    [
+      'a state that is cut off',
+      () => truncateSync(file('state.json'), 30),
+      /state.json is damaged .*: begin the run again in another folder/,
+    ],
+    [
+      'a state of another version',
+      () => writeFileSync(file('state.json'), '{"schema": 2}'),
+      /state.json is damaged \(schema\)/,
+    ],
   ])('is refused with %s', async (_, damage, message) => {
     await save(2);
     damage();

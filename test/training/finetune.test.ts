@@ -5,7 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NamedArrays } from '../../src/engine/index.js';
 import { initialiseParameters, readSafetensors, toPyTorch, unet } from '../../src/network/index.js';
 import { drawnFraction } from '../../src/training/drawn-fraction.js';
-import { type FinetuneOptions, type FinetuneSettings, finetune, pretrain, readMetrics, type StepLine } from '../../src/training/index.js';
+import {
+  type FinetuneOptions,
+  type FinetuneSettings,
+  finetune,
+  pretrain,
+  readMetrics,
+  type StepLine,
+} from '../../src/training/index.js';
 import type { ValidationLine } from '../../src/training/metrics-log.js';
 import { prepareOrgans, prepareTumours, smokeFinetuneConfig } from './segmentation-data.js';
 import { smokePretrainConfig } from './smoke-data.js';
@@ -17,31 +24,59 @@ let pretrained: string;
 
 beforeAll(async () => {
   organs = await prepareOrgans(join(folder, 'organs'));
-  const settings = await smokePretrainConfig(organs, 'train.steps=2', 'train.warmupSteps=0', 'train.validateEvery=0');
-  pretrained = (await pretrain({ settings, out: join(folder, 'pretrained'), resume: false, progress: {} })).last;
+  const settings = await smokePretrainConfig(
+    organs,
+    'train.steps=2',
+    'train.warmupSteps=0',
+    'train.validateEvery=0',
+  );
+  pretrained = (await pretrain({ settings, out: join(folder, 'pretrained'), resume: false, progress: {} }))
+    .last;
 });
 
 const run = (settings: FinetuneSettings, out: string, extra: Partial<FinetuneOptions> = {}) =>
   finetune({ settings, out: join(folder, out), resume: false, progress: {}, ...extra });
 const linesOf = (out: string) => readMetrics(join(folder, out));
 const stepsOf = (out: string) => linesOf(out).filter((line): line is StepLine => 'losses' in line);
-const validationsOf = (out: string) => linesOf(out).filter((line): line is ValidationLine => 'validation' in line);
-const lossesOf = (out: string) => stepsOf(out).map(({ step, loss, losses, lr, gradientNorm }) => ({ step, loss, losses, lr, gradientNorm }));
+const validationsOf = (out: string) =>
+  linesOf(out).filter((line): line is ValidationLine => 'validation' in line);
+const lossesOf = (out: string) =>
+  stepsOf(out).map(({ step, loss, losses, lr, gradientNorm }) => ({ step, loss, losses, lr, gradientNorm }));
 const fileOf = (out: string, name: string) => readFileSync(join(folder, out, 'checkpoints', name));
 const weightsOf = (file: string) => readSafetensors(file);
-const stateOf = (out: string) => JSON.parse(fileOf(out, 'state.json').toString()) as { cases: string[]; best: { step: number; value: number } };
+const stateOf = (out: string) =>
+  JSON.parse(fileOf(out, 'state.json').toString()) as {
+    cases: string[];
+    best: { step: number; value: number };
+  };
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** One update whose learning rate is 0 as a float32, so that what is written are the weights at step 0. */
-const stillStep = ['train.steps=1', 'train.learningRate=1.0e-50', 'train.warmupSteps=0', 'train.weightDecay=0', 'train.validateEvery=0'];
+const stillStep = [
+  'train.steps=1',
+  'train.learningRate=1.0e-50',
+  'train.warmupSteps=0',
+  'train.weightDecay=0',
+  'train.validateEvery=0',
+];
 
 const sameArrays = (found: NamedArrays, expected: NamedArrays, names: readonly string[]) =>
-  names.every((name) => Buffer.from(found[name]!.data.buffer).equals(Buffer.from(expected[name]!.data.buffer)));
+  names.every((name) =>
+    Buffer.from(found[name]!.data.buffer).equals(Buffer.from(expected[name]!.data.buffer)),
+  );
 
 describe('fine-tuning', () => {
   it('learns: the loss falls, Dice on the training cases rises, and the best weights stay', async () => {
-    const length = ['train.steps=45', 'train.warmupSteps=5', 'train.learningRate=5.0e-3', 'train.checkpointEvery=45'];
-    const result = await run(await smokeFinetuneConfig(organs, ...length, 'train.validateEvery=9', 'data.validateOn=training'), 'learns');
+    const length = [
+      'train.steps=45',
+      'train.warmupSteps=5',
+      'train.learningRate=5.0e-3',
+      'train.checkpointEvery=45',
+    ];
+    const result = await run(
+      await smokeFinetuneConfig(organs, ...length, 'train.validateEvery=9', 'data.validateOn=training'),
+      'learns',
+    );
     const lines = stepsOf('learns');
     expect(lines).toHaveLength(45);
     expect(Object.keys(lines[0]!.losses).sort()).toEqual(['crossEntropy', 'dice']);
@@ -58,10 +93,18 @@ describe('fine-tuning', () => {
       expect(validation.dice).toBeCloseTo((validation['dice liver']! + validation['dice tumour']!) / 2, 10);
     }
     const [bestStep, bestDice] = dice.reduce((best, found) => (found[1] > best[1] ? found : best));
-    expect(result.best).toEqual({ file: join(folder, 'learns', 'checkpoints', 'best.safetensors'), step: bestStep, value: bestDice });
+    expect(result.best).toEqual({
+      file: join(folder, 'learns', 'checkpoints', 'best.safetensors'),
+      step: bestStep,
+      value: bestDice,
+    });
     expect((await weightsOf(result.best!.file)).metadata.step).toBe(String(bestStep));
     const { metadata } = await weightsOf(result.last);
-    expect(JSON.parse(metadata.scheme!)).toEqual({ kind: 'classes', names: ['liver', 'tumour'], values: [[1], [2]] });
+    expect(JSON.parse(metadata.scheme!)).toEqual({
+      kind: 'classes',
+      names: ['liver', 'tumour'],
+      values: [[1], [2]],
+    });
     expect(JSON.parse(metadata.network!)).toMatchObject({ name: 'unet', inChannels: 1, outChannels: 3 });
     expect(JSON.parse(metadata.preprocessing!)).toMatchObject({ intensity: 'ct-window', spacing: null });
   });
@@ -73,8 +116,14 @@ describe('fine-tuning', () => {
     for (const stopAt of [6, 7]) {
       const out = `stopped-at-${stopAt}`;
       const stop = new AbortController();
-      const stopped = run(settings, out, { signal: stop.signal, progress: { onStep: ({ step }) => step === stopAt && stop.abort() } });
-      await expect(stopped).rejects.toMatchObject({ exitCode: 130, message: new RegExp(`stopped after step ${stopAt} of 12, state saved`) });
+      const stopped = run(settings, out, {
+        signal: stop.signal,
+        progress: { onStep: ({ step }) => step === stopAt && stop.abort() },
+      });
+      await expect(stopped).rejects.toMatchObject({
+        exitCode: 130,
+        message: new RegExp(`stopped after step ${stopAt} of 12, state saved`),
+      });
       const { best } = await run(settings, out, { resume: true });
       expect(lossesOf(out)).toEqual(lossesOf('uninterrupted'));
       expect(validationsOf(out)).toEqual(validationsOf('uninterrupted'));
@@ -87,13 +136,21 @@ describe('fine-tuning', () => {
 
   it('is refused with the settings of another run, other weights to start from included', async () => {
     await run(await smokeFinetuneConfig(organs, ...stillStep), 'guarded');
-    const resumed = run(await smokeFinetuneConfig(organs, ...stillStep), 'guarded', { resume: true, init: pretrained });
-    await expect(resumed).rejects.toMatchObject({ exitCode: 2, message: /config.yaml says init null, but ".*last.safetensors" is asked for/ });
+    const resumed = run(await smokeFinetuneConfig(organs, ...stillStep), 'guarded', {
+      resume: true,
+      init: pretrained,
+    });
+    await expect(resumed).rejects.toMatchObject({
+      exitCode: 2,
+      message: /config.yaml says init null, but ".*last.safetensors" is asked for/,
+    });
   });
 
   it('says when there is no validation case to choose the best weights by', async () => {
     const unheld = await prepareTumours(join(folder, 'unheld'));
-    const index = JSON.parse(readFileSync(join(unheld, 'index.json'), 'utf8')) as { cases: { split: string }[] };
+    const index = JSON.parse(readFileSync(join(unheld, 'index.json'), 'utf8')) as {
+      cases: { split: string }[];
+    };
     const without = { ...index, cases: index.cases.filter(({ split }) => split === 'training') };
     writeFileSync(join(unheld, 'index.json'), JSON.stringify(without));
     await expect(run(await smokeFinetuneConfig(unheld), 'unheld-run')).rejects.toMatchObject({
@@ -109,7 +166,9 @@ describe('the weights that fine-tuning starts from', () => {
   const isLast = (name: string) => name.startsWith(network.lastLayer);
 
   const random = initialiseParameters(network.specs, 1);
-  const fresh = Object.fromEntries(network.specs.map(({ name, layout }) => [name, toPyTorch(random[name]!, layout)]));
+  const fresh = Object.fromEntries(
+    network.specs.map(({ name, layout }) => [name, toPyTorch(random[name]!, layout)]),
+  );
 
   it('are the random ones of the seed, from scratch', async () => {
     const { last } = await run(await smokeFinetuneConfig(organs, ...stillStep), 'scratch');
@@ -120,7 +179,9 @@ describe('the weights that fine-tuning starts from', () => {
   });
 
   it('are the pre-trained ones but for the last layer, which is new; the heads of pre-training are left behind', async () => {
-    const { last } = await run(await smokeFinetuneConfig(organs, ...stillStep), 'from-pretrained', { init: pretrained });
+    const { last } = await run(await smokeFinetuneConfig(organs, ...stillStep), 'from-pretrained', {
+      init: pretrained,
+    });
     const [{ arrays }, { arrays: before }] = await Promise.all([weightsOf(last), weightsOf(pretrained)]);
     expect(Object.keys(before).filter((name) => !names.includes(name)).length).toBeGreaterThan(0);
     expect(Object.keys(arrays).sort()).toEqual([...names].sort());
@@ -132,11 +193,17 @@ describe('the weights that fine-tuning starts from', () => {
   });
 
   it.each([
-    ['other widths', ['network.features=[8,8,8,16,32,8]'], /parameter .* has shape \[.*\], but the network's is \[.*\]: set network.features and/],
+    [
+      'other widths',
+      ['network.features=[8,8,8,16,32,8]'],
+      /parameter .* has shape \[.*\], but the network's is \[.*\]: set network.features and/,
+    ],
     ['no file', [], /none.safetensors/],
   ])('are refused in one sentence with %s', async (name, overrides, message) => {
     const init = name === 'no file' ? join(folder, 'none.safetensors') : pretrained;
-    const error = await run(await smokeFinetuneConfig(organs, ...stillStep, ...overrides), `wrong-${name}`, { init }).catch((thrown) => thrown);
+    const error = await run(await smokeFinetuneConfig(organs, ...stillStep, ...overrides), `wrong-${name}`, {
+      init,
+    }).catch((thrown) => thrown);
     expect(error).toMatchObject({ exitCode: 3, message });
     expect(error.message).not.toContain('\n');
   });
@@ -170,12 +237,18 @@ describe('fine-tuning on regions that overlap', () => {
     const { last } = await run(await smokeFinetuneConfig(tumours, regions, ...length), 'regions');
     const lines = stepsOf('regions');
     expect(Object.keys(lines[0]!.losses).sort()).toEqual(['binaryCrossEntropy', 'dice']);
-    expect(mean(lines.slice(-6).map(({ loss }) => loss))).toBeLessThan(mean(lines.slice(0, 6).map(({ loss }) => loss)));
+    expect(mean(lines.slice(-6).map(({ loss }) => loss))).toBeLessThan(
+      mean(lines.slice(0, 6).map(({ loss }) => loss)),
+    );
     const [{ validation }] = validationsOf('regions') as [ValidationLine];
     expect(Object.keys(validation)).toEqual(['dice', 'dice WT', 'dice TC', 'dice ET']);
     expect(validation['dice WT']!).toBeGreaterThan(0.3);
     const { metadata, arrays } = await weightsOf(last);
-    expect(JSON.parse(metadata.scheme!)).toEqual({ kind: 'regions', names: ['WT', 'TC', 'ET'], values: [[1, 2, 4], [1, 4], [4]] });
+    expect(JSON.parse(metadata.scheme!)).toEqual({
+      kind: 'regions',
+      names: ['WT', 'TC', 'ET'],
+      values: [[1, 2, 4], [1, 4], [4]],
+    });
     expect(arrays['final_conv.weight']!.shape.slice(0, 2)).toEqual([3, 8]);
   });
 

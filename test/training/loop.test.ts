@@ -14,7 +14,11 @@ function loopOf(
   const tell = (what: string) => async (step: number) => {
     told.push(`${what} ${step}`);
   };
-  const batch: CropBatch = { images: new Float32Array(1), provenance: [{ caseId: 'ct/a', start: [1, 2, 3] }], waitSeconds: 0 };
+  const batch: CropBatch = {
+    images: new Float32Array(1),
+    provenance: [{ caseId: 'ct/a', start: [1, 2, 3] }],
+    waitSeconds: 0,
+  };
   const loop: TrainingLoop = {
     firstStep: 0,
     schedule: { steps: 8, warmupSteps: 0, peak: 1 },
@@ -23,7 +27,10 @@ function loopOf(
       run: async ({ learningRate }) => {
         const step = told.filter((event) => event.startsWith('step')).length;
         told.push(`step ${loop.firstStep + step + 1}`);
-        return { total: Float32Array.of(totals?.[step] ?? 1), gradientNorm: Float32Array.of(learningRate![0]!) };
+        return {
+          total: Float32Array.of(totals?.[step] ?? 1),
+          gradientNorm: Float32Array.of(learningRate![0]!),
+        };
       },
     },
     loader: { cases: [], channels: 1, batch: async () => batch, close: async () => {} },
@@ -50,22 +57,41 @@ describe('the training loop', () => {
     const { loop, told } = loopOf([0.3, 0.7, 0.7, 0.5]);
     await runTrainingLoop(loop);
     expect(told).toEqual([
-      ...['step 1', 'step 2', 'validation', 'best 2', 'step 3', 'step 4', 'validation', 'best 4', 'checkpoint 4'],
+      ...[
+        'step 1',
+        'step 2',
+        'validation',
+        'best 2',
+        'step 3',
+        'step 4',
+        'validation',
+        'best 4',
+        'checkpoint 4',
+      ],
       ...['step 5', 'step 6', 'validation', 'step 7', 'step 8', 'validation', 'checkpoint 8'],
     ]);
     expect(loop.best).toEqual({ step: 4, value: 0.7 });
   });
 
   it('validates and checkpoints at the end also where that is no multiple', async () => {
-    const { loop, told } = loopOf([0.1], { validateEvery: 5, checkpointEvery: 5, schedule: { steps: 3, warmupSteps: 0, peak: 1 } });
+    const { loop, told } = loopOf([0.1], {
+      validateEvery: 5,
+      checkpointEvery: 5,
+      schedule: { steps: 3, warmupSteps: 0, peak: 1 },
+    });
     await runTrainingLoop(loop);
     expect(told).toEqual(['step 1', 'step 2', 'step 3', 'validation', 'best 3', 'checkpoint 3']);
   });
 
   it('stops after the step at hand with its state saved, leaves a validation that is due, and makes up for it when resumed', async () => {
     const stop = new AbortController();
-    const first = loopOf([0.3], { signal: stop.signal, progress: { onStep: ({ step }) => step === 4 && stop.abort() } });
-    await expect(runTrainingLoop(first.loop)).rejects.toThrow('stopped after step 4 of 8, state saved: continue with the same command and --resume');
+    const first = loopOf([0.3], {
+      signal: stop.signal,
+      progress: { onStep: ({ step }) => step === 4 && stop.abort() },
+    });
+    await expect(runTrainingLoop(first.loop)).rejects.toThrow(
+      'stopped after step 4 of 8, state saved: continue with the same command and --resume',
+    );
     expect(first.told.slice(-2)).toEqual(['step 4', 'checkpoint 4']);
     const second = loopOf([0.7, 0.2, 0.9], { firstStep: 4, best: first.loop.best, lines: [...first.lines] });
     await runTrainingLoop(second.loop);
@@ -90,7 +116,12 @@ describe('the training loop', () => {
       [0.1],
       /^step 2 gave a number that is not finite \(total NaN, gradientNorm .*\) on the crops ct\/a from voxel/,
     ],
-    ['a validation', {}, [Number.NaN], /^the validation after step 2 gave a number that is not finite: lower train.learningRate, then resume/],
+    [
+      'a validation',
+      {},
+      [Number.NaN],
+      /^the validation after step 2 gave a number that is not finite: lower train.learningRate, then resume/,
+    ],
   ])('stops at %s that is no number, before it is saved', async (_, extra, scores, message) => {
     const { loop, told } = loopOf(scores, { ...extra, checkpointEvery: 1 });
     await expect(runTrainingLoop(loop)).rejects.toMatchObject({ exitCode: 1, message });
@@ -98,7 +129,10 @@ describe('the training loop', () => {
   });
 
   it('feeds the learning rate of the schedule, and tells it with the step', async () => {
-    const { loop, lines } = loopOf([], { validateEvery: 0, schedule: { steps: 4, warmupSteps: 2, peak: 0.5 } });
+    const { loop, lines } = loopOf([], {
+      validateEvery: 0,
+      schedule: { steps: 4, warmupSteps: 2, peak: 0.5 },
+    });
     await runTrainingLoop(loop);
     expect(lines.map((line) => 'lr' in line && [line.step, line.lr])).toEqual([
       [1, 0.25],

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig, pretrainConfig } from '../../src/config/index.js';
 import { readSafetensors } from '../../src/network/index.js';
-import { finetune, type PretrainSettings, pretrain, readMetrics, type TransferReport } from '../../src/training/index.js';
+import {
+  finetune,
+  type PretrainSettings,
+  pretrain,
+  readMetrics,
+  type TransferReport,
+} from '../../src/training/index.js';
 import { prepareOrgans, smokeFinetuneConfig } from './segmentation-data.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'methods-'));
@@ -14,15 +20,22 @@ beforeAll(async () => {
 });
 
 const settingsOf = (method: string, ...overrides: string[]): Promise<PretrainSettings> =>
-  loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [`data.prepared=${JSON.stringify(prepared)}`, `method=${method}`, ...overrides]);
+  loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [
+    `data.prepared=${JSON.stringify(prepared)}`,
+    `method=${method}`,
+    ...overrides,
+  ]);
 const run = (settings: PretrainSettings, out: string, extra: Partial<Parameters<typeof pretrain>[0]> = {}) =>
   pretrain({ settings, out: join(folder, out), resume: false, progress: {}, ...extra });
-const lossesOf = (out: string) => readMetrics(join(folder, out)).flatMap((line) => ('loss' in line ? [line.loss] : []));
+const lossesOf = (out: string) =>
+  readMetrics(join(folder, out)).flatMap((line) => ('loss' in line ? [line.loss] : []));
 const weightsOf = (out: string) => readFileSync(join(folder, out, 'checkpoints', 'last.safetensors'));
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-const swin = 'network={name: swin-unetr, featureSize: 12, depths: [1, 1, 1, 1], numHeads: [3, 3, 3, 3], window: [2, 2, 2]}';
-const unetr = 'network={name: unetr, imageSize: [32, 32, 32], featureSize: 4, hiddenSize: 24, mlpDim: 32, numHeads: 2}';
+const swin =
+  'network={name: swin-unetr, featureSize: 12, depths: [1, 1, 1, 1], numHeads: [3, 3, 3, 3], window: [2, 2, 2]}';
+const unetr =
+  'network={name: unetr, imageSize: [32, 32, 32], featureSize: 4, hiddenSize: 24, mlpDim: 32, numHeads: 2}';
 const unet = 'network.name=unet';
 
 describe.each([
@@ -33,7 +46,13 @@ describe.each([
 ])('pre-training by %s', (name, method, network) => {
   it('learns, validates and writes a run folder like any other', async () => {
     const { best, last } = await run(
-      await settingsOf(method, network, 'train.steps=30', 'train.learningRate=3.0e-3', 'train.validateEvery=15'),
+      await settingsOf(
+        method,
+        network,
+        'train.steps=30',
+        'train.learningRate=3.0e-3',
+        'train.validateEvery=15',
+      ),
       name,
     );
     const losses = lossesOf(name);
@@ -47,7 +66,10 @@ describe.each([
     const settings = await settingsOf(method, network, 'train.validateEvery=0');
     await run(settings, `${name}-whole`);
     const stop = new AbortController();
-    const stopped = run(settings, `${name}-stopped`, { signal: stop.signal, progress: { onStep: ({ step }) => step === 5 && stop.abort() } });
+    const stopped = run(settings, `${name}-stopped`, {
+      signal: stop.signal,
+      progress: { onStep: ({ step }) => step === 5 && stop.abort() },
+    });
     await expect(stopped).rejects.toMatchObject({ exitCode: 130 });
     await run(settings, `${name}-stopped`, { resume: true });
     expect(lossesOf(`${name}-stopped`)).toEqual(lossesOf(`${name}-whole`));
@@ -56,7 +78,13 @@ describe.each([
 });
 
 describe('what fine-tuning takes from pre-trained weights', () => {
-  const stillStep = ['train.steps=1', 'train.learningRate=1.0e-50', 'train.warmupSteps=0', 'train.weightDecay=0', 'train.validateEvery=0'];
+  const stillStep = [
+    'train.steps=1',
+    'train.learningRate=1.0e-50',
+    'train.warmupSteps=0',
+    'train.weightDecay=0',
+    'train.validateEvery=0',
+  ];
   const transferOf = async (method: string, ...overrides: string[]) => {
     const init = join(folder, method, 'checkpoints', 'last.safetensors');
     const out = join(folder, `after-${method}`);
@@ -72,7 +100,10 @@ describe('what fine-tuning takes from pre-trained weights', () => {
     const report = JSON.parse(readFileSync(join(out, 'transfer.json'), 'utf8')) as TransferReport;
     expect(report).toEqual(shown);
     const [before, after] = [(await readSafetensors(init)).arrays, (await readSafetensors(last)).arrays];
-    const same = Object.keys(after).filter((key) => before[key] && Buffer.from(before[key].data.buffer).equals(Buffer.from(after[key]!.data.buffer)));
+    const same = Object.keys(after).filter(
+      (key) =>
+        before[key] && Buffer.from(before[key].data.buffer).equals(Buffer.from(after[key]!.data.buffer)),
+    );
     return { report, same };
   };
 
@@ -89,7 +120,11 @@ describe('what fine-tuning takes from pre-trained weights', () => {
     const { report, same } = await transferOf('simmim');
     expect(report.encoder.values).toBe(report.encoder.of);
     expect(report.decoder.values).toBe(0);
-    expect(report.unused.toSorted()).toEqual(['pretext.mask_token', 'pretext.reconstruction.bias', 'pretext.reconstruction.weight']);
+    expect(report.unused.toSorted()).toEqual([
+      'pretext.mask_token',
+      'pretext.reconstruction.bias',
+      'pretext.reconstruction.weight',
+    ]);
     expect(same).toContain('down_4.convs.conv_1.conv.weight');
     expect(same.filter((key) => key.startsWith('upcat_') && key.endsWith('conv.weight'))).toEqual([]);
   });
@@ -100,6 +135,12 @@ describe('what fine-tuning takes from pre-trained weights', () => {
     expect(report.decoder.values).toBe(0);
     expect(report.unused.length).toBeGreaterThan(0);
     for (const name of report.unused) expect(name).toMatch(/^pretext\./);
-    expect(same).toEqual(expect.arrayContaining(['vit.patch_embedding.position_embeddings', 'vit.blocks.11.attn.qkv.weight', 'vit.norm.weight']));
+    expect(same).toEqual(
+      expect.arrayContaining([
+        'vit.patch_embedding.position_embeddings',
+        'vit.blocks.11.attn.qkv.weight',
+        'vit.norm.weight',
+      ]),
+    );
   });
 });

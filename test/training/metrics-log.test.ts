@@ -49,7 +49,8 @@ describe('the metrics of a run', () => {
 
   it('drop what a killed run wrote after its last checkpoint, and go on from there', async () => {
     const first = await openMetricsLog(folder, 0);
-    for (const entry of [line(1), line(2), validation(2), line(3), line(4), validation(4)]) first.append(entry);
+    for (const entry of [line(1), line(2), validation(2), line(3), line(4), validation(4)])
+      first.append(entry);
     first.flush();
     const second = await openMetricsLog(folder, 2);
     expect(second.lines()).toEqual([line(1), line(2), validation(2)]);

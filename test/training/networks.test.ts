@@ -15,15 +15,30 @@ beforeAll(async () => {
 });
 
 const tiny = {
-  'seg-res-net': '{ name: seg-res-net, initFilters: 4, blocksDown: [1, 1, 1], blocksUp: [1, 1], normGroups: 2, dropout: 0.1 }',
-  unetr: '{ name: unetr, imageSize: [32, 32, 64], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 }',
-  'swin-unetr': '{ name: swin-unetr, featureSize: 12, depths: [1, 2, 1, 1], numHeads: [3, 3, 3, 3], window: [4, 4, 4], dropout: 0.1 }',
+  'seg-res-net':
+    '{ name: seg-res-net, initFilters: 4, blocksDown: [1, 1, 1], blocksUp: [1, 1], normGroups: 2, dropout: 0.1 }',
+  unetr:
+    '{ name: unetr, imageSize: [32, 32, 64], featureSize: 4, hiddenSize: 12, mlpDim: 16, numHeads: 2, dropout: 0.1 }',
+  'swin-unetr':
+    '{ name: swin-unetr, featureSize: 12, depths: [1, 2, 1, 1], numHeads: [3, 3, 3, 3], window: [4, 4, 4], dropout: 0.1 }',
 };
-const common = ['data.cropSize=[32,32,64]', 'train.steps=2', 'train.warmupSteps=0', 'train.validateEvery=0', 'train.checkpointEvery=1'];
+const common = [
+  'data.cropSize=[32,32,64]',
+  'train.steps=2',
+  'train.warmupSteps=0',
+  'train.validateEvery=0',
+  'train.checkpointEvery=1',
+];
 
 describe.each(Object.entries(tiny))('%s by its configuration', { timeout: 240_000 }, (name, settings) => {
   it('is pre-trained, fine-tuned from that, and predicts', async () => {
-    const own = [...common, `network=${settings}`, 'method.subVolume=32', 'method.patch=16', 'method.region=32'];
+    const own = [
+      ...common,
+      `network=${settings}`,
+      'method.subVolume=32',
+      'method.patch=16',
+      'method.region=32',
+    ];
     const config = await smokePretrainConfig(prepared, ...own);
     const out = join(folder, `${name}-pretrained`);
     const whole = await pretrain({ settings: config, out, resume: false, progress: {} });
@@ -39,7 +54,13 @@ describe.each(Object.entries(tiny))('%s by its configuration', { timeout: 240_00
     const opened = await openRunWeights({ runs: [run] });
     expect(opened.predictor.network.name).toBe(name);
     const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] } as never;
-    const scan = { size: [32, 32, 64], spacing: [1, 1, 1], affine, channels: 1, data: new Float32Array(32 * 32 * 64).map((_, i) => (i % 97) / 97) };
+    const scan = {
+      size: [32, 32, 64],
+      spacing: [1, 1, 1],
+      affine,
+      channels: 1,
+      data: new Float32Array(32 * 32 * 64).map((_, i) => (i % 97) / 97),
+    };
     const logits = await opened.predictor.logits(scan as never);
     opened.close();
     expect(logits).toMatchObject({ size: [32, 32, 64], channels: 3 });

@@ -16,7 +16,8 @@ beforeAll(async () => {
 });
 
 const stepsOf = (run: string) => readMetrics(run).filter((line): line is StepLine => 'losses' in line);
-const lossesOf = (run: string) => stepsOf(run).map(({ step, loss, losses, lr, gradientNorm }) => ({ step, loss, losses, lr, gradientNorm }));
+const lossesOf = (run: string) =>
+  stepsOf(run).map(({ step, loss, losses, lr, gradientNorm }) => ({ step, loss, losses, lr, gradientNorm }));
 const weightsOf = (run: string) => readFileSync(join(run, 'checkpoints', 'last.safetensors'));
 const run = (settings: PretrainSettings, out: string, extra: Partial<Parameters<typeof pretrain>[0]> = {}) =>
   pretrain({ settings, out, resume: false, progress: {}, ...extra });
@@ -26,17 +27,27 @@ describe('pre-training', () => {
     const out = join(folder, 'whole');
     const seen: number[] = [];
     const pictures: number[] = [];
-    const result = await run(await smokePretrainConfig(prepared, 'train.steps=24', 'train.warmupSteps=2'), out, {
-      progress: {
-        onStep: ({ step }) => seen.push(step),
-        onCheckpoint: async (lines) => {
-          pictures.push(lines.length);
+    const result = await run(
+      await smokePretrainConfig(prepared, 'train.steps=24', 'train.warmupSteps=2'),
+      out,
+      {
+        progress: {
+          onStep: ({ step }) => seen.push(step),
+          onCheckpoint: async (lines) => {
+            pictures.push(lines.length);
+          },
         },
       },
-    });
+    );
     const lines = stepsOf(out);
     expect(seen).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
-    expect(Object.keys(lines[0]!.losses).sort()).toEqual(['consistency', 'contrast', 'location', 'number', 'reconstruction']);
+    expect(Object.keys(lines[0]!.losses).sort()).toEqual([
+      'consistency',
+      'contrast',
+      'location',
+      'number',
+      'reconstruction',
+    ]);
     const mean = (values: StepLine[]) => values.reduce((sum, { loss }) => sum + loss, 0) / values.length;
     expect(mean(lines.slice(-6))).toBeLessThan(mean(lines.slice(0, 6)));
     expect(readdirSync(join(out, 'checkpoints')).sort()).toEqual([
@@ -53,14 +64,20 @@ describe('pre-training', () => {
   });
 
   it('gives the same losses compiled and eager, all five of them, within 1e-5 over 20 steps', async () => {
-    const settings = ['train.steps=20', 'train.validateEvery=0', 'train.checkpointEvery=100', 'data.cropSize=[32,32,32]'];
+    const settings = [
+      'train.steps=20',
+      'train.validateEvery=0',
+      'train.checkpointEvery=100',
+      'data.cropSize=[32,32,32]',
+    ];
     await run(await smokePretrainConfig(prepared, ...settings), join(folder, 'graph'));
     await run(await smokePretrainConfig(prepared, ...settings, 'train.engine=eager'), join(folder, 'eager'));
     const [graph, eager] = [stepsOf(join(folder, 'graph')), stepsOf(join(folder, 'eager'))];
     expect(graph).toHaveLength(20);
     for (const [i, line] of graph.entries()) {
       expect(Object.keys(line.losses)).toHaveLength(5);
-      for (const [name, loss] of Object.entries(line.losses)) expect(Math.abs(loss - eager[i]!.losses[name]!)).toBeLessThan(1e-5);
+      for (const [name, loss] of Object.entries(line.losses))
+        expect(Math.abs(loss - eager[i]!.losses[name]!)).toBeLessThan(1e-5);
     }
   });
 
@@ -69,8 +86,14 @@ describe('pre-training', () => {
     await run(settings, join(folder, 'uninterrupted'));
     const out = join(folder, 'interrupted');
     const stop = new AbortController();
-    const stopped = run(settings, out, { signal: stop.signal, progress: { onStep: ({ step }) => step === 7 && stop.abort() } });
-    await expect(stopped).rejects.toMatchObject({ exitCode: 130, message: /stopped after step 7 of 12, state saved/ });
+    const stopped = run(settings, out, {
+      signal: stop.signal,
+      progress: { onStep: ({ step }) => step === 7 && stop.abort() },
+    });
+    await expect(stopped).rejects.toMatchObject({
+      exitCode: 130,
+      message: /stopped after step 7 of 12, state saved/,
+    });
     await run(settings, out, { resume: true });
     expect(lossesOf(out)).toEqual(lossesOf(join(folder, 'uninterrupted')));
     expect(weightsOf(out).equals(weightsOf(join(folder, 'uninterrupted')))).toBe(true);
@@ -94,7 +117,15 @@ describe('pre-training', () => {
 
   it('stops at a number that is not finite with the step, the losses and the crop, and keeps the last checkpoint', async () => {
     const out = join(folder, 'diverged');
-    const failing = run(await smokePretrainConfig(prepared, 'train.learningRate=1e30', 'train.warmupSteps=0', 'train.checkpointEvery=1'), out);
+    const failing = run(
+      await smokePretrainConfig(
+        prepared,
+        'train.learningRate=1e30',
+        'train.warmupSteps=0',
+        'train.checkpointEvery=1',
+      ),
+      out,
+    );
     const error = (await failing.catch((thrown: unknown) => thrown)) as Error;
     expect(error.message).toMatch(
       /^step \d+ gave a number that is not finite \(.*reconstruction .*\) on the crops ct\/[a-d] from voxel \[[\d,]+\]; ct\//,
@@ -109,13 +140,19 @@ describe('a run folder', () => {
     const out = join(folder, 'guarded');
     const settings = await smokePretrainConfig(prepared, 'train.steps=2');
     await run(settings, out);
-    await expect(run(settings, out)).rejects.toMatchObject({ exitCode: 2, message: /already holds a run: add --resume/ });
+    await expect(run(settings, out)).rejects.toMatchObject({
+      exitCode: 2,
+      message: /already holds a run: add --resume/,
+    });
     const other = await smokePretrainConfig(prepared, 'train.steps=2', 'method.maskRatio=0.5');
     await expect(run(other, out, { resume: true })).rejects.toMatchObject({
       exitCode: 2,
       message: /config.yaml says method.maskRatio 0.4, but 0.5 is asked for/,
     });
-    await expect(run(settings, join(folder, 'nothing'), { resume: true })).rejects.toMatchObject({ exitCode: 2, message: /holds no run to resume/ });
+    await expect(run(settings, join(folder, 'nothing'), { resume: true })).rejects.toMatchObject({
+      exitCode: 2,
+      message: /holds no run to resume/,
+    });
     await run(await smokePretrainConfig(prepared, 'train.steps=2', 'data.workers=2'), out, { resume: true }); // complete: nothing to do
     expect(stepsOf(out)).toHaveLength(2);
   });
@@ -125,7 +162,10 @@ describe('a run folder', () => {
     const settings = await smokePretrainConfig(prepared, 'train.steps=2');
     await run(settings, out);
     writeFileSync(join(out, 'checkpoints', 'step-2.safetensors'), 'x');
-    await expect(run(settings, out, { resume: true })).rejects.toMatchObject({ exitCode: 3, message: /step-2.safetensors is damaged/ });
+    await expect(run(settings, out, { resume: true })).rejects.toMatchObject({
+      exitCode: 3,
+      message: /step-2.safetensors is damaged/,
+    });
   });
 
   it('belongs to one process at a time', async () => {
@@ -142,9 +182,14 @@ describe('a run folder', () => {
     await run(settings, out);
     const { cases } = await readPreparedIndex(prepared);
     expect(cases).toHaveLength(6);
-    const state = JSON.parse(readFileSync(join(out, 'checkpoints', 'state.json'), 'utf8')) as { cases: string[] };
+    const state = JSON.parse(readFileSync(join(out, 'checkpoints', 'state.json'), 'utf8')) as {
+      cases: string[];
+    };
     writeFileSync(join(out, 'checkpoints', 'state.json'), JSON.stringify({ ...state, cases: ['ct/z'] }));
-    await expect(run(settings, out, { resume: true })).rejects.toMatchObject({ exitCode: 3, message: /was made from 1 cases \(ct\/z/ });
+    await expect(run(settings, out, { resume: true })).rejects.toMatchObject({
+      exitCode: 3,
+      message: /was made from 1 cases \(ct\/z/,
+    });
   });
 });
 
@@ -154,11 +199,16 @@ async function killedRun(settings: PretrainSettings, out: string, after: number)
   const code = `import { pretrain } from ${JSON.stringify(entry)};
     await pretrain({ settings: ${JSON.stringify(settings)}, out: ${JSON.stringify(out)}, resume: false,
       progress: { onStep: ({ step }) => console.log(step) } });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (chunk: Buffer) => {
-      if (Number(chunk.toString().trim().split('\n').at(-1)) >= after) setTimeout(() => child.kill('SIGKILL'), Math.random() * 50);
+      if (Number(chunk.toString().trim().split('\n').at(-1)) >= after)
+        setTimeout(() => child.kill('SIGKILL'), Math.random() * 50);
     });
-    child.on('exit', (_, signal) => (signal === 'SIGKILL' ? resolve() : reject(new Error('the run ended before it was killed'))));
+    child.on('exit', (_, signal) =>
+      signal === 'SIGKILL' ? resolve() : reject(new Error('the run ended before it was killed')),
+    );
   });
 }

@@ -22,7 +22,10 @@ const opened = async (name: string, settings: object, resume: boolean) => {
 
 describe('a run folder', () => {
   it('keeps the settings as they were resolved', async () => {
-    expect(await opened('kept', config, false)).toMatchObject({ path: join(folder, 'kept'), state: undefined });
+    expect(await opened('kept', config, false)).toMatchObject({
+      path: join(folder, 'kept'),
+      state: undefined,
+    });
     const { data, ...rest } = config;
     expect(await readRunConfig(join(folder, 'kept'))).toEqual({
       ...rest,
@@ -54,9 +57,21 @@ describe('a run folder', () => {
       { ...config, data: { ...config.data, cropSize: [32, 32, 16] } },
       /says data.cropSize \[32,32,32\], but \[32,32,16\] is asked for/,
     ],
-    ['one more', { ...config, data: { ...config.data, datasets: ['ct'] } }, /says data.datasets undefined, but \["ct"\] is asked for/],
-    ['one less', { seed: 1, data: config.data, train: config.train }, /says init null, but undefined is asked for/],
-    ['a value for none', { ...config, train: { ...config.train, clipNorm: 1 } }, /says train.clipNorm null, but 1 is asked for/],
+    [
+      'one more',
+      { ...config, data: { ...config.data, datasets: ['ct'] } },
+      /says data.datasets undefined, but \["ct"\] is asked for/,
+    ],
+    [
+      'one less',
+      { seed: 1, data: config.data, train: config.train },
+      /says init null, but undefined is asked for/,
+    ],
+    [
+      'a value for none',
+      { ...config, train: { ...config.train, clipNorm: 1 } },
+      /says train.clipNorm null, but 1 is asked for/,
+    ],
   ])('is not resumed with %s', async (name, settings, message) => {
     await opened(name, config, false);
     await expect(opened(name, settings, true)).rejects.toMatchObject({ exitCode: 2, message });

@@ -50,8 +50,14 @@ export async function prepareTumours(folder: string): Promise<string> {
   for (const [i, name] of names.entries()) {
     const label = boxes(i, true);
     await writeNifti(join(folder, `${name}_seg.nii.gz`), label);
-    await writeNifti(join(folder, `${name}_flair.nii.gz`), imageOf(label, { 0: 400, 1: 700, 2: 1000, 4: 1000 }));
-    await writeNifti(join(folder, `${name}_t1ce.nii.gz`), imageOf(label, { 0: 400, 1: 400, 2: 700, 4: 1300 }));
+    await writeNifti(
+      join(folder, `${name}_flair.nii.gz`),
+      imageOf(label, { 0: 400, 1: 700, 2: 1000, 4: 1000 }),
+    );
+    await writeNifti(
+      join(folder, `${name}_t1ce.nii.gz`),
+      imageOf(label, { 0: 400, 1: 400, 2: 700, 4: 1300 }),
+    );
   }
   const cases = names.map((name, i) => ({
     id: name,
@@ -59,12 +65,19 @@ export async function prepareTumours(folder: string): Promise<string> {
     label: `${name}_seg.nii.gz`,
     split: i < 2 ? 'training' : 'validation',
   }));
-  return prepared(folder, 'tumours', { modality: 'mr', classes: { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' }, cases });
+  return prepared(folder, 'tumours', {
+    modality: 'mr',
+    classes: { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' },
+    cases,
+  });
 }
 
 /** The smoke configuration of fine-tuning over `prepared`. */
 export async function smokeFinetuneConfig(prepared: string, ...overrides: string[]): Promise<FinetuneConfig> {
-  return loadConfig(finetuneConfig, 'configs/smoke/finetune.yaml', [`data.prepared=${JSON.stringify(prepared)}`, ...overrides]);
+  return loadConfig(finetuneConfig, 'configs/smoke/finetune.yaml', [
+    `data.prepared=${JSON.stringify(prepared)}`,
+    ...overrides,
+  ]);
 }
 
 async function prepared(folder: string, name: string, entry: object): Promise<string> {

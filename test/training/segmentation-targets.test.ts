@@ -5,7 +5,11 @@ const size = [1, 1, 5] as const;
 
 describe('the targets of a segmentation loss', () => {
   it('are the output channels of the classes, also where label values leave gaps', () => {
-    const brats = { kind: 'classes', names: ['core', 'oedema', 'enhancing'], values: [[1], [2], [4]] } as const;
+    const brats = {
+      kind: 'classes',
+      names: ['core', 'oedema', 'enhancing'],
+      values: [[1], [2], [4]],
+    } as const;
     const targets = segmentationTargets(brats, 1, size);
     expect(targets.input).toEqual({ shape: [1, 1, 1, 5], dtype: 'int32' });
     expect(targets.of(Int32Array.of(0, 1, 2, 4, 4))).toEqual(Int32Array.of(0, 1, 2, 3, 3));
@@ -17,6 +21,8 @@ describe('the targets of a segmentation loss', () => {
     const regions = { kind: 'regions', names: ['WT', 'TC', 'ET'], values: [[1, 2, 4], [1, 4], [4]] } as const;
     const targets = segmentationTargets(regions, 1, size);
     expect(targets.input).toEqual({ shape: [1, 1, 1, 5, 3], dtype: 'float32' });
-    expect(targets.of(Int32Array.of(0, 1, 2, 3, 4))).toEqual(Float32Array.of(...[0, 0, 0], ...[1, 1, 0], ...[1, 0, 0], ...[0, 0, 0], ...[1, 1, 1]));
+    expect(targets.of(Int32Array.of(0, 1, 2, 3, 4))).toEqual(
+      Float32Array.of(...[0, 0, 0], ...[1, 1, 0], ...[1, 0, 0], ...[0, 0, 0], ...[1, 1, 1]),
+    );
   });
 });

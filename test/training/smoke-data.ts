@@ -16,5 +16,8 @@ export async function prepareSmokeData(folder: string): Promise<string> {
 
 /** The smoke configuration over `prepared`. */
 export async function smokePretrainConfig(prepared: string, ...overrides: string[]): Promise<PretrainConfig> {
-  return loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [`data.prepared=${JSON.stringify(prepared)}`, ...overrides]);
+  return loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [
+    `data.prepared=${JSON.stringify(prepared)}`,
+    ...overrides,
+  ]);
 }

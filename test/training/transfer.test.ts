@@ -13,10 +13,16 @@ const isEncoder = (name: string) => /^(conv_0|down_)/.test(name);
 const arrays = initialiseParameters(pretrained.specs, 5);
 /** Values of the network's parameters that `which` names. */
 const valuesOf = (which: (name: string) => boolean): number =>
-  network.specs.filter(({ name }) => which(name)).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  network.specs
+    .filter(({ name }) => which(name))
+    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /** A file of those parameters of the pre-trained network that `which` names, in the engine's layout, and of others as they are. */
-async function fileOf(name: string, which: (name: string) => boolean, others: Readonly<Record<string, NamedArray>> = {}): Promise<string> {
+async function fileOf(
+  name: string,
+  which: (name: string) => boolean,
+  others: Readonly<Record<string, NamedArray>> = {},
+): Promise<string> {
   const file = join(folder, `${name}.safetensors`);
   const specs = pretrained.specs.filter((spec) => which(spec.name));
   await writeWeights(file, Object.fromEntries(specs.map((spec) => [spec.name, arrays[spec.name]!])), specs);
@@ -43,7 +49,10 @@ describe('what fine-tuning takes from a file', () => {
       schema: 1,
       file,
       encoder: { values: valuesOf(isEncoder), of: valuesOf(isEncoder) },
-      decoder: { values: valuesOf((name) => !isEncoder(name) && !last(name)), of: valuesOf((name) => !isEncoder(name)) },
+      decoder: {
+        values: valuesOf((name) => !isEncoder(name) && !last(name)),
+        of: valuesOf((name) => !isEncoder(name)),
+      },
       fresh: ['final_conv.weight', 'final_conv.bias'],
       unused: expect.arrayContaining(['pretext.number.bias', 'final_conv.weight', 'final_conv.bias']),
       adapted: [],

@@ -14,7 +14,11 @@ const cropSize = [20, 20, 20] as const;
 
 /** Patients on a line: the distance of two is the difference of their numbers. */
 const patients = (count: number, prefix = 'p', offset = 0): Patient[] =>
-  Array.from({ length: count }, (_, i) => ({ id: `${prefix}${i}`, size: [40 + i, 50, 60], feature: Float32Array.of(i + offset, 1) }));
+  Array.from({ length: count }, (_, i) => ({
+    id: `${prefix}${i}`,
+    size: [40 + i, 50, 60],
+    feature: Float32Array.of(i + offset, 1),
+  }));
 
 describe('choosing visual words', () => {
   const own = patients(10);
@@ -24,11 +28,17 @@ describe('choosing visual words', () => {
   it('takes the nearest patients by feature, the reference first, and held-out ones likewise', () => {
     for (const { reference, instances, heldOut: others } of words) {
       const place = Number(reference.slice(1));
-      const byDistance = own.map(({ id }, i) => ({ id, away: Math.abs(i - place) })).sort((a, b) => a.away - b.away);
+      const byDistance = own
+        .map(({ id }, i) => ({ id, away: Math.abs(i - place) }))
+        .sort((a, b) => a.away - b.away);
       expect(instances.map(({ caseId }) => caseId)).toEqual(byDistance.slice(0, 4).map(({ id }) => id));
       expect(instances[0]!.caseId).toBe(reference);
       expect(others).toHaveLength(3);
-      expect(others[0]!.caseId).toBe(heldOut.map(({ id }, i) => ({ id, away: Math.abs(i + 0.25 - place) })).sort((a, b) => a.away - b.away)[0]!.id);
+      expect(others[0]!.caseId).toBe(
+        heldOut
+          .map(({ id }, i) => ({ id, away: Math.abs(i + 0.25 - place) }))
+          .sort((a, b) => a.away - b.away)[0]!.id,
+      );
     }
   });
 
@@ -48,7 +58,9 @@ describe('choosing visual words', () => {
           const share = (at: number, of: number) => at / (of - cropSize[axis] + 1);
           const first = instances[0]!;
           const firstSize = own.find(({ id }) => id === first.caseId)!.size[axis];
-          expect(Math.abs(share(start[axis], size[axis]) - share(first.start[axis], firstSize))).toBeLessThan(1 / 20);
+          expect(Math.abs(share(start[axis], size[axis]) - share(first.start[axis], firstSize))).toBeLessThan(
+            1 / 20,
+          );
         }
       }
     }
@@ -66,22 +78,36 @@ describe('choosing visual words', () => {
   });
 
   it('asks for body, keeps words of one reference apart, and is the same for the same stream', () => {
-    const lower = chooseWords(patients(1), [], { words: 6, instances: 1, cropSize }, stream(), (_, start) => start[2] < 20);
+    const lower = chooseWords(
+      patients(1),
+      [],
+      { words: 6, instances: 1, cropSize },
+      stream(),
+      (_, start) => start[2] < 20,
+    );
     const starts = lower.map(({ instances }) => instances[0]!.start);
     for (const [i, start] of starts.entries()) {
       expect(start[2]).toBeLessThan(20);
-      for (const other of starts.slice(0, i)) expect(Math.hypot(...start.map((at, axis) => at - other[axis]!))).toBeGreaterThanOrEqual(5);
+      for (const other of starts.slice(0, i))
+        expect(Math.hypot(...start.map((at, axis) => at - other[axis]!))).toBeGreaterThanOrEqual(5);
     }
-    expect(chooseWords(own, heldOut, { words: 25, instances: 4, cropSize }, stream(), () => true)).toEqual(words);
-    expect(chooseWords(own, heldOut, { words: 25, instances: 4, cropSize }, stream(1), () => true)).not.toEqual(words);
+    expect(chooseWords(own, heldOut, { words: 25, instances: 4, cropSize }, stream(), () => true)).toEqual(
+      words,
+    );
+    expect(
+      chooseWords(own, heldOut, { words: 25, instances: 4, cropSize }, stream(1), () => true),
+    ).not.toEqual(words);
   });
 });
 
 describe('a shrunken scan', () => {
   it('has the mean of what each voxel covers, for sizes that do not divide and for smaller ones', () => {
-    const ramp = (nx: number, ny: number, nz: number, c = 1) => Float32Array.from({ length: nx * ny * nz * c }, (_, i) => (i % nx) / (nx - 1));
+    const ramp = (nx: number, ny: number, nz: number, c = 1) =>
+      Float32Array.from({ length: nx * ny * nz * c }, (_, i) => (i % nx) / (nx - 1));
     const half = shrink(ramp(8, 8, 8), [8, 8, 8], 1, 4);
-    expect(Array.from(half.subarray(0, 4))).toEqual([0.5, 2.5, 4.5, 6.5].map((value) => Math.round((255 * value) / 7)));
+    expect(Array.from(half.subarray(0, 4))).toEqual(
+      [0.5, 2.5, 4.5, 6.5].map((value) => Math.round((255 * value) / 7)),
+    );
     expect(shrink(ramp(7, 9, 5, 2), [7, 9, 5], 2, 3)).toHaveLength(54);
     expect(Array.from(shrink(ramp(2, 1, 1), [2, 1, 1], 1, 4).subarray(0, 4))).toEqual([0, 0, 255, 255]);
   });
@@ -93,12 +119,28 @@ describe('pre-training by TransVW', () => {
   beforeAll(async () => {
     prepared = await prepareSmokeData(folder);
   });
-  const method = '{name: transvw, words: 3, instances: 4, wordWeight: 0.1, autoEncoder: {side: 16, steps: 6, batchSize: 2, learningRate: 1.0e-3}}';
+  const method =
+    '{name: transvw, words: 3, instances: 4, wordWeight: 0.1, autoEncoder: {side: 16, steps: 6, batchSize: 2, learningRate: 1.0e-3}}';
   const settings = (...overrides: string[]): Promise<PretrainSettings> =>
-    loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [`data.prepared=${JSON.stringify(prepared)}`, `method=${method}`, ...overrides]);
-  const run = async (out: string, extra: Partial<Parameters<typeof pretrain>[0]> = {}, ...overrides: string[]) =>
-    pretrain({ settings: await settings(...overrides), out: join(folder, out), resume: false, progress: {}, ...extra });
-  const lossesOf = (out: string) => readMetrics(join(folder, out)).flatMap((line) => ('loss' in line ? [line.losses] : []));
+    loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [
+      `data.prepared=${JSON.stringify(prepared)}`,
+      `method=${method}`,
+      ...overrides,
+    ]);
+  const run = async (
+    out: string,
+    extra: Partial<Parameters<typeof pretrain>[0]> = {},
+    ...overrides: string[]
+  ) =>
+    pretrain({
+      settings: await settings(...overrides),
+      out: join(folder, out),
+      resume: false,
+      progress: {},
+      ...extra,
+    });
+  const lossesOf = (out: string) =>
+    readMetrics(join(folder, out)).flatMap((line) => ('loss' in line ? [line.losses] : []));
   const wordsOf = (out: string) => join(folder, out, 'words', 'words.json');
 
   it('finds its words, learns to restore and to tell them, and validates on held-out patients', async () => {
@@ -122,13 +164,23 @@ describe('pre-training by TransVW', () => {
     const quick = ['train.validateEvery=0'];
     await run('uninterrupted', {}, ...quick);
     const stop = new AbortController();
-    const inPreparation = run('stopped', { signal: stop.signal, progress: { onStep: ({ step }) => step === 3 && stop.abort() } }, ...quick);
+    const inPreparation = run(
+      'stopped',
+      { signal: stop.signal, progress: { onStep: ({ step }) => step === 3 && stop.abort() } },
+      ...quick,
+    );
     await expect(inPreparation).rejects.toMatchObject({ exitCode: 130 });
-    expect([existsSync(wordsOf('stopped')), existsSync(join(folder, 'stopped', 'config.yaml'))]).toEqual([false, false]);
+    expect([existsSync(wordsOf('stopped')), existsSync(join(folder, 'stopped', 'config.yaml'))]).toEqual([
+      false,
+      false,
+    ]);
     const again = new AbortController();
     const inTraining = run(
       'stopped',
-      { signal: again.signal, progress: { onStep: ({ step }, steps) => steps === 12 && step === 5 && again.abort() } },
+      {
+        signal: again.signal,
+        progress: { onStep: ({ step }, steps) => steps === 12 && step === 5 && again.abort() },
+      },
       ...quick,
     );
     await expect(inTraining).rejects.toMatchObject({ exitCode: 130 });

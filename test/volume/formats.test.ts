@@ -1,4 +1,14 @@
-import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -39,28 +49,34 @@ const arrays: Record<string, string> = {
 const arrayOf = (type: string): string => arrays[type.replace('vector of ', '')] ?? 'Float32Array';
 
 describe('reading MetaImage, NRRD and DICOM', () => {
-  it.each(Object.entries(references))('gives the grid and values that SimpleITK reads from %s', async (name, reference) => {
-    const volume = await readVolume(referenceFile(join('formats', name)));
-    expect(volume.size).toEqual(reference.size);
-    expect(volume.channels).toBe(reference.channels);
-    // Headers hold decimal numbers with 6 digits or more; DICOM's directions are rounded to 8.
-    expect(largestDifference(volume.affine.rows, reference.affine)).toBeLessThan(1e-4);
-    expect(largestDifference(volume.spacing, reference.spacing)).toBeLessThan(1e-5);
-    expect(largestDifference(volume.data, decodeFloats(reference.values))).toBe(0);
-    if (!name.startsWith('dicom')) expect(volume.data.constructor.name).toBe(arrayOf(reference.type));
-  });
+  it.each(Object.entries(references))(
+    'gives the grid and values that SimpleITK reads from %s',
+    async (name, reference) => {
+      const volume = await readVolume(referenceFile(join('formats', name)));
+      expect(volume.size).toEqual(reference.size);
+      expect(volume.channels).toBe(reference.channels);
+      // Headers hold decimal numbers with 6 digits or more; DICOM's directions are rounded to 8.
+      expect(largestDifference(volume.affine.rows, reference.affine)).toBeLessThan(1e-4);
+      expect(largestDifference(volume.spacing, reference.spacing)).toBeLessThan(1e-5);
+      expect(largestDifference(volume.data, decodeFloats(reference.values))).toBe(0);
+      if (!name.startsWith('dicom')) expect(volume.data.constructor.name).toBe(arrayOf(reference.type));
+    },
+  );
 
-  it.each(Object.entries(references))('gives them slice by slice as well from %s', async (name, reference) => {
-    const { size, affine, channels, slices } = await openSlices(referenceFile(join('formats', name)));
-    expect({ size, channels }).toEqual({ size: reference.size, channels: reference.channels });
-    expect(largestDifference(affine.rows, reference.affine)).toBeLessThan(1e-4);
-    const values: number[] = [];
-    for await (const slice of slices()) {
-      values.push(...slice);
-      if (!name.startsWith('dicom')) expect(slice.constructor.name).toBe(arrayOf(reference.type));
-    }
-    expect(largestDifference(values, decodeFloats(reference.values))).toBe(0);
-  });
+  it.each(Object.entries(references))(
+    'gives them slice by slice as well from %s',
+    async (name, reference) => {
+      const { size, affine, channels, slices } = await openSlices(referenceFile(join('formats', name)));
+      expect({ size, channels }).toEqual({ size: reference.size, channels: reference.channels });
+      expect(largestDifference(affine.rows, reference.affine)).toBeLessThan(1e-4);
+      const values: number[] = [];
+      for await (const slice of slices()) {
+        values.push(...slice);
+        if (!name.startsWith('dicom')) expect(slice.constructor.name).toBe(arrayOf(reference.type));
+      }
+      expect(largestDifference(values, decodeFloats(reference.values))).toBe(0);
+    },
+  );
 
   it('holds whole only what has several channels, 8 bytes a voxel, another byte order or a folder of slices', async () => {
     const names = Object.keys(references);
@@ -73,21 +89,26 @@ describe('reading MetaImage, NRRD and DICOM', () => {
   it.each([
     ['int16.nrrd', 650],
     ['compressed.mha', 700],
-  ])('says of a compressed file that ends early what is wrong with it, while its slices are read: %s', async (name, length) => {
-    const file = join(folder, name);
-    copyFileSync(referenceFile(join('formats', name)), file);
-    truncateSync(file, length);
-    const read = async () => {
-      for await (const _ of (await openSlices(file)).slices());
-    };
-    await expect(read()).rejects.toBeInstanceOf(DataError);
-    await expect(read()).rejects.toThrow(/is damaged or truncated: .*; copy or download it again$/);
-  });
+  ])(
+    'says of a compressed file that ends early what is wrong with it, while its slices are read: %s',
+    async (name, length) => {
+      const file = join(folder, name);
+      copyFileSync(referenceFile(join('formats', name)), file);
+      truncateSync(file, length);
+      const read = async () => {
+        for await (const _ of (await openSlices(file)).slices());
+      };
+      await expect(read()).rejects.toBeInstanceOf(DataError);
+      await expect(read()).rejects.toThrow(/is damaged or truncated: .*; copy or download it again$/);
+    },
+  );
 
   it('reads numbers written out as text', async () => {
     const plain = referenceFile('formats/axial.mhd');
     const { data } = await readVolume(plain);
-    const header = readFileSync(plain, 'latin1').replace('BinaryData = True', 'BinaryData = False').replace('axial.raw', 'LOCAL');
+    const header = readFileSync(plain, 'latin1')
+      .replace('BinaryData = True', 'BinaryData = False')
+      .replace('axial.raw', 'LOCAL');
     const file = join(folder, 'text.mha');
     writeFileSync(file, `${header}${[...data].join(' ')}\n`);
     expect(largestDifference((await readVolume(file)).data, data)).toBe(0);
@@ -99,7 +120,9 @@ describe('reading MetaImage, NRRD and DICOM', () => {
     const file = join(folder, 'reordered.nhdr');
     writeFileSync(file, [lines[0], data, ...lines.slice(1).filter((line) => line !== data)].join('\n'));
     copyFileSync(referenceFile('formats/detached.raw'), join(folder, 'detached.raw'));
-    expect(largestDifference((await readVolume(file)).data, decodeFloats(references['detached.nhdr']!.values))).toBe(0);
+    expect(
+      largestDifference((await readVolume(file)).data, decodeFloats(references['detached.nhdr']!.values)),
+    ).toBe(0);
   });
 
   it('covers all formats, compressed and not, all types and oblique directions', () => {
@@ -109,7 +132,8 @@ describe('reading MetaImage, NRRD and DICOM', () => {
 
 describe('a damaged file', () => {
   const copied = (name: string, ...parts: string[]) => {
-    for (const part of [name, ...parts]) copyFileSync(referenceFile(join('formats', part)), join(folder, part));
+    for (const part of [name, ...parts])
+      copyFileSync(referenceFile(join('formats', part)), join(folder, part));
     return join(folder, name);
   };
   const edited = (name: string, from: RegExp, to: string, ...parts: string[]) => {
@@ -240,7 +264,9 @@ describe('a damaged file', () => {
 
 describe('a plain MetaImage', () => {
   it('is read from its file, as ITK reads it', async () => {
-    for (const name of Object.keys(references).filter((name) => /^(axial|oblique|flipped|left-handed|u?int(8|16|32)|float32)\.mh[ad]$/.test(name))) {
+    for (const name of Object.keys(references).filter((name) =>
+      /^(axial|oblique|flipped|left-handed|u?int(8|16|32)|float32)\.mh[ad]$/.test(name),
+    )) {
       const file = referenceFile(join('formats', name));
       const plain = (await readPlainMetaImage(file, await readTextHeader(file, 'metaimage')))!;
       const { image } = await metaReadImageNode(resolve(file));
@@ -250,10 +276,13 @@ describe('a plain MetaImage', () => {
     }
   });
 
-  it.each(['zraw.mhd', 'big-endian.mhd', 'channels.mha', 'int64.mha', 'float64.mha'])('is not what %s is', async (name) => {
-    const file = referenceFile(join('formats', name));
-    expect(await readPlainMetaImage(file, await readTextHeader(file, 'metaimage'))).toBeUndefined();
-  });
+  it.each(['zraw.mhd', 'big-endian.mhd', 'channels.mha', 'int64.mha', 'float64.mha'])(
+    'is not what %s is',
+    async (name) => {
+      const file = referenceFile(join('formats', name));
+      expect(await readPlainMetaImage(file, await readTextHeader(file, 'metaimage'))).toBeUndefined();
+    },
+  );
 });
 
 describe('several damaged files read at once', () => {
@@ -313,7 +342,11 @@ describe('a DICOM folder', () => {
       },
       /IM0009.dcm lies in another direction than .*IM0000.dcm of the same series/,
     ],
-    ['a truncated slice', (target: string) => truncateSync(join(target, 'IM0001.dcm'), 300), /IM0001.dcm|could not be read to its end/],
+    [
+      'a truncated slice',
+      (target: string) => truncateSync(join(target, 'IM0001.dcm'), 300),
+      /IM0001.dcm|could not be read to its end/,
+    ],
   ])('with %s is refused in one sentence', async (name, damage, message) => {
     const target = series(name.replaceAll(' ', '-'));
     damage(target);
@@ -326,7 +359,10 @@ describe('a DICOM folder', () => {
 describe('the parts of a scan', () => {
   it('are the header with its data, or all slices, so that a change in any is noticed', async () => {
     const formats = referenceFile('formats');
-    expect(await scanParts(join(formats, 'zraw.mhd'))).toEqual([join(formats, 'zraw.mhd'), expect.stringMatching(/zraw\.zraw$/)]);
+    expect(await scanParts(join(formats, 'zraw.mhd'))).toEqual([
+      join(formats, 'zraw.mhd'),
+      expect.stringMatching(/zraw\.zraw$/),
+    ]);
     expect(await scanParts(join(formats, 'int16.mha'))).toEqual([join(formats, 'int16.mha')]);
     expect((await scanParts(join(formats, 'detached.nhdr'))).length).toBe(2);
     expect(await scanParts(join(formats, 'dicom-axial'))).toHaveLength(5);

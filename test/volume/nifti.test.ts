@@ -6,7 +6,14 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../src/errors.js';
-import { readVolume, readVolumeHeader, spacingOf, type Triple, type VoxelArray, writeNifti } from '../../src/volume/index.js';
+import {
+  readVolume,
+  readVolumeHeader,
+  spacingOf,
+  type Triple,
+  type VoxelArray,
+  writeNifti,
+} from '../../src/volume/index.js';
 import { decodeFloats, largestDifference, readReference, referenceFile } from './references.js';
 
 interface ReadingCase {
@@ -32,7 +39,15 @@ describe('reading NIfTI', () => {
 });
 
 describe('writing NIfTI', () => {
-  const kinds = [Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array] as const;
+  const kinds = [
+    Uint8Array,
+    Int8Array,
+    Uint16Array,
+    Int16Array,
+    Uint32Array,
+    Int32Array,
+    Float32Array,
+  ] as const;
   const side = fc.integer({ min: 1, max: 6 });
   const volumes = fc
     .record({
@@ -40,7 +55,11 @@ describe('writing NIfTI', () => {
       channels: fc.integer({ min: 1, max: 3 }),
       kind: fc.constantFrom(...kinds),
       spacing: fc.tuple(
-        ...([0, 1, 2].map(() => fc.integer({ min: 1, max: 40 })) as [fc.Arbitrary<number>, fc.Arbitrary<number>, fc.Arbitrary<number>]),
+        ...([0, 1, 2].map(() => fc.integer({ min: 1, max: 40 })) as [
+          fc.Arbitrary<number>,
+          fc.Arbitrary<number>,
+          fc.Arbitrary<number>,
+        ]),
       ),
       turn: fc.integer({ min: 0, max: 628 }),
       flip: fc.constantFrom(1, -1),
@@ -51,7 +70,9 @@ describe('writing NIfTI', () => {
       const [c, s] = [Math.cos(turn / 100), Math.sin(turn / 100)];
       const [mx, my, mz] = [sx / 8, sy / 8, sz / 8];
       const affine = { rows: [c * mx, -s * my, 0, 3, s * mx, c * my, 0, -4, 0, 0, flip * mz, 5.5] };
-      const data: VoxelArray = new kind(size[0] * size[1] * size[2] * channels).map((_, i) => (i * salt) % 127);
+      const data: VoxelArray = new kind(size[0] * size[1] * size[2] * channels).map(
+        (_, i) => (i * salt) % 127,
+      );
       return { name, volume: { size, spacing: spacingOf(affine), affine, channels, data } };
     });
 
@@ -78,7 +99,9 @@ describe('writing NIfTI', () => {
         const bytes = readFileSync(file);
         bytes.writeInt16LE(0, 254); // without sform
         writeFileSync(file, bytes);
-        expect(largestDifference((await readVolumeHeader(file)).affine.rows, volume.affine.rows)).toBeLessThan(1e-3);
+        expect(
+          largestDifference((await readVolumeHeader(file)).affine.rows, volume.affine.rows),
+        ).toBeLessThan(1e-3);
       }),
       { numRuns: 60 },
     );
@@ -103,15 +126,39 @@ describe('files that cannot be read', () => {
 
   const refused: readonly [string, () => string, RegExp][] = [
     ['a missing file', () => join(folder, 'none.nii.gz'), /does not exist: check the path$/],
-    ['a folder', () => folder, /holds no DICOM file: a folder given as a scan must hold the slices of one series$/],
-    ['a truncated .nii.gz', () => put('cut.nii.gz', gzipSync(whole).subarray(0, 500)), /truncated.*copy or download it again$/],
+    [
+      'a folder',
+      () => folder,
+      /holds no DICOM file: a folder given as a scan must hold the slices of one series$/,
+    ],
+    [
+      'a truncated .nii.gz',
+      () => put('cut.nii.gz', gzipSync(whole).subarray(0, 500)),
+      /truncated.*copy or download it again$/,
+    ],
     ['a truncated .nii', () => put('cut.nii', whole.subarray(0, 700)), /truncated/],
-    ['a .nii.gz of a truncated .nii', () => put('inner.nii.gz', gzipSync(whole.subarray(0, 700))), /truncated.*copy or download it again$/],
+    [
+      'a .nii.gz of a truncated .nii',
+      () => put('inner.nii.gz', gzipSync(whole.subarray(0, 700))),
+      /truncated.*copy or download it again$/,
+    ],
     ['a file of 20 bytes', () => put('short.nii', whole.subarray(0, 20)), /is not a NIfTI-1 or NIfTI-2 file/],
     ['an empty file', () => put('empty.nii', Buffer.alloc(0)), /is not a NIfTI-1 or NIfTI-2 file/],
-    ['another kind of file', () => put('text.nii', Buffer.from('a text, and no image at all\n'.repeat(60))), /is not a NIfTI-1 or NIfTI-2 file/],
-    ['a size of 32767 each way', () => put('huge.nii', dims(32767, 32767, 32767)), /size of 32767x32767x32767.*damaged$/],
-    ['a size beyond the file', () => put('big.nii.gz', gzipSync(dims(1500, 1500, 1500))), /needs 6750000000 bytes, more than a file of/],
+    [
+      'another kind of file',
+      () => put('text.nii', Buffer.from('a text, and no image at all\n'.repeat(60))),
+      /is not a NIfTI-1 or NIfTI-2 file/,
+    ],
+    [
+      'a size of 32767 each way',
+      () => put('huge.nii', dims(32767, 32767, 32767)),
+      /size of 32767x32767x32767.*damaged$/,
+    ],
+    [
+      'a size beyond the file',
+      () => put('big.nii.gz', gzipSync(dims(1500, 1500, 1500))),
+      /needs 6750000000 bytes, more than a file of/,
+    ],
     ['a negative size', () => put('negative.nii', dims(8, -9, 7)), /size of 8x-9x7/],
     ['no axes', () => put('axes.nii', dims()), /dim\[0\] is 0|not a NIfTI/],
     [
@@ -143,20 +190,23 @@ describe('files that cannot be read', () => {
     ],
   ];
 
-  it.each(refused)('refuses %s in one sentence that names the file, and does not allocate it', async (_, make, sentence) => {
-    const file = make();
-    const before = process.memoryUsage().arrayBuffers;
-    const error = await readVolume(file).then(
-      () => undefined,
-      (caught: unknown) => caught,
-    );
-    expect(error).toBeInstanceOf(DataError);
-    const { message, exitCode, facts } = error as DataError;
-    expect(message).toMatch(sentence);
-    expect(message).toContain(file);
-    expect(message).not.toContain('\n');
-    expect(exitCode).toBe(3);
-    expect(facts.file).toBe(file);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 2 ** 20);
-  });
+  it.each(refused)(
+    'refuses %s in one sentence that names the file, and does not allocate it',
+    async (_, make, sentence) => {
+      const file = make();
+      const before = process.memoryUsage().arrayBuffers;
+      const error = await readVolume(file).then(
+        () => undefined,
+        (caught: unknown) => caught,
+      );
+      expect(error).toBeInstanceOf(DataError);
+      const { message, exitCode, facts } = error as DataError;
+      expect(message).toMatch(sentence);
+      expect(message).toContain(file);
+      expect(message).not.toContain('\n');
+      expect(exitCode).toBe(3);
+      expect(facts.file).toBe(file);
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 2 ** 20);
+    },
+  );
 });

@@ -17,7 +17,11 @@ export function decodeFloats(base64: string): Float32Array {
 }
 
 /** The largest difference over the voxels that `counts` keeps. */
-export function largestDifference(found: ArrayLike<number>, expected: ArrayLike<number>, counts: (voxel: number) => boolean = () => true): number {
+export function largestDifference(
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  counts: (voxel: number) => boolean = () => true,
+): number {
   if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
   let largest = 0;
   for (let i = 0; i < expected.length; i++) {
@@ -29,6 +33,7 @@ export function largestDifference(found: ArrayLike<number>, expected: ArrayLike<
 
 export function rangeOf(values: ArrayLike<number>): number {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (let i = 0; i < values.length; i++) [low, high] = [Math.min(low, values[i]!), Math.max(high, values[i]!)];
+  for (let i = 0; i < values.length; i++)
+    [low, high] = [Math.min(low, values[i]!), Math.max(high, values[i]!)];
   return high - low;
 }

@@ -17,7 +17,13 @@ interface OrientationReference {
 const { size, data, cases } = readReference<OrientationReference>('orientation.json');
 
 function volumeOf(rows: readonly number[]): Volume {
-  return { size, spacing: spacingOf({ rows }), affine: { rows }, channels: 1, data: Int16Array.from(decodeFloats(data)) };
+  return {
+    size,
+    spacing: spacingOf({ rows }),
+    affine: { rows },
+    channels: 1,
+    data: Int16Array.from(decodeFloats(data)),
+  };
 }
 
 describe('reorienting to RAS', () => {

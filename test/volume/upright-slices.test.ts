@@ -28,7 +28,11 @@ const slicesOf = (volume: Volume): VolumeSlices => ({
 });
 
 /** Puts the slices where they belong, one voxel at a time. */
-async function gathered(source: VolumeSlices, spacing: Triple | null, mode: 'linear' | 'nearest'): Promise<Volume> {
+async function gathered(
+  source: VolumeSlices,
+  spacing: Triple | null,
+  mode: 'linear' | 'nearest',
+): Promise<Volume> {
   const { grid, channels, across, through, slices } = uprightSlices(source, spacing, mode);
   const strides = [1, grid.size[0], grid.size[0] * grid.size[1]];
   const count = grid.size[0] * grid.size[1] * grid.size[2];
@@ -36,7 +40,12 @@ async function gathered(source: VolumeSlices, spacing: Triple | null, mode: 'lin
   for await (const { channel, index, values } of slices()) {
     const width = grid.size[across[0]]!;
     values.forEach((value, i) => {
-      data[channel * count + strides[through]! * index + strides[across[0]]! * (i % width) + strides[across[1]]! * Math.floor(i / width)] = value;
+      data[
+        channel * count +
+          strides[through]! * index +
+          strides[across[0]]! * (i % width) +
+          strides[across[1]]! * Math.floor(i / width)
+      ] = value;
     });
   }
   return { ...grid, channels, data: Float32Array.from(data) };
@@ -62,7 +71,17 @@ const geometries = fc.record({
 });
 
 /** Voxel axis `i` runs along world axis `axes[i]`, turned by `tilt` about the third world axis. */
-function affineOf({ spacing, axes, signs, tilt }: { spacing: Triple; axes: readonly number[]; signs: Triple; tilt: number }): Affine {
+function affineOf({
+  spacing,
+  axes,
+  signs,
+  tilt,
+}: {
+  spacing: Triple;
+  axes: readonly number[];
+  signs: Triple;
+  tilt: number;
+}): Affine {
   const rows = new Array<number>(12).fill(0);
   axes.forEach((world, i) => {
     const step = signs[i]! * spacing[i]!;
@@ -79,31 +98,52 @@ describe('a volume read slice by slice', () => {
   it('becomes bit for bit what the whole volume becomes, whatever the axes, obliqueness, spacing and type', async () => {
     const target = fc.option(fc.tuple(millimetres, millimetres, millimetres));
     await fc.assert(
-      fc.asyncProperty(geometries, target, fc.constantFrom('linear', 'nearest'), fc.boolean(), async (geometry, spacing, mode, whole16) => {
-        const { size, channels } = geometry;
-        const values = Array.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => ((i * 7919) % 1997) - 1000);
-        const data: VoxelArray = whole16 ? Int16Array.from(values) : Float32Array.from(values, (value) => value / 7);
-        const volume: Volume = { size, spacing: geometry.spacing, affine: affineOf(geometry), channels, data };
-        expect(await gathered(slicesOf(volume), spacing, mode)).toEqual(whole(volume, spacing, mode));
-      }),
+      fc.asyncProperty(
+        geometries,
+        target,
+        fc.constantFrom('linear', 'nearest'),
+        fc.boolean(),
+        async (geometry, spacing, mode, whole16) => {
+          const { size, channels } = geometry;
+          const values = Array.from(
+            { length: size[0] * size[1] * size[2] * channels },
+            (_, i) => ((i * 7919) % 1997) - 1000,
+          );
+          const data: VoxelArray = whole16
+            ? Int16Array.from(values)
+            : Float32Array.from(values, (value) => value / 7);
+          const volume: Volume = {
+            size,
+            spacing: geometry.spacing,
+            affine: affineOf(geometry),
+            channels,
+            data,
+          };
+          expect(await gathered(slicesOf(volume), spacing, mode)).toEqual(whole(volume, spacing, mode));
+        },
+      ),
       { numRuns: 300 },
     );
   });
 
-  it.each(['int16-be-2.nii.gz', 'float64-le-1.nii.gz', 'slope.nii', 'four-axes.nii.gz', 'uint8-le-2.nii', 'extension.nii'])(
-    'has the values, in the same type, and the place that the whole file has: %s',
-    async (name) => {
-      const expected = await readVolume(referenceFile(name));
-      const { slices, ...described } = await openSlices(referenceFile(name));
-      const read: VoxelArray[] = [];
-      for await (const slice of slices()) read.push(slice.slice());
-      const { data, ...facts } = expected;
-      expect(described).toEqual(facts);
-      expect(read).toHaveLength(described.size[2] * described.channels);
-      expect(read.every((slice) => slice.constructor === data.constructor)).toBe(true);
-      expect(read.flatMap((slice) => [...slice])).toEqual([...data]);
-    },
-  );
+  it.each([
+    'int16-be-2.nii.gz',
+    'float64-le-1.nii.gz',
+    'slope.nii',
+    'four-axes.nii.gz',
+    'uint8-le-2.nii',
+    'extension.nii',
+  ])('has the values, in the same type, and the place that the whole file has: %s', async (name) => {
+    const expected = await readVolume(referenceFile(name));
+    const { slices, ...described } = await openSlices(referenceFile(name));
+    const read: VoxelArray[] = [];
+    for await (const slice of slices()) read.push(slice.slice());
+    const { data, ...facts } = expected;
+    expect(described).toEqual(facts);
+    expect(read).toHaveLength(described.size[2] * described.channels);
+    expect(read.every((slice) => slice.constructor === data.constructor)).toBe(true);
+    expect(read.flatMap((slice) => [...slice])).toEqual([...data]);
+  });
 
   it('is refused as the whole file is', async () => {
     await expect(openSlices(join('test', 'absent.nii'))).rejects.toThrow(/absent.nii does not exist/);

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/errors.js';
 import { labelScheme, outputChannels } from '../../src/inference/index.js';
-import { initialiseParameters, makeNetwork, type NetworkSettings, writeWeights } from '../../src/network/index.js';
+import {
+  initialiseParameters,
+  makeNetwork,
+  type NetworkSettings,
+  writeWeights,
+} from '../../src/network/index.js';
 import { voxelCount } from '../../src/volume/index.js';
 import { openForeignWeights } from '../../src/weights/index.js';
 import { numberedVolume } from '../inference/references.js';
@@ -20,7 +25,12 @@ const windows = ['inference.window=[16,16,16]', 'threads=1'];
 let files = 0;
 
 /** A file of random weights. */
-async function weights(seed: number, settings = tiny, scheme = organs, preprocessing: object = preparation): Promise<string> {
+async function weights(
+  seed: number,
+  settings = tiny,
+  scheme = organs,
+  preprocessing: object = preparation,
+): Promise<string> {
   const file = join(folder, `${files++}.safetensors`);
   const { specs } = makeNetwork(settings, { inChannels: 1, outChannels: outputChannels(scheme) });
   const metadata = { scheme: JSON.stringify(scheme), preprocessing: JSON.stringify(preprocessing) };
@@ -28,7 +38,11 @@ async function weights(seed: number, settings = tiny, scheme = organs, preproces
   return file;
 }
 
-const refusal = async (weightFiles: readonly string[], network = 'unet', set: readonly string[] = windows): Promise<UsageError> => {
+const refusal = async (
+  weightFiles: readonly string[],
+  network = 'unet',
+  set: readonly string[] = windows,
+): Promise<UsageError> => {
   const error = await openForeignWeights({ files: weightFiles, network, set }).then(
     (opened) => opened.close(),
     (thrown: unknown) => thrown,
@@ -47,7 +61,9 @@ describe('several weights', () => {
       const { data } = await opened.predictor.logits(volume);
       opened.close();
       const exponentials = data.map(Math.exp);
-      const sums = Float64Array.from({ length: voxels }, (_, i) => [0, 1, 2].reduce((sum, c) => sum + exponentials[c * voxels + i]!, 0));
+      const sums = Float64Array.from({ length: voxels }, (_, i) =>
+        [0, 1, 2].reduce((sum, c) => sum + exponentials[c * voxels + i]!, 0),
+      );
       return exponentials.map((value, i) => value / sums[i % voxels]!) as Float32Array;
     };
     const [ofA, ofB, ofBoth] = [await probabilities(a), await probabilities(b), await probabilities(a, b)];
@@ -69,7 +85,9 @@ describe('several weights', () => {
       [await weights(2, tiny, organs, { ...preparation, spacing: [1, 1, 1] }), 'preparation'],
     ] as const) {
       const { message } = await refusal([first, await weights(3), other]);
-      expect(message).toContain(`${other} has another ${what} than ${first}, so that they cannot be averaged`);
+      expect(message).toContain(
+        `${other} has another ${what} than ${first}, so that they cannot be averaged`,
+      );
     }
   });
 });
@@ -86,14 +104,23 @@ describe('windows of a network of one image size', () => {
   };
 
   it('are of that size unless said otherwise', async () => {
-    const opened = await openForeignWeights({ files: [await weights(1, settings)], network: 'unetr', set: ['network.numHeads=2', 'threads=1'] });
+    const opened = await openForeignWeights({
+      files: [await weights(1, settings)],
+      network: 'unetr',
+      set: ['network.numHeads=2', 'threads=1'],
+    });
     const { size } = await opened.predictor.logits(numberedVolume([32, 32, 33], 1));
     opened.close();
     expect(size).toEqual([32, 32, 33]);
   });
 
   it('of another size are refused in one sentence before anything is computed', async () => {
-    const { message } = await refusal([await weights(1, settings)], 'unetr', ['network.numHeads=2', 'inference.window=[32,48,32]']);
-    expect(message).toBe('inference.window is [32,48,32], but this unetr takes images of [32,32,32] voxels alone: set inference.window to that');
+    const { message } = await refusal([await weights(1, settings)], 'unetr', [
+      'network.numHeads=2',
+      'inference.window=[32,48,32]',
+    ]);
+    expect(message).toBe(
+      'inference.window is [32,48,32], but this unetr takes images of [32,32,32] voxels alone: set inference.window to that',
+    );
   });
 });

@@ -3,7 +3,15 @@ import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import { systemCode } from '../../system-code.js';
 import { AXES, mapAxes, type Triple } from '../../volume/index.js';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkedHeader, copyRun, magic } from './chunked-format.js';
+import {
+  arrayTypes,
+  bytesOf,
+  type ChunkedArray,
+  type ChunkedHeader,
+  chunkedHeader,
+  copyRun,
+  magic,
+} from './chunked-format.js';
 
 /** A prepared volume open for reading. `close` gives the file descriptor back. */
 export interface ChunkedFile {
@@ -38,7 +46,8 @@ export function openChunkedFile(file: string): ChunkedFile {
     const foundBytes = fstatSync(descriptor).size;
     if (foundBytes !== expectedBytes) {
       throw new DataError(
-        `prepared file ${file} has ${foundBytes} bytes, but its header calls for ${expectedBytes}: ` + 'delete it and run prepare again',
+        `prepared file ${file} has ${foundBytes} bytes, but its header calls for ${expectedBytes}: ` +
+          'delete it and run prepare again',
         { file, found: foundBytes, expected: expectedBytes },
       );
     }
@@ -72,7 +81,8 @@ export function openChunkedFile(file: string): ChunkedFile {
               const source = (column * channels + c) * chunkVoxels;
               for (let z = z0; z < z1; z++) {
                 for (let y = y0; y < y1; y++) {
-                  const from = source + x0 - chunkX + chunk[0] * (y - cy * chunk[1] + chunk[1] * (z - cz * chunk[2]));
+                  const from =
+                    source + x0 - chunkX + chunk[0] * (y - cy * chunk[1] + chunk[1] * (z - cz * chunk[2]));
                   const to = x0 - start[0] + sx * (y - start[1] + sy * (z - start[2] + sz * c));
                   copyRun(row, from, box, to, x1 - x0);
                 }
@@ -87,14 +97,21 @@ export function openChunkedFile(file: string): ChunkedFile {
     const readClassPosition = (label: string, rank: number): Triple => {
       const entry = header.classPositions[label];
       if (entry === undefined || rank >= entry.stored) {
-        throw new DataError(`prepared file ${file} stores no position ${rank} of class ${label}: run prepare again`, {
-          file,
-        });
+        throw new DataError(
+          `prepared file ${file} stores no position ${rank} of class ${label}: run prepare again`,
+          {
+            file,
+          },
+        );
       }
       const position = new Uint32Array(1);
       readFully(file, descriptor, position, tailOffset + 4 * (entry.offset + rank));
       const index = itemAt(position, 0);
-      return [index % size[0], Math.floor(index / size[0]) % size[1], Math.floor(index / (size[0] * size[1]))];
+      return [
+        index % size[0],
+        Math.floor(index / size[0]) % size[1],
+        Math.floor(index / (size[0] * size[1])),
+      ];
     };
 
     return { file, header, readBox, readClassPosition, close: () => closeSync(descriptor) };
@@ -119,13 +136,20 @@ function readHeader(file: string, descriptor: number): { header: ChunkedHeader; 
   const found = readSync(descriptor, prefix, 0, 12, 0);
   const length = found === 12 ? prefix.readUInt32LE(8) : 0;
   if (found < 12 || prefix.toString('ascii', 0, 8) !== magic || length > 2 ** 24) {
-    throw new DataError(`${file} is no prepared volume of this version: run prepare again`, { file, expected: magic });
+    throw new DataError(`${file} is no prepared volume of this version: run prepare again`, {
+      file,
+      expected: magic,
+    });
   }
   const text = Buffer.alloc(length);
   readFully(file, descriptor, text, 12);
   const header = chunkedHeader.safeParse(JSON.parse(text.toString('utf8')));
   if (!header.success) {
-    throw new DataError(`${file} has a header of another version: run prepare again`, { file }, { cause: header.error });
+    throw new DataError(
+      `${file} has a header of another version: run prepare again`,
+      { file },
+      { cause: header.error },
+    );
   }
   return { header: header.data, dataOffset: 12 + length };
 }
@@ -140,11 +164,17 @@ function openForReading(file: string): number {
 }
 
 /** Fills `into` from a byte of an open file on. Throws DataError when the file ends before. */
-export function readFully(file: string, descriptor: number, into: NodeJS.ArrayBufferView, position: number): void {
+export function readFully(
+  file: string,
+  descriptor: number,
+  into: NodeJS.ArrayBufferView,
+  position: number,
+): void {
   const bytes = bytesOf(into);
   for (let done = 0; done < bytes.length; ) {
     const count = readSync(descriptor, bytes, done, bytes.length - done, position + done);
-    if (count === 0) throw new DataError(`prepared file ${file} ends early: delete it and run prepare again`, { file });
+    if (count === 0)
+      throw new DataError(`prepared file ${file} ends early: delete it and run prepare again`, { file });
     done += count;
   }
 }

@@ -56,6 +56,12 @@ export function bytesOf(view: NodeJS.ArrayBufferView): Buffer {
 }
 
 /** Copies a short run of values. A loop, since a view of a row of a chunk costs more than the row. */
-export function copyRun(source: ChunkedArray, from: number, target: ChunkedArray, to: number, count: number): void {
+export function copyRun(
+  source: ChunkedArray,
+  from: number,
+  target: ChunkedArray,
+  to: number,
+  count: number,
+): void {
   for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
 }

@@ -90,7 +90,10 @@ function notePositions(part: ArrayLike<number>, first: number, { kept, passed, a
 /** Keeps a position. Returns the rank that is kept next. */
 function keepPosition(found: Found['kept'], value: number, position: number): number {
   const kept = found.get(value);
-  if (!kept) throw new WorkError(`class ${value} of a label was not counted before its positions were noted`, { found: value });
+  if (!kept)
+    throw new WorkError(`class ${value} of a label was not counted before its positions were noted`, {
+      found: value,
+    });
   kept.positions[kept.filled++] = position;
   return kept.filled < kept.ranks.length ? uint32At(kept.ranks, kept.filled) : noRank;
 }
@@ -103,5 +106,8 @@ function drawRanks(value: number, count: number, most: number): Uint32Array {
   if (count <= most) return Uint32Array.from({ length: count }, (_, rank) => rank);
   const stream = randomStream(0, 'crop', value);
   const runStart = (k: number) => Math.floor((k * count) / most);
-  return Uint32Array.from({ length: most }, (_, k) => runStart(k) + stream.integer(runStart(k + 1) - runStart(k)));
+  return Uint32Array.from(
+    { length: most },
+    (_, k) => runStart(k) + stream.integer(runStart(k + 1) - runStart(k)),
+  );
 }

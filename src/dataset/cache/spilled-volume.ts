@@ -3,7 +3,14 @@ import { dirname } from 'node:path';
 import { itemAt } from '../../at.js';
 import { mapAxes, type Triple, type UprightSlices, type VoxelArray } from '../../volume/index.js';
 import { readFully } from './chunked-file.js';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, copyRun } from './chunked-format.js';
+import {
+  arrayTypes,
+  bytesOf,
+  type ChunkedArray,
+  type ChunkedHeader,
+  chunkSide,
+  copyRun,
+} from './chunked-format.js';
 
 /** A box of a grid. */
 export interface Box {
@@ -54,7 +61,12 @@ export async function spillVolume(
       found.add(channel, index, values);
     }
     writer.flush();
-    return { foreground: found.box(), above: found.above, slabs: (box) => slabsOf(file, descriptor, layers, box), remove };
+    return {
+      foreground: found.box(),
+      above: found.above,
+      slabs: (box) => slabsOf(file, descriptor, layers, box),
+      remove,
+    };
   } catch (error) {
     remove();
     throw error;
@@ -77,15 +89,26 @@ interface Layers {
   readonly extent: Triple;
 }
 
-function layersOf({ grid: { size }, channels, through }: UprightSlices, dtype: ChunkedHeader['dtype']): Layers {
+function layersOf(
+  { grid: { size }, channels, through }: UprightSlices,
+  dtype: ChunkedHeader['dtype'],
+): Layers {
   const extent = mapAxes(size, (n, axis) => (axis === through ? chunkSide : n));
   return { size, channels, dtype, through, count: Math.ceil(itemAt(size, through) / chunkSide), extent };
 }
 
 /** Collects slices into a layer, and writes it when another begins. */
-function layerWriter(descriptor: number, { dtype, through, count, extent }: Layers, { across: [along, down] }: UprightSlices) {
+function layerWriter(
+  descriptor: number,
+  { dtype, through, count, extent }: Layers,
+  { across: [along, down] }: UprightSlices,
+) {
   const strides: Triple = [1, extent[0], extent[0] * extent[1]];
-  const [step, rowStep, sliceStep] = [itemAt(strides, along), itemAt(strides, down), itemAt(strides, through)];
+  const [step, rowStep, sliceStep] = [
+    itemAt(strides, along),
+    itemAt(strides, down),
+    itemAt(strides, through),
+  ];
   const [width, rows] = [itemAt(extent, along), itemAt(extent, down)];
   const layer = new arrayTypes[dtype](extent[0] * extent[1] * extent[2]);
   let current: { channel: number; place: number } | undefined;
@@ -100,18 +123,30 @@ function layerWriter(descriptor: number, { dtype, through, count, extent }: Laye
     current = { channel, place };
     const start = sliceStep * (index % chunkSide);
     if (step === 1 && rowStep === width) layer.set(values, start);
-    else for (let row = 0; row < rows; row++) copyStrided(values, width * row, layer, start + rowStep * row, step, width);
+    else
+      for (let row = 0; row < rows; row++)
+        copyStrided(values, width * row, layer, start + rowStep * row, step, width);
   };
   return { add, flush };
 }
 
 /** Copies neighbours to every `step`-th place. */
-function copyStrided(source: VoxelArray, from: number, target: ChunkedArray, to: number, step: number, count: number): void {
+function copyStrided(
+  source: VoxelArray,
+  from: number,
+  target: ChunkedArray,
+  to: number,
+  step: number,
+  count: number,
+): void {
   for (let i = 0; i < count; i++) target[to + step * i] = source[from + i]!;
 }
 
 /** The box around what is above a threshold, and how much is, slice by slice. */
-function foregroundOf({ grid: { size }, channels, across: [along, down], through }: UprightSlices, threshold: number | null) {
+function foregroundOf(
+  { grid: { size }, channels, across: [along, down], through }: UprightSlices,
+  threshold: number | null,
+) {
   const low: [number, number, number] = mapAxes(size, (n) => n);
   const high: [number, number, number] = [-1, -1, -1];
   const above = new Array<number>(channels).fill(threshold === null ? size[0] * size[1] * size[2] : 0);
@@ -158,7 +193,12 @@ function rangeAbove(values: VoxelArray, start: number, width: number, threshold:
   return { first, last, count };
 }
 
-function* slabsOf(file: string, descriptor: number, layers: Layers, { start, size: [nx, ny, nz] }: Box): Generator<ChunkedArray> {
+function* slabsOf(
+  file: string,
+  descriptor: number,
+  layers: Layers,
+  { start, size: [nx, ny, nz] }: Box,
+): Generator<ChunkedArray> {
   const { channels, dtype, extent } = layers;
   const planeLength = nx * ny * channels;
   const slab = new arrayTypes[dtype](planeLength * Math.min(chunkSide, nz));
@@ -166,7 +206,8 @@ function* slabsOf(file: string, descriptor: number, layers: Layers, { start, siz
   for (let plane = 0; plane < nz; plane += chunkSide) {
     const planes = Math.min(chunkSide, nz - plane);
     const box: Box = { start: [start[0], start[1], start[2] + plane], size: [nx, ny, planes] };
-    for (let channel = 0; channel < channels; channel++) readLayers(file, descriptor, layers, channel, box, rows, slab);
+    for (let channel = 0; channel < channels; channel++)
+      readLayers(file, descriptor, layers, channel, box, rows, slab);
     yield slab.subarray(0, planes * planeLength);
   }
 }
@@ -193,7 +234,8 @@ function readLayers(
     const [x0, y0, z0] = mapAxes(start, (first, axis) => Math.max(first, origin[axis]));
     const [x1, y1, z1] = mapAxes(end, (past, axis) => Math.min(past, origin[axis] + extent[axis]));
     for (let z = z0; z < z1; z++) {
-      const first = layerLength * (layer + count * channel) + width * (y0 - origin[1] + height * (z - origin[2]));
+      const first =
+        layerLength * (layer + count * channel) + width * (y0 - origin[1] + height * (z - origin[2]));
       readFully(file, descriptor, rows.subarray(0, width * (y1 - y0)), rows.BYTES_PER_ELEMENT * first);
       for (let y = y0; y < y1; y++) {
         const to = x0 - start[0] + nx * (y - start[1] + ny * (z - start[2] + nz * channel));
@@ -206,5 +248,6 @@ function readLayers(
 }
 
 function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
 }

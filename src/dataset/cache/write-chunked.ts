@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { arrayTypes, bytesOf, type ChunkedArray, type ChunkedHeader, chunkSide, copyRun, encodeHeader } from './chunked-format.js';
+import {
+  arrayTypes,
+  bytesOf,
+  type ChunkedArray,
+  type ChunkedHeader,
+  chunkSide,
+  copyRun,
+  encodeHeader,
+} from './chunked-format.js';
 import type { ClassPositions } from './class-positions.js';
 
 /**
@@ -29,7 +37,8 @@ export function writeChunkedFile(
   const descriptor = openSync(partial, 'w');
   try {
     writeSync(descriptor, encodeHeader(header));
-    for (const slab of slabs) for (const chunk of chunksOf(header, slab)) writeSync(descriptor, bytesOf(chunk));
+    for (const slab of slabs)
+      for (const chunk of chunksOf(header, slab)) writeSync(descriptor, bytesOf(chunk));
     for (const entry of Object.values(positions)) writeSync(descriptor, bytesOf(entry.positions));
     fsyncSync(descriptor);
   } catch (error) {
@@ -42,7 +51,10 @@ export function writeChunkedFile(
 }
 
 /** The chunks of a slab, x fastest; one array for all of them, to be used before the next is asked for. */
-function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, slab: ChunkedArray): Generator<ChunkedArray> {
+function* chunksOf(
+  { size: [nx, ny], chunk, channels, dtype }: ChunkedHeader,
+  slab: ChunkedArray,
+): Generator<ChunkedArray> {
   const [kx, ky, kz] = chunk;
   const planes = slab.length / (nx * ny * channels);
   const values = new arrayTypes[dtype](kx * ky * kz * channels);
@@ -52,7 +64,16 @@ function* chunksOf({ size: [nx, ny], chunk, channels, dtype }: ChunkedHeader, sl
       if (width < kx || height < ky || planes < kz) values.fill(0);
       for (let c = 0; c < channels; c++) {
         for (let z = 0; z < planes; z++)
-          copyRows(slab, cx + nx * (cy + ny * (z + planes * c)), nx, values, kx * ky * (z + kz * c), kx, width, height);
+          copyRows(
+            slab,
+            cx + nx * (cy + ny * (z + planes * c)),
+            nx,
+            values,
+            kx * ky * (z + kz * c),
+            kx,
+            width,
+            height,
+          );
       }
       yield values;
     }

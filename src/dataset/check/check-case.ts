@@ -62,7 +62,12 @@ export interface CheckedCase {
  */
 export async function checkCase({ source, preprocessing, classes }: CheckCaseTask): Promise<CheckedCase> {
   if (source.problem !== undefined) {
-    return { id: source.id, channels: 0, hashes: [], findings: [unusable('incomplete', new DataError(source.problem))] };
+    return {
+      id: source.id,
+      channels: 0,
+      hashes: [],
+      findings: [unusable('incomplete', new DataError(source.problem))],
+    };
   }
   const findings: CaseFinding[] = [];
   const hashes: { file: string; sha256: string }[] = [];
@@ -81,10 +86,17 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
   }
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
-    if (!(highest > foregroundThreshold)) findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
+    if (!(highest > foregroundThreshold))
+      findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
   }
   if (source.label !== undefined) await checkLabel(source.label, source, classes, first, findings);
-  return { id: source.id, findings, channels, hashes, ...(first && { size: first.size, spacing: first.spacing }) };
+  return {
+    id: source.id,
+    findings,
+    channels,
+    hashes,
+    ...(first && { size: first.size, spacing: first.spacing }),
+  };
 }
 
 type Grid = Pick<Volume, 'size' | 'spacing' | 'affine'>;
@@ -112,7 +124,11 @@ async function imageFacts(
     });
   }
   const highest = Math.max(...ranges.map(({ high }) => high));
-  return { channels, highest, ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHash(volume) }) };
+  return {
+    channels,
+    highest,
+    ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHash(volume) }),
+  };
 }
 
 async function checkLabel(
@@ -124,10 +140,22 @@ async function checkLabel(
 ): Promise<void> {
   const label = await readOr(file, findings);
   if (!label) return;
-  if (image) collect(findings, 'mixed-grids', () => requireSameGrid(image, itemAt(source.images, 0), label, file, 'label'));
-  const values = collect(findings, 'foreign-label', () => toClassValues(label, classes, source.labelMap, file).data);
+  if (image)
+    collect(findings, 'mixed-grids', () =>
+      requireSameGrid(image, itemAt(source.images, 0), label, file, 'label'),
+    );
+  const values = collect(
+    findings,
+    'foreign-label',
+    () => toClassValues(label, classes, source.labelMap, file).data,
+  );
   if (values?.every((value) => value === 0)) {
-    findings.push({ kind: 'empty-label', severity: 'odd', file, message: `label ${file} holds background alone: none of the classes is in it` });
+    findings.push({
+      kind: 'empty-label',
+      severity: 'odd',
+      file,
+      message: `label ${file} holds background alone: none of the classes is in it`,
+    });
   }
 }
 

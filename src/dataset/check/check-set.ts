@@ -30,14 +30,18 @@ export function duplicates(cases: readonly ComparedCase[]): Finding[] {
     for (const { file, sha256 } of checked.hashes) {
       const other = seen.get(sha256);
       if (!other) seen.set(sha256, { file, source });
-      else if (other.file !== file || other.source.id !== source.id) findings.push(duplicate(source, file, other));
+      else if (other.file !== file || other.source.id !== source.id)
+        findings.push(duplicate(source, file, other));
     }
   }
   return findings;
 }
 
 function duplicate(source: SourceCase, file: string, other: { file: string; source: SourceCase }): Finding {
-  const where = other.source.id === source.id ? 'of the same case' : `of ${other.source.id} (${other.source.split}; this one is ${source.split})`;
+  const where =
+    other.source.id === source.id
+      ? 'of the same case'
+      : `of ${other.source.id} (${other.source.split}; this one is ${source.split})`;
   return {
     id: source.id,
     kind: 'duplicate',
@@ -52,7 +56,9 @@ export function missingLabels(cases: readonly ComparedCase[]): Finding[] {
   const labelled = cases.filter(({ source }) => source.label !== undefined).length;
   if (labelled === 0) return [];
   return cases
-    .filter(({ source }) => source.label === undefined && source.problem === undefined && source.split !== 'test')
+    .filter(
+      ({ source }) => source.label === undefined && source.problem === undefined && source.split !== 'test',
+    )
     .map(({ source }) => ({
       id: source.id,
       kind: 'no-label',
@@ -73,7 +79,9 @@ export function otherChannels(cases: readonly ComparedCase[]): Finding[] {
     readable[0]?.checked.channels ?? 0,
   );
   return readable
-    .filter(({ checked, source }) => checked.channels !== usual && checked.hashes.length === source.images.length)
+    .filter(
+      ({ checked, source }) => checked.channels !== usual && checked.hashes.length === source.images.length,
+    )
     .map(({ source, checked }) => ({
       id: source.id,
       kind: 'channels',
@@ -86,12 +94,15 @@ export function otherChannels(cases: readonly ComparedCase[]): Finding[] {
 
 /** Cases whose spacing is far from the dataset's median along an axis. */
 export function spacingOutliers(cases: readonly ComparedCase[]): Finding[] {
-  const readable = cases.flatMap(({ source, checked: { spacing } }) => (spacing ? [{ source, spacing }] : []));
+  const readable = cases.flatMap(({ source, checked: { spacing } }) =>
+    spacing ? [{ source, spacing }] : [],
+  );
   if (readable.length < fewestForOutliers) return [];
   const median = mapAxes(AXES, (axis) => medianOf(readable.map(({ spacing }) => spacing[axis])));
   const short = (mm: number) => Number(mm.toPrecision(4));
   return readable.flatMap(({ source, spacing }): Finding[] => {
-    const isOutlier = (axis: Axis) => Math.max(spacing[axis] / median[axis], median[axis] / spacing[axis]) > outlierFactor;
+    const isOutlier = (axis: Axis) =>
+      Math.max(spacing[axis] / median[axis], median[axis] / spacing[axis]) > outlierFactor;
     const axis = AXES.find(isOutlier);
     if (axis === undefined) return [];
     const file = itemAt(source.images, 0);

@@ -19,7 +19,11 @@ export interface CheckOptions {
   /** Threads; each holds one volume in memory. */
   readonly workers: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly id: string }) => void;
+  readonly onProgress?: (progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly id: string;
+  }) => void;
 }
 
 /** What a dataset holds, as far as its files could be read. */
@@ -84,8 +88,13 @@ export async function checkDatasets(options: CheckOptions): Promise<CheckResult>
   };
 }
 
-async function checkCases(datasets: readonly SourceDataset[], { workers, signal, onProgress }: CheckOptions): Promise<Map<string, CheckedCase>> {
-  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) => cases.map((source): CheckCaseTask => ({ source, preprocessing, classes })));
+async function checkCases(
+  datasets: readonly SourceDataset[],
+  { workers, signal, onProgress }: CheckOptions,
+): Promise<Map<string, CheckedCase>> {
+  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) =>
+    cases.map((source): CheckCaseTask => ({ source, preprocessing, classes })),
+  );
   const threads = Math.max(1, Math.min(workers, tasks.length));
   const pool = openWorkerPool<CheckCaseTask, CheckedCase>(import.meta.url, './check-worker.js', {
     minThreads: 0,
@@ -109,7 +118,11 @@ async function checkCases(datasets: readonly SourceDataset[], { workers, signal,
     return checked;
   } catch (cause) {
     if (!signal?.aborted) throw cause;
-    throw new InterruptedError(`the check was interrupted after ${done} of ${tasks.length} cases: nothing was changed`, {}, { cause });
+    throw new InterruptedError(
+      `the check was interrupted after ${done} of ${tasks.length} cases: nothing was changed`,
+      {},
+      { cause },
+    );
   } finally {
     await pool.close();
   }
@@ -129,14 +142,17 @@ function summarise(
     cases: cases.length,
     labelled: cases.filter(({ label, images }) => label !== undefined && images.length > 0).length,
     unusable: mine.filter(({ findings }) => findings.some(({ severity }) => severity === 'unusable')).length,
-    channels: [...new Set(readable.map(({ channels }) => channels))].sort((a, b) => timesOf(b, readable) - timesOf(a, readable)),
+    channels: [...new Set(readable.map(({ channels }) => channels))].sort(
+      (a, b) => timesOf(b, readable) - timesOf(a, readable),
+    ),
     spacing: rangeOf(readable.flatMap(({ spacing }) => (spacing ? [spacing] : []))),
     size: rangeOf(readable.flatMap(({ size }) => (size ? [size] : []))),
     notes,
   };
 }
 
-const timesOf = (channels: number, cases: readonly CheckedCase[]): number => cases.filter((checked) => checked.channels === channels).length;
+const timesOf = (channels: number, cases: readonly CheckedCase[]): number =>
+  cases.filter((checked) => checked.channels === channels).length;
 
 function rangeOf(values: readonly Triple[]): Range | null {
   const [first] = values;

@@ -6,12 +6,25 @@ import type { PreparedCase, PreparedIndex } from '../index/prepared-index.js';
  * training case, and none is made from the same file as a held-out case of any dataset, under whatever name.
  * @throws DataError naming the case, and the held-out case whose scan it is
  */
-export function requireTrainingCasesOnly({ cases }: Pick<PreparedIndex, 'cases'>, chosen: readonly PreparedCase[], dir: string): void {
-  const heldOut = new Map(cases.filter(({ split }) => split !== 'training').flatMap((other) => scans(other).map((scan) => [scan, other])));
+export function requireTrainingCasesOnly(
+  { cases }: Pick<PreparedIndex, 'cases'>,
+  chosen: readonly PreparedCase[],
+  dir: string,
+): void {
+  const heldOut = new Map(
+    cases
+      .filter(({ split }) => split !== 'training')
+      .flatMap((other) => scans(other).map((scan) => [scan, other])),
+  );
   for (const used of chosen) {
     if (used.split !== 'training') throw leak(`case ${used.id} is in the ${used.split} split`, used, dir);
     const same = scans(used).flatMap((scan) => heldOut.get(scan) ?? [])[0];
-    if (same) throw leak(`case ${used.id} is the same scan as ${same.id}, which is in the ${same.split} split`, used, dir);
+    if (same)
+      throw leak(
+        `case ${used.id} is the same scan as ${same.id}, which is in the ${same.split} split`,
+        used,
+        dir,
+      );
   }
 }
 

@@ -15,7 +15,12 @@ export interface AugmentationProbabilities {
 }
 
 /** As the paper's fine-tuning section has them. */
-export const paperAugmentation: AugmentationProbabilities = { flip: 0.2, rotate: 0.2, scaleIntensity: 0.1, shiftIntensity: 0.1 };
+export const paperAugmentation: AugmentationProbabilities = {
+  flip: 0.2,
+  rotate: 0.2,
+  scaleIntensity: 0.1,
+  shiftIntensity: 0.1,
+};
 
 /** What was done to one crop: turned first, then flipped, then scaled, then shifted. */
 export interface Augmentation {
@@ -27,7 +32,12 @@ export interface Augmentation {
 }
 
 /** A crop as it is. */
-export const noAugmentation: Augmentation = { flip: [false, false, false], quarterTurns: 0, scale: 1, shift: 0 };
+export const noAugmentation: Augmentation = {
+  flip: [false, false, false],
+  quarterTurns: 0,
+  scale: 1,
+  shift: 0,
+};
 
 const intensityRange = 0.1;
 
@@ -35,7 +45,13 @@ const intensityRange = 0.1;
  * The augmentation of item `item` of step `step`. A crop that
  * is not square in x, y can be turned by 180 degrees only.
  */
-export function planAugmentation(seed: number, step: number, item: number, probabilities: AugmentationProbabilities, cropSize: Triple): Augmentation {
+export function planAugmentation(
+  seed: number,
+  step: number,
+  item: number,
+  probabilities: AugmentationProbabilities,
+  cropSize: Triple,
+): Augmentation {
   const stream = randomStream(seed, 'augment', step, item);
   const flips = () => stream.uniform() < probabilities.flip;
   const flip: Augmentation['flip'] = [flips(), flips(), flips()];
@@ -91,7 +107,10 @@ export function placeCrop(
  * Where target voxel (0, 0, 0) comes from in the source, and by how much the source position
  * moves with each target axis: turns and flips are signed permutations of the axes.
  */
-function sourceWalk([nx, ny, nz]: Triple, { flip, quarterTurns }: Augmentation): { base: number; strides: Triple } {
+function sourceWalk(
+  [nx, ny, nz]: Triple,
+  { flip, quarterTurns }: Augmentation,
+): { base: number; strides: Triple } {
   let base = 0;
   let strides: [number, number, number] = [1, nx, nx * ny];
   let size: Triple = [nx, ny, nz];

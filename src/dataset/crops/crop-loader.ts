@@ -86,7 +86,11 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     ...(options.crops && { crops: indexedCrops(options.crops, cases) }),
   };
   const { workers } = options;
-  const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', { minThreads: workers, maxThreads: workers, workerData });
+  const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', {
+    minThreads: workers,
+    maxThreads: workers,
+    workerData,
+  });
   return { cases, channels, ...prefetching(pool, options.prefetch) };
 }
 
@@ -95,7 +99,10 @@ function indexedCrops(crops: readonly CropOfWord[], cases: readonly PreparedCase
   const indices = new Map(cases.map(({ id }, i) => [id, i]));
   return crops.map(({ word, caseId, start }) => {
     const caseIndex = indices.get(caseId);
-    if (caseIndex === undefined) throw new DataError(`a crop is of case ${caseId}, which is not among those of the split`, { found: caseId });
+    if (caseIndex === undefined)
+      throw new DataError(`a crop is of case ${caseId}, which is not among those of the split`, {
+        found: caseId,
+      });
     return { word, caseIndex, start };
   });
 }
@@ -103,11 +110,21 @@ function indexedCrops(crops: readonly CropOfWord[], cases: readonly PreparedCase
 function workerCase(prepared: PreparedCase): BatchCase {
   const { id, image, label, size, classVoxels } = prepared;
   const scales = unitScales(prepared);
-  return { id, image, ...(label !== undefined && { label }), size, classVoxels, ...(scales && { unitScales: scales }) };
+  return {
+    id,
+    image,
+    ...(label !== undefined && { label }),
+    size,
+    classVoxels,
+    ...(scales && { unitScales: scales }),
+  };
 }
 
 /** Keeps the batches of `step` to `step + prefetch` on their way, and forgets the others. */
-function prefetching(pool: WorkerPool<number, BatchOutcome>, prefetch: number): Pick<CropLoader, 'batch' | 'close'> {
+function prefetching(
+  pool: WorkerPool<number, BatchOutcome>,
+  prefetch: number,
+): Pick<CropLoader, 'batch' | 'close'> {
   const onTheirWay = new Map<number, Promise<BatchOutcome>>();
   const start = (step: number): Promise<BatchOutcome> => {
     const known = onTheirWay.get(step);
@@ -120,23 +137,41 @@ function prefetching(pool: WorkerPool<number, BatchOutcome>, prefetch: number): 
   return {
     batch: async (step) => {
       const asked = performance.now();
-      for (const other of onTheirWay.keys()) if (other < step || other > step + prefetch) onTheirWay.delete(other);
+      for (const other of onTheirWay.keys())
+        if (other < step || other > step + prefetch) onTheirWay.delete(other);
       const wanted = start(step);
       for (let ahead = 1; ahead <= prefetch; ahead++) start(step + ahead);
       const outcome = await wanted;
       onTheirWay.delete(step); // its arrays are the caller's now
-      if ('damaged' in outcome) throw new DataError(outcome.damaged, outcome.file === undefined ? {} : { file: outcome.file });
+      if ('damaged' in outcome)
+        throw new DataError(outcome.damaged, outcome.file === undefined ? {} : { file: outcome.file });
       return { ...outcome, waitSeconds: (performance.now() - asked) / 1000 };
     },
     close: pool.close,
   };
 }
 
-function checkRanges({ cropSize, batchSize, workers, prefetch, foregroundRatio = 0, augmentation }: CropLoaderOptions): void {
-  const whole = { batchSize, workers, 'cropSize x': cropSize[0], 'cropSize y': cropSize[1], 'cropSize z': cropSize[2] };
+function checkRanges({
+  cropSize,
+  batchSize,
+  workers,
+  prefetch,
+  foregroundRatio = 0,
+  augmentation,
+}: CropLoaderOptions): void {
+  const whole = {
+    batchSize,
+    workers,
+    'cropSize x': cropSize[0],
+    'cropSize y': cropSize[1],
+    'cropSize z': cropSize[2],
+  };
   for (const [field, found] of Object.entries(whole)) {
     if (!Number.isInteger(found) || found < 1)
-      throw new UsageError(`${field} is ${found}, but must be a whole number of at least 1`, { field, found });
+      throw new UsageError(`${field} is ${found}, but must be a whole number of at least 1`, {
+        field,
+        found,
+      });
   }
   if (!Number.isInteger(prefetch) || prefetch < 0) {
     throw new UsageError(`prefetch is ${prefetch}, but must be a whole number of at least 0`, {
@@ -150,8 +185,19 @@ function checkRanges({ cropSize, batchSize, workers, prefetch, foregroundRatio =
     scaleIntensity: 0,
     shiftIntensity: 0,
   };
-  for (const [field, found] of Object.entries({ foregroundRatio, flip, rotate, scaleIntensity, shiftIntensity })) {
-    if (!(found >= 0 && found <= 1)) throw new UsageError(`${field} is ${found}, but must be between 0 and 1`, { field, found, expected: [0, 1] });
+  for (const [field, found] of Object.entries({
+    foregroundRatio,
+    flip,
+    rotate,
+    scaleIntensity,
+    shiftIntensity,
+  })) {
+    if (!(found >= 0 && found <= 1))
+      throw new UsageError(`${field} is ${found}, but must be between 0 and 1`, {
+        field,
+        found,
+        expected: [0, 1],
+      });
   }
 }
 
@@ -159,25 +205,35 @@ function commonChannels(cases: readonly PreparedCase[]): number {
   const { channels, id } = itemAt(cases, 0);
   const other = cases.find((prepared) => prepared.channels !== channels);
   if (!other) return channels;
-  throw new DataError(`case ${other.id} has ${other.channels} channels, but ${id} has ${channels}: crops of one loader must have the same channels`, {
-    file: other.image,
-    field: 'channels',
-    found: other.channels,
-    expected: channels,
-  });
+  throw new DataError(
+    `case ${other.id} has ${other.channels} channels, but ${id} has ${channels}: crops of one loader must have the same channels`,
+    {
+      file: other.image,
+      field: 'channels',
+      found: other.channels,
+      expected: channels,
+    },
+  );
 }
 
 function requireLabels(cases: readonly PreparedCase[]): void {
   const without = cases.find(({ label }) => label === undefined);
   if (without)
-    throw new DataError(`case ${without.id} has no label, but labels are needed: leave it out or give its label in the dataset index`, {
-      field: 'label',
-    });
+    throw new DataError(
+      `case ${without.id} has no label, but labels are needed: leave it out or give its label in the dataset index`,
+      {
+        field: 'label',
+      },
+    );
 }
 
 /** Each batch on its way holds its arrays, and each thread a planar crop and a row of chunks besides. */
-function requireMemory({ cropSize, batchSize, workers, prefetch, withLabels, corruption }: CropLoaderOptions, channels: number): void {
-  const cropBytes = cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels * (corruption ? 2 : 1) + (withLabels ? 1 : 0));
+function requireMemory(
+  { cropSize, batchSize, workers, prefetch, withLabels, corruption }: CropLoaderOptions,
+  channels: number,
+): void {
+  const cropBytes =
+    cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels * (corruption ? 2 : 1) + (withLabels ? 1 : 0));
   const needed = cropBytes * (batchSize * (prefetch + 1) + workers);
   const free = freemem();
   if (needed <= free) return;

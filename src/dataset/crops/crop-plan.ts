@@ -29,7 +29,12 @@ export type ClassPositionReader = (caseIndex: number, label: string, rank: numbe
  * the item alone. Every case comes once an epoch, in a new order each epoch. A
  * class is drawn evenly among those the case has, so that small organs are seen.
  */
-export function planCrop(options: CropPlanOptions, step: number, item: number, classPosition: ClassPositionReader): CropRequest {
+export function planCrop(
+  options: CropPlanOptions,
+  step: number,
+  item: number,
+  classPosition: ClassPositionReader,
+): CropRequest {
   const { cases, cropSize, batchSize, seed, foregroundRatio } = options;
   const visit = step * batchSize + item;
   const caseIndex = caseOfVisit(seed, cases.length, visit);
@@ -39,7 +44,9 @@ export function planCrop(options: CropPlanOptions, step: number, item: number, c
   if (stream.uniform() < foregroundRatio && classes.length > 0) {
     const [label, { stored }] = itemAt(classes, stream.integer(classes.length));
     const centre = classPosition(caseIndex, label, stream.integer(stored));
-    const start = mapAxes(cropSize, (sides, axis) => clampedStart(centre[axis] - Math.floor(sides / 2), size[axis], sides));
+    const start = mapAxes(cropSize, (sides, axis) =>
+      clampedStart(centre[axis] - Math.floor(sides / 2), size[axis], sides),
+    );
     return { caseIndex, start };
   }
   return { caseIndex, start: mapAxes(cropSize, (sides, axis) => uniformStart(stream, size[axis], sides)) };
@@ -65,7 +72,9 @@ export function plannedCrop(
 
 /** Case of the `visit`-th crop since step 0: each epoch of `count` visits is a permutation of the cases. */
 export function caseOfVisit(seed: number, count: number, visit: number): number {
-  const order = randomStream(seed, 'crop', Math.floor(visit / count)).shuffle(Array.from({ length: count }, (_, i) => i));
+  const order = randomStream(seed, 'crop', Math.floor(visit / count)).shuffle(
+    Array.from({ length: count }, (_, i) => i),
+  );
   return itemAt(order, visit % count);
 }
 

@@ -10,7 +10,9 @@ export default function makeBatchInWorker(step: number): unknown {
   const options: BatchOptions = workerData;
   try {
     const batch = makeBatch(options, step);
-    const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap((array) => array?.buffer ?? []);
+    const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap(
+      (array) => array?.buffer ?? [],
+    );
     // piscina hands over what this symbol lists
     return move({ [transferableSymbol]: arrays, [valueSymbol]: batch });
   } catch (error) {

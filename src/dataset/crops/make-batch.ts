@@ -6,7 +6,13 @@ import { randomStream } from '../../random/streams.js';
 import type { Triple } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import type { PreparedCase } from '../index/prepared-index.js';
-import { type Augmentation, type AugmentationProbabilities, noAugmentation, placeCrop, planAugmentation } from './augmentation.js';
+import {
+  type Augmentation,
+  type AugmentationProbabilities,
+  noAugmentation,
+  placeCrop,
+  planAugmentation,
+} from './augmentation.js';
 import { type CropPlanOptions, type LabelledCrop, planCrop, plannedCrop } from './crop-plan.js';
 import { toUnit, type UnitScale } from './unit-intensity.js';
 
@@ -73,7 +79,13 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
     const source = itemAt(options.cases, caseIndex);
     const applied = augmentation ?? noAugmentation;
     const place = (crop: ArrayLike<number>, batch: Float32Array) =>
-      placeCrop(crop, cropSize, channels, applied, batch.subarray(item * voxels * channels, (item + 1) * voxels * channels));
+      placeCrop(
+        crop,
+        cropSize,
+        channels,
+        applied,
+        batch.subarray(item * voxels * channels, (item + 1) * voxels * channels),
+      );
     const crop = readCrop(options, source.image, start);
     if (options.corruption && corrupted) {
       const outcome = corruptItem(
@@ -90,16 +102,36 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
     place(crop, images);
     if (labels) {
       const geometryOnly = { ...applied, scale: 1, shift: 0 };
-      placeCrop(readCrop(options, labelFile(source), start), cropSize, 1, geometryOnly, labels.subarray(item * voxels, (item + 1) * voxels));
+      placeCrop(
+        readCrop(options, labelFile(source), start),
+        cropSize,
+        1,
+        geometryOnly,
+        labels.subarray(item * voxels, (item + 1) * voxels),
+      );
     }
     return { caseId: source.id, start, ...(augmentation && { augmentation }) };
   });
-  const words = crops && Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(crops, options, step, item).word);
-  return { images, ...(corrupted && { corrupted }), ...(words && { words }), ...(labels && { labels }), provenance };
+  const words =
+    crops &&
+    Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(crops, options, step, item).word);
+  return {
+    images,
+    ...(corrupted && { corrupted }),
+    ...(words && { words }),
+    ...(labels && { labels }),
+    provenance,
+  };
 }
 
 /** The corruption of item `item` of `step`: a function of the seed, the step and the item alone. */
-function corruptItem({ seed }: BatchOptions, { recipe, heldOut }: CropCorruption, crop: Crop, step: number, item: number) {
+function corruptItem(
+  { seed }: BatchOptions,
+  { recipe, heldOut }: CropCorruption,
+  crop: Crop,
+  step: number,
+  item: number,
+) {
   return corrupt(crop, recipe, randomStream(seed, 'corrupt', heldOut ? -1 - step : step, item));
 }
 
@@ -108,7 +140,9 @@ function planItem(options: BatchOptions, step: number, item: number) {
   const request = crops
     ? plannedCrop(crops, options, step, item)
     : planCrop(options, step, item, (caseIndex, label, rank) =>
-        withChunkedFile(join(preparedDir, labelFile(itemAt(cases, caseIndex))), (open) => open.readClassPosition(label, rank)),
+        withChunkedFile(join(preparedDir, labelFile(itemAt(cases, caseIndex))), (open) =>
+          open.readClassPosition(label, rank),
+        ),
       );
   return augmentation
     ? { ...request, augmentation: planAugmentation(seed, step, item, augmentation, cropSize) }

@@ -20,7 +20,10 @@ export interface UnitScale {
 export function unitScales({ id, preprocessing, intensity, zScores }: ScaledCase): UnitScale[] | undefined {
   if (preprocessing.intensity !== 'z-score') return undefined;
   if (!zScores)
-    throw new DataError(`the prepared case ${id} does not say how it was scaled: it is of an older version, ` + 'run "hybridmim prepare" again');
+    throw new DataError(
+      `the prepared case ${id} does not say how it was scaled: it is of an older version, ` +
+        'run "hybridmim prepare" again',
+    );
   return zScores.map(({ mean, std }, channel) => {
     const { p005, p995 } = itemAt(intensity, channel);
     const range = p995 - p005 || 1;
@@ -31,7 +34,11 @@ export function unitScales({ id, preprocessing, intensity, zScores }: ScaledCase
 type ScaledCase = Pick<PreparedCase, 'id' | 'preprocessing' | 'intensity' | 'zScores'>;
 
 /** A planar crop `[c][z][y][x]` on the unit scale. */
-export function toUnit(planar: ArrayLike<number>, scales: readonly UnitScale[] | undefined, channels: number): Float32Array {
+export function toUnit(
+  planar: ArrayLike<number>,
+  scales: readonly UnitScale[] | undefined,
+  channels: number,
+): Float32Array {
   const unit = Float32Array.from(planar);
   if (!scales) return unit;
   const plane = unit.length / channels;

@@ -6,10 +6,16 @@ import { firstIssue } from './first-issue.js';
 
 const safeName = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must consist of letters, digits, ".", "_" and "-" and begin with a letter or digit');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+    'must consist of letters, digits, ".", "_" and "-" and begin with a letter or digit',
+  );
 const millimetres = z.number().positive();
 const split = z.enum(['training', 'validation', 'test']);
-const classNames = z.record(z.string().regex(/^[1-9][0-9]*$/, 'must be a whole number above 0'), z.string().min(1));
+const classNames = z.record(
+  z.string().regex(/^[1-9][0-9]*$/, 'must be a whole number above 0'),
+  z.string().min(1),
+);
 /** From the value in the label file to the class; "*" stands for every value that is not listed. */
 const labelMap = z.record(z.string().regex(/^(\*|[0-9]+)$/, 'must be a whole number or "*"'), z.int().min(0));
 
@@ -87,7 +93,13 @@ const folderDataset = z.strictObject({
   path: z.string().min(1),
 });
 
-const dataset = z.discriminatedUnion('layout', [filesDataset, msdDataset, releaseDataset, nnunetDataset, folderDataset]);
+const dataset = z.discriminatedUnion('layout', [
+  filesDataset,
+  msdDataset,
+  releaseDataset,
+  nnunetDataset,
+  folderDataset,
+]);
 /** A dataset index as it is written. */
 export const datasetFileSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -117,7 +129,11 @@ export type DatasetFile = z.infer<typeof datasetFileSchema> & {
  */
 export async function readDatasetFile(file: string): Promise<DatasetFile> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`, { file }, { cause });
+    throw new DataError(
+      `dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`,
+      { file },
+      { cause },
+    );
   });
   const parsed = datasetFileSchema.safeParse(parseJson(text, file));
   if (parsed.success) return { ...parsed.data, file };
@@ -145,11 +161,14 @@ export function resolveSourcePath(path: string, base: string, file: string, fiel
   const expanded = path.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
     const value = process.env[name];
     if (value) return value;
-    throw new UsageError(`${file}: ${field} uses \${${name}}, which is not set: export ${name} with the folder of the data`, {
-      file,
-      field,
-      expected: `environment variable ${name}`,
-    });
+    throw new UsageError(
+      `${file}: ${field} uses \${${name}}, which is not set: export ${name} with the folder of the data`,
+      {
+        file,
+        field,
+        expected: `environment variable ${name}`,
+      },
+    );
   });
   return resolve(base, expanded);
 }
@@ -157,5 +176,7 @@ export function resolveSourcePath(path: string, base: string, file: string, fiel
 /** The folder at which a dataset's own relative paths start. */
 export function datasetFolder(name: string, entry: DatasetEntry, file: string): string {
   const indexFolder = dirname(resolve(file));
-  return entry.path === undefined ? indexFolder : resolveSourcePath(entry.path, indexFolder, file, `datasets.${name}.path`);
+  return entry.path === undefined
+    ? indexFolder
+    : resolveSourcePath(entry.path, indexFolder, file, `datasets.${name}.path`);
 }

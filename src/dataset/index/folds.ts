@@ -18,9 +18,13 @@ export interface Fold {
  */
 export function withFold(index: PreparedIndex, fold: Fold | undefined): PreparedIndex {
   if (!fold) return index;
-  const validating = new Set(Object.keys(index.datasets).flatMap((dataset) => validationCases(index, dataset, fold)));
+  const validating = new Set(
+    Object.keys(index.datasets).flatMap((dataset) => validationCases(index, dataset, fold)),
+  );
   const cases = index.cases.map((prepared) =>
-    prepared.split === 'test' ? prepared : { ...prepared, split: validating.has(prepared.id) ? ('validation' as const) : ('training' as const) },
+    prepared.split === 'test'
+      ? prepared
+      : { ...prepared, split: validating.has(prepared.id) ? ('validation' as const) : ('training' as const) },
   );
   return { ...index, cases };
 }
@@ -28,17 +32,26 @@ export function withFold(index: PreparedIndex, fold: Fold | undefined): Prepared
 /** "2/5" is the second of five folds. Throws UsageError for anything else. */
 export function parseFold(text: string): Fold {
   const [fold, folds] = (/^([0-9]+)\/([0-9]+)$/.exec(text) ?? []).slice(1).map(Number);
-  if (fold !== undefined && folds !== undefined && folds >= 2 && fold >= 1 && fold <= folds) return { fold, folds };
-  throw new UsageError(`--fold is "${text}", but must be a fold and how many there are, such as 2/5`, { field: '--fold', found: text });
+  if (fold !== undefined && folds !== undefined && folds >= 2 && fold >= 1 && fold <= folds)
+    return { fold, folds };
+  throw new UsageError(`--fold is "${text}", but must be a fold and how many there are, such as 2/5`, {
+    field: '--fold',
+    found: text,
+  });
 }
 
 function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold, folds }: Fold): string[] {
-  const ids = cases.filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test').map(({ id }) => id);
+  const ids = cases
+    .filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test')
+    .map(({ id }) => id);
   if (ids.length > 0 && ids.length < folds) {
-    throw new UsageError(`dataset ${dataset} has ${ids.length} cases, fewer than ${folds} folds: use fewer folds`, {
-      field: 'data.folds',
-      found: folds,
-    });
+    throw new UsageError(
+      `dataset ${dataset} has ${ids.length} cases, fewer than ${folds} folds: use fewer folds`,
+      {
+        field: 'data.folds',
+        found: folds,
+      },
+    );
   }
   const shuffled = randomStream(seed, 'split', folds).shuffle(ids.sort());
   return shuffled.filter((_, rank) => rank % folds === fold - 1);

@@ -21,7 +21,9 @@ export async function indexDatasets(file: DatasetFile, only?: readonly string[])
       expected: known,
     });
   }
-  return Promise.all(known.filter((name) => only?.includes(name) ?? true).map((name) => indexDataset(name, file)));
+  return Promise.all(
+    known.filter((name) => only?.includes(name) ?? true).map((name) => indexDataset(name, file)),
+  );
 }
 
 async function indexDataset(name: string, file: DatasetFile): Promise<SourceDataset> {
@@ -43,15 +45,29 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
   };
 }
 
-function withoutExcluded(dataset: string, cases: readonly ListedCase[], exclude: readonly string[], file: string): readonly ListedCase[] {
+function withoutExcluded(
+  dataset: string,
+  cases: readonly ListedCase[],
+  exclude: readonly string[],
+  file: string,
+): readonly ListedCase[] {
   const field = `datasets.${dataset}.exclude`;
   const unknown = exclude.find((name) => !cases.some((listed) => listed.name === name));
-  if (unknown !== undefined) throw new UsageError(`${file}: ${field} names "${unknown}", which is no case of the dataset`, { file, field });
+  if (unknown !== undefined)
+    throw new UsageError(`${file}: ${field} names "${unknown}", which is no case of the dataset`, {
+      file,
+      field,
+    });
   return cases.filter(({ name }) => !exclude.includes(name));
 }
 
 /** The settings that the index states; a key that it leaves out must not hide what the layout knows. */
-function definedOnly({ spacing, intensity, windowHu, foregroundThreshold }: DatasetEntry): Partial<Preprocessing> {
+function definedOnly({
+  spacing,
+  intensity,
+  windowHu,
+  foregroundThreshold,
+}: DatasetEntry): Partial<Preprocessing> {
   return {
     ...(spacing !== undefined && { spacing }),
     ...(intensity !== undefined && { intensity }),
@@ -63,16 +79,26 @@ function definedOnly({ spacing, intensity, windowHu, foregroundThreshold }: Data
 function refuseDuplicates(dataset: string, cases: readonly ListedCase[], file: string): void {
   const seen = new Set<string>();
   for (const { name } of cases) {
-    if (seen.has(name)) throw new UsageError(`${file}: datasets.${dataset} lists the case "${name}" twice`, { file, found: name });
+    if (seen.has(name))
+      throw new UsageError(`${file}: datasets.${dataset} lists the case "${name}" twice`, {
+        file,
+        found: name,
+      });
     seen.add(name);
   }
 }
 
-function refuseLabelsWithoutClasses(dataset: string, cases: readonly ListedCase[], classes: SourceDataset['classes'], file: string): void {
+function refuseLabelsWithoutClasses(
+  dataset: string,
+  cases: readonly ListedCase[],
+  classes: SourceDataset['classes'],
+  file: string,
+): void {
   const labelled = cases.find(({ label }) => label !== undefined);
   if (labelled === undefined || Object.keys(classes).length > 0) return;
   throw new UsageError(
-    `${file}: datasets.${dataset}.classes is missing, but the case "${labelled.name}" has a label: ` + 'name its classes as {"1": "liver"}',
+    `${file}: datasets.${dataset}.classes is missing, but the case "${labelled.name}" has a label: ` +
+      'name its classes as {"1": "liver"}',
     { file, field: `datasets.${dataset}.classes` },
   );
 }

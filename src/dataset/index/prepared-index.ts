@@ -54,7 +54,9 @@ export const preparedCaseSchema = z.object({
   /** What the case was made from; a later run leaves it alone while this stays so. */
   fingerprint: z.object({
     settings: z.string(),
-    sources: z.array(z.object({ path: z.string(), bytes: z.number(), modifiedMs: z.number(), sha256: z.string() })),
+    sources: z.array(
+      z.object({ path: z.string(), bytes: z.number(), modifiedMs: z.number(), sha256: z.string() }),
+    ),
   }),
 });
 export type PreparedCase = z.infer<typeof preparedCaseSchema>;
@@ -75,7 +77,12 @@ const datasetSummary = z.object({
 export type DatasetSummary = z.infer<typeof datasetSummary>;
 
 /** A case that cannot be used. */
-export const skippedCaseSchema = z.object({ id: z.string(), dataset: z.string(), reason: z.string(), file: z.string().optional() });
+export const skippedCaseSchema = z.object({
+  id: z.string(),
+  dataset: z.string(),
+  reason: z.string(),
+  file: z.string().optional(),
+});
 
 const preparedIndexSchema = z.object({
   schema: z.literal(1),
@@ -99,7 +106,10 @@ export async function readPreparedIndex(dir: string): Promise<PreparedIndex> {
   const index = await readPreparedIndexIfAny(dir);
   if (index) return index;
   const file = join(dir, indexFileName);
-  throw new DataError(`${file} does not exist: make it with "hybridmim prepare --datasets datasets.json --out ${dir}"`, { file });
+  throw new DataError(
+    `${file} does not exist: make it with "hybridmim prepare --datasets datasets.json --out ${dir}"`,
+    { file },
+  );
 }
 
 /** As `readPreparedIndex`, but undefined where nothing has been prepared yet. */
@@ -116,7 +126,10 @@ export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex
   const parsed = preparedIndexSchema.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
   const { field, message } = firstIssue(parsed.error);
-  throw new DataError(`${file} is no index of this version (${field}: ${message}): delete it and run prepare again`, { file, field });
+  throw new DataError(
+    `${file} is no index of this version (${field}: ${message}): delete it and run prepare again`,
+    { file, field },
+  );
 }
 
 /**
@@ -124,7 +137,10 @@ export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex
  * @param dir the prepared folder
  * @throws DataError when a file is missing or damaged
  */
-export async function readPreparedVolume(dir: string, prepared: Pick<PreparedCase, 'image' | 'label'>): Promise<{ image: Volume; label?: Volume }> {
+export async function readPreparedVolume(
+  dir: string,
+  prepared: Pick<PreparedCase, 'image' | 'label'>,
+): Promise<{ image: Volume; label?: Volume }> {
   const image = readWhole(join(dir, prepared.image));
   return prepared.label === undefined ? { image } : { image, label: readWhole(join(dir, prepared.label)) };
 }

@@ -14,26 +14,44 @@ export interface CaseSelection {
  * The prepared cases of a split, in the order of the index.
  * @throws DataError when a dataset or case is not there, or nothing is left
  */
-export function selectCases(index: PreparedIndex, { split, datasets, caseIds }: CaseSelection, dir: string): PreparedCase[] {
+export function selectCases(
+  index: PreparedIndex,
+  { split, datasets, caseIds }: CaseSelection,
+  dir: string,
+): PreparedCase[] {
   const unknown = datasets?.find((name) => !(name in index.datasets));
   if (unknown !== undefined) {
     const known = Object.keys(index.datasets);
-    throw new DataError(`${dir} has no dataset "${unknown}": it has ${known.join(', ')}; run prepare with "${unknown}" in the dataset index`, {
-      file: dir,
-      found: unknown,
-      expected: known,
-    });
+    throw new DataError(
+      `${dir} has no dataset "${unknown}": it has ${known.join(', ')}; run prepare with "${unknown}" in the dataset index`,
+      {
+        file: dir,
+        found: unknown,
+        expected: known,
+      },
+    );
   }
-  const inSplit = index.cases.filter((prepared) => (split === 'all' || prepared.split === split) && (datasets?.includes(prepared.dataset) ?? true));
+  const inSplit = index.cases.filter(
+    (prepared) =>
+      (split === 'all' || prepared.split === split) && (datasets?.includes(prepared.dataset) ?? true),
+  );
   const absent = caseIds?.find((id) => !inSplit.some((prepared) => prepared.id === id));
   if (absent !== undefined)
-    throw new DataError(`${dir} has no case "${absent}" in the split "${split}": prepare it first`, { file: dir, found: absent });
+    throw new DataError(`${dir} has no case "${absent}" in the split "${split}": prepare it first`, {
+      file: dir,
+      found: absent,
+    });
   const selected = caseIds ? inSplit.filter(({ id }) => caseIds.includes(id)) : inSplit;
   if (selected.length > 0) return selected;
   const [first] = index.skipped;
-  const skipped = first ? `; ${index.skipped.length} cases were skipped, the first because: ${first.reason}` : '';
-  throw new DataError(`${dir} has no prepared case in the split "${split}"${datasets ? ` of ${datasets.join(', ')}` : ''}${skipped}`, {
-    file: dir,
-    field: 'split',
-  });
+  const skipped = first
+    ? `; ${index.skipped.length} cases were skipped, the first because: ${first.reason}`
+    : '';
+  throw new DataError(
+    `${dir} has no prepared case in the split "${split}"${datasets ? ` of ${datasets.join(', ')}` : ''}${skipped}`,
+    {
+      file: dir,
+      field: 'split',
+    },
+  );
 }

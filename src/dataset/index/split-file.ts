@@ -32,15 +32,26 @@ export async function withSplitFile(index: DatasetFile, file: string | undefined
   }
   const unknown = Object.keys(parsed.data).find((name) => !(name in index.datasets));
   if (unknown !== undefined) {
-    throw new UsageError(`${file} names the dataset "${unknown}", which ${index.file} lacks: it has ${Object.keys(index.datasets).join(', ')}`, {
-      file,
-    });
+    throw new UsageError(
+      `${file} names the dataset "${unknown}", which ${index.file} lacks: it has ${Object.keys(index.datasets).join(', ')}`,
+      {
+        file,
+      },
+    );
   }
   const datasets = Object.entries(index.datasets).map(([name, entry]) => {
     const own = entry.splits ?? {};
     const given = parsed.data[name] ?? {};
-    const both = (split: 'training' | 'validation' | 'test') => [...new Set([...(own[split] ?? []), ...(given[split] ?? [])])];
-    return [name, { ...entry, splits: { training: both('training'), validation: both('validation'), test: both('test') } }] as const;
+    const both = (split: 'training' | 'validation' | 'test') => [
+      ...new Set([...(own[split] ?? []), ...(given[split] ?? [])]),
+    ];
+    return [
+      name,
+      {
+        ...entry,
+        splits: { training: both('training'), validation: both('validation'), test: both('test') },
+      },
+    ] as const;
   });
   return { ...index, datasets: Object.fromEntries(datasets) };
 }

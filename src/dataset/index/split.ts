@@ -16,15 +16,24 @@ export function assignSplits(
   fixed: Readonly<Partial<Record<SplitName, readonly string[]>>>,
   { file, seed, validationShare }: Pick<DatasetFile, 'file' | 'seed' | 'validationShare'>,
 ): Map<string, SplitName> {
-  const assigned = new Map<string, SplitName>(cases.flatMap(({ name, split }) => (split ? [[name, split] as const] : [])));
+  const assigned = new Map<string, SplitName>(
+    cases.flatMap(({ name, split }) => (split ? [[name, split] as const] : [])),
+  );
   const known = new Set(cases.map(({ name }) => name));
   for (const [split, names] of Object.entries(fixed) as [SplitName, readonly string[]][]) {
     for (const name of names) {
       const field = `datasets.${dataset}.splits.${split}`;
-      if (!known.has(name)) throw new UsageError(`${file}: ${field} names "${name}", which is no case of the dataset`, { file, field });
+      if (!known.has(name))
+        throw new UsageError(`${file}: ${field} names "${name}", which is no case of the dataset`, {
+          file,
+          field,
+        });
       const other = assigned.get(name);
       if (other !== undefined && other !== split) {
-        throw new UsageError(`${file}: ${field} names "${name}", which is in the ${other} split already`, { file, field });
+        throw new UsageError(`${file}: ${field} names "${name}", which is in the ${other} split already`, {
+          file,
+          field,
+        });
       }
       assigned.set(name, split);
     }
@@ -33,6 +42,7 @@ export function assignSplits(
   const drawn = ![...assigned.values()].includes('validation') && validationShare > 0 && open.length >= 2;
   const validationCount = drawn ? Math.max(1, Math.round(open.length * validationShare)) : 0;
   const shuffled = randomStream(seed, 'split').shuffle(open);
-  for (const [rank, name] of shuffled.entries()) assigned.set(name, rank < validationCount ? 'validation' : 'training');
+  for (const [rank, name] of shuffled.entries())
+    assigned.set(name, rank < validationCount ? 'validation' : 'training');
   return assigned;
 }

@@ -10,7 +10,8 @@ export function summariseDataset(
   skipped: readonly SkippedCase[],
 ): DatasetSummary {
   const cases = allCases.filter(({ dataset }) => dataset === name);
-  const inSplit = (split: PreparedCase['split']) => cases.filter((prepared) => prepared.split === split).length;
+  const inSplit = (split: PreparedCase['split']) =>
+    cases.filter((prepared) => prepared.split === split).length;
   const channels = Math.max(0, ...cases.map((prepared) => prepared.channels));
   return {
     modality,
@@ -25,7 +26,9 @@ export function summariseDataset(
     },
     sourceSpacing: rangeOfAxes(cases.map(({ source }) => source.spacing)),
     preparedSize: rangeOfAxes(cases.map(({ size }) => size)),
-    intensity: Array.from({ length: channels }, (_, channel) => meanStatistics(cases.flatMap(({ intensity }) => intensity[channel] ?? []))),
+    intensity: Array.from({ length: channels }, (_, channel) =>
+      meanStatistics(cases.flatMap(({ intensity }) => intensity[channel] ?? [])),
+    ),
   };
 }
 
@@ -34,7 +37,11 @@ function rangeOfAxes(values: readonly Triple[]): DatasetSummary['sourceSpacing']
   if (values.length === 0) return null;
   const perAxis = (of: (sorted: readonly number[]) => number) =>
     mapAxes(AXES, (axis) => of(values.map((value) => value[axis]).sort((a, b) => a - b)));
-  return { min: perAxis((sorted) => itemAt(sorted, 0)), median: perAxis(median), max: perAxis((sorted) => itemAt(sorted, sorted.length - 1)) };
+  return {
+    min: perAxis((sorted) => itemAt(sorted, 0)),
+    median: perAxis(median),
+    max: perAxis((sorted) => itemAt(sorted, sorted.length - 1)),
+  };
 }
 
 function median(sorted: readonly number[]): number {
@@ -43,7 +50,8 @@ function median(sorted: readonly number[]): number {
 }
 
 function meanStatistics(ofCases: readonly IntensityStatistics[]): IntensityStatistics {
-  const mean = (key: keyof IntensityStatistics) => ofCases.reduce((sum, statistics) => sum + statistics[key], 0) / ofCases.length;
+  const mean = (key: keyof IntensityStatistics) =>
+    ofCases.reduce((sum, statistics) => sum + statistics[key], 0) / ofCases.length;
   return {
     min: mean('min'),
     max: mean('max'),

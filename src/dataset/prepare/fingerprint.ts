@@ -19,7 +19,14 @@ export function settingsFingerprint(
   source: Pick<SourceCase, 'images' | 'label' | 'labelMap'>,
 ): string {
   const { images, label, labelMap } = source;
-  const deciding = { preparationVersion, preprocessing, classes: Object.keys(classes).sort(), images, label, labelMap };
+  const deciding = {
+    preparationVersion,
+    preprocessing,
+    classes: Object.keys(classes).sort(),
+    images,
+    label,
+    labelMap,
+  };
   return createHash('sha256').update(JSON.stringify(deciding)).digest('hex');
 }
 
@@ -43,22 +50,35 @@ export async function sourceUnchanged(known: SourceFingerprint): Promise<boolean
 }
 
 /** Bytes of all parts together, and the time of the newest. */
-async function sizeAndTime(parts: readonly string[]): Promise<Pick<SourceFingerprint, 'bytes' | 'modifiedMs'>> {
+async function sizeAndTime(
+  parts: readonly string[],
+): Promise<Pick<SourceFingerprint, 'bytes' | 'modifiedMs'>> {
   const found = await Promise.all(parts.map((part) => stat(part)));
-  return { bytes: found.reduce((sum, { size }) => sum + size, 0), modifiedMs: Math.max(...found.map(({ mtimeMs }) => mtimeMs)) };
+  return {
+    bytes: found.reduce((sum, { size }) => sum + size, 0),
+    modifiedMs: Math.max(...found.map(({ mtimeMs }) => mtimeMs)),
+  };
 }
 
 async function requireSource(path: string, role: string): Promise<void> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
-    throw new DataError(`${role} ${path} ${why}: correct its path in the dataset index`, { file: path }, { cause });
+    throw new DataError(
+      `${role} ${path} ${why}: correct its path in the dataset index`,
+      { file: path },
+      { cause },
+    );
   });
   if (found.isFile() || found.isDirectory()) return;
-  throw new DataError(`${role} ${path} is neither a file nor a folder: correct its path in the dataset index`, { file: path });
+  throw new DataError(
+    `${role} ${path} is neither a file nor a folder: correct its path in the dataset index`,
+    { file: path },
+  );
 }
 
 async function sha256Of(parts: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
-  for (const part of parts) for await (const piece of createReadStream(part, { highWaterMark: 2 ** 20 })) hash.update(piece);
+  for (const part of parts)
+    for await (const piece of createReadStream(part, { highWaterMark: 2 ** 20 })) hash.update(piece);
   return hash.digest('hex');
 }

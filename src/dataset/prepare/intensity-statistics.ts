@@ -22,7 +22,13 @@ export function intensityCounter(voxels: number, threshold: number | null): Inte
   const above = threshold ?? Number.NEGATIVE_INFINITY;
   const stride = Math.max(1, Math.ceil(voxels / percentileSamples));
   const sample = new Float64Array(Math.ceil(voxels / stride));
-  let moments: Moments = { count: 0, mean: 0, squares: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
+  let moments: Moments = {
+    count: 0,
+    mean: 0,
+    squares: 0,
+    min: Number.POSITIVE_INFINITY,
+    max: Number.NEGATIVE_INFINITY,
+  };
   return {
     add: (values) => {
       moments = addAbove(moments, values, above, sample, stride);
@@ -32,7 +38,15 @@ export function intensityCounter(voxels: number, threshold: number | null): Inte
       if (count === 0) return { min: 0, max: 0, mean: 0, std: 0, median: 0, p005: 0, p995: 0 };
       sample.sort();
       const percentile = (percent: number) => interpolate(sample, (percent / 100) * (sample.length - 1));
-      return { min, max, mean, std: Math.sqrt(squares / count), median: percentile(50), p005: percentile(0.5), p995: percentile(99.5) };
+      return {
+        min,
+        max,
+        mean,
+        std: Math.sqrt(squares / count),
+        median: percentile(50),
+        p005: percentile(0.5),
+        p995: percentile(99.5),
+      };
     },
   };
 }
@@ -50,7 +64,13 @@ interface Moments {
  * Also puts every `stride`-th value into `sample`. A function
  * of its own, and no closure: V8 forgets those with every case.
  */
-function addAbove(so: Moments, values: ArrayLike<number>, above: number, sample: Float64Array, stride: number): Moments {
+function addAbove(
+  so: Moments,
+  values: ArrayLike<number>,
+  above: number,
+  sample: Float64Array,
+  stride: number,
+): Moments {
   let { count, mean, squares, min, max } = so;
   let filled = Math.ceil(count / stride);
   let next = filled * stride; // the voxel that is sampled next

@@ -9,7 +9,12 @@ import type { LabelMap } from '../index/dataset-file.js';
  * @returns one channel of Uint8 or, with classes above 255, Uint16
  * @throws DataError for a value that is no class of the task, fractional values, or several channels
  */
-export function toClassValues(label: Volume, classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): Volume {
+export function toClassValues(
+  label: Volume,
+  classes: Readonly<Record<string, string>>,
+  map: LabelMap | undefined,
+  file: string,
+): Volume {
   requireOneChannel(label, file);
   return { ...label, data: classValues(classes, map, file).of(label.data) };
 }
@@ -45,7 +50,11 @@ export interface ClassValues {
  * The values of a task's classes, to check and map labels with.
  * @param file where the label comes from, for errors
  */
-export function classValues(classes: Readonly<Record<string, string>>, map: LabelMap | undefined, file: string): ClassValues {
+export function classValues(
+  classes: Readonly<Record<string, string>>,
+  map: LabelMap | undefined,
+  file: string,
+): ClassValues {
   const values = Object.keys(classes).map(Number);
   const target = new Map([0, ...values].map((value) => [value, value]));
   const resolve = (found: number): number => {
@@ -79,7 +88,10 @@ export function classValues(classes: Readonly<Record<string, string>>, map: Labe
  */
 function acceptEach(found: VoxelArray, accept: (value: number) => number): void {
   const voxels = 4 / found.BYTES_PER_ELEMENT;
-  const words = found.byteOffset % 4 === 0 ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels)) : new Int32Array(0);
+  const words =
+    found.byteOffset % 4 === 0
+      ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels))
+      : new Int32Array(0);
   let last = 0;
   for (let i = 0; i < words.length; i++) {
     const word = intAt(words, i);
@@ -90,7 +102,11 @@ function acceptEach(found: VoxelArray, accept: (value: number) => number): void 
   for (let k = words.length * voxels; k < found.length; k++) accept(itemAt<number>(found, k));
 }
 
-function mapEach(found: VoxelArray, accept: (value: number) => number, into: Uint8Array | Uint16Array): Uint8Array | Uint16Array {
+function mapEach(
+  found: VoxelArray,
+  accept: (value: number) => number,
+  into: Uint8Array | Uint16Array,
+): Uint8Array | Uint16Array {
   let [lastFound, lastValue] = [Number.NaN, 0];
   for (let i = 0; i < into.length; i++) {
     const value = found[i]!;

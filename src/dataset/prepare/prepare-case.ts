@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { type ChannelParts, type Grid, openSlices, shiftAffine, type UprightSlices, uprightSlices, type VolumeSlices } from '../../volume/index.js';
+import {
+  type ChannelParts,
+  type Grid,
+  openSlices,
+  shiftAffine,
+  type UprightSlices,
+  uprightSlices,
+  type VolumeSlices,
+} from '../../volume/index.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
 import { classFinder } from '../cache/class-positions.js';
 import { type Box, type SpilledVolume, spillVolume } from '../cache/spilled-volume.js';
@@ -35,7 +43,10 @@ export interface PrepareCaseTask {
 export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> {
   const { out, source, preprocessing } = task;
   if (source.problem !== undefined) throw new DataError(source.problem, problemFile(source));
-  const files = [...source.images.map((path) => ['image', path] as const), ...(source.label ? [['label', source.label] as const] : [])];
+  const files = [
+    ...source.images.map((path) => ['image', path] as const),
+    ...(source.label ? [['label', source.label] as const] : []),
+  ];
   const sources = [];
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
   const hashes = sources.map(({ sha256 }) => sha256);
@@ -44,7 +55,12 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
   const spill = async (slices: UprightSlices, dtype: ChunkedHeader['dtype'], threshold: number | null) => {
-    const spilled = await spillVolume(join(out, `${source.id}.${randomUUID()}.partial`), slices, dtype, threshold);
+    const spilled = await spillVolume(
+      join(out, `${source.id}.${randomUUID()}.partial`),
+      slices,
+      dtype,
+      threshold,
+    );
     waiting.push(spilled);
     return spilled;
   };
@@ -55,9 +71,14 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       return { upright, spilled: await spill(upright, classValueType(task.classes), null) };
     };
     // Both at once: one is decompressed, on a thread of Node's own, while the other is resampled.
-    const [spilledImage, label] = await allOrFirstError([readImage(), source.label === undefined ? undefined : readLabel(source.label)]);
+    const [spilledImage, label] = await allOrFirstError([
+      readImage(),
+      source.label === undefined ? undefined : readLabel(source.label),
+    ]);
     const written = writeImage(image, spilledImage, task, hashes.slice(0, source.images.length));
-    const classVoxels = label ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(-1)) : {};
+    const classVoxels = label
+      ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(-1))
+      : {};
     const record: PreparedCase = {
       id: source.id,
       dataset: source.dataset,
@@ -91,7 +112,9 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
  * Waits for both to end, whether well or not; so that one fault
  * of several is always the same, the first in order counts.
  */
-async function allOrFirstError<A, B>(promises: readonly [Promise<A>, Promise<B> | undefined]): Promise<[A, B | undefined]> {
+async function allOrFirstError<A, B>(
+  promises: readonly [Promise<A>, Promise<B> | undefined],
+): Promise<[A, B | undefined]> {
   await Promise.allSettled(promises);
   return [await promises[0], await promises[1]];
 }
@@ -109,7 +132,11 @@ function problemFile({ images, label }: SourceCase): { file?: string } {
 const imageFile = ({ id }: SourceCase): string => `${id}.image.hmv`;
 const labelFile = ({ id }: SourceCase): string => `${id}.label.hmv`;
 
-async function openLabel(file: string, image: VolumeSlices, { source, classes, preprocessing }: PrepareCaseTask): Promise<UprightSlices> {
+async function openLabel(
+  file: string,
+  image: VolumeSlices,
+  { source, classes, preprocessing }: PrepareCaseTask,
+): Promise<UprightSlices> {
   const label = await openSlices(file);
   requireSameGrid(image, itemAt(source.images, 0), label, file, 'label');
   requireOneChannel(label, file);
@@ -146,7 +173,9 @@ function writeImage(
       for (const slab of spilled.slabs(of)) yield slab.subarray(...channelBounds(slab, channel, channels));
     };
   };
-  const scalings = Array.from({ length: channels }, (_, channel) => intensityScaling(preprocessing, channelParts(whole, channel)));
+  const scalings = Array.from({ length: channels }, (_, channel) =>
+    intensityScaling(preprocessing, channelParts(whole, channel)),
+  );
   // What is above the threshold lies in the box, so that one pass over the box is enough.
   const counters = spilled.above.map((voxels) => intensityCounter(voxels, threshold));
   const scaledSlabs = function* () {
@@ -162,11 +191,20 @@ function writeImage(
       yield scaled;
     }
   };
-  const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
+  const cropped = gridRecord({
+    size: box.size,
+    spacing: grid.spacing,
+    affine: shiftAffine(grid.affine, box.start),
+  });
   const described = { ...cropped, channels, steps: preprocessingSteps(preprocessing), sources: [...hashes] };
   writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
   const zScores = scalings.flatMap(({ zScore }) => zScore ?? []);
-  return { box, grid: cropped, intensity: counters.map((counter) => counter.statistics()), ...(zScores.length > 0 && { zScores }) };
+  return {
+    box,
+    grid: cropped,
+    intensity: counters.map((counter) => counter.statistics()),
+    ...(zScores.length > 0 && { zScores }),
+  };
 }
 
 /** @throws DataError when no voxel is above the threshold */
@@ -190,15 +228,34 @@ function writeLabel(
       yield slab;
     }
   };
-  const cropped = gridRecord({ size: box.size, spacing: grid.spacing, affine: shiftAffine(grid.affine, box.start) });
-  const described = { ...cropped, channels: 1, steps: labelSteps(preprocessing, source), sources: [...hashes] };
-  writeChunkedFile(join(out, labelFile(source)), { ...described, dtype: classValueType(classes) }, slabs(), finder.classes);
-  const counts = Object.entries(finder.classes).map(([value, { voxels, positions }]) => [value, { voxels, stored: positions.length }]);
+  const cropped = gridRecord({
+    size: box.size,
+    spacing: grid.spacing,
+    affine: shiftAffine(grid.affine, box.start),
+  });
+  const described = {
+    ...cropped,
+    channels: 1,
+    steps: labelSteps(preprocessing, source),
+    sources: [...hashes],
+  };
+  writeChunkedFile(
+    join(out, labelFile(source)),
+    { ...described, dtype: classValueType(classes) },
+    slabs(),
+    finder.classes,
+  );
+  const counts = Object.entries(finder.classes).map(([value, { voxels, positions }]) => [
+    value,
+    { voxels, stored: positions.length },
+  ]);
   return Object.fromEntries(counts);
 }
 
 function labelSteps(preprocessing: Preprocessing, { labelMap }: SourceCase): string[] {
-  const geometric = preprocessingSteps(preprocessing).filter((step) => /^(reorient|resample|crop)/.test(step));
+  const geometric = preprocessingSteps(preprocessing).filter((step) =>
+    /^(reorient|resample|crop)/.test(step),
+  );
   const nearest = geometric.map((step) => step.replace('linear', 'nearest'));
   return labelMap ? [`map values ${JSON.stringify(labelMap)}`, ...nearest] : nearest;
 }

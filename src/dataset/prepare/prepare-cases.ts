@@ -44,13 +44,22 @@ export interface Outcomes {
  * Makes in worker threads the cases that are not there yet or not from these sources and settings.
  * @throws InterruptedError after `signal`, WorkError when the disk is full or too small
  */
-export async function prepareCases(tasks: readonly PrepareCaseTask[], options: PrepareCasesOptions): Promise<Outcomes> {
+export async function prepareCases(
+  tasks: readonly PrepareCaseTask[],
+  options: PrepareCasesOptions,
+): Promise<Outcomes> {
   const { out, signal, onPlan, onProgress } = options;
   const cases = new Map<PrepareCaseTask, PreparedCase>();
   const skipped = new Map<PrepareCaseTask, SkippedCase>();
   let done = 0;
   const report = ({ source }: PrepareCaseTask, state: PrepareProgress['state'], reason?: string) => {
-    onProgress?.({ done: ++done, total: tasks.length, id: source.id, state, ...(reason !== undefined && { reason }) });
+    onProgress?.({
+      done: ++done,
+      total: tasks.length,
+      id: source.id,
+      state,
+      ...(reason !== undefined && { reason }),
+    });
   };
   const make = async (pending: readonly PrepareCaseTask[]) => {
     const plan = await planPreparation(pending, out, options.workers);
@@ -67,7 +76,11 @@ export async function prepareCases(tasks: readonly PrepareCaseTask[], options: P
         const outcome = await pool.run(task);
         if (outcome.kind === 'prepared') cases.set(task, outcome.record);
         else skipped.set(task, skippedCase(task, outcome));
-        report(task, outcome.kind === 'prepared' ? 'prepared' : 'skipped', outcome.kind === 'unusable' ? outcome.reason : undefined);
+        report(
+          task,
+          outcome.kind === 'prepared' ? 'prepared' : 'skipped',
+          outcome.kind === 'unusable' ? outcome.reason : undefined,
+        );
       });
     } finally {
       await pool.close();
@@ -101,7 +114,10 @@ export async function prepareCases(tasks: readonly PrepareCaseTask[], options: P
   return { cases: inOrder(cases), skipped: inOrder(skipped), unchanged };
 }
 
-function skippedCase({ source }: PrepareCaseTask, { reason, file }: Extract<PrepareCaseOutcome, { kind: 'unusable' }>): SkippedCase {
+function skippedCase(
+  { source }: PrepareCaseTask,
+  { reason, file }: Extract<PrepareCaseOutcome, { kind: 'unusable' }>,
+): SkippedCase {
   return { id: source.id, dataset: source.dataset, reason, ...(file !== undefined && { file }) };
 }
 
@@ -112,7 +128,12 @@ const recordsAtOnce = 16;
  * The record of an earlier run, if the same sources and
  * settings would give the same case and its files are there.
  */
-export async function unchangedRecord({ out, source, preprocessing, classes }: PrepareCaseTask): Promise<PreparedCase | undefined> {
+export async function unchangedRecord({
+  out,
+  source,
+  preprocessing,
+  classes,
+}: PrepareCaseTask): Promise<PreparedCase | undefined> {
   const recordFile = join(out, caseRecordFile(source.id));
   const text = await readFile(recordFile, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;

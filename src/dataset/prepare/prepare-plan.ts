@@ -43,15 +43,30 @@ export interface PreparePlan {
  * @param workers absent: as many as cores and free memory allow
  * @throws WorkError when the disk is too small
  */
-export async function planPreparation(tasks: readonly PrepareCaseTask[], out: string, workers?: number): Promise<PreparePlan> {
+export async function planPreparation(
+  tasks: readonly PrepareCaseTask[],
+  out: string,
+  workers?: number,
+): Promise<PreparePlan> {
   const needs = await mapInLanes(tasks, headersAtOnce, needsOf);
   const { bavail, bsize } = await statfs(out);
-  return planFor(needs, { cores: availableParallelism(), memoryBytes: process.availableMemory(), diskBytes: bavail * bsize }, out, workers);
+  return planFor(
+    needs,
+    { cores: availableParallelism(), memoryBytes: process.availableMemory(), diskBytes: bavail * bsize },
+    out,
+    workers,
+  );
 }
 
 /** The same for what is known of cases and machine. Throws WorkError when the disk is too small. */
-export function planFor(needs: readonly CaseNeeds[], machine: MachineLimits, out: string, workers?: number): PreparePlan {
-  const largest = (of: (case_: CaseNeeds) => number) => needs.reduce((most, case_) => Math.max(most, of(case_)), 0);
+export function planFor(
+  needs: readonly CaseNeeds[],
+  machine: MachineLimits,
+  out: string,
+  workers?: number,
+): PreparePlan {
+  const largest = (of: (case_: CaseNeeds) => number) =>
+    needs.reduce((most, case_) => Math.max(most, of(case_)), 0);
   const workerBytes = largest(({ memoryBytes }) => memoryBytes);
   const fitting = Math.floor((usableShare * machine.memoryBytes) / workerBytes);
   const chosen = Math.max(1, Math.min(workers ?? Math.min(machine.cores, fitting), needs.length));
@@ -65,13 +80,27 @@ export function planFor(needs: readonly CaseNeeds[], machine: MachineLimits, out
       { file: out, found: machine.diskBytes, expected: neededBytes },
     );
   }
-  return { cases: needs.length, workers: chosen, workerBytes, memoryBytes: machine.memoryBytes, cacheBytes, diskBytes: machine.diskBytes };
+  return {
+    cases: needs.length,
+    workers: chosen,
+    workerBytes,
+    memoryBytes: machine.memoryBytes,
+    cacheBytes,
+    diskBytes: machine.diskBytes,
+  };
 }
 
 /**
  * "12 cases to make, at most 3.1 GiB of 57.0 GiB free; 2 threads, each up to 200 MiB of 11.0 GiB free memory"
  */
-export function describePlan({ cases, workers, workerBytes, memoryBytes, cacheBytes, diskBytes }: PreparePlan): string {
+export function describePlan({
+  cases,
+  workers,
+  workerBytes,
+  memoryBytes,
+  cacheBytes,
+  diskBytes,
+}: PreparePlan): string {
   const disk = `${cases} ${cases === 1 ? 'case' : 'cases'} to make, at most ${gibibytes(cacheBytes)} of ${gibibytes(diskBytes)} free disk`;
   const threads = `${workers} ${workers === 1 ? 'thread' : 'threads'}, each up to ${gibibytes(workerBytes)} of ${gibibytes(memoryBytes)} free memory`;
   return `${disk}; ${threads}`;
@@ -108,14 +137,27 @@ async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Pro
   const nothing = { memoryBytes: threadBytes, cacheBytes: 0, waitingBytes: 0 };
   if (source.problem !== undefined) return nothing;
   try {
-    const whole = (await Promise.all(source.images.map(bytesHeldWhole))).reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
-    if (whole > 0) return { memoryBytes: threadBytes + wholeCopies * whole, cacheBytes: wholeGrowth * whole, waitingBytes: wholeGrowth * whole };
-    const { grid, channels } = uprightSlices(await openChannels(source.images), preprocessing.spacing, 'linear');
+    const whole = (await Promise.all(source.images.map(bytesHeldWhole))).reduce<number>(
+      (sum, bytes) => sum + (bytes ?? 0),
+      0,
+    );
+    if (whole > 0)
+      return {
+        memoryBytes: threadBytes + wholeCopies * whole,
+        cacheBytes: wholeGrowth * whole,
+        waitingBytes: wholeGrowth * whole,
+      };
+    const { grid, channels } = uprightSlices(
+      await openChannels(source.images),
+      preprocessing.spacing,
+      'linear',
+    );
     const chunks = mapAxes(grid.size, (n) => Math.ceil(n / chunkSide));
     const voxels = chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3;
     const largestSlab = voxels / Math.min(...chunks);
     const imageBytes = 4 * channels * voxels;
-    const labelBytes = source.label === undefined ? 0 : voxels * (classValueType(classes) === 'uint8' ? 1 : 2);
+    const labelBytes =
+      source.label === undefined ? 0 : voxels * (classValueType(classes) === 'uint8' ? 1 : 2);
     return {
       memoryBytes: threadBytes + slabsHeld * 4 * channels * largestSlab,
       cacheBytes: imageBytes + labelBytes,

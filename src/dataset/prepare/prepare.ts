@@ -4,13 +4,25 @@ import { WorkError } from '../../errors.js';
 import { type DatasetFile, readDatasetFile } from '../index/dataset-file.js';
 import { indexDatasets } from '../index/index-datasets.js';
 import type { SourceDataset } from '../index/listed-case.js';
-import { indexFileName, type PreparedIndex, readPreparedIndexIfAny, type SkippedCase } from '../index/prepared-index.js';
+import {
+  indexFileName,
+  type PreparedIndex,
+  readPreparedIndexIfAny,
+  type SkippedCase,
+} from '../index/prepared-index.js';
 import { withSplitFile } from '../index/split-file.js';
 import { summariseDataset } from '../index/summary.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord } from './prepare-cases.js';
 import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
-import { itemsOfShard, readSkippedOfShards, removeShardRecords, type Shard, shardName, writeShardRecord } from './shards.js';
+import {
+  itemsOfShard,
+  readSkippedOfShards,
+  removeShardRecords,
+  type Shard,
+  shardName,
+  writeShardRecord,
+} from './shards.js';
 
 /** Which datasets, and the folder for them. */
 export interface DatasetChoice {
@@ -129,7 +141,9 @@ async function listWork({ datasetsFile, out: folder, only, splitFile }: DatasetC
   const out = resolve(folder);
   const file = await withSplitFile(await readDatasetFile(datasetsFile), splitFile);
   const datasets = await indexDatasets(file, only);
-  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) => cases.map((source) => ({ out, source, preprocessing, classes })));
+  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) =>
+    cases.map((source) => ({ out, source, preprocessing, classes })),
+  );
   return { out, file, datasets, tasks };
 }
 
@@ -147,9 +161,13 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
  */
 async function leftoverNote({ out, file, datasets }: Work): Promise<string[]> {
   const lookedAt = new Map(datasets.map(({ name, cases }) => [name, new Set(cases.map(({ id }) => id))]));
-  const leftover = await leftoverCases(out, new Map(Object.keys(file.datasets).map((name) => [name, lookedAt.get(name)])));
+  const leftover = await leftoverCases(
+    out,
+    new Map(Object.keys(file.datasets).map((name) => [name, lookedAt.get(name)])),
+  );
   if (leftover.length === 0) return [];
-  const [count, those] = leftover.length === 1 ? ['1 prepared case', 'it is'] : [`${leftover.length} prepared cases`, 'they are'];
+  const [count, those] =
+    leftover.length === 1 ? ['1 prepared case', 'it is'] : [`${leftover.length} prepared cases`, 'they are'];
   return [
     `${file.file} lists ${count} of ${out} no more: ${leftover.join(', ')}; ` +
       `no later command reads the files, delete those whose names begin so if ${those} not wanted`,
@@ -161,10 +179,16 @@ function resultOf({ cases, unchanged, skipped }: Outcomes): ShardResult {
 }
 
 /** The earlier index's other datasets stay, as long as the dataset index still has them. */
-function mergeIndex(previous: PreparedIndex | undefined, { file, datasets }: Work, { cases, skipped }: Outcomes): PreparedIndex {
+function mergeIndex(
+  previous: PreparedIndex | undefined,
+  { file, datasets }: Work,
+  { cases, skipped }: Outcomes,
+): PreparedIndex {
   const redone = new Set(datasets.map(({ name }) => name));
   const stays = (dataset: string) => !redone.has(dataset) && dataset in file.datasets;
-  const summaries = datasets.map((dataset) => [dataset.name, summariseDataset(dataset, cases, skipped)] as const);
+  const summaries = datasets.map(
+    (dataset) => [dataset.name, summariseDataset(dataset, cases, skipped)] as const,
+  );
   const kept = Object.entries(previous?.datasets ?? {}).filter(([dataset]) => stays(dataset));
   return {
     schema: 1,

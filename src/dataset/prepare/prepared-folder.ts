@@ -12,7 +12,11 @@ import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
  */
 export async function lockPreparedFolder(out: string, part?: string): Promise<() => Promise<void>> {
   await mkdir(out, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new WorkError(`the folder ${out} cannot be made (${cause.code}): choose another --out`, { file: out }, { cause });
+    throw new WorkError(
+      `the folder ${out} cannot be made (${cause.code}): choose another --out`,
+      { file: out },
+      { cause },
+    );
   });
   const path = part === undefined ? out : join(out, part);
   return lockFolder(path, `another prepare is writing to ${out}: wait for it or choose another --out`);
@@ -23,9 +27,11 @@ export async function lockPreparedFolder(out: string, part?: string): Promise<()
  * files that atomic writes begin with. Other cases may be some other shard's, which is at work on them.
  */
 export async function removePartialFiles(out: string, tasks: readonly PrepareCaseTask[]): Promise<void> {
-  for (const file of await readdir(out)) if (/^index\.json\.[0-9]+$/.test(file)) await rm(join(out, file), { force: true });
+  for (const file of await readdir(out))
+    if (/^index\.json\.[0-9]+$/.test(file)) await rm(join(out, file), { force: true });
   const names = new Map<string, Set<string>>();
-  for (const { source } of tasks) names.set(source.dataset, (names.get(source.dataset) ?? new Set()).add(source.name));
+  for (const { source } of tasks)
+    names.set(source.dataset, (names.get(source.dataset) ?? new Set()).add(source.name));
   for (const [dataset, own] of names) {
     for (const file of await readdir(join(out, dataset)).catch(() => [])) {
       const name = partialFile.exec(file)?.groups?.name;
@@ -39,8 +45,13 @@ export async function removePartialFiles(out: string, tasks: readonly PrepareCas
  * @param listed ids of the cases of each dataset that was looked at; undefined
  *   for one of the index that was not. Other folders are no dataset's
  */
-export async function leftoverCases(out: string, listed: ReadonlyMap<string, ReadonlySet<string> | undefined>): Promise<string[]> {
-  const folders = (await readdir(out, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+export async function leftoverCases(
+  out: string,
+  listed: ReadonlyMap<string, ReadonlySet<string> | undefined>,
+): Promise<string[]> {
+  const folders = (await readdir(out, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
   const found = await Promise.all(
     folders.map(async (dataset) => {
       const records = (await readdir(join(out, dataset))).filter((file) => file.endsWith(caseRecordFile('')));
@@ -53,4 +64,5 @@ export async function leftoverCases(out: string, listed: ReadonlyMap<string, Rea
   return found.flat().sort();
 }
 
-const partialFile = /^(?<name>.*?)(?:(?:\.(?:image|label)\.hmv)?\.[0-9a-f-]{36}\.partial|\.case\.json\.[0-9]+)$/;
+const partialFile =
+  /^(?<name>.*?)(?:(?:\.(?:image|label)\.hmv)?\.[0-9a-f-]{36}\.partial|\.case\.json\.[0-9]+)$/;

@@ -50,7 +50,10 @@ export function preprocessingOf(
   settings: Pick<DatasetEntry, 'spacing' | 'intensity' | 'windowHu' | 'foregroundThreshold'> = {},
 ): Preprocessing {
   const windowHu = settings.windowHu ?? [-1000, 1000];
-  const defaults: Record<'ct' | 'mr', Pick<Preprocessing, 'spacing' | 'intensity' | 'foregroundThreshold'>> = {
+  const defaults: Record<
+    'ct' | 'mr',
+    Pick<Preprocessing, 'spacing' | 'intensity' | 'foregroundThreshold'>
+  > = {
     ct: { spacing: [1.5, 1.5, 2], intensity: 'ct-window', foregroundThreshold: windowHu[0] },
     mr: { spacing: [1, 1, 1], intensity: 'z-score', foregroundThreshold: 0 },
   };
@@ -59,7 +62,8 @@ export function preprocessingOf(
     spacing: settings.spacing === undefined ? spacing : settings.spacing,
     intensity: settings.intensity ?? intensity,
     windowHu,
-    foregroundThreshold: settings.foregroundThreshold === undefined ? foregroundThreshold : settings.foregroundThreshold,
+    foregroundThreshold:
+      settings.foregroundThreshold === undefined ? foregroundThreshold : settings.foregroundThreshold,
   };
 }
 
@@ -77,19 +81,31 @@ export interface PreprocessedImage {
  * @param file where the scan comes from, for errors
  * @throws DataError when no voxel is above the foreground threshold
  */
-export function preprocessImage(source: Volume, settings: Preprocessing, file = 'the scan'): PreprocessedImage {
+export function preprocessImage(
+  source: Volume,
+  settings: Preprocessing,
+  file = 'the scan',
+): PreprocessedImage {
   const upright = settings.orientation === 'as-stored' ? source : reorientToRas(source);
-  const resampled = settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
+  const resampled =
+    settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
   const scaled = scaleIntensity(resampled, settings);
   const { foregroundThreshold } = settings;
   if (foregroundThreshold === null) return { image: scaled, cropStart: [0, 0, 0] };
-  if (!resampled.data.some((value) => value > foregroundThreshold)) throw noForeground(foregroundThreshold, file);
+  if (!resampled.data.some((value) => value > foregroundThreshold))
+    throw noForeground(foregroundThreshold, file);
   const { volume, start } = cropToForeground(resampled, foregroundThreshold);
   return { image: cropBox(scaled, start, volume.size), cropStart: start };
 }
 
 /** What is done to an image, in order, for people to read. */
-export function preprocessingSteps({ orientation, spacing, intensity, windowHu, foregroundThreshold }: Preprocessing): string[] {
+export function preprocessingSteps({
+  orientation,
+  spacing,
+  intensity,
+  windowHu,
+  foregroundThreshold,
+}: Preprocessing): string[] {
   return [
     ...(orientation === 'as-stored' ? [] : ['reorient to RAS']),
     ...(spacing === null ? [] : [`resample to ${spacing.join(' x ')} mm, linear`]),
@@ -109,7 +125,10 @@ export interface ChannelScaling {
  * The scaling of one channel. `parts` are its resampled
  * values before the crop; some settings look at all of them.
  */
-export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>, parts: ChannelParts): ChannelScaling {
+export function intensityScaling(
+  { intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>,
+  parts: ChannelParts,
+): ChannelScaling {
   switch (intensity) {
     case 'ct-window':
       return { scale: ctScaling(windowHu) };
@@ -127,7 +146,8 @@ export function intensityScaling({ intensity, windowHu }: Pick<Preprocessing, 'i
 /** What a scan without any foreground is refused with. */
 export function noForeground(threshold: number, file: string): DataError {
   return new DataError(
-    `${file} has no voxel above the foreground threshold ${threshold}: ` + `lower "foregroundThreshold" or check the scan's intensities`,
+    `${file} has no voxel above the foreground threshold ${threshold}: ` +
+      `lower "foregroundThreshold" or check the scan's intensities`,
     { file, field: 'foregroundThreshold', expected: `some voxel above ${threshold}` },
   );
 }

@@ -1,6 +1,12 @@
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { openSlices, readVolume, type Volume, type VolumeSlices, type VoxelArray } from '../../volume/index.js';
+import {
+  openSlices,
+  readVolume,
+  type Volume,
+  type VolumeSlices,
+  type VoxelArray,
+} from '../../volume/index.js';
 import { requireSameGrid } from './same-grid.js';
 
 /**
@@ -20,7 +26,11 @@ export async function readChannels(files: readonly string[]): Promise<Volume> {
     requireSameGrid(first, firstFile, volume, file, `channel ${i + 2}`);
     volumes.push(volume);
   }
-  return { ...first, channels: volumes.reduce((sum, { channels }) => sum + channels, 0), data: joined(volumes) };
+  return {
+    ...first,
+    channels: volumes.reduce((sum, { channels }) => sum + channels, 0),
+    data: joined(volumes),
+  };
 }
 
 /**
@@ -62,15 +72,25 @@ async function* finiteSlices(volume: VolumeSlices, file: string): AsyncGenerator
  * @param first where `data` begins in the volume
  * @throws DataError naming the first voxel that is NaN or infinite
  */
-export function requireFinite(data: VoxelArray, first: number, { size }: Pick<Volume, 'size'>, file: string): void {
+export function requireFinite(
+  data: VoxelArray,
+  first: number,
+  { size }: Pick<Volume, 'size'>,
+  file: string,
+): void {
   if (!(data instanceof Float32Array)) return;
   let i = 0;
   while (i < data.length && Number.isFinite(data[i])) i++;
   if (i === data.length) return;
   const at = first + i;
-  const voxel = [at % size[0], Math.floor(at / size[0]) % size[1], Math.floor(at / (size[0] * size[1])) % size[2]];
+  const voxel = [
+    at % size[0],
+    Math.floor(at / size[0]) % size[1],
+    Math.floor(at / (size[0] * size[1])) % size[2],
+  ];
   throw new DataError(
-    `image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: ` + 'repair it or leave the case out',
+    `image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: ` +
+      'repair it or leave the case out',
     { file, found: String(data[i]) },
   );
 }

@@ -15,7 +15,14 @@ const toleranceVoxels = 0.05;
  * @param referenceRole what `reference` is to it
  * @throws DataError naming both files, what was found and what was expected
  */
-export function requireSameGrid(reference: Grid, referenceFile: string, other: Grid, otherFile: string, role: string, referenceRole = 'image'): void {
+export function requireSameGrid(
+  reference: Grid,
+  referenceFile: string,
+  other: Grid,
+  otherFile: string,
+  role: string,
+  referenceRole = 'image',
+): void {
   const difference = gridDifference(reference, referenceFile, other, otherFile, role, referenceRole);
   if (difference) throw difference;
 }
@@ -37,7 +44,9 @@ export function gridDifference(
     );
   }
   const apartMm = Math.max(
-    ...corners(reference.size).map((corner) => distance(applyAffine(reference.affine, corner), applyAffine(other.affine, corner))),
+    ...corners(reference.size).map((corner) =>
+      distance(applyAffine(reference.affine, corner), applyAffine(other.affine, corner)),
+    ),
   );
   if (apartMm <= toleranceVoxels * Math.min(...reference.spacing)) return undefined;
   return new DataError(

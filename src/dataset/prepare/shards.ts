@@ -19,7 +19,10 @@ const folderName = 'shards';
 export function parseShard(text: string): Shard {
   const [index, count] = (/^([0-9]+)\/([0-9]+)$/.exec(text) ?? []).slice(1).map(Number);
   if (index !== undefined && count !== undefined && index >= 1 && index <= count) return { index, count };
-  throw new UsageError(`--shard is "${text}", but must be a part and how many there are, such as 2/16`, { field: '--shard', found: text });
+  throw new UsageError(`--shard is "${text}", but must be a part and how many there are, such as 2/16`, {
+    field: '--shard',
+    found: text,
+  });
 }
 
 /**
@@ -34,14 +37,23 @@ export function itemsOfShard<T>(items: readonly T[], { index, count }: Shard): T
 export const shardName = ({ index, count }: Shard): string => `shard-${index}-of-${count}`;
 
 /** Leaves for the merge what a finished shard could not use. */
-export async function writeShardRecord(out: string, shard: Shard, skipped: readonly SkippedCase[]): Promise<void> {
+export async function writeShardRecord(
+  out: string,
+  shard: Shard,
+  skipped: readonly SkippedCase[],
+): Promise<void> {
   await mkdir(join(out, folderName), { recursive: true });
-  await writeFileAtomic(join(out, folderName, `${shardName(shard)}.json`), JSON.stringify({ schema: 1, skipped }));
+  await writeFileAtomic(
+    join(out, folderName, `${shardName(shard)}.json`),
+    JSON.stringify({ schema: 1, skipped }),
+  );
 }
 
 /** What the finished shards of a folder could not use. */
 export async function readSkippedOfShards(out: string): Promise<SkippedCase[]> {
-  const files = (await readdir(join(out, folderName)).catch(() => [])).filter((file) => file.endsWith('.json')).sort();
+  const files = (await readdir(join(out, folderName)).catch(() => []))
+    .filter((file) => file.endsWith('.json'))
+    .sort();
   const records = await Promise.all(files.map((file) => readFile(join(out, folderName, file), 'utf8')));
   return records.flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? []);
 }

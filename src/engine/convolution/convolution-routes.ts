@@ -36,13 +36,17 @@ export function addConvolution(
   if (isPlain3x3x3(taps, attributes)) {
     if (gainsByWinograd(size, taps)) {
       const weights = addWide(graph, filter);
-      return isForward ? addWinogradConvolution(graph, volume, weights) : addWinogradInputGradient(graph, weights, volume);
+      return isForward
+        ? addWinogradConvolution(graph, volume, weights)
+        : addWinogradInputGradient(graph, weights, volume);
     }
     // Those of what is computed.
     const [inputs, outputs] = isForward ? [taps[3], taps[4]] : [taps[4], taps[3]];
     if (gainsByFolding(size, inputs, outputs)) {
       const [wide, weights] = [addWide(graph, volume), addWide(graph, filter)];
-      const folded = isForward ? addFoldedConvolution(graph, wide, weights) : addFoldedInputGradient(graph, weights, wide);
+      const folded = isForward
+        ? addFoldedConvolution(graph, wide, weights)
+        : addFoldedInputGradient(graph, weights, wide);
       return addCast(graph, folded, float32, dtype);
     }
   }
@@ -53,19 +57,31 @@ export function addConvolution(
  * `Conv3DBackpropFilterV2` as `addConvolution` has it: [k, k, k, in, out] of image [B, D, H, W, in], filter
  * size, output gradient [B, D, H, W, out].
  */
-function addFilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+function addFilterGradient(
+  graph: Graph,
+  operands: readonly GraphOutput[],
+  attributes: readonly OpAttribute[],
+): GraphOutput {
   const direct = addWideOp(graph, filterGradientOp, operands, attributes); // pruned when nothing uses it
   const filter = volumeShape(graph, direct);
   if (!isPlain3x3x3(filter, attributes)) return direct;
   const [image, gradient] = [itemAt(operands, 0), itemAt(operands, 2)];
   const size = describeOutput(graph, image).shape.slice(1, 4);
-  if (devices().avx512) return gainsByWinograd(size, filter) ? addWinogradFilterGradient(graph, image, gradient) : direct;
+  if (devices().avx512)
+    return gainsByWinograd(size, filter) ? addWinogradFilterGradient(graph, image, gradient) : direct;
   const [, , , inputs, outputs] = filter;
-  return gainsByProducts(size, inputs, outputs) ? addFilterGradientByProducts(graph, addWide(graph, image), addWide(graph, gradient)) : direct;
+  return gainsByProducts(size, inputs, outputs)
+    ? addFilterGradientByProducts(graph, addWide(graph, image), addWide(graph, gradient))
+    : direct;
 }
 
 /** The op itself, in float32. */
-function addWideOp(graph: Graph, name: string, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+function addWideOp(
+  graph: Graph,
+  name: string,
+  operands: readonly GraphOutput[],
+  attributes: readonly OpAttribute[],
+): GraphOutput {
   const wide = operands.map((operand) => addWide(graph, operand));
   return addOutput(graph, name, wide, ofType(attributes, float32));
 }
@@ -81,7 +97,11 @@ function addWide(graph: Graph, output: GraphOutput): GraphOutput {
  * @param operands of the op: image [B, D, H, W, in], filter size, output gradient [B, D, H, W, out]
  * @returns the filter gradient [k, k, k, in, out], float32
  */
-export function addBfloat16FilterGradient(graph: Graph, operands: readonly GraphOutput[], attributes: readonly OpAttribute[]): GraphOutput {
+export function addBfloat16FilterGradient(
+  graph: Graph,
+  operands: readonly GraphOutput[],
+  attributes: readonly OpAttribute[],
+): GraphOutput {
   // Pruned when nothing uses it.
   const direct = addOutput(graph, filterGradientOp, operands, ofType(attributes, bfloat16));
   const [image, gradient] = [itemAt(operands, 0), itemAt(operands, 2)];
@@ -89,7 +109,8 @@ export function addBfloat16FilterGradient(graph: Graph, operands: readonly Graph
   const { shape: filter } = describeOutput(graph, direct);
   const [, , , inputs = 0] = filter;
   const isLarge = voxels(size) >= LEAST_VOXELS_BY_PLANES && Math.min(...size) >= 3;
-  if (isPlain3x3x3(filter, attributes) && isLarge && inputs >= 16) return addFilterGradientByPlanes(graph, image, gradient, bfloat16);
+  if (isPlain3x3x3(filter, attributes) && isLarge && inputs >= 16)
+    return addFilterGradientByPlanes(graph, image, gradient, bfloat16);
   return addCast(graph, direct, bfloat16, float32);
 }
 
@@ -108,7 +129,10 @@ const LEAST_VOXELS = 10 ** 3;
  */
 const [LEAST_CHANNELS, LEAST_CHANNELS_OF_LARGE, LARGE] = [24, 16, 2 ** 19];
 
-function gainsByWinograd(size: readonly number[], [, , , inputs = 0, outputs = 0]: readonly number[]): boolean {
+function gainsByWinograd(
+  size: readonly number[],
+  [, , , inputs = 0, outputs = 0]: readonly number[],
+): boolean {
   const least = isInference() && voxels(size) >= LARGE ? LEAST_CHANNELS_OF_LARGE : LEAST_CHANNELS;
   return Math.min(inputs, outputs) >= least && voxels(size) >= LEAST_VOXELS;
 }
@@ -119,7 +143,13 @@ const LEAST_INPUTS_BY_FOLDING = 4;
 /** Whether the outputs of two voxels fit into a vector of 16: AVX2's of 8 are filled anyway. */
 function gainsByFolding(size: readonly number[], inputs: number, outputs: number): boolean {
   const pairs = itemAt(size, 2) % 2 === 0;
-  return devices().avx512 && pairs && voxels(size) >= LEAST_VOXELS && inputs >= LEAST_INPUTS_BY_FOLDING && outputs <= 8;
+  return (
+    devices().avx512 &&
+    pairs &&
+    voxels(size) >= LEAST_VOXELS &&
+    inputs >= LEAST_INPUTS_BY_FOLDING &&
+    outputs <= 8
+  );
 }
 
 /** Whether a filter is 3x3x3 and of stride 1, on a CPU. */
@@ -127,7 +157,9 @@ function isPlain3x3x3([kd, kh, kw]: readonly number[], attributes: readonly OpAt
   const value = (name: string) => attributes.find((given) => given.name === name)?.value;
   const strides = value('strides');
   const isStride1 = Array.isArray(strides) && strides.every((n) => n === 1);
-  return devices().kind === 'cpu' && kd === 3 && kh === 3 && kw === 3 && isStride1 && value('padding') === 'SAME';
+  return (
+    devices().kind === 'cpu' && kd === 3 && kh === 3 && kw === 3 && isStride1 && value('padding') === 'SAME'
+  );
 }
 
 const voxels = (size: readonly number[]): number => size.reduce((product, n) => product * n, 1);

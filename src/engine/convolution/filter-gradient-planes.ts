@@ -13,7 +13,12 @@ import { addPlanes, imageAttributes } from './planes.js';
  * @param type     of both: float32 or bfloat16
  * @returns [3, 3, 3, in, out], float32
  */
-export function addFilterGradientByPlanes(graph: Graph, image: GraphOutput, gradient: GraphOutput, type: number): GraphOutput {
+export function addFilterGradientByPlanes(
+  graph: Graph,
+  image: GraphOutput,
+  gradient: GraphOutput,
+  type: number,
+): GraphOutput {
   const [batch, depth] = volumeShape(graph, image);
   const items = Array.from({ length: batch }, (_, item) => item);
   const taps = [-1, 0, 1].map((ahead) => {
@@ -23,13 +28,24 @@ export function addFilterGradientByPlanes(graph: Graph, image: GraphOutput, grad
       const dy = addPlanes(graph, gradient, { item, first: Math.max(0, -ahead), count }, type);
       return addCast(graph, planeGradient(graph, x, dy, type), type, DataTypeCode.float32);
     });
-    return parts.reduce((sum, part) => addOutput(graph, 'AddV2', [sum, part], [typeAttribute('T', DataTypeCode.float32)]));
+    return parts.reduce((sum, part) =>
+      addOutput(graph, 'AddV2', [sum, part], [typeAttribute('T', DataTypeCode.float32)]),
+    );
   });
-  return addOutput(graph, 'Pack', taps, [typeAttribute('T', DataTypeCode.float32), attribute.int('N', 3), attribute.int('axis', 0)]);
+  return addOutput(graph, 'Pack', taps, [
+    typeAttribute('T', DataTypeCode.float32),
+    attribute.int('N', 3),
+    attribute.int('axis', 0),
+  ]);
 }
 
 /** [3, 3, in, out] of planes [N, H, W, in] and their output gradients [N, H, W, out]. */
 function planeGradient(graph: Graph, x: GraphOutput, dy: GraphOutput, type: number): GraphOutput {
   const channels = (output: GraphOutput) => imageShape(graph, output)[3];
-  return addOutput(graph, 'Conv2DBackpropFilter', [x, addInt32s(graph, [3, 3, channels(x), channels(dy)]), dy], imageAttributes(type));
+  return addOutput(
+    graph,
+    'Conv2DBackpropFilter',
+    [x, addInt32s(graph, [3, 3, channels(x), channels(dy)]), dy],
+    imageAttributes(type),
+  );
 }

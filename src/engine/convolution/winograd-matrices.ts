@@ -46,14 +46,22 @@ export function minimalFiltering(tile: Tile): MinimalFiltering {
   const outputs = powers(tile); // [products, tile]
   const rows = powers(TAPS).map((filter, p) => {
     const ofInput = itemAt(input, p);
-    return { filter, input: ofInput, output: itemAt(outputs, p), filterNorm: norm(filter), inputNorm: norm(ofInput) };
+    return {
+      filter,
+      input: ofInput,
+      output: itemAt(outputs, p),
+      filterNorm: norm(filter),
+      inputNorm: norm(ofInput),
+    };
   });
   return {
     tile,
     products: points.length + 1,
     ofFilter: rows.map(({ filter, filterNorm }) => filter.map((value) => value / filterNorm)),
     ofInput: rows.map(({ input: row, inputNorm }) => row.map((value) => value / inputNorm)),
-    toOutput: Array.from({ length: tile }, (_, i) => rows.map(({ output, filterNorm, inputNorm }) => itemAt(output, i) * filterNorm * inputNorm)),
+    toOutput: Array.from({ length: tile }, (_, i) =>
+      rows.map(({ output, filterNorm, inputNorm }) => itemAt(output, i) * filterNorm * inputNorm),
+    ),
   };
 }
 
@@ -112,13 +120,16 @@ function lagrange(points: readonly number[], point: number): number[] {
 /** Coefficients, the constant first and the last of them 1, of the polynomial that is 0 at these points. */
 function polynomialOf(roots: readonly number[]): number[] {
   let polynomial = [1];
-  for (const root of roots) polynomial = [0, ...polynomial].map((value, i) => value - root * (polynomial[i] ?? 0));
+  for (const root of roots)
+    polynomial = [0, ...polynomial].map((value, i) => value - root * (polynomial[i] ?? 0));
   return polynomial;
 }
 
 /** The matrix with rows and columns exchanged. */
-export const transpose = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, column) => matrix.map((row) => itemAt(row, column)));
+export const transpose = (matrix: Matrix): Matrix =>
+  (matrix[0] ?? []).map((_, column) => matrix.map((row) => itemAt(row, column)));
 
 const norm = (row: readonly number[]): number => Math.hypot(...row);
 
-const zeros = (rows: number, columns: number): number[][] => Array.from({ length: rows }, () => new Array<number>(columns).fill(0));
+const zeros = (rows: number, columns: number): number[][] =>
+  Array.from({ length: rows }, () => new Array<number>(columns).fill(0));

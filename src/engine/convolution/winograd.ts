@@ -1,10 +1,35 @@
 import { itemAt } from '../../at.js';
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
-import { addConstant, addInt32s, addOp, addOutput, describeOutput, type Graph, imageShape, typeAttribute, volumeShape } from '../graph.js';
+import {
+  addConstant,
+  addInt32s,
+  addOp,
+  addOutput,
+  describeOutput,
+  type Graph,
+  imageShape,
+  typeAttribute,
+  volumeShape,
+} from '../graph.js';
 import { attribute } from '../native-backend.js';
 import { addCast } from '../trace-ops.js';
-import { addAssembly, addConcatenation, addImageRange, addPlanes, addReshape, imageAttributes, type Planes } from './planes.js';
-import { type Matrix, type MinimalFiltering, minimalFiltering, type StretchMatrices, stretchMatrices, transpose } from './winograd-matrices.js';
+import {
+  addAssembly,
+  addConcatenation,
+  addImageRange,
+  addPlanes,
+  addReshape,
+  imageAttributes,
+  type Planes,
+} from './planes.js';
+import {
+  type Matrix,
+  type MinimalFiltering,
+  minimalFiltering,
+  type StretchMatrices,
+  stretchMatrices,
+  transpose,
+} from './winograd-matrices.js';
 
 // 3x3x3 convolutions of stride 1 in float32 with less than half the multiplications: along depth by
 // Winograd's minimal filtering, within a plane by oneDNN's kernels for images. Depth is the slowest axis of a
@@ -28,8 +53,15 @@ const filteringOf = (depth: number): MinimalFiltering => minimalFiltering(depth 
  */
 export function addWinogradConvolution(graph: Graph, image: GraphOutput, filter: GraphOutput): GraphOutput {
   const filtering = filteringOf(depthOf(graph, image));
-  const filters = productsFilters(graph, filtering, filtersPlanes(graph, filter), describeOutput(graph, filter).shape);
-  return convolved(graph, filtering, image, (images, p) => addOutput(graph, 'Conv2D', [images, itemAt(filters, p)], imageAttributes(float32)));
+  const filters = productsFilters(
+    graph,
+    filtering,
+    filtersPlanes(graph, filter),
+    describeOutput(graph, filter).shape,
+  );
+  return convolved(graph, filtering, image, (images, p) =>
+    addOutput(graph, 'Conv2D', [images, itemAt(filters, p)], imageAttributes(float32)),
+  );
 }
 
 /**
@@ -39,15 +71,29 @@ export function addWinogradConvolution(graph: Graph, image: GraphOutput, filter:
  * @param gradient [B, D, H, W, out] of the output
  * @returns [B, D, H, W, in]
  */
-export function addWinogradInputGradient(graph: Graph, filter: GraphOutput, gradient: GraphOutput): GraphOutput {
+export function addWinogradInputGradient(
+  graph: Graph,
+  filter: GraphOutput,
+  gradient: GraphOutput,
+): GraphOutput {
   const filtering = filteringOf(depthOf(graph, gradient));
   const shape = volumeShape(graph, filter);
   const attributes = [typeAttribute('T', float32), typeAttribute('Tidx', int32)];
-  const turned = addOutput(graph, 'ReverseV2', [filtersPlanes(graph, filter), addInt32s(graph, [0])], attributes);
+  const turned = addOutput(
+    graph,
+    'ReverseV2',
+    [filtersPlanes(graph, filter), addInt32s(graph, [0])],
+    attributes,
+  );
   const filters = productsFilters(graph, filtering, turned, shape);
   return convolved(graph, filtering, gradient, (images, p) => {
     const size = addInt32s(graph, [...describeOutput(graph, images).shape.slice(0, 3), shape[3]]);
-    return addOutput(graph, 'Conv2DBackpropInput', [size, itemAt(filters, p), images], imageAttributes(float32));
+    return addOutput(
+      graph,
+      'Conv2DBackpropInput',
+      [size, itemAt(filters, p), images],
+      imageAttributes(float32),
+    );
   });
 }
 
@@ -59,7 +105,11 @@ export function addWinogradInputGradient(graph: Graph, filter: GraphOutput, grad
  * @param gradient [B, D, H, W, out] of the output
  * @returns [3, 3, 3, in, out]
  */
-export function addWinogradFilterGradient(graph: Graph, image: GraphOutput, gradient: GraphOutput): GraphOutput {
+export function addWinogradFilterGradient(
+  graph: Graph,
+  image: GraphOutput,
+  gradient: GraphOutput,
+): GraphOutput {
   const [inputs, outputs] = [volumeShape(graph, image)[4], volumeShape(graph, gradient)[4]];
   const filtering = filteringOf(depthOf(graph, image));
   const size = addInt32s(graph, [3, 3, inputs, outputs]);
@@ -73,11 +123,24 @@ export function addWinogradFilterGradient(graph: Graph, image: GraphOutput, grad
     const gradients = imagesOfProducts(graph, filtering, x, matrices).map((images, p) =>
       addOutput(graph, 'Conv2DBackpropFilter', [images, size, itemAt(slopes, p)], imageAttributes(float32)),
     );
-    parts.push(addOutput(graph, 'Pack', gradients, [typeAttribute('T', float32), attribute.int('N', filtering.products), attribute.int('axis', 0)]));
+    parts.push(
+      addOutput(graph, 'Pack', gradients, [
+        typeAttribute('T', float32),
+        attribute.int('N', filtering.products),
+        attribute.int('axis', 0),
+      ]),
+    );
   }
-  const sum = parts.reduce((total, part) => addOutput(graph, 'AddV2', [total, part], [typeAttribute('T', float32)])); // `AddN` has no fixed order
+  const sum = parts.reduce((total, part) =>
+    addOutput(graph, 'AddV2', [total, part], [typeAttribute('T', float32)]),
+  ); // `AddN` has no fixed order
   const rows = addReshape(graph, sum, [filtering.products, 9 * inputs * outputs], float32);
-  return addReshape(graph, multiplied(graph, transpose(filtering.ofFilter), rows), [3, 3, 3, inputs, outputs], float32);
+  return addReshape(
+    graph,
+    multiplied(graph, transpose(filtering.ofFilter), rows),
+    [3, 3, 3, inputs, outputs],
+    float32,
+  );
 }
 
 /**
@@ -97,7 +160,12 @@ function convolved(
     const { read, matrices } = itemAt(slabs, i);
     const transformed = alongDepth(graph, matrices.ofInput, floatPlanes(graph, volume, read, earlier));
     const products = imagesOfProducts(graph, filtering, transformed, matrices).map(convolve);
-    return addCast(graph, alongDepth(graph, matrices.toOutput, addConcatenation(graph, products, float32)), float32, dtype);
+    return addCast(
+      graph,
+      alongDepth(graph, matrices.toOutput, addConcatenation(graph, products, float32)),
+      float32,
+      dtype,
+    );
   });
   return addReshape(graph, images, [batch, depth, ...describeOutput(graph, images).shape.slice(1)], dtype);
 }
@@ -134,7 +202,12 @@ function slabsOf(graph: Graph, filtering: MinimalFiltering, volume: GraphOutput)
 /**
  * The images of each of a tile's products, [tiles, H, W, C], of all of a slab's, [products * tiles, H, W, C].
  */
-function imagesOfProducts(graph: Graph, { products }: MinimalFiltering, images: GraphOutput, { tiles }: StretchMatrices): GraphOutput[] {
+function imagesOfProducts(
+  graph: Graph,
+  { products }: MinimalFiltering,
+  images: GraphOutput,
+  { tiles }: StretchMatrices,
+): GraphOutput[] {
   return Array.from({ length: products }, (_, p) => addImageRange(graph, images, p * tiles, tiles, float32));
 }
 
@@ -167,7 +240,16 @@ function alongDepth(graph: Graph, matrix: Matrix, images: GraphOutput): GraphOut
 }
 
 function multiplied(graph: Graph, matrix: Matrix, rows: GraphOutput): GraphOutput {
-  const constant = addConstant(graph, float32, [matrix.length, (matrix[0] ?? []).length], Float32Array.from(matrix.flat()));
-  const attributes = [typeAttribute('T', float32), attribute.bool('transpose_a', false), attribute.bool('transpose_b', false)];
+  const constant = addConstant(
+    graph,
+    float32,
+    [matrix.length, (matrix[0] ?? []).length],
+    Float32Array.from(matrix.flat()),
+  );
+  const attributes = [
+    typeAttribute('T', float32),
+    attribute.bool('transpose_a', false),
+    attribute.bool('transpose_b', false),
+  ];
   return addOutput(graph, 'MatMul', [constant, rows], attributes);
 }

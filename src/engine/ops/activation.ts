@@ -29,7 +29,9 @@ function rectified<T extends Tensor>(x: T, name: 'LeakyRelu' | 'Relu', alpha: nu
   const slope = [float32Attribute(), attribute.float('alpha', alpha)];
   return withGradient([x], () => {
     const value = runOp<T>(name, name === 'Relu' ? [float32Attribute()] : slope, [x]);
-    const gradient = bindPlace('gradient', (dy: T, [y]: readonly [T]) => [runOp('LeakyReluGrad', slope, [dy, y])]);
+    const gradient = bindPlace('gradient', (dy: T, [y]: readonly [T]) => [
+      runOp('LeakyReluGrad', slope, [dy, y]),
+    ]);
     return { value, kept: [value] as const, gradient };
   });
 }

@@ -29,11 +29,19 @@ export const momentRate = (beta: number): number => Math.fround(1 - Math.fround(
  * v); p <- p - stepSize m / (sqrt(v) + epsilon). In a trace it is one op that changes all three where they
  * lie, in one pass over memory.
  */
-export function adamUpdate({ parameter, first, second }: AdamVariables, gradient: Tensor, settings: AdamSettings): void {
+export function adamUpdate(
+  { parameter, first, second }: AdamVariables,
+  gradient: Tensor,
+  settings: AdamSettings,
+): void {
   const { beta1, beta2, stepSize, epsilon } = settings;
   const write = updateWriter.current();
   if (write) {
-    const attributes = [float32Attribute(), attribute.bool('use_locking', false), attribute.bool('use_nesterov', false)];
+    const attributes = [
+      float32Attribute(),
+      attribute.bool('use_locking', false),
+      attribute.bool('use_nesterov', false),
+    ];
     const noPower = tf.scalar(0); // the op's own corrections, by powers of the betas, become 1
     write(
       'ResourceApplyAdam',

@@ -16,7 +16,11 @@ export function addInOrder<T extends Tensor>(terms: readonly T[]): T {
  */
 export function residualSum<T extends Tensor>(x: T, around: T): T {
   return withGradient([x, around], () => {
-    return { value: runOp<T>('AddV2', [float32Attribute()], [x, around]), kept: [], gradient: (dy) => [dy, dy] };
+    return {
+      value: runOp<T>('AddV2', [float32Attribute()], [x, around]),
+      kept: [],
+      gradient: (dy) => [dy, dy],
+    };
   });
 }
 

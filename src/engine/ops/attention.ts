@@ -80,7 +80,13 @@ function forward(qkv: Tensor2D, options: AttentionOptions, bias?: Tensor3D): Ten
   return results;
 }
 
-function backward(qkv: Tensor2D, y: Tensor2D, dy: Tensor2D, options: AttentionOptions, bias?: Tensor3D): Tensor[] {
+function backward(
+  qkv: Tensor2D,
+  y: Tensor2D,
+  dy: Tensor2D,
+  options: AttentionOptions,
+  bias?: Tensor3D,
+): Tensor[] {
   const { heads, tokens } = options;
   const width = dy.shape[1] / heads;
   const results: Tensor2D[] = [];
@@ -117,13 +123,20 @@ function backward(qkv: Tensor2D, y: Tensor2D, dy: Tensor2D, options: AttentionOp
  * Softmax of the logits of some windows, with the queries (already scaled), keys and values that made them:
  * [windows, heads, tokens, ...].
  */
-function attentionWeights(rows: Tensor2D, span: Span, { heads, tokens, parts }: AttentionOptions, bias?: Tensor3D) {
+function attentionWeights(
+  rows: Tensor2D,
+  span: Span,
+  { heads, tokens, parts }: AttentionOptions,
+  bias?: Tensor3D,
+) {
   const width = rows.shape[1] / 3 / heads;
   // [3, windows, heads, tokens, width].
   const split = rows.reshape([-1, tokens, 3, heads, width]).transpose([2, 0, 3, 1, 4]);
   const part = (i: number) => split.slice(i, 1).reshape<Tensor4D>(split.shape.slice(1));
   const [q, k, v] = [part(0).mul<Tensor4D>(1 / Math.sqrt(width)), part(1), part(2)];
-  const logits = parts ? batchProduct(...withParts(q, k, span, parts), { transposeRight: true }) : batchProduct(q, k, { transposeRight: true });
+  const logits = parts
+    ? batchProduct(...withParts(q, k, span, parts), { transposeRight: true })
+    : batchProduct(q, k, { transposeRight: true });
   const weights = runOp<Tensor4D>('Softmax', [float32Attribute()], [bias ? logits.add(bias) : logits]);
   return { weights, q, k, v };
 }
@@ -133,7 +146,12 @@ function attentionWeights(rows: Tensor2D, span: Span, { heads, tokens, parts }: 
  * which two tokens differ, and exactly 0 where they agree: the mask comes out of the product itself, at no
  * pass over the logits.
  */
-function withParts(q: Tensor4D, k: Tensor4D, { from, to }: Span, { windows, axes, sides }: WindowParts): [Tensor4D, Tensor4D] {
+function withParts(
+  q: Tensor4D,
+  k: Tensor4D,
+  { from, to }: Span,
+  { windows, axes, sides }: WindowParts,
+): [Tensor4D, Tensor4D] {
   const [count, heads, tokens] = q.shape;
   const queryCode = new Float32Array(count * tokens * 2 * axes);
   const keyCode = new Float32Array(queryCode.length);
@@ -146,7 +164,8 @@ function withParts(q: Tensor4D, k: Tensor4D, { from, to }: Span, { windows, axes
       keyCode.set([1 - side, side], at);
     }
   }
-  const columns = (code: Float32Array) => tf.tensor4d(code, [count, 1, tokens, 2 * axes]).tile<Tensor4D>([1, heads, 1, 1]);
+  const columns = (code: Float32Array) =>
+    tf.tensor4d(code, [count, 1, tokens, 2 * axes]).tile<Tensor4D>([1, heads, 1, 1]);
   return [tf.concat([q, columns(queryCode)], 3), tf.concat([k, columns(keyCode)], 3)];
 }
 
@@ -160,7 +179,11 @@ function spans(qkv: Tensor2D, { heads, tokens }: AttentionOptions): Span[] {
   const windows = qkv.shape[0] / tokens;
   const atATime = Math.max(1, Math.floor(WEIGHTS_AT_A_TIME / (heads * tokens * tokens)));
   const count = Math.ceil(windows / atATime);
-  return Array.from({ length: count }, (_, index) => ({ index, from: index * atATime, to: Math.min(windows, (index + 1) * atATime) }));
+  return Array.from({ length: count }, (_, index) => ({
+    index,
+    from: index * atATime,
+    to: Math.min(windows, (index + 1) * atATime),
+  }));
 }
 
 /**
@@ -181,4 +204,5 @@ function asRows(x: Tensor4D): Tensor2D {
   return x.transpose([0, 2, 1, 3]).reshape([windows * tokens, heads * width]);
 }
 
-const joinedRows = (parts: readonly Tensor2D[]): Tensor2D => (parts.length === 1 ? itemAt(parts, 0) : tf.concat([...parts], 0));
+const joinedRows = (parts: readonly Tensor2D[]): Tensor2D =>
+  parts.length === 1 ? itemAt(parts, 0) : tf.concat([...parts], 0);

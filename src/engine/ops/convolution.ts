@@ -32,11 +32,18 @@ export function halvingConv3d(x: Tensor5D, w: Tensor5D): Tensor5D {
  */
 function convolve(x: Tensor5D, w: Tensor5D, attributes: OpAttribute[]): Tensor5D {
   return withGradient([x, w], () => {
-    const gradient = bindPlace('gradient', (dy: Tensor5D, [savedX, savedW]: readonly [Tensor5D, Tensor5D]) => {
-      const dw = runOp<Tensor5D>('Conv3DBackpropFilterV2', attributes, [savedX, sizes(savedW), dy]);
-      const dx = runOp('Conv3DBackpropInputV2', [...attributes, attribute.type('Tshape', 'int32')], [sizes(savedX), savedW, after(dy, dw)]);
-      return [dx, dw];
-    });
+    const gradient = bindPlace(
+      'gradient',
+      (dy: Tensor5D, [savedX, savedW]: readonly [Tensor5D, Tensor5D]) => {
+        const dw = runOp<Tensor5D>('Conv3DBackpropFilterV2', attributes, [savedX, sizes(savedW), dy]);
+        const dx = runOp(
+          'Conv3DBackpropInputV2',
+          [...attributes, attribute.type('Tshape', 'int32')],
+          [sizes(savedX), savedW, after(dy, dw)],
+        );
+        return [dx, dw];
+      },
+    );
     return { value: runOp<Tensor5D>('Conv3D', attributes, [x, w]), kept: [x, w] as const, gradient };
   });
 }
@@ -52,11 +59,17 @@ export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tenso
   const attributes = convolutionAttributes(stride, 'SAME');
   return withGradient([x, w], () => {
     const [batch, depth, height, width] = x.shape;
-    const outSize = tf.tensor1d([batch, depth * stride, height * stride, width * stride, w.shape[3]], 'int32');
-    const gradient = bindPlace('gradient', (dy: Tensor5D, [savedX, savedW]: readonly [Tensor5D, Tensor5D]) => {
-      const dw = runOp<Tensor5D>('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX]);
-      return [runOp('Conv3D', attributes, [after(dy, dw), savedW]), dw];
-    });
+    const outSize = tf.tensor1d(
+      [batch, depth * stride, height * stride, width * stride, w.shape[3]],
+      'int32',
+    );
+    const gradient = bindPlace(
+      'gradient',
+      (dy: Tensor5D, [savedX, savedW]: readonly [Tensor5D, Tensor5D]) => {
+        const dw = runOp<Tensor5D>('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX]);
+        return [runOp('Conv3D', attributes, [after(dy, dw), savedW]), dw];
+      },
+    );
     const shapeType = attribute.type('Tshape', 'int32');
     const value = runOp<Tensor5D>('Conv3DBackpropInputV2', [...attributes, shapeType], [outSize, w, x]);
     return { value, kept: [x, w] as const, gradient };

@@ -53,7 +53,9 @@ function backward(dy: Tensor2D, [x, w1, b1, w2]: Kept, drop: Drop): Tensor[] {
     const [input, slope] = [rows(x, span, earlier), rows(dy, span, earlier)];
     const { preactivation, activated, keep } = hidden(input, w1, b1, drop, i);
     const dActivated = matrixProduct(slope, w2, { transposeRight: true });
-    const dHidden = (keep ? dActivated.mul<Tensor2D>(keep) : dActivated).mul<Tensor2D>(geluDerivative(preactivation));
+    const dHidden = (keep ? dActivated.mul<Tensor2D>(keep) : dActivated).mul<Tensor2D>(
+      geluDerivative(preactivation),
+    );
     parts.push([
       matrixProduct(input, dHidden, { transposeLeft: true }),
       columnSums(dHidden),
@@ -78,7 +80,10 @@ function hidden(x: Tensor2D, w1: Tensor2D, b1: Tensor1D, { rate, key }: Drop, in
 
 function rowSpans(count: number, width: number): Span[] {
   const atATime = Math.max(64, Math.floor(HIDDEN_AT_A_TIME / width));
-  return Array.from({ length: Math.ceil(count / atATime) }, (_, i) => [i * atATime, Math.min(atATime, count - i * atATime)]);
+  return Array.from({ length: Math.ceil(count / atATime) }, (_, i) => [
+    i * atATime,
+    Math.min(atATime, count - i * atATime),
+  ]);
 }
 
 /** Some rows, not before `earlier` is there, so that one span is done before the next begins. */
@@ -87,4 +92,5 @@ function rows(x: Tensor2D, [from, count]: Span, earlier?: Tensor): Tensor2D {
   return earlier ? after(taken, earlier) : taken;
 }
 
-const joined = (parts: readonly Tensor2D[]): Tensor2D => (parts.length === 1 ? itemAt(parts, 0) : tf.concat([...parts], 0));
+const joined = (parts: readonly Tensor2D[]): Tensor2D =>
+  parts.length === 1 ? itemAt(parts, 0) : tf.concat([...parts], 0);

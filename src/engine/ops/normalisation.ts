@@ -30,12 +30,19 @@ export interface NormOptions {
  * @param gamma [C]
  * @param beta  [C]
  */
-export function instanceNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, { epsilon = 1e-5, exact = false, again }: NormOptions = {}): Tensor5D {
+export function instanceNorm(
+  x: Tensor5D,
+  gamma: Tensor1D,
+  beta: Tensor1D,
+  { epsilon = 1e-5, exact = false, again }: NormOptions = {},
+): Tensor5D {
   const [batch, depth, height, width] = x.shape;
   // A GPU's kernels add in a tree.
   const byPlanes = exact && devices().kind === 'cpu' && depth * height * width > MOST_VOXELS_SUMMED;
   const items = batch === 1 ? [x] : tf.split<Tensor5D>(x, batch, 0);
-  const normed = items.map((item, i) => normaliseItem(item, gamma, beta, epsilon, byPlanes, again && ((earlier) => again(i, earlier))));
+  const normed = items.map((item, i) =>
+    normaliseItem(item, gamma, beta, epsilon, byPlanes, again && ((earlier) => again(i, earlier))),
+  );
   return joined(normed);
 }
 
@@ -64,18 +71,27 @@ function normaliseItem(
   const view: [number, number, number, number] = [1, depth * height, width, channels];
   return withGradient([x, gamma, beta], () => {
     const flat = x.reshape<Tensor4D>(view);
-    const { y, moments } = byPlanes ? batchNormOf(flat, gamma, beta, epsilon, momentsByPlanes(x)) : batchNorm(flat, gamma, beta, epsilon);
+    const { y, moments } = byPlanes
+      ? batchNormOf(flat, gamma, beta, epsilon, momentsByPlanes(x))
+      : batchNorm(flat, gamma, beta, epsilon);
     const gradient = bindPlace('gradient', (dy: Tensor5D, kept: readonly Tensor[]) => {
       const inputs = [dy.reshape(view), ...(again ? [again(dy).reshape(view)] : []), ...kept];
       const [dx, dScale, dShift] = batchNormGradient(batchNormAttributes(epsilon, true), inputs);
       return [dx.reshape(x.shape), dScale, dShift];
     });
-    return { value: y.reshape<Tensor5D>(x.shape), kept: [...(again ? [] : [flat]), gamma, ...moments], gradient };
+    return {
+      value: y.reshape<Tensor5D>(x.shape),
+      kept: [...(again ? [] : [flat]), gamma, ...moments],
+      gradient,
+    };
   });
 }
 
 /** The fused gradient's parts for the values, the scale and the shift. */
-function batchNormGradient(attributes: OpAttribute[], inputs: readonly Tensor[]): readonly [Tensor, Tensor, Tensor] {
+function batchNormGradient(
+  attributes: OpAttribute[],
+  inputs: readonly Tensor[],
+): readonly [Tensor, Tensor, Tensor] {
   const outputs = runOpWithOutputs('FusedBatchNormGradV3', attributes, inputs, 5);
   return [itemAt(outputs, 0), itemAt(outputs, 1), itemAt(outputs, 2)];
 }
@@ -95,8 +111,19 @@ function batchNorm(x: Tensor4D, scale: Tensor1D, shift: Tensor1D, epsilon: numbe
 }
 
 /** The norm with mean and variance given, in one pass. */
-function batchNormOf(x: Tensor4D, scale: Tensor1D, shift: Tensor1D, epsilon: number, { mean, variance }: Moments): BatchNormed {
-  const outputs = runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [x, scale, shift, mean, variance], 6);
+function batchNormOf(
+  x: Tensor4D,
+  scale: Tensor1D,
+  shift: Tensor1D,
+  epsilon: number,
+  { mean, variance }: Moments,
+): BatchNormed {
+  const outputs = runOpWithOutputs(
+    'FusedBatchNormV3',
+    batchNormAttributes(epsilon, false),
+    [x, scale, shift, mean, variance],
+    6,
+  );
   return { y: itemAt(outputs, 0), moments: [mean, variance, tf.tensor1d([], 'float32')] };
 }
 
@@ -127,7 +154,11 @@ function momentsByPlanes(x: Tensor5D): Moments {
 
 /** Euclidean lengths along an axis. */
 function lengthsAlong(x: Tensor, axis: number): Tensor {
-  const attributes = [float32Attribute(), attribute.type('Tidx', 'int32'), attribute.bool('keep_dims', false)];
+  const attributes = [
+    float32Attribute(),
+    attribute.type('Tidx', 'int32'),
+    attribute.bool('keep_dims', false),
+  ];
   return runOp('EuclideanNorm', attributes, [x, tf.tensor1d([axis], 'int32')]);
 }
 
@@ -138,7 +169,9 @@ const VECTOR = 16;
  * How many voxels to take as one of so many times the channels, for a norm whose mean and variance are given.
  */
 function foldOf(voxels: number, channels: number): number {
-  const fold = Array.from({ length: VECTOR }, (_, i) => i + 1).find((n) => (n * channels) % VECTOR === 0 && voxels % n === 0);
+  const fold = Array.from({ length: VECTOR }, (_, i) => i + 1).find(
+    (n) => (n * channels) % VECTOR === 0 && voxels % n === 0,
+  );
   return fold ?? 1;
 }
 
@@ -149,7 +182,13 @@ function foldOf(voxels: number, channels: number): number {
  * @param gamma [C]
  * @param beta  [C]
  */
-export function groupNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: number, epsilon = 1e-5): Tensor5D {
+export function groupNorm(
+  x: Tensor5D,
+  gamma: Tensor1D,
+  beta: Tensor1D,
+  groups: number,
+  epsilon = 1e-5,
+): Tensor5D {
   const [batch] = x.shape;
   const items = batch === 1 ? [x] : tf.split<Tensor5D>(x, batch, 0);
   const normed = items.map((item) => normaliseGroups(item, gamma, beta, groups, epsilon));
@@ -161,7 +200,13 @@ export function groupNorm(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: 
  * follow from its channels'. The gradient's op, with these given, sums what the group's gradient needs of
  * each channel; the way through mean and variance is added as a line in x.
  */
-function normaliseGroups(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: number, epsilon: number): Tensor5D {
+function normaliseGroups(
+  x: Tensor5D,
+  gamma: Tensor1D,
+  beta: Tensor1D,
+  groups: number,
+  epsilon: number,
+): Tensor5D {
   const [, depth, height, width, channels] = x.shape;
   const voxels = depth * height * width;
   const fold = foldOf(voxels, channels);
@@ -177,24 +222,40 @@ function normaliseGroups(x: Tensor5D, gamma: Tensor1D, beta: Tensor1D, groups: n
     const flat = x.reshape<Tensor4D>(view);
     const { mean: channelMean, variance: channelVariance } = momentsByPlanes(x);
     const groupMean = ofGroup(channelMean).mean(1, true);
-    const groupVariance = ofGroup(channelVariance).add(ofGroup(channelMean).sub(groupMean).square()).mean(1, true);
+    const groupVariance = ofGroup(channelVariance)
+      .add(ofGroup(channelMean).sub(groupMean).square())
+      .mean(1, true);
     const [mean, variance] = [toChannels(groupMean), toChannels(groupVariance)];
     const terms = [gamma, beta, mean, variance].map(folded);
-    const y = itemAt(runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [flat, ...terms], 6), 0);
-    const gradient = bindPlace('gradient', (dy: Tensor5D, kept: readonly [Tensor4D, Tensor1D, Tensor, Tensor]) => {
-      const [savedX, g, mu, sigmaSquared] = kept;
-      const inputs = [dy.reshape(view), savedX, ...[g, mu, sigmaSquared].map(folded), tf.tensor1d([], 'float32')];
-      const [direct, scaleSums, shiftSums] = batchNormGradient(batchNormAttributes(epsilon, false), inputs);
-      const [dScale, dShift] = [unfolded(scaleSums), unfolded(shiftSums)];
-      const inverse = sigmaSquared.add(epsilon).rsqrt();
-      const meanSlope = toChannels(ofGroup(g.mul(dShift)).sum(1, true)).div(count);
-      const along = toChannels(ofGroup(g.mul(dScale)).sum(1, true)).div(count);
-      // A line in the normalised x, as a norm of its own.
-      const line = [along.mul(inverse).neg(), meanSlope.mul(inverse).neg(), mu, sigmaSquared].map(folded);
-      const through = itemAt(runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [savedX, ...line], 6), 0);
-      const dx = runOp('AddV2', [float32Attribute()], [direct, through]);
-      return [dx.reshape(x.shape), dScale, dShift];
-    });
+    const y = itemAt(
+      runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [flat, ...terms], 6),
+      0,
+    );
+    const gradient = bindPlace(
+      'gradient',
+      (dy: Tensor5D, kept: readonly [Tensor4D, Tensor1D, Tensor, Tensor]) => {
+        const [savedX, g, mu, sigmaSquared] = kept;
+        const inputs = [
+          dy.reshape(view),
+          savedX,
+          ...[g, mu, sigmaSquared].map(folded),
+          tf.tensor1d([], 'float32'),
+        ];
+        const [direct, scaleSums, shiftSums] = batchNormGradient(batchNormAttributes(epsilon, false), inputs);
+        const [dScale, dShift] = [unfolded(scaleSums), unfolded(shiftSums)];
+        const inverse = sigmaSquared.add(epsilon).rsqrt();
+        const meanSlope = toChannels(ofGroup(g.mul(dShift)).sum(1, true)).div(count);
+        const along = toChannels(ofGroup(g.mul(dScale)).sum(1, true)).div(count);
+        // A line in the normalised x, as a norm of its own.
+        const line = [along.mul(inverse).neg(), meanSlope.mul(inverse).neg(), mu, sigmaSquared].map(folded);
+        const through = itemAt(
+          runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [savedX, ...line], 6),
+          0,
+        );
+        const dx = runOp('AddV2', [float32Attribute()], [direct, through]);
+        return [dx.reshape(x.shape), dScale, dShift];
+      },
+    );
     return { value: y.reshape<Tensor5D>(x.shape), kept: [flat, gamma, mean, variance] as const, gradient };
   });
 }
@@ -209,7 +270,8 @@ const fusedLayerNorm = '_MklLayerNorm';
  * @param beta  [C]
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon = 1e-5): T {
-  if (isInference() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm)) return fusedNorm(x, gamma, beta, epsilon);
+  if (isInference() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm))
+    return fusedNorm(x, gamma, beta, epsilon);
   return withGradient([x, gamma, beta], () => {
     const centred = x.sub(x.mean(-1, true));
     const inverseDeviation = centred.square().mean(-1, true).add(epsilon).rsqrt();
@@ -218,9 +280,17 @@ export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1
       const rows = xHat.shape.slice(0, -1).map((_, axis) => axis);
       const dxHat = dy.mul(g);
       const projected = xHat.mul(dxHat.mul(xHat).mean(-1, true));
-      return [dxHat.sub(dxHat.mean(-1, true)).sub(projected).mul(inverse), dy.mul(xHat).sum(rows), dy.sum(rows)];
+      return [
+        dxHat.sub(dxHat.mean(-1, true)).sub(projected).mul(inverse),
+        dy.mul(xHat).sum(rows),
+        dy.sum(rows),
+      ];
     };
-    return { value: normalised.mul(gamma).add<T>(beta), kept: [normalised, inverseDeviation, gamma] as const, gradient };
+    return {
+      value: normalised.mul(gamma).add<T>(beta),
+      kept: [normalised, inverseDeviation, gamma] as const,
+      gradient,
+    };
   });
 }
 
@@ -232,7 +302,9 @@ function fusedNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsi
     const value = runOp(fusedLayerNorm, attributes, [rows, gamma, beta]).reshape<T>(x.shape);
     const gradient = (): never => {
       const remedy = "compile it with mode: 'training'";
-      throw new WorkError(`the layer norm of a step that is compiled for inference has no gradient: ${remedy}`);
+      throw new WorkError(
+        `the layer norm of a step that is compiled for inference has no gradient: ${remedy}`,
+      );
     };
     return { value, kept: [], gradient };
   });

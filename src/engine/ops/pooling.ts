@@ -21,11 +21,16 @@ export function maxPool3d(x: Tensor5D): Tensor5D {
   ];
   return withGradient([x], () => {
     const value = runOp<Tensor5D>('MaxPool3D', attributes, [x]);
-    const gradient = bindPlace('gradient', (dy: Tensor5D, [savedX, savedY]: readonly [Tensor5D, Tensor5D]) => [
-      // Outside a graph TensorFlow has only a kernel that takes every value within 1e-5 of the largest for
-      // the largest.
-      isTracing() ? runOp('MaxPool3DGrad', attributes, [savedX, savedY, dy]) : toFirstLargest(savedX, savedY, dy),
-    ]);
+    const gradient = bindPlace(
+      'gradient',
+      (dy: Tensor5D, [savedX, savedY]: readonly [Tensor5D, Tensor5D]) => [
+        // Outside a graph TensorFlow has only a kernel that takes every value within 1e-5 of the largest for
+        // the largest.
+        isTracing()
+          ? runOp('MaxPool3DGrad', attributes, [savedX, savedY, dy])
+          : toFirstLargest(savedX, savedY, dy),
+      ],
+    );
     return { value, kept: [x, value] as const, gradient };
   });
 }
@@ -45,7 +50,12 @@ function toFirstLargest(x: Tensor5D, largest: Tensor5D, dy: Tensor5D): Tensor5D 
   let free = tf.ones(largest.shape, 'bool');
   const corners = Array.from({ length: 8 }, (_, corner): Tensor5D => {
     // One of each block.
-    const values = tf.stridedSlice(x, [0, corner >> 2, (corner >> 1) & 1, corner & 1, 0], inBlocks, [1, 2, 2, 2, 1]);
+    const values = tf.stridedSlice(
+      x,
+      [0, corner >> 2, (corner >> 1) & 1, corner & 1, 0],
+      inBlocks,
+      [1, 2, 2, 2, 1],
+    );
     const taken = values.equal(largest).logicalAnd(free);
     free = free.logicalAnd(taken.logicalNot());
     return dy.where(taken, 0); // [B, D/2, H/2, W/2, C]

@@ -18,7 +18,9 @@ type RowOrder = Int32Array | Tensor1D;
  */
 export function permuteRows(x: Tensor2D, sources: RowOrder, places: RowOrder): Tensor2D {
   return withGradient([x], () => {
-    const gradient = bindPlace('gradient', (dy: Tensor2D, [kept]: readonly Tensor1D[]) => [takeRows(dy, kept ?? places)]);
+    const gradient = bindPlace('gradient', (dy: Tensor2D, [kept]: readonly Tensor1D[]) => [
+      takeRows(dy, kept ?? places),
+    ]);
     // A tensor is kept: else it is gone before the gradient, where the forward pass made it.
     const kept = places instanceof Int32Array ? [] : [places];
     return { value: takeRows(x, sources), kept, gradient };
@@ -67,7 +69,9 @@ function resizeAxis(x: Tensor5D, axis: 1 | 2 | 3, length: number): Tensor5D {
   const weights = () => tf.tensor3d(linearWeights(from, length), [1, length, from]);
   const rows = x.reshape<Tensor3D>([before, from, after]);
   const resized = withGradient([rows], () => {
-    const gradient = bindPlace('gradient', (dy: Tensor3D) => [batchProduct(weights(), dy, { transposeLeft: true })]);
+    const gradient = bindPlace('gradient', (dy: Tensor3D) => [
+      batchProduct(weights(), dy, { transposeLeft: true }),
+    ]);
     return { value: batchProduct(weights(), rows), kept: [], gradient };
   });
   return resized.reshape(x.shape.map((n, i) => (i === axis ? length : n)));

@@ -32,29 +32,51 @@ const zoom = 2;
  * @throws UsageError without a case or with an empty window; DataError when the volumes of a case do not lie
  *   on one grid
  */
-export async function writeContourFigure(file: string, panels: readonly ContourPanel[], options: ContourFigureOptions = {}): Promise<void> {
-  if (panels.length === 0) throw new UsageError('a figure of outlines needs at least one case, but there is none', { field: 'panels', found: 0 });
+export async function writeContourFigure(
+  file: string,
+  panels: readonly ContourPanel[],
+  options: ContourFigureOptions = {},
+): Promise<void> {
+  if (panels.length === 0)
+    throw new UsageError('a figure of outlines needs at least one case, but there is none', {
+      field: 'panels',
+      found: 0,
+    });
   requireWindow(options.window);
   for (const panel of panels) requireOneGrid(panel);
   const classes = options.classes ?? classesIn(panels);
   const methods = [...new Set(panels.flatMap(({ predictions }) => Object.keys(predictions)))];
   const choice = { methods, classes, planes: options.planes ?? (['axial'] as const), window: options.window };
   const rows = panels.map((panel) => contourRow(panel, choice));
-  const svg = contourSvg({ title: options.title, methods, classNames: classes.map(({ name }) => name), rows });
+  const svg = contourSvg({
+    title: options.title,
+    methods,
+    classNames: classes.map(({ name }) => name),
+    rows,
+  });
   await mkdir(dirname(file), { recursive: true });
   await writeFileAtomic(file, await svgToPng(svg, zoom));
 }
 
 function requireWindow(window: readonly [number, number] | undefined): void {
   if (!window || window[1] > window[0]) return;
-  throw new UsageError(`window [${window.join(', ')}] is empty: its second number must be the larger`, { field: 'window', found: window });
+  throw new UsageError(`window [${window.join(', ')}] is empty: its second number must be the larger`, {
+    field: 'window',
+    found: window,
+  });
 }
 
 /** @throws DataError when the volumes of a case do not lie on one grid */
 export function requireOneGrid({ caseName, image, reference, predictions }: ContourPanel): void {
-  const labels = Object.entries(predictions).map(([method, label]) => [`the prediction of ${method}`, label] as const);
+  const labels = Object.entries(predictions).map(
+    ([method, label]) => [`the prediction of ${method}`, label] as const,
+  );
   for (const [role, label] of [...(reference ? [['the reference', reference] as const] : []), ...labels]) {
-    if (label.size.join() === image.size.join() && cornersApart(label, image) <= toleranceVoxels * Math.min(...image.spacing)) continue;
+    if (
+      label.size.join() === image.size.join() &&
+      cornersApart(label, image) <= toleranceVoxels * Math.min(...image.spacing)
+    )
+      continue;
     throw new DataError(
       `${role} of case ${caseName} (${label.size.join('x')} voxels) does not lie on the grid of its image (${image.size.join('x')} voxels): ` +
         "resample it to the image's grid first",
@@ -68,7 +90,9 @@ const toleranceVoxels = 0.05;
 
 /** mm between the corners of two grids of one size, where they lie furthest apart. */
 function cornersApart(a: Volume, b: Volume): number {
-  const corners = Array.from({ length: 8 }, (_, i) => mapAxes(a.size, (n, axis) => ((i >> axis) & 1) * (n - 1)));
+  const corners = Array.from({ length: 8 }, (_, i) =>
+    mapAxes(a.size, (n, axis) => ((i >> axis) & 1) * (n - 1)),
+  );
   return Math.max(
     ...corners.map((corner) => {
       const [p, q] = [applyAffine(a.affine, corner), applyAffine(b.affine, corner)];
@@ -78,7 +102,10 @@ function cornersApart(a: Volume, b: Volume): number {
 }
 
 function classesIn(panels: readonly ContourPanel[]): EvaluatedClass[] {
-  const labels = panels.flatMap(({ reference, predictions }) => [...(reference ? [reference] : []), ...Object.values(predictions)]);
+  const labels = panels.flatMap(({ reference, predictions }) => [
+    ...(reference ? [reference] : []),
+    ...Object.values(predictions),
+  ]);
   const values = new Set<number>();
   for (const { data } of labels) for (const value of data) values.add(value);
   values.delete(0);

@@ -48,11 +48,17 @@ export function contourRow(panel: ContourPanel, choice: ContourChoice): ContourR
   return {
     caseName: panel.caseName,
     slices: choice.planes.map((plane) => shownSlice(panel, plane, choice)),
-    captions: choice.methods.map((method) => caption(panel.predictions[method], panel.reference, choice.classes)),
+    captions: choice.methods.map((method) =>
+      caption(panel.predictions[method], panel.reference, choice.classes),
+    ),
   };
 }
 
-function shownSlice({ image, reference, predictions }: ContourPanel, plane: Plane, { methods, classes, window }: ContourChoice): ShownSlice {
+function shownSlice(
+  { image, reference, predictions }: ContourPanel,
+  plane: Plane,
+  { methods, classes, window }: ContourChoice,
+): ShownSlice {
   const count = sliceCount(image, plane);
   const index = fullestSlice(count, plane, reference ? [reference] : Object.values(predictions), classes);
   const slice = sliceOf(image, plane, index);
@@ -67,17 +73,28 @@ function shownSlice({ image, reference, predictions }: ContourPanel, plane: Plan
 }
 
 /** The slice with the most labelled voxels, the middle one of several; of a scan without any, its middle. */
-function fullestSlice(count: number, plane: Plane, labels: readonly Volume[], classes: readonly EvaluatedClass[]): number {
+function fullestSlice(
+  count: number,
+  plane: Plane,
+  labels: readonly Volume[],
+  classes: readonly EvaluatedClass[],
+): number {
   const values = new Set(classes.flatMap((evaluated) => evaluated.values));
   const counts = labels.map((label) => countInSlices(label, plane, values));
-  const totals = Array.from({ length: count }, (_, i) => counts.reduce((sum, slices) => sum + itemAt(slices, i), 0));
+  const totals = Array.from({ length: count }, (_, i) =>
+    counts.reduce((sum, slices) => sum + itemAt(slices, i), 0),
+  );
   const most = Math.max(...totals);
   const fullest = totals.flatMap((total, i) => (total === most ? [i] : []));
   return itemAt(fullest, Math.floor(fullest.length / 2));
 }
 
 function classMasks({ width, height, values }: Slice, classes: readonly EvaluatedClass[]): PixelMask[] {
-  return classes.map((evaluated) => ({ width, height, values: Uint8Array.from(values, (value) => (evaluated.values.includes(value) ? 1 : 0)) }));
+  return classes.map((evaluated) => ({
+    width,
+    height,
+    values: Uint8Array.from(values, (value) => (evaluated.values.includes(value) ? 1 : 0)),
+  }));
 }
 
 function greyOf({ values }: Slice, window: readonly [number, number] | undefined): Uint8Array {
@@ -92,10 +109,16 @@ function percentiles(values: Float32Array): [number, number] {
 }
 
 /** Mean Dice over the classes that the reference has, of the whole volume. */
-function caption(prediction: Volume | undefined, reference: Volume | undefined, classes: readonly EvaluatedClass[]): string {
+function caption(
+  prediction: Volume | undefined,
+  reference: Volume | undefined,
+  classes: readonly EvaluatedClass[],
+): string {
   if (!prediction) return 'no prediction';
   if (!reference) return 'no reference';
-  const found = classes.map(({ values }) => dice(membership(prediction, values), membership(reference, values))).filter((value) => value !== null);
+  const found = classes
+    .map(({ values }) => dice(membership(prediction, values), membership(reference, values)))
+    .filter((value) => value !== null);
   if (found.length === 0) return 'nothing in the reference';
   return `mean Dice ${percent(found.reduce((sum, value) => sum + value, 0) / found.length)} %`;
 }

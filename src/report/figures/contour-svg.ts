@@ -62,7 +62,10 @@ function titleBlock(title: string, width: number): Block {
 
 function columnTitles(titles: readonly string[]): Block {
   const style = { size: 14, weight: 600, fill: colours.text, width: layout.cell, anchor: 'middle' } as const;
-  return { svg: titles.map((title, i) => textLine(title, columnX(i) + layout.cell / 2, 12, style)).join(''), height: 24 };
+  return {
+    svg: titles.map((title, i) => textLine(title, columnX(i) + layout.cell / 2, 12, style)).join(''),
+    height: 24,
+  };
 }
 
 /** The name of the case, its slices one above the other, and the captions. */
@@ -80,7 +83,9 @@ function rowBlock({ caseName, slices, captions }: ContourRow, width: number): Bl
     y += height + layout.gap / 2;
   }
   const style = { size: 12, weight: 400, fill: colours.quiet, width: layout.cell, anchor: 'middle' } as const;
-  parts.push(...captions.map((caption, i) => textLine(caption, columnX(i + 1) + layout.cell / 2, y + 11, style)));
+  parts.push(
+    ...captions.map((caption, i) => textLine(caption, columnX(i + 1) + layout.cell / 2, y + 11, style)),
+  );
   return { svg: parts.join(''), height: y + layout.line + layout.rowGap - layout.gap };
 }
 
@@ -91,19 +96,32 @@ function sliceCells({ image, grey, reference, predictions }: ShownSlice): Block 
   const scale = [width / image.width, height / image.height] as const;
   const picture = `<image width="${width}" height="${height}" preserveAspectRatio="none" href="data:image/png;base64,${greyPng(grey, image.width, image.height).toString('base64')}"/>`;
   const left = (layout.cell - width) / 2;
-  const cell = (column: number, content: string) => `<g transform="translate(${columnX(column) + left} 0)">${picture}${content}</g>`;
+  const cell = (column: number, content: string) =>
+    `<g transform="translate(${columnX(column) + left} 0)">${picture}${content}</g>`;
   const solid = reference ? outlines(reference, scale, 'stroke-width="1.5"') : '';
-  const dashed = (masks: readonly PixelMask[] | undefined) => (masks ? outlines(masks, scale, `stroke-width="1.5" ${dashes}`, 0.22) : '');
-  const cells = [cell(0, solid + sideMarks(width, height)), ...predictions.map((masks, i) => cell(i + 1, dashed(masks) + solid))];
+  const dashed = (masks: readonly PixelMask[] | undefined) =>
+    masks ? outlines(masks, scale, `stroke-width="1.5" ${dashes}`, 0.22) : '';
+  const cells = [
+    cell(0, solid + sideMarks(width, height)),
+    ...predictions.map((masks, i) => cell(i + 1, dashed(masks) + solid)),
+  ];
   return { svg: cells.join(''), height };
 }
 
 /** The outline of every class in its colour, and its area tinted. */
-function outlines(masks: readonly PixelMask[], scale: readonly [number, number], stroke: string, tint = 0): string {
+function outlines(
+  masks: readonly PixelMask[],
+  scale: readonly [number, number],
+  stroke: string,
+  tint = 0,
+): string {
   return masks
     .map((mask, i) => ({ path: contourPath(mask, scale), colour: contourColour(i) }))
     .filter(({ path }) => path !== '')
-    .map(({ path, colour }) => `<path d="${path}" fill="${colour}" fill-opacity="${tint}" fill-rule="evenodd" stroke="${colour}" ${stroke}/>`)
+    .map(
+      ({ path, colour }) =>
+        `<path d="${path}" fill="${colour}" fill-opacity="${tint}" fill-rule="evenodd" stroke="${colour}" ${stroke}/>`,
+    )
     .join('');
 }
 
@@ -119,13 +137,24 @@ function sideMarks(width: number, height: number): string {
  * takes.
  */
 function legend(classNames: readonly string[], rows: readonly ContourRow[], width: number): Block {
-  const line = (dash: string) => `<line x1="0" x2="22" y1="-4" y2="-4" stroke="${colours.neutral}" stroke-width="1.8" ${dash}/>`;
+  const line = (dash: string) =>
+    `<line x1="0" x2="22" y1="-4" y2="-4" stroke="${colours.neutral}" stroke-width="1.8" ${dash}/>`;
   const items = [
     ...(hasReference(rows) ? [{ name: 'reference', symbol: line(''), symbolWidth: 22 }] : []),
-    ...(rows.some(({ captions }) => captions.length > 0) ? [{ name: 'prediction', symbol: line(dashes), symbolWidth: 22 }] : []),
+    ...(rows.some(({ captions }) => captions.length > 0)
+      ? [{ name: 'prediction', symbol: line(dashes), symbolWidth: 22 }]
+      : []),
     ...classNames.flatMap((name, i) => {
       const colour = contourColour(i);
-      return isSeen(rows, i) ? [{ name, symbol: `<rect y="-10" width="12" height="12" rx="2" fill="${colour}"/>`, symbolWidth: 12 }] : [];
+      return isSeen(rows, i)
+        ? [
+            {
+              name,
+              symbol: `<rect y="-10" width="12" height="12" rx="2" fill="${colour}"/>`,
+              symbolWidth: 12,
+            },
+          ]
+        : [];
     }),
   ];
   let [x, y] = [0, 12];
@@ -143,11 +172,14 @@ function legend(classNames: readonly string[], rows: readonly ContourRow[], widt
 /** Of predictions; references are solid. */
 const dashes = 'stroke-dasharray="4 2.5"';
 
-const hasReference = (rows: readonly ContourRow[]): boolean => rows.some(({ slices }) => slices.some(({ reference }) => reference !== undefined));
+const hasReference = (rows: readonly ContourRow[]): boolean =>
+  rows.some(({ slices }) => slices.some(({ reference }) => reference !== undefined));
 
 const isSeen = (rows: readonly ContourRow[], index: number): boolean =>
   rows.some(({ slices }) =>
-    slices.some(({ reference, predictions }) => [reference, ...predictions].some((masks) => masks?.[index]?.values.includes(1))),
+    slices.some(({ reference, predictions }) =>
+      [reference, ...predictions].some((masks) => masks?.[index]?.values.includes(1)),
+    ),
   );
 
 const columnX = (column: number): number => column * (layout.cell + layout.gap);
@@ -161,7 +193,12 @@ interface TextStyle {
   readonly anchor?: 'start' | 'middle';
 }
 
-function textLine(text: string, x: number, y: number, { size, weight, fill, width, anchor = 'start' }: TextStyle): string {
+function textLine(
+  text: string,
+  x: number,
+  y: number,
+  { size, weight, fill, width, anchor = 'start' }: TextStyle,
+): string {
   const style = `font-size="${size}" font-weight="${weight}" fill="${fill}" text-anchor="${anchor}"`;
   return `<text x="${x}" y="${y}" ${style}>${escapeXml(fitted(text, width, size, weight))}</text>`;
 }

@@ -42,11 +42,13 @@ function contourLoops(mask: PixelMask): Point[][] {
  * with the inside on its right, so that every point starts one segment and ends one.
  */
 function segmentsByStart({ width, height, values }: PixelMask): Map<number, number> {
-  const inside = (x: number, y: number) => (x >= 0 && y >= 0 && x < width && y < height ? byteAt(values, y * width + x) : 0);
+  const inside = (x: number, y: number) =>
+    x >= 0 && y >= 0 && x < width && y < height ? byteAt(values, y * width + x) : 0;
   const next = new Map<number, number>();
   for (let y = -1; y < height; y++) {
     for (let x = -1; x < width; x++) {
-      const corners = inside(x, y) | (inside(x + 1, y) << 1) | (inside(x + 1, y + 1) << 2) | (inside(x, y + 1) << 3);
+      const corners =
+        inside(x, y) | (inside(x + 1, y) << 1) | (inside(x + 1, y + 1) << 2) | (inside(x, y + 1) << 3);
       for (const [from, to] of itemAt(segments, corners)) next.set(keyOf(x, y, from), keyOf(x, y, to));
     }
   }

@@ -14,7 +14,11 @@ const zoom = 2;
  * runs are thinned, so that the time it takes hardly grows with the steps.
  * @param lines all metrics of the run so far in the order of steps; of no lines come empty panels
  */
-export async function writeProgressFigure(file: string, lines: readonly ProgressLine[], title: string): Promise<void> {
+export async function writeProgressFigure(
+  file: string,
+  lines: readonly ProgressLine[],
+  title: string,
+): Promise<void> {
   const svg = await specToSvg(progressSpec(progressPanels(lines), title));
   await mkdir(dirname(file), { recursive: true });
   await writeFileAtomic(file, await svgToPng(svg, zoom));

@@ -57,7 +57,11 @@ export function progressPanels(lines: readonly ProgressLine[]): ProgressPanels {
     mostValidations,
   );
   const heldOut = validations.filter(({ validation }) => 'total' in validation);
-  const curve = (title: string, name: string, lossOf: (line: ProgressStep) => number | undefined): CurvePanel => ({
+  const curve = (
+    title: string,
+    name: string,
+    lossOf: (line: ProgressStep) => number | undefined,
+  ): CurvePanel => ({
     title,
     points: seriesPoints(steps.map((line) => ({ step: line.step, value: lossOf(line) ?? Number.NaN }))),
     heldOut: valuesNamed(name, heldOut),
@@ -73,7 +77,10 @@ export function progressPanels(lines: readonly ProgressLine[]): ProgressPanels {
 }
 
 /** For a quantity without noise, whose corners shall stay. */
-const unsmoothed = (panel: CurvePanel): CurvePanel => ({ ...panel, points: panel.points.map((point) => ({ ...point, smooth: point.mean })) });
+const unsmoothed = (panel: CurvePanel): CurvePanel => ({
+  ...panel,
+  points: panel.points.map((point) => ({ ...point, smooth: point.mean })),
+});
 
 function scoresPanel(validations: readonly ProgressValidation[]): ScoresPanel | undefined {
   const names = [...new Set(validations.flatMap(({ validation }) => Object.keys(validation)))];
@@ -82,7 +89,11 @@ function scoresPanel(validations: readonly ProgressValidation[]): ScoresPanel | 
   const ofDice = /^dice( |$)/;
   if (!names.every((name) => ofDice.test(name))) return { title: 'validation', names, values };
   const shown = (name: string) => name.replace(ofDice, '') || 'mean';
-  return { title: 'validation Dice', names: names.map(shown), values: values.map((value) => ({ ...value, name: shown(value.name) })) };
+  return {
+    title: 'validation Dice',
+    names: names.map(shown),
+    values: values.map((value) => ({ ...value, name: shown(value.name) })),
+  };
 }
 
 /** Where the value is a number; a class that no validated case has is null. */

@@ -15,7 +15,17 @@ interface Size {
  * Units of the figure. `width` is that of the widest plot without its axis, `axis` what labels beside a plot
  * take, `overhang` what its points may jut out.
  */
-const layout = { width: 1000, columns: 3, axis: 44, overhang: 4, columnGap: 36, rowGap: 26, largeHeight: 230, smallHeight: 140, legendRow: 18 };
+const layout = {
+  width: 1000,
+  columns: 3,
+  axis: 44,
+  overhang: 4,
+  columnGap: 36,
+  rowGap: 26,
+  largeHeight: 230,
+  smallHeight: 140,
+  legendRow: 18,
+};
 
 /** Of a name in the legend; the rest is cut off. */
 const widestName = 220;
@@ -46,9 +56,15 @@ export const scoreColour = (i: number): string => itemAt(scoreColours, i % score
  * The Vega-Lite picture of a run: the total loss above, its terms and the learning rate in columns,
  * validation scores below.
  */
-export function progressSpec({ lastStep, total, terms, learningRate, scores }: ProgressPanels, title: string): TopLevelSpec {
+export function progressSpec(
+  { lastStep, total, terms, learningRate, scores }: ProgressPanels,
+  title: string,
+): TopLevelSpec {
   const { width, columns, columnGap, axis, overhang, rowGap, largeHeight, smallHeight } = layout;
-  const small = { width: (width - (columns - 1) * (columnGap + axis + overhang)) / columns, height: smallHeight };
+  const small = {
+    width: (width - (columns - 1) * (columnGap + axis + overhang)) / columns,
+    height: smallHeight,
+  };
   const smallPanels = [
     ...terms.map((term) => curvePanel(term, lossAxis(term), lastStep, small, colours.loss)),
     curvePanel(learningRate, axisFromZero(learningRate), lastStep, small, colours.learningRate),
@@ -74,10 +90,19 @@ function explanation({ points, heldOut }: CurvePanel, lastStep: number): string 
   return `after step ${lastStep.toLocaleString('en')}; faint: steps, or the range of neighbouring ones; line: moving mean${held}`;
 }
 
-function curvePanel({ title, points, heldOut }: CurvePanel, { type, domain, ticks }: ValueAxis, lastStep: number, size: Size, colour: string): Panel {
+function curvePanel(
+  { title, points, heldOut }: CurvePanel,
+  { type, domain, ticks }: ValueAxis,
+  lastStep: number,
+  size: Size,
+  colour: string,
+): Panel {
   const x = stepAxis(lastStep, size);
   const scale = { type, domain: [...domain], nice: false, ...(type === 'linear' && { zero: false }) };
-  const axis = { ...valueLabels(domain), ...(ticks ? { values: [...ticks] } : { tickCount: Math.round(size.height / 45) }) };
+  const axis = {
+    ...valueLabels(domain),
+    ...(ticks ? { values: [...ticks] } : { tickCount: Math.round(size.height / 45) }),
+  };
   const y = (field: string) => ({ field, type: 'quantitative' as const, scale, axis });
   const fewPoints = points.length <= 30;
   return {
@@ -86,9 +111,18 @@ function curvePanel({ title, points, heldOut }: CurvePanel, { type, domain, tick
     data: { values: [...points] },
     layer: [
       topLabelRoom,
-      { mark: { type: 'area', clip: true, color: colour, opacity: 0.18 }, encoding: { x, y: y('low'), y2: { field: 'high' } } },
-      { mark: { type: 'line', clip: true, color: colour, opacity: 0.35, strokeWidth: 1 }, encoding: { x, y: y('mean') } },
-      { mark: { type: 'line', color: colour, strokeWidth: 2, point: fewPoints && { color: colour } }, encoding: { x, y: y('smooth') } },
+      {
+        mark: { type: 'area', clip: true, color: colour, opacity: 0.18 },
+        encoding: { x, y: y('low'), y2: { field: 'high' } },
+      },
+      {
+        mark: { type: 'line', clip: true, color: colour, opacity: 0.35, strokeWidth: 1 },
+        encoding: { x, y: y('mean') },
+      },
+      {
+        mark: { type: 'line', color: colour, strokeWidth: 2, point: fewPoints && { color: colour } },
+        encoding: { x, y: y('smooth') },
+      },
       {
         data: { values: [...heldOut] },
         mark: { type: 'point', filled: true, color: colours.heldOut, size: 18, opacity: 1 },
@@ -100,15 +134,23 @@ function curvePanel({ title, points, heldOut }: CurvePanel, { type, domain, tick
 
 function scoresPanel({ title, names, values }: ScoresPanel, lastStep: number): Panel {
   const legendWidth = 50 + Math.max(...names.map((name) => Math.min(textWidth(name, 12), widestName)));
-  const size = { width: layout.width - legendWidth, height: Math.max(layout.largeHeight, layout.legendRow * names.length) };
-  const domain: [number, number] | undefined = values.every(({ value }) => value >= 0 && value <= 1) ? [0, 1] : undefined;
+  const size = {
+    width: layout.width - legendWidth,
+    height: Math.max(layout.largeHeight, layout.legendRow * names.length),
+  };
+  const domain: [number, number] | undefined = values.every(({ value }) => value >= 0 && value <= 1)
+    ? [0, 1]
+    : undefined;
   const classes = names.filter((name) => name !== 'mean');
   const range = names.map((name) => (name === 'mean' ? colours.text : scoreColour(classes.indexOf(name))));
   return {
     title,
     ...size,
     data: { values: [...values] },
-    layer: [{ mark: { type: 'line', strokeWidth: 1.5 } }, { mark: { type: 'point', filled: true, opacity: 1, size: 30 } }],
+    layer: [
+      { mark: { type: 'line', strokeWidth: 1.5 } },
+      { mark: { type: 'point', filled: true, opacity: 1, size: 30 } },
+    ],
     encoding: {
       x: stepAxis(lastStep, size),
       y: {
@@ -117,7 +159,12 @@ function scoresPanel({ title, names, values }: ScoresPanel, lastStep: number): P
         scale: domain ? { domain } : { zero: false },
         axis: { ...valueLabels(domain ?? [0, 1]), tickCount: 5 },
       },
-      color: { field: 'name', type: 'nominal', scale: { domain: [...names], range }, legend: { title: null } },
+      color: {
+        field: 'name',
+        type: 'nominal',
+        scale: { domain: [...names], range },
+        legend: { title: null },
+      },
     },
   };
 }
@@ -142,13 +189,17 @@ const stepAxis = (lastStep: number, { width }: Size) => ({
 /** Labels in the same room whatever the numbers, so that plots stand in line; small numbers as 5e-4. */
 const valueLabels = ([low, high]: readonly [number, number]) => ({
   title: null,
-  ...(Math.max(Math.abs(low), Math.abs(high)) < 0.01 ? { labelExpr: "datum.value === 0 ? '0' : format(datum.value, '~e')" } : { format: '~g' }),
+  ...(Math.max(Math.abs(low), Math.abs(high)) < 0.01
+    ? { labelExpr: "datum.value === 0 ? '0' : format(datum.value, '~e')" }
+    : { format: '~g' }),
   minExtent: layout.axis,
   maxExtent: layout.axis,
 });
 
 const rowsOf = (panels: readonly Panel[]): Panel[][] =>
-  Array.from({ length: Math.ceil(panels.length / layout.columns) }, (_, i) => panels.slice(i * layout.columns, (i + 1) * layout.columns));
+  Array.from({ length: Math.ceil(panels.length / layout.columns) }, (_, i) =>
+    panels.slice(i * layout.columns, (i + 1) * layout.columns),
+  );
 
 /** Type and lines of every figure of curves and bars. */
 export const figureStyle: NonNullable<TopLevelSpec['config']> = {
@@ -178,5 +229,12 @@ export const figureStyle: NonNullable<TopLevelSpec['config']> = {
   },
   axisY: { domain: false, ticks: false, labelPadding: 6 },
   axisX: { grid: false },
-  legend: { labelFontSize: 12, labelColor: colours.text, symbolSize: 60, symbolType: 'circle', labelLimit: widestName, offset: 24 },
+  legend: {
+    labelFontSize: 12,
+    labelColor: colours.text,
+    symbolSize: 60,
+    symbolType: 'circle',
+    labelLimit: widestName,
+    offset: 24,
+  },
 };

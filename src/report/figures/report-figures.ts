@@ -30,7 +30,9 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
   const names = members.map(({ name }) => name);
   const values = members.flatMap(({ name, evaluation }) =>
     evaluation.cases.flatMap(({ classes }) =>
-      Object.entries(classes).flatMap(([label, { dice }]) => (dice === null ? [] : [{ name, class: label, dice: 100 * dice }])),
+      Object.entries(classes).flatMap(([label, { dice }]) =>
+        dice === null ? [] : [{ name, class: label, dice: 100 * dice }],
+      ),
     ),
   );
   if (values.length === 0) return undefined;
@@ -65,8 +67,18 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
         { mark: { type: 'point', filled: true, size: 18, opacity: 0.9 } },
       ],
       encoding: {
-        x: { field: 'dice', type: 'quantitative', scale: { zero: false }, axis: { title: 'Dice, %', grid: true } },
-        y: { field: 'class', type: 'nominal', sort: [...classes], axis: { title: null, labelLimit: 200, domain: true } },
+        x: {
+          field: 'dice',
+          type: 'quantitative',
+          scale: { zero: false },
+          axis: { title: 'Dice, %', grid: true },
+        },
+        y: {
+          field: 'class',
+          type: 'nominal',
+          sort: [...classes],
+          axis: { title: null, labelLimit: 200, domain: true },
+        },
         yOffset: { field: 'name', type: 'nominal', sort: names },
         color: colourOf(names),
       },
@@ -85,26 +97,37 @@ export function efficiencyFigure(evaluations: readonly ReportEvaluation[]): Repo
     const name = `${shortList(evaluation.classes)}, ${network ?? 'network unknown'}, ${pretrained ? 'pre-trained' : 'from scratch'}`;
     return [{ name, fraction: 100 * fraction, dice: 100 * dice }];
   });
-  const fractionsOf = (name: string) => new Set(points.flatMap((point) => (point.name === name ? [point.fraction] : [])));
+  const fractionsOf = (name: string) =>
+    new Set(points.flatMap((point) => (point.name === name ? [point.fraction] : [])));
   const values = points.filter(({ name }) => fractionsOf(name).size > 1);
   if (values.length === 0) return undefined;
   const names = [...new Set(values.map(({ name }) => name))];
   return {
     id: 'label-efficiency',
     title: 'Mean Dice over the share of labelled cases',
-    text: values.map(({ name, fraction, dice }) => `${name}: ${dice.toFixed(2)} % with ${fraction} % of the cases`).join('; '),
+    text: values
+      .map(({ name, fraction, dice }) => `${name}: ${dice.toFixed(2)} % with ${fraction} % of the cases`)
+      .join('; '),
     spec: {
       ...base,
       width,
       height: 260,
       data: { values },
       encoding: {
-        x: { field: 'fraction', type: 'quantitative', scale: { domain: [0, 100] }, axis: { title: 'labelled cases, %' } },
+        x: {
+          field: 'fraction',
+          type: 'quantitative',
+          scale: { domain: [0, 100] },
+          axis: { title: 'labelled cases, %' },
+        },
         y: { field: 'dice', type: 'quantitative', scale: { zero: false }, axis: { title: 'mean Dice, %' } },
         color: colourOf(names),
       },
       layer: [
-        { mark: { type: 'line', strokeWidth: 1.5 }, encoding: { y: { field: 'dice', type: 'quantitative', aggregate: 'mean' } } },
+        {
+          mark: { type: 'line', strokeWidth: 1.5 },
+          encoding: { y: { field: 'dice', type: 'quantitative', aggregate: 'mean' } },
+        },
         { mark: { type: 'point', filled: true, opacity: 1, size: 40 } },
       ],
     },
@@ -134,7 +157,14 @@ export function speedFigure(results: readonly SpeedResult[]): ReportFigure | und
       layer: [
         {
           mark: { type: 'bar', color: scoreColour(0), opacity: 0.75, size: 16 },
-          encoding: { x: { field: 'seconds', type: 'quantitative', axis: { title: 'seconds, median; line: fastest to slowest', grid: true } }, y },
+          encoding: {
+            x: {
+              field: 'seconds',
+              type: 'quantitative',
+              axis: { title: 'seconds, median; line: fastest to slowest', grid: true },
+            },
+            y,
+          },
         },
         {
           mark: { type: 'rule', color: scoreColour(1), strokeWidth: 2 },
@@ -154,6 +184,8 @@ const colourOf = (names: readonly string[]) =>
   }) as const;
 
 /** Three classes name a task well enough. */
-const shortList = (classes: readonly string[]): string => (classes.length > 3 ? `${classes.slice(0, 3).join(', ')}, ...` : classes.join(', '));
+const shortList = (classes: readonly string[]): string =>
+  classes.length > 3 ? `${classes.slice(0, 3).join(', ')}, ...` : classes.join(', ');
 
-const percentText = (value: number | null): string => (value === null ? 'undefined' : `${(100 * value).toFixed(2)} %`);
+const percentText = (value: number | null): string =>
+  value === null ? 'undefined' : `${(100 * value).toFixed(2)} %`;

@@ -30,7 +30,8 @@ interface PatientAxes {
 const planeAxes = { axial: { through: 2, up: 1 }, coronal: { through: 1, up: 2 } } as const;
 
 /** How many slices a plane has. */
-export const sliceCount = (volume: Volume, plane: Plane): number => patientAxes(volume).size[planeAxes[plane].through];
+export const sliceCount = (volume: Volume, plane: Plane): number =>
+  patientAxes(volume).size[planeAxes[plane].through];
 
 /** One slice of the first channel. `index` counts from the feet, or from the back. */
 export function sliceOf(volume: Volume, plane: Plane, index: number): Slice {
@@ -68,11 +69,16 @@ function patientAxes(volume: Volume): PatientAxes {
   const { axes, flipped } = closestToRas(volume);
   const strides = [1, volume.size[0], volume.size[0] * volume.size[1]];
   const size = mapAxes(axes, (axis) => itemAt(volume.size, axis));
-  const steps = mapAxes(axes, (axis, world) => (flipped[world] ? -itemAt(strides, axis) : itemAt(strides, axis)));
+  const steps = mapAxes(axes, (axis, world) =>
+    flipped[world] ? -itemAt(strides, axis) : itemAt(strides, axis),
+  );
   return {
     size,
     spacing: mapAxes(axes, (axis) => itemAt(volume.spacing, axis)),
     steps,
-    first: AXES.reduce<number>((offset, world) => offset + (flipped[world] ? (size[world] - 1) * -steps[world] : 0), 0),
+    first: AXES.reduce<number>(
+      (offset, world) => offset + (flipped[world] ? (size[world] - 1) * -steps[world] : 0),
+      0,
+    ),
   };
 }

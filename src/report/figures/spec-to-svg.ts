@@ -21,7 +21,12 @@ export async function specToSvg(spec: TopLevelSpec): Promise<string> {
  * legends and margins get too wide.
  */
 interface TextMeasuring {
-  readonly textMetrics: { width: (item: { readonly fontSize?: number; readonly fontWeight?: number | string }, text: unknown) => number };
+  readonly textMetrics: {
+    width: (
+      item: { readonly fontSize?: number; readonly fontWeight?: number | string },
+      text: unknown,
+    ) => number;
+  };
 }
 
 function measureTexts(vega: object): void {

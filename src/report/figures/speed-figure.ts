@@ -21,14 +21,25 @@ const width = 720;
 const barStep = 30;
 /** Of an axis, about. */
 const TICKS = 8;
-const colours = { float32: '#1f6fb2', bfloat16: '#2b8a5a', published: '#8c959f', text: '#24292f', quiet: '#57606a', grid: '#e8eaed' };
+const colours = {
+  float32: '#1f6fb2',
+  bfloat16: '#2b8a5a',
+  published: '#8c959f',
+  text: '#24292f',
+  quiet: '#57606a',
+  grid: '#e8eaed',
+};
 
 /**
  * Writes the bars of the paper's Figure 5 as PNG: measured steps with the range of their times, and below
  * them the published ones.
  * @param subtitle where and how they were measured
  */
-export async function writeSpeedFigure(file: string, bars: readonly SpeedBar[], subtitle: string): Promise<void> {
+export async function writeSpeedFigure(
+  file: string,
+  bars: readonly SpeedBar[],
+  subtitle: string,
+): Promise<void> {
   const png = await svgToPng(await specToSvg(speedSpec(bars, subtitle)), zoom);
   await mkdir(dirname(file), { recursive: true });
   await writeFileAtomic(file, png);
@@ -73,10 +84,17 @@ export function speedSpec(bars: readonly SpeedBar[], subtitle: string): TopLevel
 type Panel = Extract<TopLevelSpec, { readonly vconcat: unknown }>['vconcat'][number];
 
 function measuredPanel(bars: readonly SpeedBar[], precisions: string[]): Panel {
-  const scale = { domain: precisions, range: precisions.map((name) => (name === 'bfloat16' ? colours.bfloat16 : colours.float32)) };
+  const scale = {
+    domain: precisions,
+    range: precisions.map((name) => (name === 'bfloat16' ? colours.bfloat16 : colours.float32)),
+  };
   const y = { field: 'name', type: 'nominal' as const, sort: null, title: null };
   const offset = { field: 'precision', sort: precisions };
-  const seconds = { type: 'quantitative' as const, title: 'seconds a step, on this machine', axis: { tickCount: TICKS } };
+  const seconds = {
+    type: 'quantitative' as const,
+    title: 'seconds a step, on this machine',
+    axis: { tickCount: TICKS },
+  };
   return {
     width,
     height: { step: barStep / Math.max(1, precisions.length) + 6 },
@@ -85,9 +103,15 @@ function measuredPanel(bars: readonly SpeedBar[], precisions: string[]): Panel {
     layer: [
       {
         mark: { type: 'bar', cornerRadiusEnd: 2 },
-        encoding: { x: { field: 'median', ...seconds }, color: { field: 'precision', type: 'nominal', scale } },
+        encoding: {
+          x: { field: 'median', ...seconds },
+          color: { field: 'precision', type: 'nominal', scale },
+        },
       },
-      { mark: { type: 'rule', strokeWidth: 1.5, color: colours.text }, encoding: { x: { field: 'low', ...seconds }, x2: { field: 'high' } } },
+      {
+        mark: { type: 'rule', strokeWidth: 1.5, color: colours.text },
+        encoding: { x: { field: 'low', ...seconds }, x2: { field: 'high' } },
+      },
       {
         mark: { type: 'text', align: 'left', dx: 8, color: colours.text, fontSize: 11 },
         encoding: { x: { field: 'high', ...seconds }, text: { field: 'text' } },
@@ -97,7 +121,11 @@ function measuredPanel(bars: readonly SpeedBar[], precisions: string[]): Panel {
 }
 
 function publishedPanel(): Panel {
-  const values = publishedSpeeds.map(({ name, seconds, stated }) => ({ name, seconds, text: `${stated ? '' : 'about '}${secondsText(seconds)}` }));
+  const values = publishedSpeeds.map(({ name, seconds, stated }) => ({
+    name,
+    seconds,
+    text: `${stated ? '' : 'about '}${secondsText(seconds)}`,
+  }));
   const x = {
     field: 'seconds',
     type: 'quantitative' as const,
@@ -111,9 +139,13 @@ function publishedPanel(): Panel {
     encoding: { y: { field: 'name', type: 'nominal', sort: null, title: null }, x },
     layer: [
       { mark: { type: 'bar', cornerRadiusEnd: 2, color: colours.published } },
-      { mark: { type: 'text', align: 'left', dx: 8, color: colours.text, fontSize: 11 }, encoding: { text: { field: 'text' } } },
+      {
+        mark: { type: 'text', align: 'left', dx: 8, color: colours.text, fontSize: 11 },
+        encoding: { text: { field: 'text' } },
+      },
     ],
   };
 }
 
-const secondsText = (seconds: number): string => `${seconds < 0.1 ? seconds.toFixed(3) : seconds.toFixed(2)} s`;
+const secondsText = (seconds: number): string =>
+  `${seconds < 0.1 ? seconds.toFixed(3) : seconds.toFixed(2)} s`;

@@ -31,7 +31,9 @@ export function seriesPoints(values: readonly StepValue[]): SeriesPoint[] {
   const finite = values.filter(({ value }) => Number.isFinite(value));
   const count = Math.min(mostPoints, finite.length);
   const points = Array.from({ length: count }, (_, i) =>
-    summary(finite.slice(Math.floor((i * finite.length) / count), Math.floor(((i + 1) * finite.length) / count))),
+    summary(
+      finite.slice(Math.floor((i * finite.length) / count), Math.floor(((i + 1) * finite.length) / count)),
+    ),
   );
   return withSmooth(points);
 }
@@ -39,14 +41,22 @@ export function seriesPoints(values: readonly StepValue[]): SeriesPoint[] {
 /** At most `most` of the items, evenly spread, the last among them. */
 export function evenlySpread<T>(items: readonly T[], most: number): T[] {
   const count = Math.min(most, items.length);
-  return Array.from({ length: count }, (_, i) => itemAt(items, Math.ceil(((i + 1) * items.length) / count) - 1));
+  return Array.from({ length: count }, (_, i) =>
+    itemAt(items, Math.ceil(((i + 1) * items.length) / count) - 1),
+  );
 }
 
 /** Mean and range of some steps; there is at least one. */
 function summary(values: readonly StepValue[]) {
   let [sum, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const { value } of values) [sum, low, high] = [sum + value, Math.min(low, value), Math.max(high, value)];
-  return { step: (itemAt(values, 0).step + itemAt(values, values.length - 1).step) / 2, mean: sum / values.length, low, high };
+  for (const { value } of values)
+    [sum, low, high] = [sum + value, Math.min(low, value), Math.max(high, value)];
+  return {
+    step: (itemAt(values, 0).step + itemAt(values, values.length - 1).step) / 2,
+    mean: sum / values.length,
+    low,
+    high,
+  };
 }
 
 /**

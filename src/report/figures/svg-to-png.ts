@@ -55,8 +55,16 @@ function inkWidth(text: string, weight: FontWeight): number {
  * lack: that takes time.
  */
 function fontsFor(text: string): NonNullable<ResvgRenderOptions['font']> {
-  const beyondOurs = /[\u0180-\u0383\u03cf-\u03ff\u0460-\u2012\u2027-\u20ab\u20ad-\u2121\u2123-\u2211\u2213-\u2263\u2266-\uffff]/.test(text);
-  return { loadSystemFonts: beyondOurs, fontFiles: [...fontFiles()], defaultFontFamily: figureFont, sansSerifFamily: figureFont };
+  const beyondOurs =
+    /[\u0180-\u0383\u03cf-\u03ff\u0460-\u2012\u2027-\u20ab\u20ad-\u2121\u2123-\u2211\u2213-\u2263\u2266-\uffff]/.test(
+      text,
+    );
+  return {
+    loadSystemFonts: beyondOurs,
+    fontFiles: [...fontFiles()],
+    defaultFontFamily: figureFont,
+    sansSerifFamily: figureFont,
+  };
 }
 
 /** The files of the figures' font, regular and semi-bold. */

@@ -34,7 +34,9 @@ export function lossAxis({ points, heldOut }: Pick<CurvePanel, 'points' | 'heldO
       99,
     ) ?? high,
   );
-  return lowest > 0 && high / low > widestLinearRatio ? logAxis(lowest / 1.1, highest * 1.1) : linearAxis(lowest, highest);
+  return lowest > 0 && high / low > widestLinearRatio
+    ? logAxis(lowest / 1.1, highest * 1.1)
+    : linearAxis(lowest, highest);
 }
 
 /** An axis from 0, as a learning rate wants it, which ends near 0. */
@@ -57,9 +59,14 @@ function linearAxis(low: number, high: number): ValueAxis {
 
 /** Ticks at the powers of ten, and at twice and five times these where there are few. */
 function logAxis(low: number, high: number): ValueAxis {
-  const exponents = Array.from({ length: Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 }, (_, i) => Math.floor(Math.log10(low)) + i);
+  const exponents = Array.from(
+    { length: Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 },
+    (_, i) => Math.floor(Math.log10(low)) + i,
+  );
   const factors = exponents.length > 4 ? [1] : [1, 2, 5];
-  const ticks = exponents.flatMap((exponent) => factors.map((factor) => factor * 10 ** exponent)).filter((tick) => tick >= low && tick <= high);
+  const ticks = exponents
+    .flatMap((exponent) => factors.map((factor) => factor * 10 ** exponent))
+    .filter((tick) => tick >= low && tick <= high);
   return { type: 'log', domain: [low, high], ticks };
 }
 

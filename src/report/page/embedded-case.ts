@@ -44,7 +44,11 @@ const fewestCharacters = 0.5;
  * @param window image values shown as black and white; by default the 0.5th and 99.5th percentiles
  * @param budget characters for all three; the coarsest form, 32 voxels long, may take more
  */
-export function embedCase(volumes: CaseVolumes, window: readonly [number, number] | undefined, budget: number): EmbeddedCase {
+export function embedCase(
+  volumes: CaseVolumes,
+  window: readonly [number, number] | undefined,
+  budget: number,
+): EmbeddedCase {
   const cropped = croppedToLabels(volumes);
   const [low, high] = window ?? percentiles(cropped.image);
   let side = Math.min(largestSide, sideFor(cropped.image, budget / fewestCharacters));
@@ -67,7 +71,11 @@ function croppedToLabels({ image, reference, prediction }: CaseVolumes): CaseVol
   const labels = [reorientToRas(reference), reorientToRas(prediction)] as const;
   const box = labelledBox(labels);
   const crop = (volume: Volume) => cropBox(volume, box.start, box.size);
-  return { image: crop(reorientToRas(firstChannel(image))), reference: crop(labels[0]), prediction: crop(labels[1]) };
+  return {
+    image: crop(reorientToRas(firstChannel(image))),
+    reference: crop(labels[0]),
+    prediction: crop(labels[1]),
+  };
 }
 
 const firstChannel = (image: Volume): Volume => {
@@ -128,7 +136,9 @@ function coarser({ image, reference, prediction }: CaseVolumes, side: number): C
 
 function encoded({ image, reference, prediction }: CaseVolumes, low: number, high: number): EmbeddedCase {
   const scale = high > low ? 255 / (high - low) : 0;
-  const grey = Uint8Array.from(image.data, (value) => Math.round(Math.min(255, Math.max(0, (value - low) * scale))));
+  const grey = Uint8Array.from(image.data, (value) =>
+    Math.round(Math.min(255, Math.max(0, (value - low) * scale))),
+  );
   return {
     image: base64({ ...image, data: grey }),
     reference: base64({ ...reference, data: Uint8Array.from(reference.data) }),

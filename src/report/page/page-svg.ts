@@ -20,7 +20,9 @@ export function pageSvg(svg: string, id: string, description: string): string {
     .replace(/(<rect [^>]*?)fill="white"\/>/, '$1fill="none"/>')
     .replace(/^<svg /, `<svg role="img" aria-label="${escapeXml(description)}" `)
     .replace(/ width="([\d.]+)" height="([\d.]+)"/, (_, width: string, height: string) =>
-      svg.slice(0, svg.indexOf('>')).includes('viewBox') ? ` width="${width}"` : ` width="${width}" viewBox="0 0 ${width} ${height}"`,
+      svg.slice(0, svg.indexOf('>')).includes('viewBox')
+        ? ` width="${width}"`
+        : ` width="${width}" viewBox="0 0 ${width} ${height}"`,
     );
 }
 

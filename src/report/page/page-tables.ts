@@ -31,7 +31,10 @@ export function paperTableHtml({ number, caption, header, rows, notes }: PaperTa
     rows.map(({ labels, cells, published }) => ({
       ours: !published,
       cells: [
-        ...labels.map((text, i) => ({ text: i === labels.length - 1 ? `${text} ${published ? '(published)' : '(ours)'}` : text, left: true })),
+        ...labels.map((text, i) => ({
+          text: i === labels.length - 1 ? `${text} ${published ? '(published)' : '(ours)'}` : text,
+          left: true,
+        })),
         ...cells.map(({ text, rank }) => ({ text, value: text, rank })),
       ],
     })),
@@ -62,16 +65,31 @@ export function evaluationTablesHtml(evaluations: readonly ReportEvaluation[]): 
  * Every case of an evaluation with Dice and HD95 of each class, worst first.
  * @param viewIds by case id: which of the viewer's cases it is
  */
-export function caseTableHtml({ name, evaluation }: ReportEvaluation, viewIds: ReadonlyMap<string, string>): string {
+export function caseTableHtml(
+  { name, evaluation }: ReportEvaluation,
+  viewIds: ReadonlyMap<string, string>,
+): string {
   const { classes } = evaluation;
   const cases = evaluation.cases.toSorted((a, b) => (caseDice(a) ?? 2) - (caseDice(b) ?? 2));
-  const header = ['case', 'mean Dice', ...classes.map((label) => `${label} Dice`), ...classes.map((label) => `${label} HD95`), 'missed'];
+  const header = [
+    'case',
+    'mean Dice',
+    ...classes.map((label) => `${label} Dice`),
+    ...classes.map((label) => `${label} HD95`),
+    'missed',
+  ];
   const rows = cases.map((result) => {
     const results = classes.map((label) => result.classes[label]);
     const missed = classes.filter((label) => result.classes[label]?.status === 'missed');
     const view = viewIds.get(result.id);
-    const button = view && `<button type="button" data-case="${view}" aria-label="view ${escapeXml(result.id)}">view</button>`;
-    const id = { text: result.id, value: result.id, ...(button && { html: `${escapeXml(result.id)} ${button}` }) };
+    const button =
+      view &&
+      `<button type="button" data-case="${view}" aria-label="view ${escapeXml(result.id)}">view</button>`;
+    const id = {
+      text: result.id,
+      value: result.id,
+      ...(button && { html: `${escapeXml(result.id)} ${button}` }),
+    };
     const numbers = [
       percent(caseDice(result) ?? null),
       ...results.map((found) => percent(found?.dice ?? null)),
@@ -87,8 +105,14 @@ export function caseTableHtml({ name, evaluation }: ReportEvaluation, viewIds: R
  * A table whose columns sort by buttons in their titles, in a box of its own that scrolls on narrow screens.
  */
 function sortableTable(caption: string, header: readonly string[], rows: readonly HtmlRow[]): string {
-  const head = header.map((title) => `<th scope="col" aria-sort="none"><button type="button">${escapeXml(title)}</button></th>`).join('');
-  const body = rows.map(({ cells, ours }) => `<tr${ours ? ' class="ours"' : ''}>${cells.map(cellHtml).join('')}</tr>`).join('');
+  const head = header
+    .map(
+      (title) => `<th scope="col" aria-sort="none"><button type="button">${escapeXml(title)}</button></th>`,
+    )
+    .join('');
+  const body = rows
+    .map(({ cells, ours }) => `<tr${ours ? ' class="ours"' : ''}>${cells.map(cellHtml).join('')}</tr>`)
+    .join('');
   const label = escapeXml(caption);
   return (
     `<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="sortable"><caption>${label}</caption>` +
@@ -101,6 +125,8 @@ const rankWords = { 1: 'best', 2: 'second', 3: 'third' } as const;
 function cellHtml({ text, html, value, rank, left }: HtmlCell, column: number): string {
   const data = value === undefined ? '' : ` data-value="${escapeXml(value)}"`;
   if (column === 0) return `<th scope="row"${data}>${html ?? escapeXml(text)}</th>`;
-  const mark = rank ? `<sup aria-hidden="true">${rank}</sup><span class="hidden"> ${rankWords[rank]} of the column</span>` : '';
+  const mark = rank
+    ? `<sup aria-hidden="true">${rank}</sup><span class="hidden"> ${rankWords[rank]} of the column</span>`
+    : '';
   return `<td${rank ? ` class="rank-${rank}"` : left ? ' class="left"' : ''}${data}>${html ?? escapeXml(text)}${mark}</td>`;
 }

@@ -28,10 +28,18 @@ const policy =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; connect-src data: blob:; worker-src blob:";
 
 /** The whole report as one HTML file. @param viewerCode NiiVue; needed where there are cases */
-export function reportPage(title: string, sections: readonly PageSection[], cases: readonly PageCase[], viewerCode: string): string {
-  const links = sections.map(({ id, title: name }) => `<li><a href="#${id}">${escapeXml(name)}</a></li>`).join('');
+export function reportPage(
+  title: string,
+  sections: readonly PageSection[],
+  cases: readonly PageCase[],
+  viewerCode: string,
+): string {
+  const links = sections
+    .map(({ id, title: name }) => `<li><a href="#${id}">${escapeXml(name)}</a></li>`)
+    .join('');
   const body = sections.map(
-    ({ id, title: name, html }) => `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeXml(name)}</h2>${html}</section>`,
+    ({ id, title: name, html }) =>
+      `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeXml(name)}</h2>${html}</section>`,
   );
   return [
     '<!doctype html>',
@@ -42,7 +50,9 @@ export function reportPage(title: string, sections: readonly PageSection[], case
     `<header><h1>${escapeXml(title)}</h1><nav aria-label="Parts of the report"><ul>${links}</ul></nav></header>`,
     `<main id="content">${body.join('')}</main>`,
     '<footer class="quiet">Written by hybridmim. Tables sort by the buttons in their titles.</footer>',
-    ...cases.map((shownCase) => `<script type="application/json" id="${shownCase.id}">${caseJson(shownCase)}</script>`),
+    ...cases.map(
+      (shownCase) => `<script type="application/json" id="${shownCase.id}">${caseJson(shownCase)}</script>`,
+    ),
     ...(cases.length > 0 ? [`<script>${inScript(viewerCode)}</script>`] : []),
     `<script>${inScript(pageScript)}</script>`,
     '</body></html>',
@@ -97,4 +107,5 @@ function caseJson({ name, classes, volumes }: PageCase): string {
 }
 
 /** Code in which nothing reads as the end of its script element. */
-const inScript = (code: string): string => code.replaceAll(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '\\x3c!--');
+const inScript = (code: string): string =>
+  code.replaceAll(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '\\x3c!--');

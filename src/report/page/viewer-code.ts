@@ -11,7 +11,11 @@ import { WorkError } from '../../errors.js';
 export async function viewerCode(): Promise<string> {
   // The package does not export this file by name, so it is looked up where Node would look.
   const folders = createRequire(import.meta.url).resolve.paths('@niivue/niivue') ?? [];
-  const file = folders.map((folder) => join(folder, '@niivue/niivue/dist/niivue.umd.js')).find((candidate) => existsSync(candidate));
+  const file = folders
+    .map((folder) => join(folder, '@niivue/niivue/dist/niivue.umd.js'))
+    .find((candidate) => existsSync(candidate));
   if (file !== undefined) return readFile(file, 'utf8');
-  throw new WorkError('the volume viewer (@niivue/niivue, dist/niivue.umd.js) is not installed: install the packages of hybridmim again');
+  throw new WorkError(
+    'the volume viewer (@niivue/niivue, dist/niivue.umd.js) is not installed: install the packages of hybridmim again',
+  );
 }

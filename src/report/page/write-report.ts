@@ -15,7 +15,13 @@ import { type NamedResult, paperTables } from '../paper/paper-table.js';
 import { embedCase } from './embedded-case.js';
 import { pageSvg } from './page-svg.js';
 import { caseTableHtml, evaluationTablesHtml, paperTableHtml } from './page-tables.js';
-import { type ReportCase, type ReportContent, type ReportEvaluation, type ReportRun, worstFirst } from './report-content.js';
+import {
+  type ReportCase,
+  type ReportContent,
+  type ReportEvaluation,
+  type ReportRun,
+  worstFirst,
+} from './report-content.js';
 import { type PageCase, type PageSection, reportPage, viewerSection } from './report-page.js';
 import { viewerCode } from './viewer-code.js';
 
@@ -42,11 +48,17 @@ const zoom = 2;
  * slices, and a viewer. A case whose volumes cannot be read is left out of the slices and the viewer, and
  * named on the page.
  */
-export async function writeReport(file: string, content: ReportContent, options: ReportOptions = {}): Promise<void> {
+export async function writeReport(
+  file: string,
+  content: ReportContent,
+  options: ReportOptions = {},
+): Promise<void> {
   const figures = [
     ...content.runs.map(runFigure),
     ...boxFigures(content.evaluations),
-    ...[efficiencyFigure(content.evaluations), speedFigure(content.speed)].filter((figure) => figure !== undefined),
+    ...[efficiencyFigure(content.evaluations), speedFigure(content.speed)].filter(
+      (figure) => figure !== undefined,
+    ),
   ];
   const drawings: Drawing[] = [];
   for (const figure of figures) drawings.push({ ...figure, svg: await specToSvg(figure.spec) });
@@ -65,7 +77,12 @@ export async function writeReport(file: string, content: ReportContent, options:
 /** The results that stand in the paper's tables: those of cases that the run did not learn from. */
 export function paperResults(evaluations: readonly ReportEvaluation[]): NamedResult[] {
   const heldOut = evaluations.filter(({ split }) => split !== 'training');
-  return heldOut.map(({ name, evaluation, network, table }) => ({ name, evaluation, table, backbone: network }));
+  return heldOut.map(({ name, evaluation, network, table }) => ({
+    name,
+    evaluation,
+    table,
+    backbone: network,
+  }));
 }
 
 /** A figure that is drawn. */
@@ -86,7 +103,12 @@ function runFigure({ name, lines }: ReportRun, i: number): ReportFigure {
     ...(loss === undefined ? [] : [`loss at the end ${loss.toPrecision(4)}`]),
     ...(lastScores ? [`last validation: ${lastScores.join(', ')}`] : []),
   ];
-  return { id: `run-${i + 1}`, title: `Run ${name}`, text: facts.join('; '), spec: progressSpec(panels, name) };
+  return {
+    id: `run-${i + 1}`,
+    title: `Run ${name}`,
+    text: facts.join('; '),
+    spec: progressSpec(panels, name),
+  };
 }
 
 /** Reads, draws and packs the cases one after another, so that one at a time is in memory. */
@@ -114,8 +136,17 @@ async function drawCases(
         slices.push(drawing);
         drawn += drawing.svg.length;
       }
-      const classes = reportCase.classes.map(({ name, values }, k) => ({ name, value: itemAt(values, 0), colour: contourColour(k) }));
-      const place = { id: `case-${shown.length + 1}`, name: label, caseId: reportCase.id, source: reportCase.source };
+      const classes = reportCase.classes.map(({ name, values }, k) => ({
+        name,
+        value: itemAt(values, 0),
+        colour: contourColour(k),
+      }));
+      const place = {
+        id: `case-${shown.length + 1}`,
+        name: label,
+        caseId: reportCase.id,
+        source: reportCase.source,
+      };
       shown.push({ ...place, classes, volumes: embedCase(volumes, reportCase.window, budget) });
     } catch (error) {
       if (!(error instanceof HybridMimError)) throw error;
@@ -126,19 +157,36 @@ async function drawCases(
   return { cases: shown, slices, problems };
 }
 
-function sliceDrawing({ id, name, classes, window }: ReportCase, panel: Parameters<typeof contourRow>[0], i: number): Drawing {
+function sliceDrawing(
+  { id, name, classes, window }: ReportCase,
+  panel: Parameters<typeof contourRow>[0],
+  i: number,
+): Drawing {
   const row = contourRow(panel, { methods: [name], classes, planes: ['axial'], window });
-  const svg = contourSvg({ title: undefined, methods: [name], classNames: classes.map((shown) => shown.name), rows: [row] });
+  const svg = contourSvg({
+    title: undefined,
+    methods: [name],
+    classNames: classes.map((shown) => shown.name),
+    rows: [row],
+  });
   const text =
     `${itemAt(row.slices, 0).note} of ${id}: the image with the outlines of the reference, ` +
     `and with those of ${name}; ${itemAt(row.captions, 0)}`;
   return { id: `slice-${i + 1}`, title: `${id}, ${name}`, text, svg };
 }
 
-function pageSections(content: ReportContent, drawings: readonly Drawing[], slices: readonly Drawing[], cases: readonly PageCase[]): PageSection[] {
+function pageSections(
+  content: ReportContent,
+  drawings: readonly Drawing[],
+  slices: readonly Drawing[],
+  cases: readonly PageCase[],
+): PageSection[] {
   const { evaluations } = content;
-  const tables = paperTables(paperResults(evaluations)).filter(({ rows }) => rows.some(({ published }) => !published));
-  const viewIds = (of: ReportEvaluation) => new Map(cases.flatMap(({ id, caseId, source }) => (source === of.source ? [[caseId, id]] : [])));
+  const tables = paperTables(paperResults(evaluations)).filter(({ rows }) =>
+    rows.some(({ published }) => !published),
+  );
+  const viewIds = (of: ReportEvaluation) =>
+    new Map(cases.flatMap(({ id, caseId, source }) => (source === of.source ? [[caseId, id]] : [])));
   const figuresNamed = (pattern: RegExp, wide = false) =>
     drawings
       .filter(({ id }) => pattern.test(id))
@@ -150,21 +198,38 @@ function pageSections(content: ReportContent, drawings: readonly Drawing[], slic
       title: "The paper's tables",
       html: tables.length > 0 ? `<p>${rankNote}</p>${tables.map(paperTableHtml).join('')}` : '',
     },
-    { id: 'results', title: 'Results', html: evaluations.length > 0 ? evaluationTablesHtml(evaluations) : '' },
+    {
+      id: 'results',
+      title: 'Results',
+      html: evaluations.length > 0 ? evaluationTablesHtml(evaluations) : '',
+    },
     { id: 'spread', title: 'Spread over cases', html: figuresNamed(/^dice-over-cases/) },
     { id: 'efficiency', title: 'Label efficiency', html: figuresNamed(/^label-efficiency/) },
     { id: 'speed', title: 'Speed', html: figuresNamed(/^seconds-a-step/) },
     { id: 'curves', title: 'Loss and Dice curves', html: figuresNamed(/^run-/, true) },
     { id: 'worst', title: 'Worst cases', html: slices.map((drawing) => figureHtml(drawing, false)).join('') },
-    { id: 'cases', title: 'Every case', html: evaluations.map((evaluation) => caseTableHtml(evaluation, viewIds(evaluation))).join('') },
+    {
+      id: 'cases',
+      title: 'Every case',
+      html: evaluations.map((evaluation) => caseTableHtml(evaluation, viewIds(evaluation))).join(''),
+    },
   ];
   return sections.filter(({ html }) => html !== '');
 }
 
-const rankNote = 'Our rows are shaded. Small figures mark the best three of a column, published rows included.';
+const rankNote =
+  'Our rows are shaded. Small figures mark the best three of a column, published rows included.';
 
 const noteSection = (notes: readonly string[]): PageSection[] =>
-  notes.length === 0 ? [] : [{ id: 'notes', title: 'Not shown', html: `<ul>${notes.map((note) => `<li>${escapeXml(note)}</li>`).join('')}</ul>` }];
+  notes.length === 0
+    ? []
+    : [
+        {
+          id: 'notes',
+          title: 'Not shown',
+          html: `<ul>${notes.map((note) => `<li>${escapeXml(note)}</li>`).join('')}</ul>`,
+        },
+      ];
 
 function figureHtml({ id, title, text, svg }: Drawing, wide: boolean): string {
   const label = escapeXml(title);

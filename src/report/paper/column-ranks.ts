@@ -22,5 +22,7 @@ const MARKS: Readonly<Record<Rank, string>> = { 1: '¹', 2: '²', 3: '³' };
 
 /** The ranks as '¹', '²', '³' or '', none where there is nothing to compare with. */
 export function rankMarks(printed: readonly string[], better: 'higher' | 'lower'): string[] {
-  return columnRanks(printed, better).map((rank) => (rank === undefined || printed.length < 2 ? '' : MARKS[rank]));
+  return columnRanks(printed, better).map((rank) =>
+    rank === undefined || printed.length < 2 ? '' : MARKS[rank],
+  );
 }

@@ -8,7 +8,11 @@ import type { PaperCell, PaperRow, PaperTable } from './paper-table.js';
  */
 export function paperTableMarkdown({ number, caption, header, rows, notes }: PaperTable): string {
   const body = rows.map((row) => [...rowLabels(row), ...row.cells.map(markdownCell)]);
-  return [`**Table ${number}. ${caption}**`, markdownTable(header, body), [rankSentence, ...notes].join(' ')].join('\n\n');
+  return [
+    `**Table ${number}. ${caption}**`,
+    markdownTable(header, body),
+    [rankSentence, ...notes].join(' '),
+  ].join('\n\n');
 }
 
 /**
@@ -40,7 +44,8 @@ export function paperTableLatex({ number, caption, header, rows, notes }: PaperT
 }
 
 const rankSentence = 'Bold with a rank: the best three of a column, published rows included.';
-const latexRankSentence = 'Bold, underlined and italic: the first, second and third of a column, published rows included.';
+const latexRankSentence =
+  'Bold, underlined and italic: the first, second and third of a column, published rows included.';
 
 /** The last label says whose numbers these are. */
 function rowLabels({ labels, published }: PaperRow): string[] {
@@ -55,9 +60,15 @@ const latexRanks: Readonly<Record<Rank, readonly [command: string, definition: s
   3: ['hmthird', '\\textit{#1}'],
 };
 
-const latexCell = ({ text, rank }: PaperCell): string => (rank ? `\\${latexRanks[rank][0]}{${text}}` : text === '-' ? '--' : text);
+const latexCell = ({ text, rank }: PaperCell): string =>
+  rank ? `\\${latexRanks[rank][0]}{${text}}` : text === '-' ? '--' : text;
 
-const latexLetters: Readonly<Record<string, string>> = { '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}' };
+const latexLetters: Readonly<Record<string, string>> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+};
 
 /** Text as it may stand in LaTeX. */
-const escapeLatex = (text: string): string => text.replace(/[\\~^#$%&_{}]/g, (letter) => latexLetters[letter] ?? `\\${letter}`);
+const escapeLatex = (text: string): string =>
+  text.replace(/[\\~^#$%&_{}]/g, (letter) => latexLetters[letter] ?? `\\${letter}`);

@@ -7,7 +7,9 @@ import type { TableNumber, TaskColumn, TaskTable } from './task-table.js';
 /** The numbers of an evaluation, or of several, that a table prints. */
 export interface TableNumbers {
   readonly classes: readonly string[];
-  readonly perClass: Readonly<Record<string, Readonly<Record<'dice' | 'hd95', { readonly mean: number | null }>>>>;
+  readonly perClass: Readonly<
+    Record<string, Readonly<Record<'dice' | 'hd95', { readonly mean: number | null }>>>
+  >;
   readonly mean: Readonly<Record<'dice' | 'hd95', { readonly overClasses: number | null }>>;
 }
 
@@ -53,14 +55,18 @@ export function paperTables(results: readonly NamedResult[]): PaperTable[] {
 
 /** Which of the paper's tasks has exactly these classes; undefined where none has. */
 export function paperTaskOf(classes: readonly string[]): string | undefined {
-  return [...tasks].find(([, names]) => names.size === classes.length && classes.every((name) => names.has(name)))?.[0];
+  return [...tasks].find(
+    ([, names]) => names.size === classes.length && classes.every((name) => names.has(name)),
+  )?.[0];
 }
 
 const tasks = new Map<string, ReadonlySet<string>>(
   ['btcv', 'msd-liver', 'msd-spleen', 'brats'].map((task) => [
     task,
     new Set(
-      publishedTables.flatMap(({ columns }) => columns.flatMap((column) => (column.task === task && column.className ? [column.className] : []))),
+      publishedTables.flatMap(({ columns }) =>
+        columns.flatMap((column) => (column.task === task && column.className ? [column.className] : [])),
+      ),
     ),
   ]),
 );
@@ -78,7 +84,13 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
     labels: row.slice(0, labels.length),
     cells: row.slice(labels.length).map((text, i) => ({ text, rank: itemAt(ranks, i)[r] })),
   }));
-  return { number, caption, header: [...labels, ...columns.map(({ title }) => title)], rows, notes: [...table.notes, ...oddAverages(table)] };
+  return {
+    number,
+    caption,
+    header: [...labels, ...columns.map(({ title }) => title)],
+    rows,
+    notes: [...table.notes, ...oddAverages(table)],
+  };
 }
 
 /** A row a name, in the order of the results; what a name was not evaluated on is a dash. */
@@ -89,9 +101,15 @@ function ourRows({ number, labels, columns }: TaskTable, results: readonly Named
     if (task === undefined || !wanted.has(task)) return [];
     return number === (result.table ?? firstTable(task)) ? [{ ...result, task }] : [];
   });
-  const rows: { readonly name: string; readonly backbone: string | undefined; readonly byTask: Map<string, TableNumbers> }[] = [];
+  const rows: {
+    readonly name: string;
+    readonly backbone: string | undefined;
+    readonly byTask: Map<string, TableNumbers>;
+  }[] = [];
   for (const { name, backbone, task, evaluation } of fitting) {
-    const row = rows.find((begun) => begun.name === name && begun.backbone === backbone && !begun.byTask.has(task));
+    const row = rows.find(
+      (begun) => begun.name === name && begun.backbone === backbone && !begun.byTask.has(task),
+    );
     if (row) row.byTask.set(task, evaluation);
     else rows.push({ name, backbone, byTask: new Map([[task, evaluation]]) });
   }
@@ -102,11 +120,15 @@ function ourRows({ number, labels, columns }: TaskTable, results: readonly Named
 }
 
 /** The first table that has a task. */
-const firstTable = (task: string) => publishedTables.find(({ columns }) => columns.some((column) => column.task === task))?.number;
+const firstTable = (task: string) =>
+  publishedTables.find(({ columns }) => columns.some((column) => column.task === task))?.number;
 
 function cellText({ metric, className }: TaskColumn, evaluation: TableNumbers | undefined): string {
   if (!evaluation) return '-';
-  const value = className === undefined ? evaluation.mean[metric].overClasses : (evaluation.perClass[className]?.[metric].mean ?? null);
+  const value =
+    className === undefined
+      ? evaluation.mean[metric].overClasses
+      : (evaluation.perClass[className]?.[metric].mean ?? null);
   return metric === 'dice' ? percent(value) : millimetres(value);
 }
 
@@ -121,7 +143,9 @@ function oddAverages({ columns, published, labels }: TaskTable): string[] {
   return published.flatMap((row) =>
     columns.flatMap(({ metric, task, className, title }, i) => {
       const parts = columns.flatMap((other, k) =>
-        other.metric === metric && other.task === task && other.className !== undefined ? [Number(row[labels.length + k])] : [],
+        other.metric === metric && other.task === task && other.className !== undefined
+          ? [Number(row[labels.length + k])]
+          : [],
       );
       const mean = parts.reduce((sum, part) => sum + part, 0) / parts.length;
       const printed = itemAt(row, labels.length + i);

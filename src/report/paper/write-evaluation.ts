@@ -25,7 +25,8 @@ export async function writeEvaluation(file: string, evaluation: Evaluation): Pro
  * Tools look for nnU-Net's own name; evaluations of other names in one folder must not overwrite each
  * other's.
  */
-const summaryFile = (base: string): string => (basename(base) === 'evaluation' ? join(dirname(base), 'summary.json') : `${base}.summary.json`);
+const summaryFile = (base: string): string =>
+  basename(base) === 'evaluation' ? join(dirname(base), 'summary.json') : `${base}.summary.json`;
 
 function evaluationMarkdown(evaluation: Evaluation): string {
   const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
@@ -34,7 +35,13 @@ function evaluationMarkdown(evaluation: Evaluation): string {
     return [name, String(dice.n), String(nMissed), String(nUndefined), String(nFalsePositiveOnEmpty)];
   });
   const cases = evaluation.cases.flatMap(({ id, classes }) =>
-    Object.entries(classes).map(([name, result]) => [id, name, percent(result.dice), millimetres(result.hd95), result.status]),
+    Object.entries(classes).map(([name, result]) => [
+      id,
+      name,
+      percent(result.dice),
+      millimetres(result.hd95),
+      result.status,
+    ]),
   );
   return [
     `# ${evaluation.task}`,
@@ -48,9 +55,20 @@ function evaluationMarkdown(evaluation: Evaluation): string {
 
 /** Means of the metrics beside Dice and HD95, where there are any. */
 function furtherTable({ classes, perClass, mean }: Evaluation): string[] {
-  const metrics = Object.keys(mean).filter((metric): metric is FurtherMetric => metric !== 'dice' && metric !== 'hd95');
+  const metrics = Object.keys(mean).filter(
+    (metric): metric is FurtherMetric => metric !== 'dice' && metric !== 'hd95',
+  );
   if (metrics.length === 0) return [];
-  const number = (value: number | null | undefined) => (value === null || value === undefined ? '-' : value.toFixed(4));
-  const rows = classes.map((name) => [name, ...metrics.map((metric) => number(entryOf(perClass, name)[metric]?.mean))]);
-  return [markdownTable(['class', ...metrics], [...rows, ['mean', ...metrics.map((metric) => number(mean[metric]?.overClasses))]])];
+  const number = (value: number | null | undefined) =>
+    value === null || value === undefined ? '-' : value.toFixed(4);
+  const rows = classes.map((name) => [
+    name,
+    ...metrics.map((metric) => number(entryOf(perClass, name)[metric]?.mean)),
+  ]);
+  return [
+    markdownTable(
+      ['class', ...metrics],
+      [...rows, ['mean', ...metrics.map((metric) => number(mean[metric]?.overClasses))]],
+    ),
+  ];
 }

@@ -54,23 +54,44 @@ export function chooseWords(
   return Array.from({ length: words }, () => {
     if (references.length === 0) references = stream.shuffle(patients);
     const reference = references.pop()!;
-    const place = choosePlace(reference, cropSize, stream, (start) => isBody(reference, start) && isApart(taken, reference.id, start));
+    const place = choosePlace(
+      reference,
+      cropSize,
+      stream,
+      (start) => isBody(reference, start) && isApart(taken, reference.id, start),
+    );
     taken.push({ id: reference.id, start: startAt(place, reference.size, cropSize) });
     const instancesOf = (from: readonly Patient[]) =>
-      nearest(reference, from, instances).map(({ id, size }) => ({ caseId: id, start: startAt(place, size, cropSize) }));
+      nearest(reference, from, instances).map(({ id, size }) => ({
+        caseId: id,
+        start: startAt(place, size, cropSize),
+      }));
     return { reference: reference.id, instances: instancesOf(patients), heldOut: instancesOf(heldOut) };
   });
 }
 
-function choosePlace({ size }: Patient, cropSize: Triple, stream: RandomStream, accepts: (start: Triple) => boolean): Triple {
+function choosePlace(
+  { size }: Patient,
+  cropSize: Triple,
+  stream: RandomStream,
+  accepts: (start: Triple) => boolean,
+): Triple {
   for (let attempt = 1; ; attempt++) {
     const place: Triple = [stream.uniform(), stream.uniform(), stream.uniform()];
     if (attempt === ATTEMPTS || accepts(startAt(place, size, cropSize))) return place;
   }
 }
 
-const isApart = (taken: readonly { readonly id: string; readonly start: Triple }[], id: string, start: Triple): boolean =>
-  taken.every((other) => other.id !== id || Math.hypot(...start.map((voxel, axis) => voxel - itemAt(other.start, axis))) >= APART);
+const isApart = (
+  taken: readonly { readonly id: string; readonly start: Triple }[],
+  id: string,
+  start: Triple,
+): boolean =>
+  taken.every(
+    (other) =>
+      other.id !== id ||
+      Math.hypot(...start.map((voxel, axis) => voxel - itemAt(other.start, axis))) >= APART,
+  );
 
 /** The first voxel of a crop whose place is a share of the way along each axis; a scan smaller than the crop sits in its middle. */
 function startAt(place: Triple, size: Triple, cropSize: Triple): Triple {
@@ -83,7 +104,8 @@ function startAt(place: Triple, size: Triple, cropSize: Triple): Triple {
 
 /** Up to `count` patients, the nearest by Euclidean distance of features first; equal distances in their own order. */
 function nearest({ feature }: Patient, patients: readonly Patient[], count: number): Patient[] {
-  const distance = (other: Patient) => feature.reduce((sum, value, i) => sum + (value - floatAt(other.feature, i)) ** 2, 0);
+  const distance = (other: Patient) =>
+    feature.reduce((sum, value, i) => sum + (value - floatAt(other.feature, i)) ** 2, 0);
   return patients
     .map((patient) => ({ patient, away: distance(patient) }))
     .sort((a, b) => a.away - b.away)

@@ -9,7 +9,13 @@ import { type CropLoader, type PreparedCase, readPreparedIndex, selectCases } fr
 import { compile, createState, type NamedArrays, type Precision } from '../../engine/index.js';
 import { WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import { initialiseParameters, makeNetwork, type Network, type NetworkSettings, readWeights } from '../../network/index.js';
+import {
+  initialiseParameters,
+  makeNetwork,
+  type Network,
+  type NetworkSettings,
+  readWeights,
+} from '../../network/index.js';
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
 import { type Axis, mapAxes, type Triple, tripleOf } from '../../volume/index.js';
@@ -54,14 +60,25 @@ const wordsFile = z.object({
 export async function discoverWords(options: WordDiscovery): Promise<readonly VisualWord[]> {
   const { prepared, datasets, split, withHeldOut, out, cropSize, config, seed } = options;
   const index = await readPreparedIndex(prepared);
-  const select = (wanted: 'training' | 'validation' | 'all') => selectCases(index, { split: wanted, ...(datasets && { datasets }) }, prepared);
+  const select = (wanted: 'training' | 'validation' | 'all') =>
+    selectCases(index, { split: wanted, ...(datasets && { datasets }) }, prepared);
   const cases = select(split);
   const heldOut = withHeldOut ? select('validation') : [];
   const ids = (from: readonly PreparedCase[]) => from.map(({ id }) => id);
-  const identity = { seed, cropSize, network: options.network, config, cases: ids(cases), heldOut: ids(heldOut) };
+  const identity = {
+    seed,
+    cropSize,
+    network: options.network,
+    config,
+    cases: ids(cases),
+    heldOut: ids(heldOut),
+  };
   const file = join(out, 'words.json');
-  const known = existsSync(file) ? wordsFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8'))) : undefined;
-  if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity)))) return known.data.words;
+  const known = existsSync(file)
+    ? wordsFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8')))
+    : undefined;
+  if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity))))
+    return known.data.words;
 
   await mkdir(out, { recursive: true });
   const { channels } = itemAt(cases, 0);
@@ -69,7 +86,9 @@ export async function discoverWords(options: WordDiscovery): Promise<readonly Vi
   const scans = await shrinkScans(prepared, [...cases, ...heldOut], config.autoEncoder.side);
   const weights = await trainAutoEncoder(options, network, cases, scans.slice(0, cases.length));
   const features = await featuresOf(network, weights, scans, config.autoEncoder.side);
-  const patients = [...cases, ...heldOut].map(({ id, size }, i): Patient => ({ id, size, feature: itemAt(features, i) }));
+  const patients = [...cases, ...heldOut].map(
+    ({ id, size }, i): Patient => ({ id, size, feature: itemAt(features, i) }),
+  );
   const isBody = bodyTest(cases, scans, config.autoEncoder.side, cropSize);
   const [own, others] = [patients.slice(0, cases.length), patients.slice(cases.length)];
   const words = chooseWords(own, others, { ...config, cropSize }, randomStream(seed, 'word'), isBody);
@@ -85,7 +104,13 @@ async function trainAutoEncoder(
 ): Promise<string> {
   const { side, steps, batchSize, learningRate } = config.autoEncoder;
   const batch = { size: batchSize, crop: [side, side, side], scaledTargets: false } as const;
-  const task = pretrainingTask({ name: 'auto-encoder step', network, method: autoEncoder(network, batch), batch, seed });
+  const task = pretrainingTask({
+    name: 'auto-encoder step',
+    network,
+    method: autoEncoder(network, batch),
+    batch,
+    seed,
+  });
   const run = join(out, 'auto-encoder');
   const { last } = await carryOut({
     out: run,
@@ -106,14 +131,21 @@ async function trainAutoEncoder(
 }
 
 /** Whole shrunken scans as batches; each comes once an epoch. */
-function scanLoader(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[], batchSize: number, seed: number): CropLoader {
+function scanLoader(
+  cases: readonly PreparedCase[],
+  scans: readonly ShrunkenScan[],
+  batchSize: number,
+  seed: number,
+): CropLoader {
   return {
     cases,
     channels: itemAt(cases, 0).channels,
     batch: async (step) => {
       const chosen = Array.from({ length: batchSize }, (_, item) => {
         const visit = step * batchSize + item;
-        const order = randomStream(seed, 'word', Math.floor(visit / scans.length)).shuffle(scans.map((_, i) => i));
+        const order = randomStream(seed, 'word', Math.floor(visit / scans.length)).shuffle(
+          scans.map((_, i) => i),
+        );
         return itemAt(order, visit % scans.length);
       });
       const provenance = chosen.map((i) => ({ caseId: itemAt(cases, i).id, start: [0, 0, 0] as const }));
@@ -123,11 +155,18 @@ function scanLoader(cases: readonly PreparedCase[], scans: readonly ShrunkenScan
   };
 }
 
-async function featuresOf(network: Network, weights: string, scans: readonly ShrunkenScan[], side: number): Promise<Float32Array[]> {
+async function featuresOf(
+  network: Network,
+  weights: string,
+  scans: readonly ShrunkenScan[],
+  side: number,
+): Promise<Float32Array[]> {
   const { values }: { values: NamedArrays } = await readWeights(weights, network.specs);
   const state = createState(values, { engine: 'graph' });
   try {
-    const inputs = { images: { shape: [1, side, side, side, network.inChannels], dtype: 'float32' as const } };
+    const inputs = {
+      images: { shape: [1, side, side, side, network.inChannels], dtype: 'float32' as const },
+    };
     const step = compile((fed, variables) => ({ feature: imageFeatures(network, fed, variables) }), {
       name: 'features',
       inputs,
@@ -137,7 +176,8 @@ async function featuresOf(network: Network, weights: string, scans: readonly Shr
     const features: Float32Array[] = [];
     for (const scan of scans) {
       const { feature } = await step.run({ images: asFloats([scan]) });
-      if (!(feature instanceof Float32Array)) throw new WorkError('the auto-encoder gave no feature of a scan');
+      if (!(feature instanceof Float32Array))
+        throw new WorkError('the auto-encoder gave no feature of a scan');
       features.push(feature);
     }
     return features;
@@ -150,18 +190,25 @@ async function featuresOf(network: Network, weights: string, scans: readonly Shr
  * At least half of a word shows the body, as the shrunken scans tell: above the lower end of the intensity window (CT), or no background
  * (MR). What of a crop lies beyond the scan does not count.
  */
-function bodyTest(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[], side: number, cropSize: Triple) {
+function bodyTest(
+  cases: readonly PreparedCase[],
+  scans: readonly ShrunkenScan[],
+  side: number,
+  cropSize: Triple,
+) {
   const indexOf = new Map(cases.map(({ id }, i) => [id, i]));
   return ({ id, size }: Patient, start: Triple): boolean => {
     const scan = itemAt(scans, entryOf(indexOf, id));
-    const cell = (voxel: number, axis: Axis) => Math.min(side - 1, Math.max(0, Math.floor((voxel * side) / size[axis])));
+    const cell = (voxel: number, axis: Axis) =>
+      Math.min(side - 1, Math.max(0, Math.floor((voxel * side) / size[axis])));
     const first = mapAxes(start, cell);
     const last = mapAxes(start, (voxel, axis) => cell(voxel + cropSize[axis] - 1, axis));
     const channels = scan.length / side ** 3;
     let [body, all] = [0, 0];
     for (let z = first[2]; z <= last[2]; z++) {
       for (let y = first[1]; y <= last[1]; y++) {
-        for (let x = first[0]; x <= last[0]; x++, all++) if (byteAt(scan, ((z * side + y) * side + x) * channels) > 0) body++;
+        for (let x = first[0]; x <= last[0]; x++, all++)
+          if (byteAt(scan, ((z * side + y) * side + x) * channels) > 0) body++;
       }
     }
     return body >= all / 2;
@@ -171,6 +218,9 @@ function bodyTest(cases: readonly PreparedCase[], scans: readonly ShrunkenScan[]
 function asFloats(scans: readonly ShrunkenScan[]): Float32Array {
   const { length } = itemAt(scans, 0);
   const floats = new Float32Array(length * scans.length);
-  for (const [i, scan] of scans.entries()) scan.forEach((value, at) => (floats[i * length + at] = value / 255));
+  for (const [i, scan] of scans.entries())
+    scan.forEach((value, at) => {
+      floats[i * length + at] = value / 255;
+    });
   return floats;
 }

@@ -21,7 +21,8 @@ const described = (size: Triple, channels = 1) => ({
   sources: [],
 });
 
-const counting = (size: Triple, channels = 1) => Float32Array.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => i + 1);
+const counting = (size: Triple, channels = 1) =>
+  Float32Array.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => i + 1);
 
 /** Writes a whole volume `[c][z][y][x]`, cut into slabs of 32 planes. */
 function writeWhole(
@@ -42,7 +43,13 @@ function writeWhole(
 }
 
 /** The obvious slow way: every voxel by its index, 0 outside. */
-function sliced(data: Float32Array, size: Triple, channels: number, start: Triple, box: Triple): Float32Array {
+function sliced(
+  data: Float32Array,
+  size: Triple,
+  channels: number,
+  start: Triple,
+  box: Triple,
+): Float32Array {
   const result = new Float32Array(box[0] * box[1] * box[2] * channels);
   let to = 0;
   for (let c = 0; c < channels; c++) {
@@ -60,7 +67,11 @@ function sliced(data: Float32Array, size: Triple, channels: number, start: Tripl
 
 const side = fc.integer({ min: 1, max: 70 });
 const sizes = fc.tuple(side, fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }));
-const starts = fc.tuple(fc.integer({ min: -20, max: 80 }), fc.integer({ min: -20, max: 50 }), fc.integer({ min: -20, max: 50 }));
+const starts = fc.tuple(
+  fc.integer({ min: -20, max: 80 }),
+  fc.integer({ min: -20, max: 50 }),
+  fc.integer({ min: -20, max: 50 }),
+);
 
 describe('a chunked volume', () => {
   it('gives every box as the slice of the whole volume, with 0 outside, at any sizes, starts and channels', () => {
@@ -71,7 +82,9 @@ describe('a chunked volume', () => {
         const data = counting(size, channels);
         writeWhole(file, { ...described(size, channels), dtype: 'float32', data });
         const read = withChunkedFile(file, (open) => open.readBox(start, box));
-        expect(Buffer.from(read.buffer).equals(Buffer.from(sliced(data, size, channels, start, box).buffer))).toBe(true);
+        expect(
+          Buffer.from(read.buffer).equals(Buffer.from(sliced(data, size, channels, start, box).buffer)),
+        ).toBe(true);
       }),
       { numRuns: 60 },
     );
@@ -86,7 +99,9 @@ describe('a chunked volume', () => {
     const size: Triple = [65, 40, 33];
     const file = join(folder, 'boundaries.hmv');
     writeWhole(file, { ...described(size), dtype: 'float32', data: counting(size) });
-    expect(withChunkedFile(file, (open) => open.readBox(start, box))).toEqual(sliced(counting(size), size, 1, start, box));
+    expect(withChunkedFile(file, (open) => open.readBox(start, box))).toEqual(
+      sliced(counting(size), size, 1, start, box),
+    );
   });
 
   it('reads the chunks a box touches and no others: the rest of the file may be rubbish', () => {
@@ -115,7 +130,10 @@ describe('a chunked volume', () => {
     finder.add(labels);
     writeWhole(file, { ...described(size), dtype: 'uint8', data: labels }, finder.classes);
     withChunkedFile(file, ({ header, readClassPosition }) => {
-      expect(header.classPositions).toEqual({ 1: { voxels: 2, stored: 2, offset: 0 }, 3: { voxels: 1, stored: 1, offset: 2 } });
+      expect(header.classPositions).toEqual({
+        1: { voxels: 2, stored: 2, offset: 0 },
+        3: { voxels: 1, stored: 1, offset: 2 },
+      });
       expect([readClassPosition('1', 0), readClassPosition('1', 1), readClassPosition('3', 0)]).toEqual([
         [2, 1, 0],
         [4, 3, 2],
@@ -126,7 +144,9 @@ describe('a chunked volume', () => {
   });
 
   it('says in a sentence when the file is missing, foreign or cut off', () => {
-    expect(() => openChunkedFile(join(folder, 'absent.hmv'))).toThrow(/absent.hmv cannot be opened \(ENOENT\): run prepare again/);
+    expect(() => openChunkedFile(join(folder, 'absent.hmv'))).toThrow(
+      /absent.hmv cannot be opened \(ENOENT\): run prepare again/,
+    );
     const foreign = join(folder, 'foreign.hmv');
     writeFileSync(foreign, 'something else altogether');
     expect(() => openChunkedFile(foreign)).toThrow(/is no prepared volume of this version/);

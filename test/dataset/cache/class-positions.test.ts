@@ -44,12 +44,15 @@ describe('class positions', () => {
     expect(spread).toBeGreaterThan(20); // classes larger than what is kept were among those tried
   });
 
-  it.each([4097, 5000, 8000, 20_000])('are 4,096 different voxels of a class of %i, none of them background', (voxels) => {
-    const labels = new Uint8Array(voxels + 100).fill(7, 100);
-    const { positions } = classPositions(inParts(labels))[7]!;
-    expect(new Set(positions).size).toBe(4096);
-    expect(positions.every((position) => labels[position] === 7)).toBe(true);
-  });
+  it.each([4097, 5000, 8000, 20_000])(
+    'are 4,096 different voxels of a class of %i, none of them background',
+    (voxels) => {
+      const labels = new Uint8Array(voxels + 100).fill(7, 100);
+      const { positions } = classPositions(inParts(labels))[7]!;
+      expect(new Set(positions).size).toBe(4096);
+      expect(positions.every((position) => labels[position] === 7)).toBe(true);
+    },
+  );
 
   it('leave background out and count each class, rising by its value', () => {
     const found = classPositions(inParts([0, 9, 2, 2, 0, 9, 9, 2]));

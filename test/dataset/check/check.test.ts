@@ -1,11 +1,27 @@
-import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type CheckResult, checkDatasets, prepareDatasets } from '../../../src/dataset/index.js';
 import { InterruptedError } from '../../../src/errors.js';
 import { type Triple, writeNifti } from '../../../src/volume/index.js';
-import { asLabel, datasetIndex, labelledCase, temporaryFolder, volumeOf, writeCase, writeJson } from '../generated-data.js';
+import {
+  asLabel,
+  datasetIndex,
+  labelledCase,
+  temporaryFolder,
+  volumeOf,
+  writeCase,
+  writeJson,
+} from '../generated-data.js';
 import { layOutBrats, layOutFlare21 } from '../index/release-fixtures.js';
 
 const root = temporaryFolder();
@@ -41,18 +57,40 @@ describe('checking a set with something wrong in nearly every case', () => {
   let before: string[];
 
   beforeAll(async () => {
-    const names = ['good', 'same', 'missing', 'truncated', 'moved', 'shifted', 'foreign', 'nan', 'infinite', 'constant', 'air', 'empty', 'thick'];
+    const names = [
+      'good',
+      'same',
+      'missing',
+      'truncated',
+      'moved',
+      'shifted',
+      'foreign',
+      'nan',
+      'infinite',
+      'constant',
+      'air',
+      'empty',
+      'thick',
+    ];
     for (const [i, name] of names.entries()) await writeCase(folder, name, [size[0] + i, size[1], size[2]]);
     copyFileSync(file('good'), file('same'));
     copyFileSync(file('good_label'), file('same_label'));
     rmSync(file('missing'));
     truncateSync(file('truncated'), 300);
     const labelOf = (extra: number) => asLabel(volumeOf([size[0] + extra, size[1], size[2]], () => 1));
-    await writeNifti(file('moved_label'), { ...labelOf(4), affine: { rows: [1, 0, 0, 2, 0, 1, 0, 0, 0, 0, 1, 0] } });
+    await writeNifti(file('moved_label'), {
+      ...labelOf(4),
+      affine: { rows: [1, 0, 0, 2, 0, 1, 0, 0, 0, 0, 1, 0] },
+    });
     await writeNifti(file('shifted_label'), labelOf(0));
-    await writeNifti(file('foreign_label'), asLabel(volumeOf([size[0] + 6, size[1], size[2]], (x) => (x === 3 ? 9 : 0))));
+    await writeNifti(
+      file('foreign_label'),
+      asLabel(volumeOf([size[0] + 6, size[1], size[2]], (x) => (x === 3 ? 9 : 0))),
+    );
     const holding = (extra: number, value: number) =>
-      volumeOf([size[0] + extra, size[1], size[2]], (x, y, z) => (x === 3 && y === 2 && z === 1 ? value : 40 + x));
+      volumeOf([size[0] + extra, size[1], size[2]], (x, y, z) =>
+        x === 3 && y === 2 && z === 1 ? value : 40 + x,
+      );
     await writeNifti(file('nan'), holding(7, Number.NaN));
     await writeNifti(file('infinite'), holding(8, Number.POSITIVE_INFINITY));
     const flat = (extra: number, value: number) => volumeOf([size[0] + extra, size[1], size[2]], () => value);
@@ -62,7 +100,11 @@ describe('checking a set with something wrong in nearly every case', () => {
     await writeCase(folder, 'thick', [size[0] + 12, size[1], size[2]], { spacing: [1, 1, 10] });
     await writeCase(folder, 'alone', [size[0] + 13, size[1], size[2]], { label: false });
     await writeCase(folder, 'test-alone', [size[0] + 14, size[1], size[2]], { label: false });
-    await writeNifti(file('two'), { ...volumeOf([16, 12, 20], (x, y, z) => x + y + z), size: [16, 12, 10], channels: 2 });
+    await writeNifti(file('two'), {
+      ...volumeOf([16, 12, 20], (x, y, z) => x + y + z),
+      size: [16, 12, 10],
+      channels: 2,
+    });
     const cases = [
       ...names.map((name) => labelledCase(name, { split: name === 'same' ? 'validation' : 'training' })),
       { id: 'alone', image: 'alone.nii.gz' },
@@ -79,7 +121,9 @@ describe('checking a set with something wrong in nearly every case', () => {
     expect(found.good).toBeUndefined();
     expect(found['test-alone']).toBeUndefined();
     expect(result.exitCode).toBe(3);
-    expect(result.datasets).toMatchObject([{ name: 'ct', cases: 16, labelled: 13, unusable: 8, channels: [1, 2], notes: [] }]);
+    expect(result.datasets).toMatchObject([
+      { name: 'ct', cases: 16, labelled: 13, unusable: 8, channels: [1, 2], notes: [] },
+    ]);
     expect(result.datasets[0]!.spacing).toEqual({ min: [1, 1, 1], max: [1, 1, 10] });
   });
 
@@ -119,7 +163,12 @@ describe('checking a set with something wrong in nearly every case', () => {
         `unusable not-finite: image ${file('infinite')} holds Infinity at voxel [3,2,1], but intensities must be finite numbers: repair it or leave the case out`,
       ],
     ],
-    ['constant', () => [`odd constant: image ${file('constant')} is 40 everywhere: it shows nothing, so look at it or leave the case out`]],
+    [
+      'constant',
+      () => [
+        `odd constant: image ${file('constant')} is 40 everywhere: it shows nothing, so look at it or leave the case out`,
+      ],
+    ],
     [
       'air',
       () => [
@@ -127,7 +176,12 @@ describe('checking a set with something wrong in nearly every case', () => {
         `unusable no-foreground: ${file('air')} has no voxel above the foreground threshold -1000: lower "foregroundThreshold" or check the scan's intensities`,
       ],
     ],
-    ['empty', () => [`odd empty-label: label ${file('empty_label')} holds background alone: none of the classes is in it`]],
+    [
+      'empty',
+      () => [
+        `odd empty-label: label ${file('empty_label')} holds background alone: none of the classes is in it`,
+      ],
+    ],
     [
       'same',
       () => [
@@ -140,15 +194,27 @@ describe('checking a set with something wrong in nearly every case', () => {
         `odd spacing-outlier: image ${file('thick')} has a spacing of 1 x 1 x 10 mm, but the median of "ct" is 1 mm along z: check its unit and header`,
       ],
     ],
-    ['alone', () => [`odd no-label: image ${file('alone')} has no label, but 13 cases of "ct" have one: add it, or give the case the split "test"`]],
-    ['two', () => [`odd channels: ${file('two')} has 2 channels, but most cases of "ct" have 1: one network cannot take both`]],
+    [
+      'alone',
+      () => [
+        `odd no-label: image ${file('alone')} has no label, but 13 cases of "ct" have one: add it, or give the case the split "test"`,
+      ],
+    ],
+    [
+      'two',
+      () => [
+        `odd channels: ${file('two')} has 2 channels, but most cases of "ct" have 1: one network cannot take both`,
+      ],
+    ],
   ])('says in a sentence what is wrong with "%s"', (name, expected) => {
     expect(found[name]).toEqual(expected());
   });
 
   it('says in a sentence that a file is truncated', () => {
     expect(found.truncated).toEqual([
-      expect.stringMatching(/^unusable unreadable: .*truncated.nii.gz is damaged or truncated: .*copy or download it again$/),
+      expect.stringMatching(
+        /^unusable unreadable: .*truncated.nii.gz is damaged or truncated: .*copy or download it again$/,
+      ),
     ]);
   });
 
@@ -167,9 +233,16 @@ describe('checking a set with something wrong in nearly every case', () => {
 
   it('stops when it is interrupted', async () => {
     const controller = new AbortController();
-    const interrupted = checkDatasets({ datasetsFile, workers: 1, signal: controller.signal, onProgress: () => controller.abort() });
+    const interrupted = checkDatasets({
+      datasetsFile,
+      workers: 1,
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
     await expect(interrupted).rejects.toBeInstanceOf(InterruptedError);
-    await expect(interrupted).rejects.toThrow(/the check was interrupted after \d+ of 16 cases: nothing was changed/);
+    await expect(interrupted).rejects.toThrow(
+      /the check was interrupted after \d+ of 16 cases: nothing was changed/,
+    );
   });
 });
 
@@ -178,27 +251,41 @@ describe('checking a release', () => {
     const path = join(root, 'brats');
     await layOutBrats(path, 2020);
     const training = join(path, 'MICCAI_BraTS2020_TrainingData');
-    const file = (n: string, part: string) => join(training, `BraTS20_Training_${n}`, `BraTS20_Training_${n}_${part}.nii.gz`);
+    const file = (n: string, part: string) =>
+      join(training, `BraTS20_Training_${n}`, `BraTS20_Training_${n}_${part}.nii.gz`);
     rmSync(file('001', 't2'));
     rmSync(file('002', 'seg'));
     for (const part of ['flair', 't1', 't1ce', 't2']) rmSync(file('003', part));
     copyFileSync(file('004', 't1'), file('004', 't1ce'));
-    const datasetsFile = writeJson(join(root, 'brats.json'), { schema: 1, datasets: { brats: { layout: 'brats', path } } });
+    const datasetsFile = writeJson(join(root, 'brats.json'), {
+      schema: 1,
+      datasets: { brats: { layout: 'brats', path } },
+    });
     const result = await check(datasetsFile);
     expect(findingsOf(result)).toEqual({
       BraTS20_Training_001: [
-        expect.stringMatching(/^unusable incomplete: the case BraTS20_Training_001 lacks its T2 image in .*: download the case again$/),
+        expect.stringMatching(
+          /^unusable incomplete: the case BraTS20_Training_001 lacks its T2 image in .*: download the case again$/,
+        ),
       ],
       BraTS20_Training_002: [
-        expect.stringMatching(/^unusable incomplete: the image .*_002_flair.nii.gz has no label, but others beside it have one: download the label/),
+        expect.stringMatching(
+          /^unusable incomplete: the image .*_002_flair.nii.gz has no label, but others beside it have one: download the label/,
+        ),
       ],
-      BraTS20_Training_003: [expect.stringMatching(/^unusable incomplete: the label .*_003_seg.nii.gz has no image: download the image/)],
+      BraTS20_Training_003: [
+        expect.stringMatching(
+          /^unusable incomplete: the label .*_003_seg.nii.gz has no image: download the image/,
+        ),
+      ],
       BraTS20_Training_004: [
         `odd duplicate: image ${file('004', 't1ce')} has the same voxels as ${file('004', 't1')} of the same case: leave one out, or keep both in one split`,
       ],
     });
     expect(result.datasets[0]!.notes).toEqual([
-      expect.stringMatching(/^1 scans without labels are left out, the first .*BraTS20_Validation_001_flair.nii.gz/),
+      expect.stringMatching(
+        /^1 scans without labels are left out, the first .*BraTS20_Validation_001_flair.nii.gz/,
+      ),
     ]);
     expect(result.exitCode).toBe(3);
   });
@@ -208,7 +295,10 @@ describe('checking a release', () => {
     await layOutFlare21(path);
     const plain = join(root, 'plain');
     await writeCase(plain, 'own', size);
-    writeFileSync(join(plain, 'train_000.nii'), gunzipSync(readFileSync(join(path, 'TrainingImg', 'train_000_0000.nii.gz'))));
+    writeFileSync(
+      join(plain, 'train_000.nii'),
+      gunzipSync(readFileSync(join(path, 'TrainingImg', 'train_000_0000.nii.gz'))),
+    );
     const folder = { layout: 'folder', modality: 'ct', path: plain, images: '*.nii' };
     const datasetsFile = writeJson(join(root, 'flare.json'), {
       schema: 1,
@@ -228,15 +318,24 @@ describe('a corrupted file among fifty', () => {
   it('is reported, the other 49 are prepared, and both say 3', async () => {
     const folder = join(root, 'fifty');
     const names = Array.from({ length: 50 }, (_, i) => `scan${String(i).padStart(2, '0')}`);
-    for (const [i, name] of names.entries()) await writeCase(folder, name, [10 + (i % 5), 9, 8 + Math.floor(i / 5)]);
+    for (const [i, name] of names.entries())
+      await writeCase(folder, name, [10 + (i % 5), 9, 8 + Math.floor(i / 5)]);
     const corrupted = join(folder, 'scan23.nii.gz');
     const bytes = readFileSync(corrupted);
     writeFileSync(corrupted, bytes.fill(0, bytes.length / 2, bytes.length / 2 + 40));
-    const datasetsFile = writeJson(join(folder, 'datasets.json'), datasetIndex(names.map((name) => labelledCase(name))));
+    const datasetsFile = writeJson(
+      join(folder, 'datasets.json'),
+      datasetIndex(names.map((name) => labelledCase(name))),
+    );
     const checked = await check(datasetsFile);
-    expect([checked.findings.map(({ id, kind }) => [id, kind]), checked.exitCode]).toEqual([[['ct/scan23', 'unreadable']], 3]);
+    expect([checked.findings.map(({ id, kind }) => [id, kind]), checked.exitCode]).toEqual([
+      [['ct/scan23', 'unreadable']],
+      3,
+    ]);
     const result = await prepareDatasets({ datasetsFile, out: join(folder, 'prepared'), workers: 2 });
     expect(result).toMatchObject({ prepared: 49, exitCode: 3 });
-    expect(result.skipped.map(({ id, file, reason }) => [id, file, reason])).toEqual([['ct/scan23', corrupted, checked.findings[0]!.message]]);
+    expect(result.skipped.map(({ id, file, reason }) => [id, file, reason])).toEqual([
+      ['ct/scan23', corrupted, checked.findings[0]!.message],
+    ]);
   });
 });

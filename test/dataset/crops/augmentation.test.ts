@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Augmentation, noAugmentation, paperAugmentation, placeCrop, planAugmentation } from '../../../src/dataset/crops/augmentation.js';
+import {
+  type Augmentation,
+  noAugmentation,
+  paperAugmentation,
+  placeCrop,
+  planAugmentation,
+} from '../../../src/dataset/crops/augmentation.js';
 import type { Triple } from '../../../src/volume/index.js';
 import { augmentedSlowly } from '../slow-augmentation.js';
 
@@ -11,10 +17,16 @@ const square = fc.tuple(side, side).map(([n, z]): Triple => [n, n, z]);
 const anySize: fc.Arbitrary<Triple> = fc.tuple(side, side, side);
 
 /** Distinct numbers, [c][z][y][x]. */
-const counting = (size: Triple, channels: number) => Float32Array.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => i + 1);
+const counting = (size: Triple, channels: number) =>
+  Float32Array.from({ length: size[0] * size[1] * size[2] * channels }, (_, i) => i + 1);
 
 /** [c][z][y][x] to the augmented [z][y][x][c]. */
-function placed(crop: ArrayLike<number>, size: Triple, channels: number, change: Partial<Augmentation> = {}): Float32Array {
+function placed(
+  crop: ArrayLike<number>,
+  size: Triple,
+  channels: number,
+  change: Partial<Augmentation> = {},
+): Float32Array {
   const target = new Float32Array(crop.length);
   placeCrop(crop, size, channels, { ...noAugmentation, ...change }, target);
   return target;
@@ -23,7 +35,10 @@ function placed(crop: ArrayLike<number>, size: Triple, channels: number, change:
 /** [z][y][x][c] back to [c][z][y][x], so that a crop can be placed again. */
 function planar(placedCrop: Float32Array, channels: number): Float32Array {
   const voxels = placedCrop.length / channels;
-  return Float32Array.from(placedCrop, (_, i) => placedCrop[(i % voxels) * channels + Math.floor(i / voxels)]!);
+  return Float32Array.from(
+    placedCrop,
+    (_, i) => placedCrop[(i % voxels) * channels + Math.floor(i / voxels)]!,
+  );
 }
 
 describe('placing a crop', () => {
@@ -33,7 +48,9 @@ describe('placing a crop', () => {
       fc.property(square, channelCount, flips, turns, (size, channels, flip, quarterTurns) => {
         const augmentation: Augmentation = { flip, quarterTurns, scale: 1.05, shift: -0.03 };
         const crop = counting(size, channels);
-        expect(placed(crop, size, channels, augmentation)).toEqual(augmentedSlowly(crop, size, channels, augmentation));
+        expect(placed(crop, size, channels, augmentation)).toEqual(
+          augmentedSlowly(crop, size, channels, augmentation),
+        );
       }),
     );
   });
@@ -62,7 +79,8 @@ describe('placing a crop', () => {
     fc.assert(
       fc.property(square, channelCount, (size, channels) => {
         const crop = counting(size, channels);
-        const turned = (from: Float32Array, quarterTurns: 1 | 2 | 3) => planar(placed(from, size, channels, { quarterTurns }), channels);
+        const turned = (from: Float32Array, quarterTurns: 1 | 2 | 3) =>
+          planar(placed(from, size, channels, { quarterTurns }), channels);
         const half = turned(turned(crop, 1), 1);
         expect(half).toEqual(turned(crop, 2));
         expect(turned(turned(half, 1), 1)).toEqual(crop);
@@ -89,12 +107,15 @@ describe('placing a crop', () => {
 describe('drawing augmentations', () => {
   const draws = 20_000;
   const drawn = (probabilities = paperAugmentation, cropSize: Triple = [32, 32, 32]) =>
-    Array.from({ length: draws }, (_, i) => planAugmentation(7, Math.floor(i / 4), i % 4, probabilities, cropSize));
+    Array.from({ length: draws }, (_, i) =>
+      planAugmentation(7, Math.floor(i / 4), i % 4, probabilities, cropSize),
+    );
   const all = drawn();
 
   /** 4 standard deviations of a share of `draws` draws: a fair stream fails once in 16,000 such checks, and the seed is fixed. */
   const tolerance = (p: number, n = draws) => 4 * Math.sqrt((p * (1 - p)) / n);
-  const share = (of: readonly Augmentation[], holds: (augmentation: Augmentation) => boolean) => of.filter(holds).length / of.length;
+  const share = (of: readonly Augmentation[], holds: (augmentation: Augmentation) => boolean) =>
+    of.filter(holds).length / of.length;
 
   it.each([
     ['a flip along x', 0.2, ({ flip }: Augmentation) => flip[0]],
@@ -111,7 +132,9 @@ describe('drawing augmentations', () => {
   it('draws the three turns alike, and factors and offsets evenly within 0.1', () => {
     const turned = all.filter(({ quarterTurns }) => quarterTurns > 0);
     for (const turns of [1, 2, 3]) {
-      expect(Math.abs(share(turned, ({ quarterTurns }) => quarterTurns === turns) - 1 / 3)).toBeLessThan(tolerance(1 / 3, turned.length));
+      expect(Math.abs(share(turned, ({ quarterTurns }) => quarterTurns === turns) - 1 / 3)).toBeLessThan(
+        tolerance(1 / 3, turned.length),
+      );
     }
     for (const offsets of [all.map(({ scale }) => scale - 1), all.map(({ shift }) => shift)]) {
       const applied = offsets.filter((offset) => offset !== 0);
@@ -123,21 +146,34 @@ describe('drawing augmentations', () => {
   });
 
   it('turns a crop that is not square in x and y by 180 degrees or not at all', () => {
-    const turns = new Set(drawn({ ...paperAugmentation, rotate: 1 }, [32, 48, 32]).map(({ quarterTurns }) => quarterTurns));
+    const turns = new Set(
+      drawn({ ...paperAugmentation, rotate: 1 }, [32, 48, 32]).map(({ quarterTurns }) => quarterTurns),
+    );
     expect([...turns]).toEqual([2]);
-    const oblongAlongZ = new Set(drawn({ ...paperAugmentation, rotate: 1 }, [32, 32, 16]).map(({ quarterTurns }) => quarterTurns));
+    const oblongAlongZ = new Set(
+      drawn({ ...paperAugmentation, rotate: 1 }, [32, 32, 16]).map(({ quarterTurns }) => quarterTurns),
+    );
     expect([...oblongAlongZ].sort()).toEqual([1, 2, 3]);
   });
 
   it('does nothing at probability 0 and everything at 1', () => {
     const none = { flip: 0, rotate: 0, scaleIntensity: 0, shiftIntensity: 0 };
-    expect(drawn(none).every((augmentation) => JSON.stringify(augmentation) === JSON.stringify(noAugmentation))).toBe(true);
+    expect(
+      drawn(none).every((augmentation) => JSON.stringify(augmentation) === JSON.stringify(noAugmentation)),
+    ).toBe(true);
     const every = drawn({ flip: 1, rotate: 1, scaleIntensity: 1, shiftIntensity: 1 });
-    expect(every.every(({ flip, quarterTurns, scale, shift }) => flip.every(Boolean) && quarterTurns > 0 && scale !== 1 && shift !== 0)).toBe(true);
+    expect(
+      every.every(
+        ({ flip, quarterTurns, scale, shift }) =>
+          flip.every(Boolean) && quarterTurns > 0 && scale !== 1 && shift !== 0,
+      ),
+    ).toBe(true);
   });
 
   it('is a function of seed, step and item, and one probability does not move the draws of another', () => {
-    expect(planAugmentation(1, 2, 3, paperAugmentation, [8, 8, 8])).toEqual(planAugmentation(1, 2, 3, paperAugmentation, [8, 8, 8]));
+    expect(planAugmentation(1, 2, 3, paperAugmentation, [8, 8, 8])).toEqual(
+      planAugmentation(1, 2, 3, paperAugmentation, [8, 8, 8]),
+    );
     const withoutScaling = drawn({ ...paperAugmentation, scaleIntensity: 0 });
     expect(withoutScaling.map(({ flip, quarterTurns, shift }) => ({ flip, quarterTurns, shift }))).toEqual(
       all.map(({ flip, quarterTurns, shift }) => ({ flip, quarterTurns, shift })),

@@ -15,12 +15,25 @@ import {
 } from '../../../src/dataset/index.js';
 import { DataError, UsageError } from '../../../src/errors.js';
 import { type Triple, type Volume, writeNifti } from '../../../src/volume/index.js';
-import { datasetIndex, labelledCase, tellingHu, temporaryFolder, volumeOf, writeCase, writeJson } from '../generated-data.js';
+import {
+  datasetIndex,
+  labelledCase,
+  tellingHu,
+  temporaryFolder,
+  volumeOf,
+  writeCase,
+  writeJson,
+} from '../generated-data.js';
 import { augmentedSlowly } from '../slow-augmentation.js';
 
 const folder = temporaryFolder();
 const preparedDir = join(folder, 'prepared');
-const sizes: Record<string, Triple> = { large: [45, 40, 38], wide: [60, 35, 34], flat: [40, 41, 10], small: [9, 8, 7] };
+const sizes: Record<string, Triple> = {
+  large: [45, 40, 38],
+  wide: [60, 35, 34],
+  flat: [40, 41, 10],
+  small: [9, 8, 7],
+};
 const cropSize: Triple = [24, 24, 16];
 
 beforeAll(async () => {
@@ -50,8 +63,22 @@ afterEach(async () => {
 });
 
 async function open(options: Partial<CropLoaderOptions> = {}): Promise<CropLoader> {
-  const common = { preparedDir, split: 'training', cropSize, batchSize: 3, seed: 11, workers: 1, prefetch: 2, withLabels: true } as const;
-  const loader = await openCropLoader({ ...common, augmentation: paperAugmentation, foregroundRatio: 0.5, ...options });
+  const common = {
+    preparedDir,
+    split: 'training',
+    cropSize,
+    batchSize: 3,
+    seed: 11,
+    workers: 1,
+    prefetch: 2,
+    withLabels: true,
+  } as const;
+  const loader = await openCropLoader({
+    ...common,
+    augmentation: paperAugmentation,
+    foregroundRatio: 0.5,
+    ...options,
+  });
   opened.push(loader);
   return loader;
 }
@@ -60,7 +87,10 @@ async function open(options: Partial<CropLoaderOptions> = {}): Promise<CropLoade
 const sameBits = (a: Float32Array | Int32Array, b: Float32Array | Int32Array): boolean =>
   Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
 
-const batches = async (loader: CropLoader, steps: readonly number[]): Promise<Omit<CropBatch, 'waitSeconds'>[]> => {
+const batches = async (
+  loader: CropLoader,
+  steps: readonly number[],
+): Promise<Omit<CropBatch, 'waitSeconds'>[]> => {
   const found = [];
   for (const step of steps) {
     const { waitSeconds, ...batch } = await loader.batch(step);
@@ -115,11 +145,16 @@ describe('the crops of a prepared folder', () => {
     let augmented = 0;
     for (const { images, labels, provenance } of await batches(loader, steps)) {
       for (const [item, { caseId, start, augmentation }] of provenance.entries()) {
-        const { image, label } = await readPreparedVolume(preparedDir, loader.cases.find(({ id }) => id === caseId)!);
+        const { image, label } = await readPreparedVolume(
+          preparedDir,
+          loader.cases.find(({ id }) => id === caseId)!,
+        );
         const expected = augmentedSlowly(sliced(image, start, cropSize), cropSize, 1, augmentation!);
         expect(sameBits(images.subarray(item * voxels, (item + 1) * voxels), expected)).toBe(true);
         const geometry = { ...augmentation!, scale: 1, shift: 0 }; // labels move along, their values stay
-        const expectedLabel = Int32Array.from(augmentedSlowly(sliced(label!, start, cropSize), cropSize, 1, geometry));
+        const expectedLabel = Int32Array.from(
+          augmentedSlowly(sliced(label!, start, cropSize), cropSize, 1, geometry),
+        );
         expect(sameBits(labels!.subarray(item * voxels, (item + 1) * voxels), expectedLabel)).toBe(true);
         if (JSON.stringify(augmentation) !== JSON.stringify(noAugmentation)) augmented++;
       }
@@ -135,12 +170,19 @@ describe('the crops of a prepared folder', () => {
     expect(labels).toBeUndefined();
     expect(provenance[0]).toEqual({ caseId: 'mixed/double', start: provenance[0]!.start });
     const { image } = await readPreparedVolume(preparedDir, loader.cases[0]!);
-    expect(sameBits(images, augmentedSlowly(sliced(image, provenance[0]!.start, cropSize), cropSize, 2, noAugmentation))).toBe(true);
+    expect(
+      sameBits(
+        images,
+        augmentedSlowly(sliced(image, provenance[0]!.start, cropSize), cropSize, 2, noAugmentation),
+      ),
+    ).toBe(true);
   });
 
   it('come from every case once an epoch, in another order each', async () => {
     const loader = await open({ batchSize: 2 });
-    const visited = (await batches(loader, steps)).flatMap(({ provenance }) => provenance.map(({ caseId }) => caseId));
+    const visited = (await batches(loader, steps)).flatMap(({ provenance }) =>
+      provenance.map(({ caseId }) => caseId),
+    );
     const epochs = [0, 4, 8, 12].map((first) => visited.slice(first, first + 4));
     for (const epoch of epochs) expect([...epoch].sort()).toEqual(loader.cases.map(({ id }) => id).sort());
     expect(new Set(epochs.map((epoch) => epoch.join())).size).toBeGreaterThan(1);
@@ -148,19 +190,28 @@ describe('the crops of a prepared folder', () => {
 
   it('all hold a labelled voxel with foregroundRatio 1, whatever the class is large or small', async () => {
     const { cases } = await readPreparedIndex(preparedDir);
-    expect(cases.find(({ name }) => name === 'large')!.classVoxels).toMatchObject({ 1: { stored: 4096 }, 2: { stored: 4096 } });
+    expect(cases.find(({ name }) => name === 'large')!.classVoxels).toMatchObject({
+      1: { stored: 4096 },
+      2: { stored: 4096 },
+    });
     const tight: Triple = [3, 3, 3];
     const loader = await open({ cropSize: tight, foregroundRatio: 1, batchSize: 4 });
     for (const { labels } of await batches(
       loader,
       Array.from({ length: 30 }, (_, step) => step),
     )) {
-      for (let item = 0; item < 4; item++) expect(Math.max(...labels!.subarray(item * 27, (item + 1) * 27))).toBeGreaterThan(0);
+      for (let item = 0; item < 4; item++)
+        expect(Math.max(...labels!.subarray(item * 27, (item + 1) * 27))).toBeGreaterThan(0);
     }
   });
 
   it('lie around a volume that is smaller than they are, which is in their middle', async () => {
-    const loader = await open({ caseIds: ['ct/small'], batchSize: 1, foregroundRatio: 1, augmentation: none });
+    const loader = await open({
+      caseIds: ['ct/small'],
+      batchSize: 1,
+      foregroundRatio: 1,
+      augmentation: none,
+    });
     const [batch] = await batches(loader, [0]);
     expect(batch!.provenance[0]!.start).toEqual([-7, -8, -4]); // (24 - 9) / 2, (24 - 8) / 2, (16 - 7) / 2, rounded down
     const { image } = await readPreparedVolume(preparedDir, loader.cases[0]!);
@@ -175,7 +226,9 @@ const plain = { cropSize, batchSize: 1, seed: 0, workers: 1, prefetch: 0, withLa
 
 describe('opening crops', () => {
   it('refuses a crop that does not fit in memory, in one sentence', async () => {
-    const error = await open({ cropSize: [4096, 4096, 4096], batchSize: 4 }).catch((thrown: unknown) => thrown as UsageError);
+    const error = await open({ cropSize: [4096, 4096, 4096], batchSize: 4 }).catch(
+      (thrown: unknown) => thrown as UsageError,
+    );
     expect(error).toBeInstanceOf(UsageError);
     expect((error as UsageError).message).toMatch(
       /^crops of 4096x4096x4096 voxels, 4 a batch and 2 batches ahead, need \d+\.\d GiB of memory, but \d+\.\d GiB is free: make cropSize, batchSize or prefetch smaller$/,
@@ -188,7 +241,11 @@ describe('opening crops', () => {
     ['a side of the crop', { cropSize: [24, -1, 16] as Triple }, /cropSize y is -1/],
     ['prefetch', { prefetch: -1 }, /prefetch is -1, but must be a whole number of at least 0/],
     ['foregroundRatio', { foregroundRatio: 1.2 }, /foregroundRatio is 1.2, but must be between 0 and 1/],
-    ['a probability', { augmentation: { ...none, flip: Number.NaN } }, /flip is NaN, but must be between 0 and 1/],
+    [
+      'a probability',
+      { augmentation: { ...none, flip: Number.NaN } },
+      /flip is NaN, but must be between 0 and 1/,
+    ],
   ])('refuses %s out of range', async (_, options, message) => {
     await expect(open(options)).rejects.toThrow(message);
     await expect(open(options)).rejects.toBeInstanceOf(UsageError);
@@ -212,7 +269,14 @@ describe('opening crops', () => {
 
   it('may be closed while batches are on their way: what arrives late disturbs nobody', async () => {
     for (let round = 0; round < 5; round++) {
-      const loader = await openCropLoader({ preparedDir, split: 'training', ...plain, cropSize: [4, 4, 4], prefetch: 40, workers: 2 });
+      const loader = await openCropLoader({
+        preparedDir,
+        split: 'training',
+        ...plain,
+        cropSize: [4, 4, 4],
+        prefetch: 40,
+        workers: 2,
+      });
       await loader.batch(round); // the threads answer one small batch after another while they are closed
       await loader.close();
     }
@@ -221,10 +285,20 @@ describe('opening crops', () => {
 
   it('says which prepared file is damaged when a crop needs it, and goes on with the others', async () => {
     const copy = join(folder, 'damaged');
-    await prepareDatasets({ datasetsFile: join(folder, 'datasets.json'), out: copy, workers: 1, only: ['bare'] });
+    await prepareDatasets({
+      datasetsFile: join(folder, 'datasets.json'),
+      out: copy,
+      workers: 1,
+      only: ['bare'],
+    });
     truncateSync(join(copy, 'bare', 'bare.image.hmv'), 5000);
     const loader = await open({ preparedDir: copy, split: 'validation', withLabels: false });
-    await expect(loader.batch(0)).rejects.toThrow(/bare.image.hmv has 5000 bytes, but its header calls for \d+: delete it and run prepare again/);
-    await expect(loader.batch(0)).rejects.toMatchObject({ exitCode: 3, facts: { file: join(copy, 'bare/bare.image.hmv') } });
+    await expect(loader.batch(0)).rejects.toThrow(
+      /bare.image.hmv has 5000 bytes, but its header calls for \d+: delete it and run prepare again/,
+    );
+    await expect(loader.batch(0)).rejects.toMatchObject({
+      exitCode: 3,
+      facts: { file: join(copy, 'bare/bare.image.hmv') },
+    });
   });
 });

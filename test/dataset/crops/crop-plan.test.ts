@@ -33,7 +33,9 @@ describe('planning a crop', () => {
     }
     const ranks = asked.filter(([label]) => label === '3').map(([, rank]) => rank);
     for (let rank = 0; rank < 12; rank++) {
-      expect(Math.abs(ranks.filter((found) => found === rank).length / ranks.length - 1 / 12)).toBeLessThan(tolerance(1 / 12, ranks.length));
+      expect(Math.abs(ranks.filter((found) => found === rank).length / ranks.length - 1 / 12)).toBeLessThan(
+        tolerance(1 / 12, ranks.length),
+      );
     }
     expect(Math.max(...asked.filter(([label]) => label === '1').map(([, rank]) => rank))).toBeLessThan(4096);
   });
@@ -48,7 +50,9 @@ describe('planning a crop', () => {
           return nowhere();
         });
       }
-      expect(Math.abs(centred / draws - foregroundRatio)).toBeLessThanOrEqual(tolerance(foregroundRatio, draws));
+      expect(Math.abs(centred / draws - foregroundRatio)).toBeLessThanOrEqual(
+        tolerance(foregroundRatio, draws),
+      );
     }
   });
 
@@ -63,33 +67,52 @@ describe('planning a crop', () => {
     const side = fc.integer({ min: 1, max: 60 });
     const sides = fc.tuple(side, side, side);
     fc.assert(
-      fc.property(sides, sides, fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 1000 }), (size, cropSize, share, step) => {
-        const voxel = size.map((n) => Math.floor(share * (n - 1))) as unknown as Triple;
-        const plan = { ...options, cases: [{ size, classVoxels: { 1: stored(1) } }], cropSize };
-        for (const foregroundRatio of [0, 1]) {
-          const { start } = planCrop({ ...plan, foregroundRatio }, step, 0, () => voxel);
-          for (let axis = 0; axis < 3; axis++) {
-            const spare = size[axis]! - cropSize[axis]!;
-            if (spare < 0) expect(start[axis]! + Math.floor(-spare / 2)).toBe(0);
-            else expect(start[axis]! >= 0 && start[axis]! <= spare).toBe(true);
-            if (foregroundRatio === 1) expect(voxel[axis]! >= start[axis]! && voxel[axis]! < start[axis]! + cropSize[axis]!).toBe(true);
+      fc.property(
+        sides,
+        sides,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.integer({ min: 0, max: 1000 }),
+        (size, cropSize, share, step) => {
+          const voxel = size.map((n) => Math.floor(share * (n - 1))) as unknown as Triple;
+          const plan = { ...options, cases: [{ size, classVoxels: { 1: stored(1) } }], cropSize };
+          for (const foregroundRatio of [0, 1]) {
+            const { start } = planCrop({ ...plan, foregroundRatio }, step, 0, () => voxel);
+            for (let axis = 0; axis < 3; axis++) {
+              const spare = size[axis]! - cropSize[axis]!;
+              if (spare < 0) expect(start[axis]! + Math.floor(-spare / 2)).toBe(0);
+              else expect(start[axis]! >= 0 && start[axis]! <= spare).toBe(true);
+              if (foregroundRatio === 1)
+                expect(voxel[axis]! >= start[axis]! && voxel[axis]! < start[axis]! + cropSize[axis]!).toBe(
+                  true,
+                );
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 
   it('reaches every place of a volume, each as often as the others', () => {
     const draws = 6200;
-    const found = Array.from({ length: draws }, (_, step) => planCrop({ ...options, foregroundRatio: 0 }, step, 0, nowhere).start[0]);
+    const found = Array.from(
+      { length: draws },
+      (_, step) => planCrop({ ...options, foregroundRatio: 0 }, step, 0, nowhere).start[0],
+    );
     for (let x = 0; x <= 30; x++) {
-      expect(Math.abs(found.filter((start) => start === x).length / draws - 1 / 31)).toBeLessThan(tolerance(1 / 31, draws));
+      expect(Math.abs(found.filter((start) => start === x).length / draws - 1 / 31)).toBeLessThan(
+        tolerance(1 / 31, draws),
+      );
     }
   });
 
   it('lies anywhere in a case without labelled voxels, whatever foregroundRatio says', () => {
-    const unlabelled = { ...options, cases: [{ size: [50, 40, 30] as [number, number, number], classVoxels: {} }] };
-    const starts = Array.from({ length: 20 }, (_, step) => planCrop(unlabelled, step, 0, nowhere).start.join());
+    const unlabelled = {
+      ...options,
+      cases: [{ size: [50, 40, 30] as [number, number, number], classVoxels: {} }],
+    };
+    const starts = Array.from({ length: 20 }, (_, step) =>
+      planCrop(unlabelled, step, 0, nowhere).start.join(),
+    );
     expect(new Set(starts).size).toBeGreaterThan(15);
   });
 });
@@ -97,12 +120,19 @@ describe('planning a crop', () => {
 describe('the order of the cases', () => {
   it('is a permutation of them in every epoch, for any count and any batch size that cuts across epochs', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 99 }), (count, epoch, seed) => {
-        const visits = Array.from({ length: count }, (_, i) => caseOfVisit(seed, count, epoch * count + i));
-        expect([...visits].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 0, max: 50 }),
+        fc.integer({ min: 0, max: 99 }),
+        (count, epoch, seed) => {
+          const visits = Array.from({ length: count }, (_, i) => caseOfVisit(seed, count, epoch * count + i));
+          expect([...visits].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+        },
+      ),
     );
-    const orders = Array.from({ length: 10 }, (_, epoch) => Array.from({ length: 8 }, (_, i) => caseOfVisit(1, 8, 8 * epoch + i)).join());
+    const orders = Array.from({ length: 10 }, (_, epoch) =>
+      Array.from({ length: 8 }, (_, i) => caseOfVisit(1, 8, 8 * epoch + i)).join(),
+    );
     expect(new Set(orders).size).toBeGreaterThan(8);
   });
 });

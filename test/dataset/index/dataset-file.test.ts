@@ -9,16 +9,32 @@ import { datasetIndex, labelledCase, temporaryFolder, writeJson } from '../gener
 const folder = temporaryFolder();
 let written = 0;
 const indexFile = (content: unknown) => writeJson(join(folder, `datasets-${written++}.json`), content);
-const listed = async (content: unknown, only?: string[]) => indexDatasets(await readDatasetFile(indexFile(content)), only);
+const listed = async (content: unknown, only?: string[]) =>
+  indexDatasets(await readDatasetFile(indexFile(content)), only);
 
 afterEach(() => vi.unstubAllEnvs());
 
 describe('the dataset index', () => {
   it('lists the cases of the layout "files" with absolute paths', async () => {
-    const [ct] = await listed(datasetIndex([labelledCase('a'), { id: 'b', images: ['t1.nii', 't2.nii'], split: 'test' }]));
+    const [ct] = await listed(
+      datasetIndex([labelledCase('a'), { id: 'b', images: ['t1.nii', 't2.nii'], split: 'test' }]),
+    );
     expect(ct?.cases).toEqual([
-      { id: 'ct/a', dataset: 'ct', name: 'a', images: [join(folder, 'a.nii.gz')], label: join(folder, 'a_label.nii.gz'), split: 'training' },
-      { id: 'ct/b', dataset: 'ct', name: 'b', images: [join(folder, 't1.nii'), join(folder, 't2.nii')], split: 'test' },
+      {
+        id: 'ct/a',
+        dataset: 'ct',
+        name: 'a',
+        images: [join(folder, 'a.nii.gz')],
+        label: join(folder, 'a_label.nii.gz'),
+        split: 'training',
+      },
+      {
+        id: 'ct/b',
+        dataset: 'ct',
+        name: 'b',
+        images: [join(folder, 't1.nii'), join(folder, 't2.nii')],
+        split: 'test',
+      },
     ]);
   });
 
@@ -36,21 +52,47 @@ describe('the dataset index', () => {
 
   it('says which variable is not set, but not for a dataset that nobody asked for', async () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the index itself names the variable
-    const content = datasetIndex([labelledCase('a')], { path: '${SCANS_NOT_SET}/abdomen' }) as { datasets: Record<string, unknown> };
-    const both = { ...content, datasets: { ...content.datasets, here: { layout: 'files', modality: 'ct', cases: [{ id: 'c', image: 'c.nii' }] } } };
-    await expect(listed(both)).rejects.toThrow(/datasets.ct.path uses \$\{SCANS_NOT_SET\}, which is not set: export SCANS_NOT_SET/);
+    const content = datasetIndex([labelledCase('a')], { path: '${SCANS_NOT_SET}/abdomen' }) as {
+      datasets: Record<string, unknown>;
+    };
+    const both = {
+      ...content,
+      datasets: {
+        ...content.datasets,
+        here: { layout: 'files', modality: 'ct', cases: [{ id: 'c', image: 'c.nii' }] },
+      },
+    };
+    await expect(listed(both)).rejects.toThrow(
+      /datasets.ct.path uses \$\{SCANS_NOT_SET\}, which is not set: export SCANS_NOT_SET/,
+    );
     await expect(listed(both)).rejects.toBeInstanceOf(UsageError);
     expect((await listed(both, ['here'])).map(({ name }) => name)).toEqual(['here']);
   });
 
   it.each([
     ['an unknown key', datasetIndex([labelledCase('a')], { spacng: [1, 1, 1] }), /datasets.ct: .*spacng/],
-    ['a window that falls', datasetIndex([labelledCase('a')], { windowHu: [250, -175] }), /datasets.ct.windowHu: must rise/],
-    ['an id that is no file name', datasetIndex([labelledCase('../a')]), /datasets.ct.cases.0.id: must consist of/],
+    [
+      'a window that falls',
+      datasetIndex([labelledCase('a')], { windowHu: [250, -175] }),
+      /datasets.ct.windowHu: must rise/,
+    ],
+    [
+      'an id that is no file name',
+      datasetIndex([labelledCase('../a')]),
+      /datasets.ct.cases.0.id: must consist of/,
+    ],
     ['a case listed twice', datasetIndex([labelledCase('a'), labelledCase('a')]), /lists the case "a" twice/],
     ['neither image nor images', datasetIndex([{ id: 'a' }]), /must have either "image" or "images"/],
-    ['a label without classes', datasetIndex([labelledCase('a')], { classes: undefined }), /classes is missing, but the case "a" has a label/],
-    ['a split of an unknown case', datasetIndex([labelledCase('a')], { splits: { test: ['z'] } }), /names "z", which is no case/],
+    [
+      'a label without classes',
+      datasetIndex([labelledCase('a')], { classes: undefined }),
+      /classes is missing, but the case "a" has a label/,
+    ],
+    [
+      'a split of an unknown case',
+      datasetIndex([labelledCase('a')], { splits: { test: ['z'] } }),
+      /names "z", which is no case/,
+    ],
     [
       'a case in two splits',
       datasetIndex([labelledCase('a', { split: 'training' })], { splits: { test: ['a'] } }),
@@ -62,8 +104,12 @@ describe('the dataset index', () => {
   });
 
   it('says when it is missing, is no JSON, or has no such dataset', async () => {
-    await expect(readDatasetFile(join(folder, 'absent.json'))).rejects.toThrow(/absent.json cannot be read: copy datasets.example.json/);
-    await expect(listed(datasetIndex([labelledCase('a')]), ['mr'])).rejects.toThrow(/has no dataset "mr": it has ct/);
+    await expect(readDatasetFile(join(folder, 'absent.json'))).rejects.toThrow(
+      /absent.json cannot be read: copy datasets.example.json/,
+    );
+    await expect(listed(datasetIndex([labelledCase('a')]), ['mr'])).rejects.toThrow(
+      /has no dataset "mr": it has ct/,
+    );
   });
 });
 
@@ -79,16 +125,27 @@ describe('the layout "msd"', () => {
 
   it('takes cases, modality and classes from its own dataset.json', async () => {
     writeJson(join(task, 'dataset.json'), description);
-    const [liver] = await listed({ schema: 1, datasets: { liver: { layout: 'msd', path: 'Task03_Liver', includeTest: true } } });
+    const [liver] = await listed({
+      schema: 1,
+      datasets: { liver: { layout: 'msd', path: 'Task03_Liver', includeTest: true } },
+    });
     expect(liver).toMatchObject({
       modality: 'ct',
       classes: { 1: 'liver', 2: 'cancer' },
       cases: [
-        { id: 'liver/liver_1', images: [join(task, 'imagesTr/liver_1.nii.gz')], label: join(task, 'labelsTr/liver_1.nii.gz'), split: 'training' },
+        {
+          id: 'liver/liver_1',
+          images: [join(task, 'imagesTr/liver_1.nii.gz')],
+          label: join(task, 'labelsTr/liver_1.nii.gz'),
+          split: 'training',
+        },
         { id: 'liver/liver_9', images: [join(task, 'imagesTs/liver_9.nii.gz')], split: 'test' },
       ],
     });
-    const [withoutTest] = await listed({ schema: 1, datasets: { liver: { layout: 'msd', path: 'Task03_Liver' } } });
+    const [withoutTest] = await listed({
+      schema: 1,
+      datasets: { liver: { layout: 'msd', path: 'Task03_Liver' } },
+    });
     expect(withoutTest?.cases.length).toBe(1);
   });
 
@@ -97,7 +154,9 @@ describe('the layout "msd"', () => {
     await expect(listed(missing)).rejects.toThrow(/nowhere\/dataset.json cannot be read/);
     await expect(listed(missing)).rejects.toBeInstanceOf(DataError);
     writeJson(join(folder, 'odd', 'dataset.json'), { labels: {}, training: [] });
-    await expect(listed({ schema: 1, datasets: { liver: { layout: 'msd', path: 'odd' } } })).rejects.toThrow(/odd\/dataset.json: training/);
+    await expect(listed({ schema: 1, datasets: { liver: { layout: 'msd', path: 'odd' } } })).rejects.toThrow(
+      /odd\/dataset.json: training/,
+    );
   });
 });
 
@@ -113,7 +172,8 @@ describe('the split', () => {
     });
     return Object.fromEntries(ct!.cases.map(({ name, split }) => [name, split]));
   };
-  const count = (splits: Record<string, string>, split: string) => Object.values(splits).filter((found) => found === split).length;
+  const count = (splits: Record<string, string>, split: string) =>
+    Object.values(splits).filter((found) => found === split).length;
 
   it('is 80/20, the same for any order of the index, and another for another seed', async () => {
     const splits = await splitOf(names);
@@ -137,9 +197,21 @@ describe('the split', () => {
 
 describe('preprocessing defaults', () => {
   it("are the method's for CT and MR, and the foreground of a CT begins at its window", () => {
-    expect(preprocessingOf('ct')).toEqual({ spacing: [1.5, 1.5, 2], intensity: 'ct-window', windowHu: [-1000, 1000], foregroundThreshold: -1000 });
+    expect(preprocessingOf('ct')).toEqual({
+      spacing: [1.5, 1.5, 2],
+      intensity: 'ct-window',
+      windowHu: [-1000, 1000],
+      foregroundThreshold: -1000,
+    });
     expect(preprocessingOf('ct', { windowHu: [-175, 250] }).foregroundThreshold).toBe(-175);
-    expect(preprocessingOf('mr')).toMatchObject({ spacing: [1, 1, 1], intensity: 'z-score', foregroundThreshold: 0 });
-    expect(preprocessingOf('mr', { spacing: null, foregroundThreshold: null })).toMatchObject({ spacing: null, foregroundThreshold: null });
+    expect(preprocessingOf('mr')).toMatchObject({
+      spacing: [1, 1, 1],
+      intensity: 'z-score',
+      foregroundThreshold: 0,
+    });
+    expect(preprocessingOf('mr', { spacing: null, foregroundThreshold: null })).toMatchObject({
+      spacing: null,
+      foregroundThreshold: null,
+    });
   });
 });

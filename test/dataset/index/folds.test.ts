@@ -6,39 +6,63 @@ import { UsageError } from '../../../src/errors.js';
 type Split = 'training' | 'validation' | 'test';
 
 /** Only what folds look at. */
-function indexOf(cases: readonly (readonly [dataset: string, name: string, split: Split])[], seed = 0): PreparedIndex {
+function indexOf(
+  cases: readonly (readonly [dataset: string, name: string, split: Split])[],
+  seed = 0,
+): PreparedIndex {
   const listed = cases.map(([dataset, name, split]) => ({ id: `${dataset}/${name}`, dataset, name, split }));
   const datasets = Object.fromEntries(cases.map(([dataset]) => [dataset, {}]));
-  return { schema: 1, seed, validationShare: 0.2, datasets, cases: listed, skipped: [] } as unknown as PreparedIndex;
+  return {
+    schema: 1,
+    seed,
+    validationShare: 0.2,
+    datasets,
+    cases: listed,
+    skipped: [],
+  } as unknown as PreparedIndex;
 }
 
-const inSplit = (index: PreparedIndex, split: Split) => index.cases.filter((prepared) => prepared.split === split).map(({ id }) => id);
-const many = (count: number) => Array.from({ length: count }, (_, i) => ['a', `case${i}`, i % 5 === 0 ? 'validation' : 'training'] as const);
+const inSplit = (index: PreparedIndex, split: Split) =>
+  index.cases.filter((prepared) => prepared.split === split).map(({ id }) => id);
+const many = (count: number) =>
+  Array.from(
+    { length: count },
+    (_, i) => ['a', `case${i}`, i % 5 === 0 ? 'validation' : 'training'] as const,
+  );
 
 describe('folds of a cross-validation', () => {
   it('validate every case once, in parts of one size, and leave test cases alone', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 8 }), fc.integer({ min: 8, max: 40 }), fc.nat(99), (folds, count, seed) => {
-        const index = indexOf([...many(count), ['b', 'held', 'test'] as const], seed);
-        const parts = Array.from({ length: folds }, (_, i) => withFold(index, { fold: i + 1, folds }));
-        const validating = parts.map((part) => inSplit(part, 'validation'));
-        expect(validating.flat().sort()).toEqual(
-          many(count)
-            .map(([, name]) => `a/${name}`)
-            .sort(),
-        );
-        expect(Math.max(...validating.map(({ length }) => length)) - Math.min(...validating.map(({ length }) => length))).toBeLessThanOrEqual(1);
-        for (const part of parts) {
-          expect(inSplit(part, 'training')).toHaveLength(count - inSplit(part, 'validation').length);
-          expect(inSplit(part, 'test')).toEqual(['b/held']);
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 2, max: 8 }),
+        fc.integer({ min: 8, max: 40 }),
+        fc.nat(99),
+        (folds, count, seed) => {
+          const index = indexOf([...many(count), ['b', 'held', 'test'] as const], seed);
+          const parts = Array.from({ length: folds }, (_, i) => withFold(index, { fold: i + 1, folds }));
+          const validating = parts.map((part) => inSplit(part, 'validation'));
+          expect(validating.flat().sort()).toEqual(
+            many(count)
+              .map(([, name]) => `a/${name}`)
+              .sort(),
+          );
+          expect(
+            Math.max(...validating.map(({ length }) => length)) -
+              Math.min(...validating.map(({ length }) => length)),
+          ).toBeLessThanOrEqual(1);
+          for (const part of parts) {
+            expect(inSplit(part, 'training')).toHaveLength(count - inSplit(part, 'validation').length);
+            expect(inSplit(part, 'test')).toEqual(['b/held']);
+          }
+        },
+      ),
     );
   });
 
   it('are drawn within each dataset, by the seed and the names alone', () => {
     const cases = [...many(10), ...many(10).map(([, name, split]) => ['b', name, split] as const)];
-    const validating = (index: PreparedIndex) => inSplit(withFold(index, { fold: 2, folds: 5 }), 'validation').sort();
+    const validating = (index: PreparedIndex) =>
+      inSplit(withFold(index, { fold: 2, folds: 5 }), 'validation').sort();
     expect(validating(indexOf(cases)).filter((id) => id.startsWith('b/'))).toHaveLength(2);
     expect(validating(indexOf(cases.toReversed()))).toEqual(validating(indexOf(cases)));
     expect(validating(indexOf(cases, 1))).not.toEqual(validating(indexOf(cases)));
@@ -52,6 +76,7 @@ describe('folds of a cross-validation', () => {
 
   it('are named by a number and how many there are', () => {
     expect(parseFold('2/5')).toEqual({ fold: 2, folds: 5 });
-    for (const wrong of ['0/5', '6/5', '1/1', '2', 'x/5']) expect(() => parseFold(wrong), wrong).toThrow(UsageError);
+    for (const wrong of ['0/5', '6/5', '1/1', '2', 'x/5'])
+      expect(() => parseFold(wrong), wrong).toThrow(UsageError);
   });
 });

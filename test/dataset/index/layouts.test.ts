@@ -1,4 +1,13 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readDatasetFile } from '../../../src/dataset/index/dataset-file.js';
@@ -25,7 +34,10 @@ let written = 0;
 
 async function prepare(entry: object): Promise<PrepareResult & { out: string }> {
   const out = join(root, `prepared-${written}`);
-  const datasetsFile = writeJson(join(root, `datasets-${written++}.json`), { schema: 1, datasets: { d: entry } });
+  const datasetsFile = writeJson(join(root, `datasets-${written++}.json`), {
+    schema: 1,
+    datasets: { d: entry },
+  });
   return { ...(await prepareDatasets({ datasetsFile, out, workers: 1 })), out };
 }
 
@@ -35,7 +47,12 @@ async function listed(entry: object) {
   return dataset!;
 }
 
-const abdomen = { spacing: [1.5, 1.5, 2], intensity: 'ct-window', windowHu: [-175, 250], foregroundThreshold: -175 };
+const abdomen = {
+  spacing: [1.5, 1.5, 2],
+  intensity: 'ct-window',
+  windowHu: [-175, 250],
+  foregroundThreshold: -175,
+};
 const wide = { ...abdomen, windowHu: [-1000, 1000], foregroundThreshold: -1000 };
 const brain = { spacing: [1, 1, 1], intensity: 'z-score' };
 
@@ -115,7 +132,9 @@ const releases: readonly {
     cases: [1, 2, 3, 4, 5].map(lunaSeries),
     classes: {},
     values: [],
-    noted: ['1 image files are no part of the layout "luna16" and are left out, the first .*seg-lungs-LUNA16'],
+    noted: [
+      '1 image files are no part of the layout "luna16" and are left out, the first .*seg-lungs-LUNA16',
+    ],
     preprocessing: wide,
   },
   {
@@ -152,7 +171,13 @@ const releases: readonly {
   {
     name: 'a folder of scans',
     layOut: layOutFolder,
-    entry: { layout: 'folder', modality: 'ct', images: 'images/*.{nii,nii.gz}', labels: 'labels/*_seg.nii.gz', classes: { 1: 'a', 2: 'b' } },
+    entry: {
+      layout: 'folder',
+      modality: 'ct',
+      images: 'images/*.{nii,nii.gz}',
+      labels: 'labels/*_seg.nii.gz',
+      classes: { 1: 'a', 2: 'b' },
+    },
     cases: ['anna', 'bert_2', 'carl', 'dora', 'emil'],
     classes: { 1: 'a', 2: 'b' },
     values: [1, 2],
@@ -169,10 +194,18 @@ describe.each(releases)(
     it('is prepared with its cases, channels, labels and an 80/20 split', async () => {
       const { index, skipped, notes, exitCode, out } = await prepare({ ...entry, path });
       expect([skipped, exitCode]).toEqual([[], 0]);
-      const left = test.length > 0 ? [`${test.length} scans without labels are left out, the first .*${test[0]}`] : [];
-      expect(notes).toEqual([...left, ...noted].map((note) => expect.stringMatching(new RegExp(`^d: ${note}`))));
+      const left =
+        test.length > 0 ? [`${test.length} scans without labels are left out, the first .*${test[0]}`] : [];
+      expect(notes).toEqual(
+        [...left, ...noted].map((note) => expect.stringMatching(new RegExp(`^d: ${note}`))),
+      );
       expect(index.cases.map((prepared) => prepared.name)).toEqual(cases);
-      expect(index.datasets.d).toMatchObject({ channels, classes, preprocessing, counts: { training: 4, validation: 1, test: 0, skipped: 0 } });
+      expect(index.datasets.d).toMatchObject({
+        channels,
+        classes,
+        preprocessing,
+        counts: { training: 4, validation: 1, test: 0, skipped: 0 },
+      });
       for (const prepared of index.cases) {
         expect(prepared.channels).toBe(channels);
         expect(prepared.source.size).toEqual(tinySize);
@@ -182,7 +215,9 @@ describe.each(releases)(
         expect(Object.keys(prepared.classVoxels).map(Number)).toEqual(values);
         if (channels > 1) {
           // The fixtures' channels lie at 100, 200, ...: their order is the documented one.
-          expect(prepared.intensity.map(({ median }) => Math.floor(median / 100))).toEqual(Array.from({ length: channels }, (_, i) => i + 1));
+          expect(prepared.intensity.map(({ median }) => Math.floor(median / 100))).toEqual(
+            Array.from({ length: channels }, (_, i) => i + 1),
+          );
         }
       }
       const { image, label } = await readPreparedVolume(out, index.cases[0]!);
@@ -192,9 +227,9 @@ describe.each(releases)(
     if (test.length > 0) {
       it('gives its scans without labels the split "test" when asked, or takes them in for pre-training', async () => {
         const withTest = await listed({ ...entry, path, includeTest: true });
-        expect(withTest.cases.filter(({ split }) => split === 'test').map((listed) => [listed.name, listed.label])).toEqual(
-          test.map((name) => [name, undefined]),
-        );
+        expect(
+          withTest.cases.filter(({ split }) => split === 'test').map((listed) => [listed.name, listed.label]),
+        ).toEqual(test.map((name) => [name, undefined]));
         expect(withTest.cases).toHaveLength(cases.length + test.length);
         const images = await listed({ ...entry, path, includeTest: true, withLabels: false });
         expect(images.cases.map((listed) => listed.name).sort()).toEqual([...cases, ...test].sort());
@@ -229,16 +264,23 @@ describe('a layout finds its folder', () => {
     await expect(listed({ layout: 'btcv', path: join(root, 'images-only') })).rejects.toThrow(
       /holds 7 scans of the layout "btcv" but no label: add the labels \(.*\), or set "withLabels": false and "includeTest": true/,
     );
-    await expect(listed({ layout: 'folder', modality: 'ct', images: '*.mha', path: join(root, 'empty') })).rejects.toThrow(
-      /no file below .* matches ".*\*\.mha": correct "path" or "images"/,
-    );
+    await expect(
+      listed({ layout: 'folder', modality: 'ct', images: '*.mha', path: join(root, 'empty') }),
+    ).rejects.toThrow(/no file below .* matches ".*\*\.mha": correct "path" or "images"/);
   });
 
   it('and leaves out the cases that the index excludes, if they exist', async () => {
     await layOutAtm22(join(root, 'excluding'));
     const entry = { layout: 'atm22', path: join(root, 'excluding') };
-    expect((await listed({ ...entry, exclude: ['ATM_002'] })).cases.map(({ name }) => name)).toEqual(['ATM_001', 'ATM_003', 'ATM_151', 'ATM_152']);
-    await expect(listed({ ...entry, exclude: ['ATM_164'] })).rejects.toThrow(/datasets.d.exclude names "ATM_164", which is no case of the dataset/);
+    expect((await listed({ ...entry, exclude: ['ATM_002'] })).cases.map(({ name }) => name)).toEqual([
+      'ATM_001',
+      'ATM_003',
+      'ATM_151',
+      'ATM_152',
+    ]);
+    await expect(listed({ ...entry, exclude: ['ATM_164'] })).rejects.toThrow(
+      /datasets.d.exclude names "ATM_164", which is no case of the dataset/,
+    );
   });
 });
 
@@ -247,7 +289,10 @@ describe('LUNA16', () => {
     const path = join(root, 'luna-changed');
     await layOutLuna16(path);
     const raw = (n: number) => join(path, 'subset0', `${lunaSeries(n)}.raw`);
-    const datasetsFile = writeJson(join(root, 'luna-changed.json'), { schema: 1, datasets: { luna: { layout: 'luna16', path } } });
+    const datasetsFile = writeJson(join(root, 'luna-changed.json'), {
+      schema: 1,
+      datasets: { luna: { layout: 'luna16', path } },
+    });
     const run = () => prepareDatasets({ datasetsFile, out: join(root, 'luna-prepared'), workers: 1 });
     expect(await run()).toMatchObject({ prepared: 5, unchanged: 0 });
     expect(await run()).toMatchObject({ prepared: 0, unchanged: 5 });
@@ -266,7 +311,8 @@ describe('what is missing in a release', () => {
     const path = join(root, 'gaps');
     await layOutBrats(path, 2021);
     const training = join(path, 'RSNA_ASNR_MICCAI_BraTS2021_TrainingData');
-    const file = (id: string, part: string) => join(training, `BraTS2021_${id}`, `BraTS2021_${id}_${part}.nii.gz`);
+    const file = (id: string, part: string) =>
+      join(training, `BraTS2021_${id}`, `BraTS2021_${id}_${part}.nii.gz`);
     rmSync(file('00000', 't1ce'));
     rmSync(file('00002', 'seg'));
     for (const part of ['flair', 't1', 't1ce', 't2']) rmSync(file('00003', part));
@@ -279,8 +325,14 @@ describe('what is missing in a release', () => {
         'd/BraTS2021_00000',
         `the case BraTS2021_00000 lacks its T1 with contrast image in ${join(training, 'BraTS2021_00000')}, where there is BraTS2021_00000_flair.nii.gz, BraTS2021_00000_t1.nii.gz, BraTS2021_00000_t2.nii.gz: download the case again`,
       ],
-      ['d/BraTS2021_00002', `the image ${file('00002', 'flair')} has no label, but others beside it have one: download the label of BraTS2021_00002`],
-      ['d/BraTS2021_00003', `the label ${file('00003', 'seg')} has no image: download the image of BraTS2021_00003, or remove the label`],
+      [
+        'd/BraTS2021_00002',
+        `the image ${file('00002', 'flair')} has no label, but others beside it have one: download the label of BraTS2021_00002`,
+      ],
+      [
+        'd/BraTS2021_00003',
+        `the label ${file('00003', 'seg')} has no image: download the image of BraTS2021_00003, or remove the label`,
+      ],
       ['d/BraTS2021_00005', expect.stringMatching(/lacks its T2 image/)],
       [
         'd/BraTS2021_00006',
@@ -288,21 +340,27 @@ describe('what is missing in a release', () => {
       ],
     ]);
     expect(
-      (await listed({ layout: 'brats', path, withLabels: false })).cases.find(({ name }) => name === 'BraTS2021_00002')?.problem,
+      (await listed({ layout: 'brats', path, withLabels: false })).cases.find(
+        ({ name }) => name === 'BraTS2021_00002',
+      )?.problem,
     ).toBeUndefined();
   });
 
   it('is noted when it is left out on purpose or does not add up', async () => {
     const path = join(root, 'noted');
     await layOutFlare21(path);
-    renameSync(join(path, 'TrainingImg', 'train_004_0000.nii.gz'), join(path, 'TrainingImg', 'patient4.nii.gz'));
+    renameSync(
+      join(path, 'TrainingImg', 'train_004_0000.nii.gz'),
+      join(path, 'TrainingImg', 'patient4.nii.gz'),
+    );
     expect((await listed({ layout: 'flare21', path })).notes).toEqual([
       `2 scans without labels are left out, the first ${join(path, 'ValidationImg', 'validation_001_0000.nii.gz')}: set "includeTest" to take them in`,
       `1 image files are no part of the layout "flare21" and are left out, the first ${join(path, 'TrainingImg', 'patient4.nii.gz')}`,
     ]);
     const nnunet = join(root, 'noted-nnunet');
     await layOutNnunet(nnunet);
-    for (const file of ['imagesTr/glioma_005_0000', 'imagesTr/glioma_005_0001', 'labelsTr/glioma_005']) rmSync(join(nnunet, `${file}.nii.gz`));
+    for (const file of ['imagesTr/glioma_005_0000', 'imagesTr/glioma_005_0001', 'labelsTr/glioma_005'])
+      rmSync(join(nnunet, `${file}.nii.gz`));
     expect((await listed({ layout: 'nnunet', path: nnunet, includeTest: true })).notes).toEqual([
       'dataset.json promises 5 training cases, but 4 are there: some were not copied, or "numTraining" is wrong',
     ]);
@@ -333,7 +391,9 @@ describe('labels that changed their meaning', () => {
     await layOutNnunet(path, { background: 0, whole: [1, 2], core: [2] });
     expect((await listed({ layout: 'nnunet', path })).classes).toEqual({ 1: 'whole', 2: 'core' });
     await layOutNnunet(path, { background: 0, core: 1, ignore: 2 });
-    await expect(listed({ layout: 'nnunet', path })).rejects.toThrow(/datasets.d.classes: the dataset has a label "ignore"/);
+    await expect(listed({ layout: 'nnunet', path })).rejects.toThrow(
+      /datasets.d.classes: the dataset has a label "ignore"/,
+    );
   });
 });
 
@@ -344,11 +404,24 @@ describe('the layout "folder"', () => {
       ['anna', 'dicom-axial'],
       ['bert', 'dicom-oblique'],
     ]) {
-      cpSync(join('test/parity/volume/formats', series!), join(path, 'scans', patient!, 'ct'), { recursive: true });
+      cpSync(join('test/parity/volume/formats', series!), join(path, 'scans', patient!, 'ct'), {
+        recursive: true,
+      });
       const image = await readVolume(join(path, 'scans', patient!, 'ct'));
-      await writeNifti(join(path, `${patient}.nii.gz`), { ...image, data: Uint8Array.from(image.data, (_, i) => (i % 3 === 0 ? 1 : 0)) });
+      await writeNifti(join(path, `${patient}.nii.gz`), {
+        ...image,
+        data: Uint8Array.from(image.data, (_, i) => (i % 3 === 0 ? 1 : 0)),
+      });
     }
-    const entry = { layout: 'folder', modality: 'ct', path, images: 'scans/*/ct/', labels: '*.nii.gz', classes: { 1: 'third' }, spacing: null };
+    const entry = {
+      layout: 'folder',
+      modality: 'ct',
+      path,
+      images: 'scans/*/ct/',
+      labels: '*.nii.gz',
+      classes: { 1: 'third' },
+      spacing: null,
+    };
     const { index, skipped } = await prepare(entry);
     expect(skipped).toEqual([]);
     expect(index.cases.map(({ name, classVoxels }) => [name, classVoxels[1]!.voxels])).toEqual([
@@ -363,7 +436,12 @@ describe('the layout "folder"', () => {
     expect((await listed({ layout: 'folder', modality: 'ct', path })).cases).toHaveLength(10);
     const nnunet = join(root, 'any-channels');
     await layOutNnunet(nnunet);
-    const channels = await listed({ layout: 'folder', modality: 'mr', path: nnunet, images: ['imagesTr/*_0000.nii.gz', 'imagesTr/*_0001.nii.gz'] });
+    const channels = await listed({
+      layout: 'folder',
+      modality: 'mr',
+      path: nnunet,
+      images: ['imagesTr/*_0000.nii.gz', 'imagesTr/*_0001.nii.gz'],
+    });
     expect(channels.cases.map(({ name, images }) => [name, images.length])).toEqual(
       ['001', '002', '003', '004', '005'].map((n) => [`glioma_${n}`, 2]),
     );

@@ -6,23 +6,36 @@ import { matchCases } from '../../../src/dataset/index/layouts/match-cases.js';
 
 describe('sorting files into cases', () => {
   const parts = ['flair', 't1', 't1ce', 't2', 'seg'] as const;
-  const every = ['001', '002', '003', '004'].flatMap((n) => parts.map((part) => ({ n, part, file: `/d/Training/B_${n}/B_${n}_${part}.nii.gz` })));
+  const every = ['001', '002', '003', '004'].flatMap((n) =>
+    parts.map((part) => ({ n, part, file: `/d/Training/B_${n}/B_${n}_${part}.nii.gz` })),
+  );
 
   it('loses no file, and lists a case without problem exactly when all of its files are there', () => {
     const strange = ['/d/readme.txt', '/d/Training/B_001/notes.nii.gz'];
-    const shuffled = fc.tuple(fc.subarray(every, { minLength: 1 }), fc.subarray(strange)).chain(([kept, strangers]) => {
-      const files = [...kept.map(({ file }) => file), ...strangers];
-      return fc.tuple(fc.constant(kept), fc.constant(strangers), fc.shuffledSubarray(files, { minLength: files.length }));
-    });
+    const shuffled = fc
+      .tuple(fc.subarray(every, { minLength: 1 }), fc.subarray(strange))
+      .chain(([kept, strangers]) => {
+        const files = [...kept.map(({ file }) => file), ...strangers];
+        return fc.tuple(
+          fc.constant(kept),
+          fc.constant(strangers),
+          fc.shuffledSubarray(files, { minLength: files.length }),
+        );
+      });
     fc.assert(
       fc.property(shuffled, ([kept, strangers, files]) => {
         const { labelled, unlabelled, others } = matchCases(files, brats.patterns);
-        const listed = [...labelled, ...unlabelled].flatMap(({ images, label }) => [...images, ...(label ? [label] : [])]);
+        const listed = [...labelled, ...unlabelled].flatMap(({ images, label }) => [
+          ...images,
+          ...(label ? [label] : []),
+        ]);
         expect([...listed, ...others].sort()).toEqual([...files].sort());
         expect([...others].sort()).toEqual([...strangers].sort());
         const anyLabel =
           kept.some(({ part }) => part === 'seg') &&
-          kept.some(({ n, part }) => part !== 'seg' && kept.some((other) => other.n === n && other.part === 'seg'));
+          kept.some(
+            ({ n, part }) => part !== 'seg' && kept.some((other) => other.n === n && other.part === 'seg'),
+          );
         for (const { name, problem, images } of [...labelled, ...unlabelled]) {
           const there = kept.filter(({ n }) => name === `B_${n}`).map(({ part }) => part);
           const complete = images.length === 4 && (there.includes('seg') || !anyLabel);
@@ -35,9 +48,9 @@ describe('sorting files into cases', () => {
   it('keeps the order of the channels, whatever the order of the files', () => {
     const files = every.filter(({ n }) => n === '002').map(({ file }) => file);
     for (const order of [files, [...files].reverse()]) {
-      expect(matchCases(order, brats.patterns).labelled[0]!.images.map((file) => file.split('_').at(-1))).toEqual(
-        ['flair', 't1', 't1ce', 't2'].map((part) => `${part}.nii.gz`),
-      );
+      expect(
+        matchCases(order, brats.patterns).labelled[0]!.images.map((file) => file.split('_').at(-1)),
+      ).toEqual(['flair', 't1', 't1ce', 't2'].map((part) => `${part}.nii.gz`));
     }
   });
 });

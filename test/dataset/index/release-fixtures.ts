@@ -12,15 +12,27 @@ export const tinySize: Triple = [18, 16, 14];
 /** Medical Segmentation Decathlon: RAS, float32 scans, uint8 labels, paths in `dataset.json`; test scans without labels. */
 export async function layOutMsd(folder: string, task: 'Liver' | 'Spleen'): Promise<void> {
   const name = task.toLowerCase();
-  const labels: Record<string, string> = task === 'Liver' ? { 0: 'background', 1: 'liver', 2: 'cancer' } : { 0: 'background', 1: 'spleen' };
+  const labels: Record<string, string> =
+    task === 'Liver' ? { 0: 'background', 1: 'liver', 2: 'cancer' } : { 0: 'background', 1: 'spleen' };
   const numbers = task === 'Liver' ? [0, 1, 2, 3, 4] : [2, 3, 6, 8, 9];
   for (const n of numbers) {
-    await writeScan(join(folder, 'imagesTr', `${name}_${n}.nii.gz`), Float32Array, { orientation: 'RAS', spacing: [0.8, 0.8, 2.5] });
+    await writeScan(join(folder, 'imagesTr', `${name}_${n}.nii.gz`), Float32Array, {
+      orientation: 'RAS',
+      spacing: [0.8, 0.8, 2.5],
+    });
     const values = task === 'Liver' ? [1, 2] : [1];
-    await writeLabel(join(folder, 'labelsTr', `${name}_${n}.nii.gz`), Uint8Array, { orientation: 'RAS', spacing: [0.8, 0.8, 2.5] }, values);
+    await writeLabel(
+      join(folder, 'labelsTr', `${name}_${n}.nii.gz`),
+      Uint8Array,
+      { orientation: 'RAS', spacing: [0.8, 0.8, 2.5] },
+      values,
+    );
   }
   const test = task === 'Liver' ? 131 : 1;
-  await writeScan(join(folder, 'imagesTs', `${name}_${test}.nii.gz`), Float32Array, { orientation: 'RAS', spacing: [0.8, 0.8, 2.5] });
+  await writeScan(join(folder, 'imagesTs', `${name}_${test}.nii.gz`), Float32Array, {
+    orientation: 'RAS',
+    spacing: [0.8, 0.8, 2.5],
+  });
   writeJson(join(folder, 'dataset.json'), {
     name: task,
     tensorImageSize: '3D',
@@ -28,7 +40,10 @@ export async function layOutMsd(folder: string, task: 'Liver' | 'Spleen'): Promi
     labels,
     numTraining: numbers.length,
     numTest: 1,
-    training: numbers.map((n) => ({ image: `./imagesTr/${name}_${n}.nii.gz`, label: `./labelsTr/${name}_${n}.nii.gz` })),
+    training: numbers.map((n) => ({
+      image: `./imagesTr/${name}_${n}.nii.gz`,
+      label: `./labelsTr/${name}_${n}.nii.gz`,
+    })),
     test: [`./imagesTs/${name}_${test}.nii.gz`],
   });
   writeFileSync(join(folder, 'imagesTr', `._${name}_2.nii.gz`), 'left by the archive'); // the archives hold such twins
@@ -38,12 +53,15 @@ export async function layOutMsd(folder: string, task: 'Liver' | 'Spleen'): Promi
 export async function layOutBtcv(folder: string, form: 'synapse' | 'monai'): Promise<void> {
   const geometry = { orientation: 'LAS', spacing: [0.76, 0.76, 3] } as const;
   const [images, labels, test] =
-    form === 'synapse' ? ['RawData/Training/img', 'RawData/Training/label', 'RawData/Testing/img'] : ['imagesTr', 'labelsTr', 'imagesTs'];
+    form === 'synapse'
+      ? ['RawData/Training/img', 'RawData/Training/label', 'RawData/Testing/img']
+      : ['imagesTr', 'labelsTr', 'imagesTs'];
   for (const n of ['0001', '0002', '0003', '0004', '0005']) {
     await writeScan(join(folder, images!, `img${n}.nii.gz`), Int16Array, geometry);
     await writeLabel(join(folder, labels!, `label${n}.nii.gz`), Uint8Array, geometry, [1, 6, 8, 13]);
   }
-  for (const n of ['0061', '0062']) await writeScan(join(folder, test!, `img${n}.nii.gz`), Int16Array, geometry);
+  for (const n of ['0061', '0062'])
+    await writeScan(join(folder, test!, `img${n}.nii.gz`), Int16Array, geometry);
 }
 
 export type BratsYear = 2020 | 2021 | 2023;
@@ -55,7 +73,13 @@ export async function layOutBrats(folder: string, year: BratsYear): Promise<void
     2020: [
       'MICCAI_BraTS2020_TrainingData',
       'MICCAI_BraTS2020_ValidationData',
-      ['BraTS20_Training_001', 'BraTS20_Training_002', 'BraTS20_Training_003', 'BraTS20_Training_004', 'BraTS20_Training_355'],
+      [
+        'BraTS20_Training_001',
+        'BraTS20_Training_002',
+        'BraTS20_Training_003',
+        'BraTS20_Training_004',
+        'BraTS20_Training_355',
+      ],
       'BraTS20_Validation_001',
       '_',
       ['flair', 't1', 't1ce', 't2'],
@@ -73,7 +97,13 @@ export async function layOutBrats(folder: string, year: BratsYear): Promise<void
     2023: [
       'ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData',
       'ASNR-MICCAI-BraTS2023-GLI-Challenge-ValidationData',
-      ['BraTS-GLI-00000-000', 'BraTS-GLI-00002-000', 'BraTS-GLI-00003-000', 'BraTS-GLI-00005-000', 'BraTS-GLI-00006-000'],
+      [
+        'BraTS-GLI-00000-000',
+        'BraTS-GLI-00002-000',
+        'BraTS-GLI-00003-000',
+        'BraTS-GLI-00005-000',
+        'BraTS-GLI-00006-000',
+      ],
       'BraTS-GLI-00001-000',
       '-',
       ['t2f', 't1n', 't1c', 't2w'],
@@ -83,9 +113,13 @@ export async function layOutBrats(folder: string, year: BratsYear): Promise<void
   for (const [part, cases] of [[training, ids] as const, [validation, [unlabelled]] as const]) {
     for (const id of cases) {
       const base = join(folder, part, id, `${id}${separator}`);
-      for (const [channel, modality] of modalities.entries()) await writeBrain(`${base}${modality}.nii.gz`, channel, geometry);
+      for (const [channel, modality] of modalities.entries())
+        await writeBrain(`${base}${modality}.nii.gz`, channel, geometry);
       if (part === validation) continue;
-      const label = id === 'BraTS20_Training_355' ? join(folder, part, id, 'W39_1998.09.19_Segm.nii') : `${base}seg.nii.gz`;
+      const label =
+        id === 'BraTS20_Training_355'
+          ? join(folder, part, id, 'W39_1998.09.19_Segm.nii')
+          : `${base}seg.nii.gz`;
       await writeLabel(label, Int16Array, geometry, [1, 2, enhancing]);
     }
   }
@@ -95,9 +129,21 @@ export async function layOutBrats(folder: string, year: BratsYear): Promise<void
 /** ATM'22: batches, label and scan under one name. */
 export async function layOutAtm22(folder: string): Promise<void> {
   const geometry = { orientation: 'LPS', spacing: [0.7, 0.7, 0.5] } as const;
-  for (const [batch, n] of [...['001', '002', '003'].map((n) => [1, n] as const), ...['151', '152'].map((n) => [2, n] as const)]) {
-    await writeScan(join(folder, `TrainBatch${batch}`, 'imagesTr', `ATM_${n}_0000.nii.gz`), Int16Array, geometry);
-    await writeLabel(join(folder, `TrainBatch${batch}`, 'labelsTr', `ATM_${n}_0000.nii.gz`), Uint8Array, geometry, [1]);
+  for (const [batch, n] of [
+    ...['001', '002', '003'].map((n) => [1, n] as const),
+    ...['151', '152'].map((n) => [2, n] as const),
+  ]) {
+    await writeScan(
+      join(folder, `TrainBatch${batch}`, 'imagesTr', `ATM_${n}_0000.nii.gz`),
+      Int16Array,
+      geometry,
+    );
+    await writeLabel(
+      join(folder, `TrainBatch${batch}`, 'labelsTr', `ATM_${n}_0000.nii.gz`),
+      Uint8Array,
+      geometry,
+      [1],
+    );
   }
 }
 
@@ -117,7 +163,8 @@ export async function layOutLuna16(folder: string): Promise<void> {
   writeFileSync(join(folder, 'CSVFILES', 'annotations.csv'), 'seriesuid,coordX,coordY,coordZ,diameter_mm\n');
 }
 
-export const lunaSeries = (n: number): string => `1.3.6.1.4.1.14519.5.2.1.6279.6001.10022528722250569167801410${n}`;
+export const lunaSeries = (n: number): string =>
+  `1.3.6.1.4.1.14519.5.2.1.6279.6001.10022528722250569167801410${n}`;
 
 /** As LUNA16's own headers, whose axes run along LPS. */
 function writeMetaImage(folder: string, name: string, compressed: boolean): void {
@@ -154,7 +201,11 @@ export async function layOutCovid1920(folder: string): Promise<void> {
     await writeScan(`${base}_ct.nii.gz`, Int16Array, geometry);
     await writeLabel(`${base}_seg.nii.gz`, Uint8Array, geometry, [1]);
   }
-  await writeScan(join(folder, 'COVID-19-20_v2', 'Validation', 'volume-covid19-A-0001_ct.nii.gz'), Int16Array, geometry);
+  await writeScan(
+    join(folder, 'COVID-19-20_v2', 'Validation', 'volume-covid19-A-0001_ct.nii.gz'),
+    Int16Array,
+    geometry,
+  );
 }
 
 /** FLARE 2021: scans as `_0000` in one folder, masks in another, validation scans without masks. */
@@ -164,18 +215,29 @@ export async function layOutFlare21(folder: string): Promise<void> {
     await writeScan(join(folder, 'TrainingImg', `train_${n}_0000.nii.gz`), Int16Array, geometry);
     await writeLabel(join(folder, 'TrainingMask', `train_${n}.nii.gz`), Uint8Array, geometry, [1, 2, 3, 4]);
   }
-  for (const n of ['001', '002']) await writeScan(join(folder, 'ValidationImg', `validation_${n}_0000.nii.gz`), Int16Array, geometry);
+  for (const n of ['001', '002'])
+    await writeScan(join(folder, 'ValidationImg', `validation_${n}_0000.nii.gz`), Int16Array, geometry);
 }
 
 /** nnU-Net's raw format with two channels. */
-export async function layOutNnunet(folder: string, labels: object = { background: 0, core: 1, oedema: 2 }): Promise<void> {
+export async function layOutNnunet(
+  folder: string,
+  labels: object = { background: 0, core: 1, oedema: 2 },
+): Promise<void> {
   const geometry = { orientation: 'RAS', spacing: [1, 1, 1] } as const;
   for (const n of ['001', '002', '003', '004', '005']) {
-    for (const channel of [0, 1]) await writeBrain(join(folder, 'imagesTr', `glioma_${n}_000${channel}.nii.gz`), channel, geometry);
+    for (const channel of [0, 1])
+      await writeBrain(join(folder, 'imagesTr', `glioma_${n}_000${channel}.nii.gz`), channel, geometry);
     await writeLabel(join(folder, 'labelsTr', `glioma_${n}.nii.gz`), Uint8Array, geometry, [1, 2]);
   }
-  for (const channel of [0, 1]) await writeBrain(join(folder, 'imagesTs', `glioma_101_000${channel}.nii.gz`), channel, geometry);
-  writeJson(join(folder, 'dataset.json'), { channel_names: { 0: 'FLAIR', 1: 'T1w' }, labels, numTraining: 5, file_ending: '.nii.gz' });
+  for (const channel of [0, 1])
+    await writeBrain(join(folder, 'imagesTs', `glioma_101_000${channel}.nii.gz`), channel, geometry);
+  writeJson(join(folder, 'dataset.json'), {
+    channel_names: { 0: 'FLAIR', 1: 'T1w' },
+    labels,
+    numTraining: 5,
+    file_ending: '.nii.gz',
+  });
 }
 
 /** Scans of one's own: names that are nobody's convention, NIfTI compressed and not. */
@@ -207,13 +269,22 @@ async function writeBrain(file: string, channel: number, geometry: Geometry): Pr
   const inside = nestedBoxes(tinySize);
   const offset = ++scans;
   const texture = (x: number, y: number, z: number) => (offset * x + 3 * y + 5 * z) % 89;
-  await writeTo(file, Int16Array, geometry, (x, y, z) => (inside(x, y, z) > 0 ? 100 * (channel + 1) + texture(x, y, z) : 0));
+  await writeTo(file, Int16Array, geometry, (x, y, z) =>
+    inside(x, y, z) > 0 ? 100 * (channel + 1) + texture(x, y, z) : 0,
+  );
 }
 
 /** Slabs of the values along y within a box, thick enough to outlive resampling; the rest 0. */
-async function writeLabel(file: string, type: ArrayType, geometry: Geometry, values: readonly number[]): Promise<void> {
+async function writeLabel(
+  file: string,
+  type: ArrayType,
+  geometry: Geometry,
+  values: readonly number[],
+): Promise<void> {
   const inside = nestedBoxes(tinySize);
-  await writeTo(file, type, geometry, (x, y, z) => (inside(x, y, z) > 0 ? values[Math.floor(y / 3) % values.length]! : 0));
+  await writeTo(file, type, geometry, (x, y, z) =>
+    inside(x, y, z) > 0 ? values[Math.floor(y / 3) % values.length]! : 0,
+  );
 }
 
 async function writeTo(
@@ -223,9 +294,17 @@ async function writeTo(
   value: (x: number, y: number, z: number) => number,
 ): Promise<void> {
   const [nx, ny, nz] = tinySize;
-  const values = Array.from({ length: nx * ny * nz }, (_, i) => value(i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))));
+  const values = Array.from({ length: nx * ny * nz }, (_, i) =>
+    value(i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))),
+  );
   mkdirSync(dirname(file), { recursive: true });
-  const volume: Volume = { size: tinySize, spacing, affine: { rows: affineRows(orientation, spacing) }, channels: 1, data: new type(values) };
+  const volume: Volume = {
+    size: tinySize,
+    spacing,
+    affine: { rows: affineRows(orientation, spacing) },
+    channels: 1,
+    data: new type(values),
+  };
   await writeNifti(file, volume);
 }
 

@@ -11,8 +11,13 @@ const cases = (
     ['mr/d', 'test'],
   ] as const
 ).map(([id, split]) => ({ id, split, dataset: id.slice(0, 2) }) as PreparedCase);
-const index = { datasets: { ct: {}, mr: {}, empty: {} }, cases, skipped: [{ id: 'ct/x', dataset: 'ct', reason: 'it is missing' }] } as unknown;
-const select = (selection: CaseSelection) => selectCases(index as PreparedIndex, selection, 'prepared').map(({ id }) => id);
+const index = {
+  datasets: { ct: {}, mr: {}, empty: {} },
+  cases,
+  skipped: [{ id: 'ct/x', dataset: 'ct', reason: 'it is missing' }],
+} as unknown;
+const select = (selection: CaseSelection) =>
+  selectCases(index as PreparedIndex, selection, 'prepared').map(({ id }) => id);
 
 describe('selecting prepared cases', () => {
   it('goes by split, dataset and case, in the order of the index', () => {
@@ -22,9 +27,18 @@ describe('selecting prepared cases', () => {
   });
 
   it.each([
-    [{ split: 'training', datasets: ['pet'] }, /prepared has no dataset "pet": it has ct, mr, empty; run prepare with "pet" in the dataset index/],
-    [{ split: 'training', caseIds: ['ct/b'] }, /prepared has no case "ct\/b" in the split "training": prepare it first/],
-    [{ split: 'test', datasets: ['ct'] }, /no prepared case in the split "test" of ct; 1 cases were skipped, the first because: it is missing/],
+    [
+      { split: 'training', datasets: ['pet'] },
+      /prepared has no dataset "pet": it has ct, mr, empty; run prepare with "pet" in the dataset index/,
+    ],
+    [
+      { split: 'training', caseIds: ['ct/b'] },
+      /prepared has no case "ct\/b" in the split "training": prepare it first/,
+    ],
+    [
+      { split: 'test', datasets: ['ct'] },
+      /no prepared case in the split "test" of ct; 1 cases were skipped, the first because: it is missing/,
+    ],
   ] as const)('says what is not there: %j', (selection, message) => {
     expect(() => select(selection)).toThrow(message);
     expect(() => select(selection)).toThrow(DataError);

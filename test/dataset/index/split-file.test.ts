@@ -7,9 +7,13 @@ import { datasetIndex, temporaryFolder, writeJson } from '../generated-data.js';
 
 const folder = temporaryFolder();
 const cases = Array.from({ length: 10 }, (_, i) => ({ id: `case${i}`, image: `case${i}.nii.gz` }));
-const datasetsFile = writeJson(join(folder, 'datasets.json'), datasetIndex(cases, { splits: { test: ['case9'] } }));
+const datasetsFile = writeJson(
+  join(folder, 'datasets.json'),
+  datasetIndex(cases, { splits: { test: ['case9'] } }),
+);
 const splitFile = (content: unknown, name = 'splits.json') => writeJson(join(folder, name), content);
-const withSplits = async (file: string | undefined) => withSplitFile(await readDatasetFile(datasetsFile), file);
+const withSplits = async (file: string | undefined) =>
+  withSplitFile(await readDatasetFile(datasetsFile), file);
 
 async function splitsWith(file: string | undefined): Promise<Record<string, string>> {
   const [dataset] = await indexDatasets(await withSplits(file));
@@ -31,15 +35,29 @@ describe('a split file of the user', () => {
   });
 
   it.each([
-    ['names a case that is not there', { ct: { training: ['nobody'] } }, /splits.training names "nobody", which is no case/],
-    ['contradicts the index', { ct: { training: ['case9'] } }, /names "case9", which is in the .* split already/],
-    ['names an unknown dataset', { mr: { training: ['case0'] } }, /names the dataset "mr", which .*datasets.json lacks: it has ct/],
+    [
+      'names a case that is not there',
+      { ct: { training: ['nobody'] } },
+      /splits.training names "nobody", which is no case/,
+    ],
+    [
+      'contradicts the index',
+      { ct: { training: ['case9'] } },
+      /names "case9", which is in the .* split already/,
+    ],
+    [
+      'names an unknown dataset',
+      { mr: { training: ['case0'] } },
+      /names the dataset "mr", which .*datasets.json lacks: it has ct/,
+    ],
     ['has another form', [{ train: [], val: [] }], /expected \{"dataset": \{"training"/],
   ])('is refused when it %s', async (_, content, message) => {
     await expect(splitsWith(splitFile(content, 'wrong.json'))).rejects.toThrow(message);
   });
 
   it('is refused when it is missing', async () => {
-    await expect(splitsWith(join(folder, 'absent.json'))).rejects.toThrow(/split file .*absent.json cannot be read/);
+    await expect(splitsWith(join(folder, 'absent.json'))).rejects.toThrow(
+      /split file .*absent.json cannot be read/,
+    );
   });
 });

@@ -4,7 +4,10 @@ import { intensityCounter } from '../../../src/dataset/prepare/intensity-statist
 
 /** In parts of seven, as a scan that is read in slabs is. */
 function statisticsOf(data: Float32Array, threshold: number | null) {
-  const counter = intensityCounter(threshold === null ? data.length : data.filter((value) => value > threshold).length, threshold);
+  const counter = intensityCounter(
+    threshold === null ? data.length : data.filter((value) => value > threshold).length,
+    threshold,
+  );
   for (let i = 0; i < data.length; i += 7) counter.add(data.subarray(i, i + 7));
   return counter.statistics();
 }
@@ -22,7 +25,12 @@ describe('intensity statistics', () => {
       p995: 4 + 0.98 * 6,
     });
     expect(statisticsOf(data, 3)).toMatchObject({ min: 4, max: 10, mean: 7, std: 3, median: 7 });
-    expect(statisticsOf(data, null)).toMatchObject({ min: -1000, max: 10, mean: expect.closeTo(-1980 / 7, 9), median: 2 });
+    expect(statisticsOf(data, null)).toMatchObject({
+      min: -1000,
+      max: 10,
+      mean: expect.closeTo(-1980 / 7, 9),
+      median: 2,
+    });
   });
 
   it('are zeros for a channel without such voxels', () => {

@@ -12,13 +12,17 @@ const label = (data: VoxelArray, channels = 1): Volume => ({
   data,
 });
 const classes = { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' };
-const valuesOf = (data: VoxelArray, map?: Record<string, number>) => [...toClassValues(label(data), classes, map, 'seg.nii').data];
+const valuesOf = (data: VoxelArray, map?: Record<string, number>) => [
+  ...toClassValues(label(data), classes, map, 'seg.nii').data,
+];
 
 describe('the class values of a label', () => {
   it('stay as they are without a map, from any type', () => {
     expect(valuesOf(Float32Array.of(0, 1, 2, 4))).toEqual([0, 1, 2, 4]);
     expect(toClassValues(label(Int16Array.of(4)), classes, undefined, 'f').data).toBeInstanceOf(Uint8Array);
-    expect(toClassValues(label(Int16Array.of(300)), { 300: 'vessel' }, undefined, 'f').data).toEqual(Uint16Array.of(300));
+    expect(toClassValues(label(Int16Array.of(300)), { 300: 'vessel' }, undefined, 'f').data).toEqual(
+      Uint16Array.of(300),
+    );
   });
 
   it('are mapped one by one, not twice, and by "*" where nothing is listed', () => {
@@ -35,9 +39,19 @@ describe('the class values of a label', () => {
       undefined,
       /^label seg.nii holds the value 3, but the task's classes are 0 background, 1 necrotic core/,
     ],
-    ['a map to a value that is no class', Int16Array.of(9), { 9: 5 }, /holds the value 9 \(mapped to 5\), but the task's classes are/],
+    [
+      'a map to a value that is no class',
+      Int16Array.of(9),
+      { 9: 5 },
+      /holds the value 9 \(mapped to 5\), but the task's classes are/,
+    ],
     ['a negative value', Int16Array.of(-1), undefined, /holds the value -1,/],
-    ['a fraction, as a label resampled linearly has', Float32Array.of(0.5), undefined, /holds the value 0.5,/],
+    [
+      'a fraction, as a label resampled linearly has',
+      Float32Array.of(0.5),
+      undefined,
+      /holds the value 0.5,/,
+    ],
     ['no number', Float32Array.of(Number.NaN), undefined, /holds the value NaN,/],
   ])('refuse %s', (_, data, map, message) => {
     expect(() => valuesOf(data, map)).toThrow(message);
@@ -46,6 +60,8 @@ describe('the class values of a label', () => {
   });
 
   it('refuse a label of several channels', () => {
-    expect(() => toClassValues(label(Uint8Array.of(1, 2), 2), classes, undefined, 'seg.nii')).toThrow(/seg.nii has 2 channels, but one label volume/);
+    expect(() => toClassValues(label(Uint8Array.of(1, 2), 2), classes, undefined, 'seg.nii')).toThrow(
+      /seg.nii has 2 channels, but one label volume/,
+    );
   });
 });

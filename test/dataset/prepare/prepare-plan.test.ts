@@ -7,7 +7,11 @@ import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } fro
 
 const MiB = 2 ** 20;
 const needs = (cases: number, memory = 200) =>
-  Array.from({ length: cases }, () => ({ memoryBytes: memory * MiB, cacheBytes: 100 * MiB, waitingBytes: 50 * MiB }));
+  Array.from({ length: cases }, () => ({
+    memoryBytes: memory * MiB,
+    cacheBytes: 100 * MiB,
+    waitingBytes: 50 * MiB,
+  }));
 const machine = { cores: 8, memoryBytes: 2000 * MiB, diskBytes: 10_000 * MiB };
 
 describe('the plan of a preparation', () => {
@@ -22,7 +26,9 @@ describe('the plan of a preparation', () => {
   });
 
   it('is refused before anything is written when the disk is too small for the cache and what waits beside it', () => {
-    expect(planFor(needs(50), { ...machine, diskBytes: 5100 * MiB }, 'out', 2)).toMatchObject({ cacheBytes: 5000 * MiB });
+    expect(planFor(needs(50), { ...machine, diskBytes: 5100 * MiB }, 'out', 2)).toMatchObject({
+      cacheBytes: 5000 * MiB,
+    });
     const plan = () => planFor(needs(50), { ...machine, diskBytes: 5099 * MiB }, 'out', 2);
     expect(plan).toThrow(WorkError);
     expect(plan).toThrow(
@@ -41,13 +47,20 @@ describe('the plan of a preparation', () => {
 
     it('is told before the first of them, from their headers, and only for what is to be done', async () => {
       const told: (PreparePlan | string)[] = [];
-      const options = { datasetsFile, out: join(folder, 'out'), onPlan: (plan: PreparePlan) => told.push(plan), onProgress: () => told.push('case') };
+      const options = {
+        datasetsFile,
+        out: join(folder, 'out'),
+        onPlan: (plan: PreparePlan) => told.push(plan),
+        onProgress: () => told.push('case'),
+      };
       await prepareDatasets(options);
       const chunks = 2 * 2 * 5; // 40 x 33 x 139 voxels
       expect(told.slice(1)).toEqual(['case', 'case']);
       expect(told[0]).toMatchObject({ cases: 2, cacheBytes: chunks * 32 ** 3 * (4 + 1) });
       const [plan] = told as [PreparePlan];
-      expect(describePlan(plan)).toMatch(/^2 cases to make, at most 4 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/);
+      expect(describePlan(plan)).toMatch(
+        /^2 cases to make, at most 4 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/,
+      );
       await prepareDatasets({ ...options, onPlan: (again) => expect(again.cases).toBe(1) }); // the one that cannot be used is tried again
     });
   });

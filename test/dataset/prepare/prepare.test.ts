@@ -1,18 +1,46 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type PrepareProgress, prepareDatasets, readPreparedIndex, readPreparedVolume, selectCases } from '../../../src/dataset/index.js';
+import {
+  type PrepareProgress,
+  prepareDatasets,
+  readPreparedIndex,
+  readPreparedVolume,
+  selectCases,
+} from '../../../src/dataset/index.js';
 import { DataError } from '../../../src/errors.js';
 import { writeNifti } from '../../../src/volume/index.js';
-import { asLabel, datasetIndex, labelledCase, tellingHu, temporaryFolder, volumeOf, writeCase, writeJson } from '../generated-data.js';
+import {
+  asLabel,
+  datasetIndex,
+  labelledCase,
+  tellingHu,
+  temporaryFolder,
+  volumeOf,
+  writeCase,
+  writeJson,
+} from '../generated-data.js';
 import { preparedHashes } from '../prepared-hashes.js';
 
 const root = temporaryFolder();
 const size = [14, 12, 10] as const;
 
 /** A folder of its own with the cases named, and how to prepare it. */
-async function preparation(name: string, cases: readonly string[], content: (cases: readonly string[]) => unknown = indexOf) {
+async function preparation(
+  name: string,
+  cases: readonly string[],
+  content: (cases: readonly string[]) => unknown = indexOf,
+) {
   const folder = join(root, name);
   for (const [i, id] of cases.entries()) await writeCase(folder, id, [size[0] + i, size[1], size[2]]);
   const datasetsFile = writeJson(join(folder, 'datasets.json'), content(cases));
@@ -20,9 +48,22 @@ async function preparation(name: string, cases: readonly string[], content: (cas
   const seen: PrepareProgress[] = [];
   const run = (extra: object = {}) => {
     seen.length = 0;
-    return prepareDatasets({ datasetsFile, out, workers: 1, onProgress: (progress) => seen.push(progress), ...extra });
+    return prepareDatasets({
+      datasetsFile,
+      out,
+      workers: 1,
+      onProgress: (progress) => seen.push(progress),
+      ...extra,
+    });
   };
-  return { folder, out, datasetsFile, run, redone: () => seen.filter(({ state }) => state === 'prepared').map(({ id }) => id), seen };
+  return {
+    folder,
+    out,
+    datasetsFile,
+    run,
+    redone: () => seen.filter(({ state }) => state === 'prepared').map(({ id }) => id),
+    seen,
+  };
 }
 
 const indexOf = (cases: readonly string[], extra: object = {}) =>
@@ -42,28 +83,51 @@ describe('preparing a mixed set', () => {
     writeFileSync(file('absurd'), withDimensions(file('absurd'), [32767, 32767, 32767]));
     const ones = (of: readonly [number, number, number]) => asLabel(volumeOf(of, () => 1));
     const elsewhere = ones([size[0] + 5, size[1], size[2]]);
-    await writeNifti(file('shifted_label'), { ...elsewhere, affine: { rows: elsewhere.affine.rows.map((n, i) => (i === 3 ? n + 2 : n)) } });
+    await writeNifti(file('shifted_label'), {
+      ...elsewhere,
+      affine: { rows: elsewhere.affine.rows.map((n, i) => (i === 3 ? n + 2 : n)) },
+    });
     await writeNifti(file('smaller_label'), ones([size[0], size[1], size[2]]));
-    await writeNifti(file('foreign_label'), asLabel(volumeOf([size[0] + 7, size[1], size[2]], (x) => (x === 3 ? 9 : 0))));
+    await writeNifti(
+      file('foreign_label'),
+      asLabel(volumeOf([size[0] + 7, size[1], size[2]], (x) => (x === 3 ? 9 : 0))),
+    );
     await writeNifti(
       file('air'),
       volumeOf([size[0] + 8, size[1], size[2]], () => -1000),
     );
     await writeNifti(
       file('nan'),
-      volumeOf([size[0] + 9, size[1], size[2]], (x, y, z) => (x === 3 && y === 2 && z === 1 ? Number.NaN : 40)),
+      volumeOf([size[0] + 9, size[1], size[2]], (x, y, z) =>
+        x === 3 && y === 2 && z === 1 ? Number.NaN : 40,
+      ),
     );
-    const datasetsFile = writeJson(join(folder, 'cropped.json'), indexOf(['good', 'also-good', ...bad], { foregroundThreshold: -1000 }));
+    const datasetsFile = writeJson(
+      join(folder, 'cropped.json'),
+      indexOf(['good', 'also-good', ...bad], { foregroundThreshold: -1000 }),
+    );
 
     const result = await run({ datasetsFile });
     expect(result).toMatchObject({ prepared: 2, unchanged: 0, exitCode: 3 });
-    const reasons = Object.fromEntries(result.skipped.map(({ id, reason }) => [id.replace('ct/', ''), reason]));
+    const reasons = Object.fromEntries(
+      result.skipped.map(({ id, reason }) => [id.replace('ct/', ''), reason]),
+    );
     expect(Object.keys(reasons)).toEqual(bad);
-    expect(reasons.missing).toBe(`image ${file('missing')} does not exist: correct its path in the dataset index`);
-    expect(reasons.truncated).toMatch(/truncated.nii.gz is damaged or truncated: .*copy or download it again$/);
-    expect(reasons.absurd).toMatch(/absurd.nii.gz: the header gives a size of 32767x32767x32767; .* so the header is damaged$/);
-    expect(reasons.shifted).toMatch(/^label .*shifted_label.nii.gz lies elsewhere than its image .*: the affines put a corner 2.00 mm apart/);
-    expect(reasons.smaller).toMatch(/^label .*smaller_label.nii.gz has 14x12x10 voxels, but its image .* has 20x12x10: they must share one grid$/);
+    expect(reasons.missing).toBe(
+      `image ${file('missing')} does not exist: correct its path in the dataset index`,
+    );
+    expect(reasons.truncated).toMatch(
+      /truncated.nii.gz is damaged or truncated: .*copy or download it again$/,
+    );
+    expect(reasons.absurd).toMatch(
+      /absurd.nii.gz: the header gives a size of 32767x32767x32767; .* so the header is damaged$/,
+    );
+    expect(reasons.shifted).toMatch(
+      /^label .*shifted_label.nii.gz lies elsewhere than its image .*: the affines put a corner 2.00 mm apart/,
+    );
+    expect(reasons.smaller).toMatch(
+      /^label .*smaller_label.nii.gz has 14x12x10 voxels, but its image .* has 20x12x10: they must share one grid$/,
+    );
     expect(reasons.foreign).toMatch(
       /foreign_label.nii.gz holds the value 9, but the task's classes are 0 background, 1 liver, 2 tumour: add the class/,
     );
@@ -75,7 +139,9 @@ describe('preparing a mixed set', () => {
     );
     const files = Object.fromEntries(result.skipped.map(({ id, file }) => [id.replace('ct/', ''), file]));
     expect(files).toEqual({
-      ...Object.fromEntries(['missing', 'truncated', 'absurd', 'air', 'nan'].map((name) => [name, file(name)])),
+      ...Object.fromEntries(
+        ['missing', 'truncated', 'absurd', 'air', 'nan'].map((name) => [name, file(name)]),
+      ),
       ...Object.fromEntries(['shifted', 'smaller', 'foreign'].map((name) => [name, file(`${name}_label`)])),
     });
     for (const reason of Object.values(reasons)) expect(reason).not.toContain('\n');
@@ -85,10 +151,18 @@ describe('preparing a mixed set', () => {
     expect(index.cases.map(({ id }) => id)).toEqual(['ct/good', 'ct/also-good']);
     expect(index.skipped).toEqual(result.skipped);
     expect(index.datasets.ct!.counts).toMatchObject({ skipped: bad.length });
-    expect(seen.map(({ done, total }) => [done, total])).toEqual(Array.from({ length: 10 }, (_, i) => [i + 1, 10]));
-    expect(seen.filter(({ state }) => state === 'skipped').map(({ reason }) => reason)).toEqual(Object.values(reasons));
+    expect(seen.map(({ done, total }) => [done, total])).toEqual(
+      Array.from({ length: 10 }, (_, i) => [i + 1, 10]),
+    );
+    expect(seen.filter(({ state }) => state === 'skipped').map(({ reason }) => reason)).toEqual(
+      Object.values(reasons),
+    );
     expect(readdirSync(join(out, 'ct')).sort()).toEqual(
-      ['also-good', 'good'].flatMap((name) => [`${name}.case.json`, `${name}.image.hmv`, `${name}.label.hmv`]),
+      ['also-good', 'good'].flatMap((name) => [
+        `${name}.case.json`,
+        `${name}.image.hmv`,
+        `${name}.label.hmv`,
+      ]),
     );
   });
 
@@ -96,7 +170,9 @@ describe('preparing a mixed set', () => {
     const { out, run } = await preparation('none', [], () => indexOf(['gone']));
     expect(await run()).toMatchObject({ prepared: 0, exitCode: 3 });
     const index = await readPreparedIndex(out);
-    expect(() => selectCases(index, { split: 'training' }, out)).toThrow(/no prepared case in the split "training"; 1 cases were skipped, the first/);
+    expect(() => selectCases(index, { split: 'training' }, out)).toThrow(
+      /no prepared case in the split "training"; 1 cases were skipped, the first/,
+    );
   });
 });
 
@@ -106,9 +182,19 @@ describe('the index of a prepared folder', () => {
     await writeCase(folder, 'a', [10, 8, 6], { spacing: [1, 1, 2] });
     await writeCase(folder, 'b', [12, 8, 7], { spacing: [1, 2, 3] });
     await writeCase(folder, 'c', [20, 9, 6], { spacing: [2, 2, 2] });
-    const cases = ['a', 'b', 'c'].map((id, i) => labelledCase(id, { split: (['training', 'validation', 'test'] as const)[i] }));
-    const datasetsFile = writeJson(join(folder, 'datasets.json'), { ...datasetIndex(cases), seed: 5, validationShare: 0.25 });
-    const { index, indexFile, exitCode } = await prepareDatasets({ datasetsFile, out: join(folder, 'prepared'), workers: 1 });
+    const cases = ['a', 'b', 'c'].map((id, i) =>
+      labelledCase(id, { split: (['training', 'validation', 'test'] as const)[i] }),
+    );
+    const datasetsFile = writeJson(join(folder, 'datasets.json'), {
+      ...datasetIndex(cases),
+      seed: 5,
+      validationShare: 0.25,
+    });
+    const { index, indexFile, exitCode } = await prepareDatasets({
+      datasetsFile,
+      out: join(folder, 'prepared'),
+      workers: 1,
+    });
     expect(exitCode).toBe(0);
     expect(indexFile).toBe(join(folder, 'prepared', 'index.json'));
     expect(index).toMatchObject({ schema: 1, seed: 5, validationShare: 0.25, skipped: [] });
@@ -121,13 +207,23 @@ describe('the index of a prepared folder', () => {
       preparedSize: { min: [10, 8, 6], median: [12, 8, 6], max: [20, 9, 7] },
     });
     const [a] = index.cases;
-    expect(a).toMatchObject({ split: 'training', image: 'ct/a.image.hmv', label: 'ct/a.label.hmv', sourceImages: [join(folder, 'a.nii.gz')] });
+    expect(a).toMatchObject({
+      split: 'training',
+      image: 'ct/a.image.hmv',
+      label: 'ct/a.label.hmv',
+      sourceImages: [join(folder, 'a.nii.gz')],
+    });
     const intensities = index.cases.map(({ intensity }) => intensity[0]!.mean);
-    expect(index.datasets.ct!.intensity[0]!.mean).toBeCloseTo(intensities.reduce((sum, mean) => sum + mean, 0) / 3, 10);
+    expect(index.datasets.ct!.intensity[0]!.mean).toBeCloseTo(
+      intensities.reduce((sum, mean) => sum + mean, 0) / 3,
+      10,
+    );
   });
 
   it('is refused in a sentence when it is missing or of another version', async () => {
-    await expect(readPreparedIndex(join(root, 'nowhere'))).rejects.toThrow(/index.json does not exist: make it with "hybridmim prepare/);
+    await expect(readPreparedIndex(join(root, 'nowhere'))).rejects.toThrow(
+      /index.json does not exist: make it with "hybridmim prepare/,
+    );
     writeJson(join(root, 'other', 'index.json'), { schema: 2 });
     await expect(readPreparedIndex(join(root, 'other'))).rejects.toThrow(
       /is no index of this version \(schema: .*\): delete it and run prepare again/,
@@ -183,7 +279,9 @@ describe('preparing again', () => {
         two: datasetOf(['c']),
       },
     });
-    const { datasetsFile, run, redone } = await preparation('settings', ['a', 'b', 'c'], () => content([-1000, 1000]));
+    const { datasetsFile, run, redone } = await preparation('settings', ['a', 'b', 'c'], () =>
+      content([-1000, 1000]),
+    );
     await run();
     expect(redone()).toEqual(['one/a', 'one/b', 'two/c']);
     writeJson(datasetsFile, content([-175, 250]));
@@ -195,7 +293,10 @@ describe('preparing again', () => {
   it('takes a new split and new class names without redoing a case', async () => {
     const { datasetsFile, out, run, redone } = await preparation('names', ['a', 'b']);
     await run();
-    writeJson(datasetsFile, indexOf(['a', 'b'], { classes: { 1: 'Leber', 2: 'Tumor' }, splits: { test: ['a'] } }));
+    writeJson(
+      datasetsFile,
+      indexOf(['a', 'b'], { classes: { 1: 'Leber', 2: 'Tumor' }, splits: { test: ['a'] } }),
+    );
     await run();
     expect(redone()).toEqual([]);
     const { cases, datasets } = await readPreparedIndex(out);
@@ -204,7 +305,10 @@ describe('preparing again', () => {
   });
 
   it('keeps the other datasets with "only", and drops one that the index no longer has', async () => {
-    const content = (names: readonly string[]) => ({ schema: 1, datasets: Object.fromEntries(names.map((name) => [name, datasetOf([name])])) });
+    const content = (names: readonly string[]) => ({
+      schema: 1,
+      datasets: Object.fromEntries(names.map((name) => [name, datasetOf([name])])),
+    });
     const { datasetsFile, folder, run, redone } = await preparation('only', ['a', 'b', 'c'], content);
     await run();
     await writeNifti(
@@ -228,7 +332,9 @@ describe('preparing again', () => {
     const { out, run, redone } = await preparation('damaged', ['a', 'b'], () => content);
     await run();
     writeFileSync(join(out, 'index.json'), '{"schema": 1, "cas');
-    await expect(run({ only: ['one'] })).rejects.toThrow(/index.json is no index of this version .*: delete it and run prepare again/);
+    await expect(run({ only: ['one'] })).rejects.toThrow(
+      /index.json is no index of this version .*: delete it and run prepare again/,
+    );
     const { index } = await run();
     expect(redone()).toEqual([]);
     expect(index.cases.map(({ id }) => id)).toEqual(['one/a', 'two/b']);
@@ -241,7 +347,10 @@ describe('preparing a task of the Medical Segmentation Decathlon', () => {
     mkdirSync(join(task, 'labelsTr'), { recursive: true });
     for (const name of ['spleen_2', 'spleen_3', 'spleen_4']) {
       await writeCase(join(task, 'imagesTr'), name, [10, 9, 8], { label: false });
-      await writeNifti(join(task, 'labelsTr', `${name}.nii.gz`), asLabel(volumeOf([10, 9, 8], (x) => (x > 5 ? 1 : 0))));
+      await writeNifti(
+        join(task, 'labelsTr', `${name}.nii.gz`),
+        asLabel(volumeOf([10, 9, 8], (x) => (x > 5 ? 1 : 0))),
+      );
     }
     await writeCase(join(task, 'imagesTs'), 'spleen_1', [10, 9, 8], { label: false });
     writeJson(join(task, 'dataset.json'), {
@@ -258,7 +367,10 @@ describe('preparing a task of the Medical Segmentation Decathlon', () => {
       const splits = { training: ['spleen_2', 'spleen_4'], validation: ['spleen_3'] };
       // The task's own window would take these dark scans for air.
       const entry = { layout: 'msd', path: task, spacing: null, windowHu: [-1000, 1000], splits, ...extra };
-      const datasetsFile = writeJson(join(root, 'msd', `${name}.json`), { schema: 1, datasets: { spleen: entry } });
+      const datasetsFile = writeJson(join(root, 'msd', `${name}.json`), {
+        schema: 1,
+        datasets: { spleen: entry },
+      });
       return prepareDatasets({ datasetsFile, out: join(root, 'msd', name), workers: 1 });
     };
     const { index, exitCode } = await prepare('with-test', { includeTest: true });
@@ -274,7 +386,11 @@ describe('preparing a task of the Medical Segmentation Decathlon', () => {
     expect([test.label, test.classVoxels]).toEqual([undefined, {}]);
     const { label } = await readPreparedVolume(join(root, 'msd', 'with-test'), index.cases[0]!);
     expect([...label!.data].filter((value) => value === 1)).toHaveLength(4 * 9 * 8);
-    expect((await prepare('without-test', {})).index.cases.map(({ name }) => name)).toEqual(['spleen_2', 'spleen_3', 'spleen_4']);
+    expect((await prepare('without-test', {})).index.cases.map(({ name }) => name)).toEqual([
+      'spleen_2',
+      'spleen_3',
+      'spleen_4',
+    ]);
   });
 });
 

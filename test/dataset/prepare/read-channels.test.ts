@@ -38,19 +38,31 @@ describe('reading the channels of a scan', () => {
     const volume = await readChannels(files);
     expect(volume).toMatchObject({ size, channels: 2, affine: numbered(0).affine });
     expect([...volume.data]).toEqual([...numbered(0).data, ...Array.from({ length: voxels }, () => 7)]);
-    expect([...(await readChannels(files.toReversed())).data.subarray(voxels)]).toEqual([...numbered(0).data]);
+    expect([...(await readChannels(files.toReversed())).data.subarray(voxels)]).toEqual([
+      ...numbered(0).data,
+    ]);
   });
 
   it('takes files that hold several channels each', async () => {
-    const both = { ...numbered(0), channels: 2, data: Float32Array.from([...numbered(0).data, ...numbered(500).data]) };
-    const volume = await readChannels([await written('both.nii.gz', both), await written('third.nii.gz', numbered(900))]);
+    const both = {
+      ...numbered(0),
+      channels: 2,
+      data: Float32Array.from([...numbered(0).data, ...numbered(500).data]),
+    };
+    const volume = await readChannels([
+      await written('both.nii.gz', both),
+      await written('third.nii.gz', numbered(900)),
+    ]);
     expect(volume.channels).toBe(3);
     expect([0, voxels, 2 * voxels].map((i) => volume.data[i])).toEqual([0, 500, 900]);
   });
 
   it('accepts affines that differ by rounding', async () => {
     const rounded = { ...numbered(5), affine: affineOf([1, 1, 2], [0, 0.001, 0]) };
-    expect((await readChannels([await written('a.nii.gz', numbered(0)), await written('rounded.nii.gz', rounded)])).channels).toBe(2);
+    expect(
+      (await readChannels([await written('a.nii.gz', numbered(0)), await written('rounded.nii.gz', rounded)]))
+        .channels,
+    ).toBe(2);
   });
 
   it('refuses a channel of another size, naming both files', async () => {
@@ -62,7 +74,9 @@ describe('reading the channels of a scan', () => {
       ),
     ];
     const { message, facts } = await refusal([first, second]);
-    expect(message).toBe(`channel 2 ${second} has 4x3x1 voxels, but its image ${first} has 4x3x2: they must share one grid`);
+    expect(message).toBe(
+      `channel 2 ${second} has 4x3x1 voxels, but its image ${first} has 4x3x2: they must share one grid`,
+    );
     expect(facts).toMatchObject({ file: second, field: 'size', found: [4, 3, 1], expected: [4, 3, 2] });
   });
 
@@ -71,7 +85,9 @@ describe('reading the channels of a scan', () => {
     const flipped = { rows: [-1, 0, 0, 3, 0, 1, 0, 0, 0, 0, 2, 0] };
     const turned = await written('turned.nii.gz', { ...numbered(0), affine: flipped });
     const first = await written('first.nii.gz', numbered(0));
-    expect((await refusal([first, first, moved])).message).toContain(`channel 3 ${moved} lies elsewhere than its image ${first}`);
+    expect((await refusal([first, first, moved])).message).toContain(
+      `channel 3 ${moved} lies elsewhere than its image ${first}`,
+    );
     expect((await refusal([first, turned])).message).toContain('3.00 mm apart');
   });
 
@@ -82,7 +98,10 @@ describe('reading the channels of a scan', () => {
     for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
       const spoilt = numbered(0);
       spoilt.data[1 + 4 * (2 + 3 * 1)] = value;
-      const files = [await written('good.nii.gz', numbered(0)), await written('good-too.nii.gz', numbered(0))];
+      const files = [
+        await written('good.nii.gz', numbered(0)),
+        await written('good-too.nii.gz', numbered(0)),
+      ];
       files[position] = await written('spoilt.nii.gz', spoilt);
       const { message, facts } = await refusal(files);
       expect(message).toContain(`image ${files[position]} holds ${value} at voxel [1,2,1]`);
@@ -92,6 +111,8 @@ describe('reading the channels of a scan', () => {
 
   it('refuses a file that is missing', async () => {
     const first = await written('first.nii.gz', numbered(0));
-    expect((await refusal([first, join(folder, 'none.nii.gz')])).facts.file).toBe(join(folder, 'none.nii.gz'));
+    expect((await refusal([first, join(folder, 'none.nii.gz')])).facts.file).toBe(
+      join(folder, 'none.nii.gz'),
+    );
   });
 });

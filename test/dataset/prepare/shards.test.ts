@@ -18,18 +18,27 @@ const shard = (out: string, index: number, extra: object = {}) =>
 const merge = (out: string) => mergeShards({ datasetsFile, out: outFolder(out) });
 
 beforeAll(async () => {
-  for (const [i, name] of names.entries()) await writeCase(folder, name, [40 + i, 37, 35], { spacing: [1, 1.5, 2] });
+  for (const [i, name] of names.entries())
+    await writeCase(folder, name, [40 + i, 37, 35], { spacing: [1, 1.5, 2] });
   writeFileSync(join(folder, 'broken.nii.gz'), 'no scan');
   const cases = [...names.map((name) => labelledCase(name)), { id: 'broken', image: 'broken.nii.gz' }];
-  datasetsFile = writeJson(join(folder, 'datasets.json'), datasetIndex(cases, { spacing: [0.8, 1, 1.5], foregroundThreshold: -1000 }));
-  expect(await prepareDatasets({ datasetsFile, out: outFolder('whole'), workers: 1 })).toMatchObject({ prepared: 7, exitCode: 3 });
+  datasetsFile = writeJson(
+    join(folder, 'datasets.json'),
+    datasetIndex(cases, { spacing: [0.8, 1, 1.5], foregroundThreshold: -1000 }),
+  );
+  expect(await prepareDatasets({ datasetsFile, out: outFolder('whole'), workers: 1 })).toMatchObject({
+    prepared: 7,
+    exitCode: 3,
+  });
 });
 
 describe('shards of the work', () => {
   it('give the files and the index of one run, in any order and at once, a case that cannot be used included', async () => {
     const [third, first] = await Promise.all([shard('merged', 3), shard('merged', 1)]);
     const second = await shard('merged', 2);
-    expect([first, second, third].map(({ prepared, skipped, exitCode }) => [prepared, skipped.length, exitCode])).toEqual([
+    expect(
+      [first, second, third].map(({ prepared, skipped, exitCode }) => [prepared, skipped.length, exitCode]),
+    ).toEqual([
       [3, 0, 0],
       [2, 1, 3],
       [2, 0, 0],
@@ -40,7 +49,9 @@ describe('shards of the work', () => {
     expect(merged.skipped.map(({ id }) => id)).toEqual(['ct/broken']);
     expect(preparedHashes(outFolder('merged'))).toEqual(preparedHashes(outFolder('whole')));
     expect(listing('merged')).toEqual(listing('whole'));
-    expect(readFileSync(merged.indexFile, 'utf8')).toBe(readFileSync(join(outFolder('whole'), 'index.json'), 'utf8'));
+    expect(readFileSync(merged.indexFile, 'utf8')).toBe(
+      readFileSync(join(outFolder('whole'), 'index.json'), 'utf8'),
+    );
     expect(await merge('merged')).toEqual(merged); // a second merge finds the same
   });
 
@@ -51,7 +62,9 @@ describe('shards of the work', () => {
     await shard('partly', 2);
     const early = merge('partly');
     await expect(early).rejects.toBeInstanceOf(WorkError);
-    await expect(early).rejects.toThrow(/partly lacks [345] of 8 cases, the first is ct\/.: run every shard to its end/);
+    await expect(early).rejects.toThrow(
+      /partly lacks [345] of 8 cases, the first is ct\/.: run every shard to its end/,
+    );
     expect((await shard('partly', 1)).unchanged).toBeGreaterThan(0);
     await shard('partly', 3);
     await merge('partly');
@@ -74,13 +87,16 @@ describe('shards of the work', () => {
         const all = Array.from({ length: items }, (_, i) => i);
         const parts = Array.from({ length: count }, (_, i) => itemsOfShard(all, { index: i + 1, count }));
         expect(parts.flat().sort((a, b) => a - b)).toEqual(all);
-        expect(Math.max(...parts.map(({ length }) => length)) - Math.min(...parts.map(({ length }) => length))).toBeLessThanOrEqual(1);
+        expect(
+          Math.max(...parts.map(({ length }) => length)) - Math.min(...parts.map(({ length }) => length)),
+        ).toBeLessThanOrEqual(1);
       }),
     );
   });
 
   it('are named by a part and how many there are, and nothing else', () => {
     expect(parseShard('2/16')).toEqual({ index: 2, count: 16 });
-    for (const wrong of ['0/3', '4/3', '1', '1/0', 'a/b', '1/3/5', '-1/3']) expect(() => parseShard(wrong), wrong).toThrow(UsageError);
+    for (const wrong of ['0/3', '4/3', '1', '1/0', 'a/b', '1/3/5', '-1/3'])
+      expect(() => parseShard(wrong), wrong).toThrow(UsageError);
   });
 });

@@ -9,7 +9,8 @@ describe.each(engines)('activations, %s', (engine) => {
     const { y } = await computed(engine, ({ x: input }) => ({ y: geluValue(input as Tensor) }), { x });
     // Tables of the distribution function: 9.8659e-10, 0.15865525, 0.5, 0.69146246, 0.84134475, 0.97724987.
     const expected = [-5.9195e-9, -0.15865525, 0, 0.34573123, 0.84134475, 1.95449974];
-    for (const [i, value] of expected.entries()) expect(Math.abs((y?.[i] as number) - value)).toBeLessThan(4e-7); // float32: two roundings at 2, and 1 + erf(-6) rounds to a multiple of 6e-8
+    for (const [i, value] of expected.entries())
+      expect(Math.abs((y?.[i] as number) - value)).toBeLessThan(4e-7); // float32: two roundings at 2, and 1 + erf(-6) rounds to a multiple of 6e-8
   });
 
   it('takes the slope below 0 at exactly 0 for leaky ReLU, as PyTorch does', async () => {

@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest';
-import { adamUpdate, compile, createState, momentRate, type Scalar, type Tensor, type Variable } from '../../../src/engine/index.js';
+import {
+  adamUpdate,
+  compile,
+  createState,
+  momentRate,
+  type Scalar,
+  type Tensor,
+  type Variable,
+} from '../../../src/engine/index.js';
 import { type Engine, engines, normals } from '../computed.js';
 
 const shape = [3, 5];
@@ -31,10 +39,17 @@ async function updated(engine: Engine, times: number) {
   );
   let before: unknown;
   for (let i = 0; i < times; i++)
-    ({ before } = await step.run({ gradient: g.data, stepSize: Float32Array.of(0.01), epsilon: Float32Array.of(1e-3) }));
+    ({ before } = await step.run({
+      gradient: g.data,
+      stepSize: Float32Array.of(0.01),
+      epsilon: Float32Array.of(1e-3),
+    }));
   const values = await state.read();
   state.dispose();
-  return { before, ...Object.fromEntries(Object.entries(values).map(([name, { data }]) => [name, data])) } as Record<string, Float32Array>;
+  return {
+    before,
+    ...Object.fromEntries(Object.entries(values).map(([name, { data }]) => [name, data])),
+  } as Record<string, Float32Array>;
 }
 
 it.each(engines)('moves a parameter and its moments as the formula says, %s', async (engine) => {
@@ -52,5 +67,6 @@ it.each(engines)('moves a parameter and its moments as the formula says, %s', as
 
 it('gives the same after several updates in a graph, where it changes memory in place, as one op after the other', async () => {
   const [graph, eager] = [await updated('graph', 5), await updated('eager', 5)];
-  for (const name of ['p', 'm', 'v', 'before']) for (let i = 0; i < 15; i++) expect(graph[name]![i]).toBeCloseTo(eager[name]![i]!, 5);
+  for (const name of ['p', 'm', 'v', 'before'])
+    for (let i = 0; i < 15; i++) expect(graph[name]![i]).toBeCloseTo(eager[name]![i]!, 5);
 });

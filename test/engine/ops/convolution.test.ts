@@ -12,7 +12,11 @@ describe.each(engines)('convolutions, %s', (engine) => {
     await fc.assert(
       fc.asyncProperty(sides, width, width, fc.constantFrom(1, 3), async (size, inputs, outputs, k) => {
         const [x, w] = [normals([2, ...size, inputs], 1), normals([k, k, k, inputs, outputs], 2)];
-        const { y } = await computed(engine, ({ x: a, w: b }) => ({ y: conv3d(a as Tensor5D, b as Tensor5D) }), { x, w });
+        const { y } = await computed(
+          engine,
+          ({ x: a, w: b }) => ({ y: conv3d(a as Tensor5D, b as Tensor5D) }),
+          { x, w },
+        );
         expectNear(y, slowConvolution(x, w));
       }),
       { numRuns: 25 },
@@ -33,7 +37,9 @@ describe.each(engines)('convolutions, %s', (engine) => {
           { x, w, y },
         );
         expect(found.back).toHaveLength(x.data.length);
-        const [forward, back] = [found.forward, found.back].map((products) => (products as Float32Array).reduce((sum, value) => sum + value, 0));
+        const [forward, back] = [found.forward, found.back].map((products) =>
+          (products as Float32Array).reduce((sum, value) => sum + value, 0),
+        );
         expect(Math.abs((forward as number) - (back as number))).toBeLessThan(1e-5 * x.data.length); // float32 products of values near 1
       }),
       { numRuns: 25 },
@@ -44,7 +50,10 @@ describe.each(engines)('convolutions, %s', (engine) => {
 function expectNear(found: Float32Array | undefined, expected: Float64Array): void {
   expect(found).toHaveLength(expected.length);
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0.1);
-  const error = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - (found?.[i] as number))), 0);
+  const error = expected.reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - (found?.[i] as number))),
+    0,
+  );
   expect(error / largest).toBeLessThan(1e-6); // float32: sums of up to 108 products
 }
 
@@ -62,7 +71,11 @@ function slowConvolution(x: NamedArray, w: NamedArray): Float64Array {
         for (let v = 0; v < width; v++)
           for (let o = 0; o < outputs; o++, at++)
             for (let tap = 0; tap < k ** 3; tap++) {
-              const [i, j, l] = [d + Math.floor(tap / k / k) - reach, h + (Math.floor(tap / k) % k) - reach, v + (tap % k) - reach];
+              const [i, j, l] = [
+                d + Math.floor(tap / k / k) - reach,
+                h + (Math.floor(tap / k) % k) - reach,
+                v + (tap % k) - reach,
+              ];
               if (!inside(i, depth) || !inside(j, height) || !inside(l, width)) continue;
               for (let c = 0; c < inputs; c++) {
                 const value = x.data[(((b * depth + i) * height + j) * width + l) * inputs + c] as number;

@@ -22,14 +22,22 @@ function normalised(values: readonly number[], gamma: number, beta: number, epsi
   return values.map((value) => (gamma * (value - mean)) / Math.sqrt(variance + epsilon) + beta);
 }
 
-const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+const mean = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
-const variance = (values: ArrayLike<number>) => mean(Array.from(values, (value) => value ** 2)) - mean(values) ** 2; // of values about 0
+const variance = (values: ArrayLike<number>) =>
+  mean(Array.from(values, (value) => value ** 2)) - mean(values) ** 2; // of values about 0
 
 /** 4,099 random values again and again. */
 function repeated(shape: readonly number[], salt: number): NamedArray {
   const { data } = normals([4099], salt);
-  return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => data[i % data.length] as number) };
+  return {
+    shape,
+    data: Float32Array.from(
+      { length: shape.reduce((a, b) => a * b, 1) },
+      (_, i) => data[i % data.length] as number,
+    ),
+  };
 }
 
 const largestDifference = (found: Float32Array, expected: ArrayLike<number>) =>
@@ -42,7 +50,11 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
 
   it.each([1, 3])('instance norm of %i items: every channel of every item by itself', async (batch) => {
     const x = normals([batch, 3, 5, 4, 3], 1);
-    const { y } = await computed(engine, ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors()) }), { x });
+    const { y } = await computed(
+      engine,
+      ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors()) }),
+      { x },
+    );
     const expected = new Float64Array(x.data.length);
     for (let item = 0; item < batch; item++)
       for (let c = 0; c < 3; c++) {
@@ -66,11 +78,16 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
   ] as const)('instance norm of %j voxels, and its gradient', async (size, channels) => {
     const [x, dy] = [repeated([1, ...size, channels], 3), repeated([1, ...size, channels], 4)];
     const scales = gamma.slice(0, channels);
-    const op = (z: Tensor) => instanceNorm(z as Tensor5D, tf.tensor1d(scales), tf.tensor1d(beta.slice(0, channels)), { exact: true });
-    const step = ({ x: input, dy: slope }: Record<string, Tensor>) => ({ y: op(input as Tensor), dx: tf.grad(op)(input as Tensor, slope as Tensor) });
+    const op = (z: Tensor) =>
+      instanceNorm(z as Tensor5D, tf.tensor1d(scales), tf.tensor1d(beta.slice(0, channels)), { exact: true });
+    const step = ({ x: input, dy: slope }: Record<string, Tensor>) => ({
+      y: op(input as Tensor),
+      dx: tf.grad(op)(input as Tensor, slope as Tensor),
+    });
     const found = await computed(engine, step, { x, dy });
     for (let c = 0; c < channels; c++) {
-      const ofChannel = (data: Float32Array | undefined) => (data as Float32Array).filter((_, i) => i % channels === c);
+      const ofChannel = (data: Float32Array | undefined) =>
+        (data as Float32Array).filter((_, i) => i % channels === c);
       const scale = scales[c] as number;
       const unit = normalised([...ofChannel(x.data)], 1, 0, 1e-5);
       const expected = unit.map((value) => scale * value + (beta[c] as number));
@@ -78,7 +95,9 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
       const slopes = ofChannel(dy.data);
       const [meanSlope, along] = [mean(slopes), mean(unit.map((value, i) => value * (slopes[i] as number)))];
       const deviation = Math.sqrt(variance(ofChannel(x.data)) + 1e-5);
-      const gradient = unit.map((value, i) => (scale / deviation) * ((slopes[i] as number) - meanSlope - value * along));
+      const gradient = unit.map(
+        (value, i) => (scale / deviation) * ((slopes[i] as number) - meanSlope - value * along),
+      );
       expect(largestDifference(ofChannel(found.dx), gradient)).toBeLessThan(2e-5 * Math.abs(scale)); // slopes up to 4 times the scale
     }
   });
@@ -89,40 +108,56 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
   ])('exact instance norm of values %s', async (_, of) => {
     const { shape, data } = repeated([1, 41, 43, 47, 3], 8);
     const x = { shape, data: data.map(of) };
-    const { y } = await computed(engine, ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors(), { exact: true }) }), { x });
+    const { y } = await computed(
+      engine,
+      ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors(), { exact: true }) }),
+      { x },
+    );
     for (let c = 0; c < 3; c++) {
-      const ofChannel = (values: Float32Array | undefined) => (values as Float32Array).filter((_, i) => i % 3 === c);
+      const ofChannel = (values: Float32Array | undefined) =>
+        (values as Float32Array).filter((_, i) => i % 3 === c);
       const expected = normalised([...ofChannel(x.data)], gamma[c] as number, beta[c] as number, 1e-5);
       // A plane's variance is off by 1e-7 of its squared mean: of 900 times itself for values up to 4 deviations, or of 25 beside epsilon.
-      expect(largestDifference(ofChannel(y), expected)).toBeLessThan((of(0) === 5 ? 1e-3 : 2e-4) * Math.abs(gamma[c] as number));
+      expect(largestDifference(ofChannel(y), expected)).toBeLessThan(
+        (of(0) === 5 ? 1e-3 : 2e-4) * Math.abs(gamma[c] as number),
+      );
     }
   });
 
-  it.each([1, 2])('instance norm of what is computed once more for its gradient, %i items, is that of what is kept', async (batch) => {
-    const w = normals([3, 3, 3, 2, 3], 6);
-    const dy = normals([batch, 4, 5, 6, 3], 7);
-    const convolve = (x: Tensor, taps: Tensor) => conv3d(x as Tensor5D, taps as Tensor5D);
-    const kept = (x: Tensor, taps: Tensor) => instanceNorm(convolve(x, taps), ...vectors());
-    const again = (x: Tensor, taps: Tensor) => {
-      const item = (i: number) => tf.slice(x, [i, 0, 0, 0, 0], [1, 4, 5, 6, 2]);
-      return instanceNorm(convolve(x, taps), ...vectors(), { again: (i, earlier) => convolve(after(item(i), earlier), taps) });
-    };
-    const [expected, found] = await Promise.all(
-      [kept, again].map((op) => {
-        const step = ({ x, w: taps, dy: slope }: Record<string, Tensor>) => {
-          const [dx, dw] = tf.grads(op)([x as Tensor, taps as Tensor], slope as Tensor) as [Tensor, Tensor];
-          return { y: op(x as Tensor, taps as Tensor), dx, dw };
-        };
-        return computed(engine, step, { x: normals([batch, 4, 5, 6, 2], 5), w, dy });
-      }),
-    );
-    expect(found).toEqual(expected);
-    expect(variance((found as Record<string, Float32Array>).dx as Float32Array)).toBeGreaterThan(0);
-  });
+  it.each([1, 2])(
+    'instance norm of what is computed once more for its gradient, %i items, is that of what is kept',
+    async (batch) => {
+      const w = normals([3, 3, 3, 2, 3], 6);
+      const dy = normals([batch, 4, 5, 6, 3], 7);
+      const convolve = (x: Tensor, taps: Tensor) => conv3d(x as Tensor5D, taps as Tensor5D);
+      const kept = (x: Tensor, taps: Tensor) => instanceNorm(convolve(x, taps), ...vectors());
+      const again = (x: Tensor, taps: Tensor) => {
+        const item = (i: number) => tf.slice(x, [i, 0, 0, 0, 0], [1, 4, 5, 6, 2]);
+        return instanceNorm(convolve(x, taps), ...vectors(), {
+          again: (i, earlier) => convolve(after(item(i), earlier), taps),
+        });
+      };
+      const [expected, found] = await Promise.all(
+        [kept, again].map((op) => {
+          const step = ({ x, w: taps, dy: slope }: Record<string, Tensor>) => {
+            const [dx, dw] = tf.grads(op)([x as Tensor, taps as Tensor], slope as Tensor) as [Tensor, Tensor];
+            return { y: op(x as Tensor, taps as Tensor), dx, dw };
+          };
+          return computed(engine, step, { x: normals([batch, 4, 5, 6, 2], 5), w, dy });
+        }),
+      );
+      expect(found).toEqual(expected);
+      expect(variance((found as Record<string, Float32Array>).dx as Float32Array)).toBeGreaterThan(0);
+    },
+  );
 
   it('instance norm of a constant channel is its shift', async () => {
     const x: NamedArray = { shape: [1, 2, 2, 2, 3], data: new Float32Array(24).fill(5) };
-    const { y } = await computed(engine, ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors()) }), { x });
+    const { y } = await computed(
+      engine,
+      ({ x: input }) => ({ y: instanceNorm(input as Tensor5D, ...vectors()) }),
+      { x },
+    );
     expect(y).toEqual(Float32Array.from({ length: 24 }, (_, i) => beta[i % 3] as number));
   });
 
@@ -140,7 +175,9 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
     const { y } = await step.run({ x: x.data });
     state.dispose();
     const expected = Array.from({ length: 14 }, (_, row) =>
-      normalised([...x.data.subarray(row * 3, row * 3 + 3)], 1, 0, epsilon).map((value, c) => value * (gamma[c] as number) + (beta[c] as number)),
+      normalised([...x.data.subarray(row * 3, row * 3 + 3)], 1, 0, epsilon).map(
+        (value, c) => value * (gamma[c] as number) + (beta[c] as number),
+      ),
     ).flat();
     expect(largestDifference(y as Float32Array, expected)).toBeLessThan(1e-5); // a row of three close values loses digits in its difference from the mean
   });
@@ -149,9 +186,14 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
     it('layer norm of a step for inference refuses to be differentiated', () => {
       const state = createState({}, { engine });
       const specs = { x: { shape: [2, 3], dtype: 'float32' } } as const;
-      const step: StepFunction = ({ x }) => ({ dx: tf.grad((input: Tensor) => layerNorm(input, ...vectors()).sum())(x as Tensor) });
-      const compiled = (mode: 'training' | 'inference') => compile(step, { name: 'layer norm', inputs: specs, state, precision: 'float32', mode });
-      expect(() => compiled('inference')).toThrow(/compiled for inference has no gradient: compile it with mode: 'training'/);
+      const step: StepFunction = ({ x }) => ({
+        dx: tf.grad((input: Tensor) => layerNorm(input, ...vectors()).sum())(x as Tensor),
+      });
+      const compiled = (mode: 'training' | 'inference') =>
+        compile(step, { name: 'layer norm', inputs: specs, state, precision: 'float32', mode });
+      expect(() => compiled('inference')).toThrow(
+        /compiled for inference has no gradient: compile it with mode: 'training'/,
+      );
       expect(compiled('training').nodes).toBeGreaterThan(0);
       state.dispose();
     });

@@ -11,9 +11,22 @@ import { contourColours } from '../../../src/report/figures/contour-svg.js';
 import { greyPng } from '../../../src/report/figures/grey-png.js';
 import { contourPath } from '../../../src/report/figures/label-contour.js';
 import { countInSlices, type Plane, sliceCount, sliceOf } from '../../../src/report/figures/slice.js';
-import { type ContourFigureOptions, type ContourPanel, writeContourFigure } from '../../../src/report/index.js';
+import {
+  type ContourFigureOptions,
+  type ContourPanel,
+  writeContourFigure,
+} from '../../../src/report/index.js';
 import { readVolume, type Triple, type Volume } from '../../../src/volume/index.js';
-import { type Box, boxOfColour, countOfColour, decodePng, type Pixels, pixelAt, readPng, runs } from '../pixels.js';
+import {
+  type Box,
+  boxOfColour,
+  countOfColour,
+  decodePng,
+  type Pixels,
+  pixelAt,
+  readPng,
+  runs,
+} from '../pixels.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-contours-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -30,7 +43,8 @@ const spacing: Triple = [2, 3, 5];
 function volumeOf(value: (x: number, y: number, z: number) => number): Volume {
   const data = new Int16Array(size[0] * size[1] * size[2]);
   let i = 0;
-  for (let z = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) data[i++] = value(x, y, z);
+  for (let z = 0; z < size[2]; z++)
+    for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++) data[i++] = value(x, y, z);
   return { size, spacing, affine: { rows: [2, 0, 0, -7, 0, 3, 0, 11, 0, 0, 5, -40] }, channels: 1, data };
 }
 
@@ -42,14 +56,19 @@ function storedAs(volume: Volume, axes: Triple, reversed: readonly boolean[]): V
   const oldStrides = [1, volume.size[0], volume.size[0] * volume.size[1]];
   const newSize = axes.map((axis) => volume.size[axis]!) as unknown as Triple;
   const data = volume.data.slice();
-  const old = (i: number, position: number) => (reversed[i] ? newSize[i]! - 1 - position : position) * oldStrides[axes[i]!]!;
+  const old = (i: number, position: number) =>
+    (reversed[i] ? newSize[i]! - 1 - position : position) * oldStrides[axes[i]!]!;
   let target = 0;
   for (let z = 0; z < newSize[2]; z++) {
-    for (let y = 0; y < newSize[1]; y++) for (let x = 0; x < newSize[0]; x++) data[target++] = volume.data[old(0, x) + old(1, y) + old(2, z)]!;
+    for (let y = 0; y < newSize[1]; y++)
+      for (let x = 0; x < newSize[0]; x++) data[target++] = volume.data[old(0, x) + old(1, y) + old(2, z)]!;
   }
   const rows = [0, 1, 2].flatMap((world) => {
     const along = (i: number) => (reversed[i] ? -1 : 1) * volume.affine.rows[4 * world + axes[i]!]!;
-    const offset = axes.reduce((sum, axis, i) => sum + (reversed[i] ? volume.affine.rows[4 * world + axis]! * (newSize[i]! - 1) : 0), 0);
+    const offset = axes.reduce(
+      (sum, axis, i) => sum + (reversed[i] ? volume.affine.rows[4 * world + axis]! * (newSize[i]! - 1) : 0),
+      0,
+    );
     return [along(0), along(1), along(2), volume.affine.rows[4 * world + 3]! + offset];
   });
   const newSpacing = axes.map((axis) => volume.spacing[axis]!) as unknown as Triple;
@@ -71,7 +90,11 @@ const box: Range = [
   [9, 13, 6],
 ];
 
-async function drawn(name: string, panels: readonly ContourPanel[], options?: ContourFigureOptions): Promise<Pixels> {
+async function drawn(
+  name: string,
+  panels: readonly ContourPanel[],
+  options?: ContourFigureOptions,
+): Promise<Pixels> {
   const file = join(folder, `${name}.png`);
   await writeContourFigure(file, panels, options);
   return readPng(file);
@@ -80,11 +103,18 @@ async function drawn(name: string, panels: readonly ContourPanel[], options?: Co
 /** Where the slices lie, from left to right and from top to bottom. Scans are black here, and text is not quite black. */
 function slicesIn(picture: Pixels): Box[][] {
   const isBlack = (x: number, y: number) => Math.max(...pixelAt(picture, x, y)) === 0;
-  const blackIn = (y: number) => Array.from({ length: picture.width }, (_, x) => isBlack(x, y)).filter(Boolean).length;
+  const blackIn = (y: number) =>
+    Array.from({ length: picture.width }, (_, x) => isBlack(x, y)).filter(Boolean).length;
   const rows = runs(picture.height, (y) => blackIn(y) > 100);
   return rows.map(([top, bottom]) => {
     const columns = runs(picture.width, (x) => isBlack(x, top + 3));
-    return columns.map(([left, right]) => ({ left, top, right, bottom, count: (right - left + 1) * (bottom - top + 1) }));
+    return columns.map(([left, right]) => ({
+      left,
+      top,
+      right,
+      bottom,
+      count: (right - left + 1) * (bottom - top + 1),
+    }));
   });
 }
 
@@ -104,30 +134,47 @@ const lineShare = 4 / 600;
 
 describe('the picture of outlines', () => {
   it('outlines a box where it lies: the right of the patient at the left, anterior and superior at the top', async () => {
-    const picture = await drawn('box', [{ caseName: 'a', image: black, reference: boxLabel(box), predictions: {} }], {
-      planes: ['axial', 'coronal'],
-    });
+    const picture = await drawn(
+      'box',
+      [{ caseName: 'a', image: black, reference: boxLabel(box), predictions: {} }],
+      {
+        planes: ['axial', 'coronal'],
+      },
+    );
     const [[axial], [coronal]] = slicesIn(picture) as [[Box], [Box]];
     const expected = { left: (20 - 10) / 20, right: (20 - 4) / 20 };
-    const found = [sharesOf(boxOfColour(picture, red, axial, 40)!, axial), sharesOf(boxOfColour(picture, red, coronal, 40)!, coronal)];
+    const found = [
+      sharesOf(boxOfColour(picture, red, axial, 40)!, axial),
+      sharesOf(boxOfColour(picture, red, coronal, 40)!, coronal),
+    ];
     const vertical = [
       { top: (16 - 14) / 16, bottom: (16 - 9) / 16 },
       { top: (10 - 7) / 10, bottom: (10 - 2) / 10 },
     ];
     for (const [i, shares] of found.entries()) {
       for (const [side, share] of Object.entries({ ...expected, ...vertical[i] })) {
-        expect(Math.abs(shares[side as keyof typeof shares] - share), `${side} in slice ${i}`).toBeLessThan(lineShare * (i === 1 ? 2 : 1));
+        expect(Math.abs(shares[side as keyof typeof shares] - share), `${side} in slice ${i}`).toBeLessThan(
+          lineShare * (i === 1 ? 2 : 1),
+        );
       }
     }
     // Only the outline is drawn in the reference: within it the scan stays as it is.
-    const middle = pixelAt(picture, axial.left + 0.65 * (axial.right - axial.left), axial.top + 0.28 * (axial.bottom - axial.top));
+    const middle = pixelAt(
+      picture,
+      axial.left + 0.65 * (axial.right - axial.left),
+      axial.top + 0.28 * (axial.bottom - axial.top),
+    );
     expect(middle).toEqual([0, 0, 0]);
   });
 
   it('shows slices in their physical proportions', async () => {
-    const picture = await drawn('proportions', [{ caseName: 'a', image: black, reference: boxLabel(box), predictions: {} }], {
-      planes: ['axial', 'coronal'],
-    });
+    const picture = await drawn(
+      'proportions',
+      [{ caseName: 'a', image: black, reference: boxLabel(box), predictions: {} }],
+      {
+        planes: ['axial', 'coronal'],
+      },
+    );
     const [[axial], [coronal]] = slicesIn(picture) as [[Box], [Box]];
     const proportion = ({ left, right, top, bottom }: Box) => (bottom - top + 1) / (right - left + 1);
     expect(proportion(axial)).toBeCloseTo((16 * 3) / (20 * 2), 2);
@@ -138,7 +185,12 @@ describe('the picture of outlines', () => {
     const image = volumeOf((x, y, z) => 10 * x + 7 * y + 3 * z);
     const [reference, prediction] = [boxLabel(box), boxLabel([box[0], [12, 13, 6]])];
     const bytes = async (store: (volume: Volume) => Volume) => {
-      const panel = { caseName: 'a', image: store(image), reference: store(reference), predictions: { method: store(prediction) } };
+      const panel = {
+        caseName: 'a',
+        image: store(image),
+        reference: store(reference),
+        predictions: { method: store(prediction) },
+      };
       await drawn('stored', [panel], { planes: ['axial', 'coronal'] });
       return readFileSync(join(folder, 'stored.png'));
     };
@@ -157,7 +209,10 @@ describe('the picture of outlines', () => {
         [false, true, true],
       ],
     ] as const) {
-      expect((await bytes((volume) => storedAs(volume, axes, reversed))).equals(upright), `${axes} ${reversed}`).toBe(true);
+      expect(
+        (await bytes((volume) => storedAs(volume, axes, reversed))).equals(upright),
+        `${axes} ${reversed}`,
+      ).toBe(true);
     }
   });
 
@@ -173,10 +228,14 @@ describe('the picture of outlines', () => {
       ],
     ];
     const predictions = { near: boxLabel(near!), far: boxLabel(far!) };
-    const picture = await drawn('methods', [{ caseName: 'a', image: black, reference: boxLabel(box), predictions }]);
+    const picture = await drawn('methods', [
+      { caseName: 'a', image: black, reference: boxLabel(box), predictions },
+    ]);
     const [slices] = slicesIn(picture) as [Box[]];
     expect(slices.length).toBe(3);
-    const [alone, withNear, withFar] = slices.map((slice) => sharesOf(boxOfColour(picture, red, slice, 40)!, slice));
+    const [alone, withNear, withFar] = slices.map((slice) =>
+      sharesOf(boxOfColour(picture, red, slice, 40)!, slice),
+    );
     expect(alone!.left).toBeCloseTo(0.5, 1);
     expect(Math.abs(withNear!.left - (20 - 12) / 20)).toBeLessThan(lineShare);
     expect(Math.abs(withNear!.right - alone!.right)).toBeLessThan(lineShare);
@@ -184,14 +243,19 @@ describe('the picture of outlines', () => {
     expect(Math.abs(withFar!.bottom - (16 - 2) / 16)).toBeLessThan(lineShare);
     // A tint of 22 % of red over black, in the middle of the far prediction; nothing there in the other columns.
     const inFar = (slice: Box) =>
-      pixelAt(picture, slice.left + 0.25 * (slice.right - slice.left), slice.top + (11.5 / 16) * (slice.bottom - slice.top));
+      pixelAt(
+        picture,
+        slice.left + 0.25 * (slice.right - slice.left),
+        slice.top + (11.5 / 16) * (slice.bottom - slice.top),
+      );
     expect(inFar(slices[2]!)[0]).toBeGreaterThan(0.2 * 255);
     expect(inFar(slices[2]!)[0]).toBeLessThan(0.25 * 255);
     expect(inFar(slices[1]!)).toEqual([0, 0, 0]);
     // Dashed: the upper edge of the far prediction has gaps, that of the reference none.
     const edge = (slice: Box, voxel: number, from: number, to: number) => {
       const y = Math.round(slice.top + ((16 - voxel) / 16) * (slice.bottom - slice.top + 1));
-      const x = (column: number) => Math.round(slice.left + ((20 - column) / 20) * (slice.right - slice.left + 1));
+      const x = (column: number) =>
+        Math.round(slice.left + ((20 - column) / 20) * (slice.right - slice.left + 1));
       return runs(x(from) - x(to), (i) => pixelAt(picture, x(to) + i, y)[0] > 150).length;
     };
     expect(edge(slices[0]!, 14, 5, 9)).toBe(1);
@@ -199,15 +263,23 @@ describe('the picture of outlines', () => {
   });
 
   it('has a colour of its own for every class, in the slice and in the legend, and names no class that cannot be seen', async () => {
-    const two = volumeOf((x, y, z) => (z < 2 || z > 6 || y < 4 || y > 12 ? 0 : x >= 3 && x <= 7 ? 1 : x >= 11 && x <= 16 ? 2 : 0));
+    const two = volumeOf((x, y, z) =>
+      z < 2 || z > 6 || y < 4 || y > 12 ? 0 : x >= 3 && x <= 7 ? 1 : x >= 11 && x <= 16 ? 2 : 0,
+    );
     const classes = [
       { name: 'liver', values: [1] },
       { name: 'spleen', values: [2] },
       { name: 'aorta', values: [3] },
     ];
-    const picture = await drawn('classes', [{ caseName: 'a', image: black, reference: two, predictions: {} }], { classes });
+    const picture = await drawn(
+      'classes',
+      [{ caseName: 'a', image: black, reference: two, predictions: {} }],
+      { classes },
+    );
     const [[slice]] = slicesIn(picture) as [[Box]];
-    const [first, second] = [red, blue].map((colour) => sharesOf(boxOfColour(picture, colour, slice, 40)!, slice));
+    const [first, second] = [red, blue].map((colour) =>
+      sharesOf(boxOfColour(picture, colour, slice, 40)!, slice),
+    );
     expect(first!.left).toBeCloseTo((20 - 8) / 20, 1);
     expect(second!.right).toBeCloseTo((20 - 11) / 20, 1);
     const legend = { top: slice.bottom + 1 };
@@ -218,23 +290,36 @@ describe('the picture of outlines', () => {
   });
 
   it('outlines a region made of several label values as one', async () => {
-    const halves = volumeOf((x, y, z) => (z < 2 || z > 6 || y < 4 || y > 12 || x < 4 || x > 15 ? 0 : x < 10 ? 1 : 4));
-    const picture = await drawn('region', [{ caseName: 'a', image: black, reference: halves, predictions: {} }], {
-      classes: [{ name: 'whole', values: [1, 4] }],
-    });
+    const halves = volumeOf((x, y, z) =>
+      z < 2 || z > 6 || y < 4 || y > 12 || x < 4 || x > 15 ? 0 : x < 10 ? 1 : 4,
+    );
+    const picture = await drawn(
+      'region',
+      [{ caseName: 'a', image: black, reference: halves, predictions: {} }],
+      {
+        classes: [{ name: 'whole', values: [1, 4] }],
+      },
+    );
     const [[slice]] = slicesIn(picture) as [[Box]];
     const shares = sharesOf(boxOfColour(picture, red, slice, 40)!, slice);
     expect(Math.abs(shares.left - 0.2)).toBeLessThan(lineShare);
     expect(Math.abs(shares.right - 0.8)).toBeLessThan(lineShare);
     const border = Math.round((slice.left + slice.right) / 2);
     expect(
-      countOfColour(picture, red, { ...slice, left: border - 40, right: border + 40, top: slice.top + 250, bottom: slice.bottom - 250 }, 40),
+      countOfColour(
+        picture,
+        red,
+        { ...slice, left: border - 40, right: border + 40, top: slice.top + 250, bottom: slice.bottom - 250 },
+        40,
+      ),
     ).toBe(0);
   });
 
   it('shows the window it is given: its ends are black and white, its middle grey', async () => {
     const image = volumeOf((x) => (x < 7 ? -160 : x < 14 ? 40 : 240));
-    const picture = await drawn('window', [{ caseName: 'a', image, predictions: {} }], { window: [-160, 240] });
+    const picture = await drawn('window', [{ caseName: 'a', image, predictions: {} }], {
+      window: [-160, 240],
+    });
     const y = picture.height / 2 + 100;
     const at = (x: number) => pixelAt(picture, 48 + ((20 - x) / 20) * 600, y)[0];
     expect(at(3.5)).toBe(0);
@@ -243,7 +328,8 @@ describe('the picture of outlines', () => {
   });
 
   it('keeps its width however long the names are, and their letters to its margins', async () => {
-    const long = 'a name that is longer than the column has room for, and longer still, and longer than the figure is wide, with more to come <&>';
+    const long =
+      'a name that is longer than the column has room for, and longer still, and longer than the figure is wide, with more to come <&>';
     const panel = (caseName: string, method: string) => ({
       caseName,
       image: black,
@@ -251,7 +337,10 @@ describe('the picture of outlines', () => {
       predictions: { [method]: boxLabel(box) },
     });
     const classes = [{ name: long + long, values: [1] }];
-    const [short, cut] = [await drawn('short', [panel('a', 'm')]), await drawn('cut', [panel(long + long, long)], { title: long + long, classes })];
+    const [short, cut] = [
+      await drawn('short', [panel('a', 'm')]),
+      await drawn('cut', [panel(long + long, long)], { title: long + long, classes }),
+    ];
     expect(cut.width).toBe(short.width);
     for (const margin of [{ right: 40 }, { left: cut.width - 41 }]) {
       const ink = margin.right ? { right: margin.right } : { left: margin.left! };
@@ -268,16 +357,26 @@ describe('the picture of outlines', () => {
 });
 
 describe('what is shown of a case', () => {
-  const choice = { methods: ['m'], classes: [{ name: 'organ', values: [1] }], planes: ['axial', 'coronal'] as const, window: undefined };
+  const choice = {
+    methods: ['m'],
+    classes: [{ name: 'organ', values: [1] }],
+    planes: ['axial', 'coronal'] as const,
+    window: undefined,
+  };
   const large: Range = [
     [2, 4, 3],
     [15, 12, 3],
   ];
 
   it('is the slice with the most voxels of the reference, not of the prediction', () => {
-    const reference = volumeOf((x, y, z) => (z === 3 && x > 2 && y > 2 ? 1 : z === 7 && x > 12 && y > 12 ? 1 : 0));
+    const reference = volumeOf((x, y, z) =>
+      z === 3 && x > 2 && y > 2 ? 1 : z === 7 && x > 12 && y > 12 ? 1 : 0,
+    );
     const prediction = volumeOf((_, __, z) => (z === 8 ? 1 : 0));
-    const row = contourRow({ caseName: 'a', image: black, reference, predictions: { m: prediction } }, choice);
+    const row = contourRow(
+      { caseName: 'a', image: black, reference, predictions: { m: prediction } },
+      choice,
+    );
     expect(row.slices[0]!.note).toBe('axial slice 4 of 10');
     const unlabelled = contourRow({ caseName: 'a', image: black, predictions: { m: prediction } }, choice);
     expect(unlabelled.slices[0]!.note).toBe('axial slice 9 of 10');
@@ -285,15 +384,21 @@ describe('what is shown of a case', () => {
   });
 
   it('is the middle of the slices that are equally full, and of a scan without labels', () => {
-    const row = (reference?: Volume) => contourRow({ caseName: 'a', image: black, reference, predictions: {} }, choice);
-    expect(row(boxLabel(box)).slices.map(({ note }) => note)).toEqual(['axial slice 5 of 10', 'coronal slice 12 of 16']);
+    const row = (reference?: Volume) =>
+      contourRow({ caseName: 'a', image: black, reference, predictions: {} }, choice);
+    expect(row(boxLabel(box)).slices.map(({ note }) => note)).toEqual([
+      'axial slice 5 of 10',
+      'coronal slice 12 of 16',
+    ]);
     expect(row().slices.map(({ note }) => note)).toEqual(['axial slice 6 of 10', 'coronal slice 9 of 16']);
     expect(row(black).slices[0]!.note).toBe('axial slice 6 of 10');
   });
 
   it('counts only the classes that are outlined', () => {
     const reference = volumeOf((x, _, z) => (z === 2 && x < 5 ? 1 : z === 8 ? 2 : 0));
-    expect(contourRow({ caseName: 'a', image: black, reference, predictions: {} }, choice).slices[0]!.note).toBe('axial slice 3 of 10');
+    expect(
+      contourRow({ caseName: 'a', image: black, reference, predictions: {} }, choice).slices[0]!.note,
+    ).toBe('axial slice 3 of 10');
   });
 
   it('has the mean Dice of the classes that the reference has, in the whole volume', () => {
@@ -304,7 +409,10 @@ describe('what is shown of a case', () => {
     ];
     const classes = [...choice.classes, { name: 'absent', values: [2] }];
     const captions = (m: Volume | undefined, truth: Volume) =>
-      contourRow({ caseName: 'a', image: black, reference: truth, predictions: m ? { m } : {} }, { ...choice, classes }).captions;
+      contourRow(
+        { caseName: 'a', image: black, reference: truth, predictions: m ? { m } : {} },
+        { ...choice, classes },
+      ).captions;
     // half of 14 columns found, nothing else: 2 * 7 / (7 + 14)
     expect(captions(boxLabel(half), reference)).toEqual(['mean Dice 66.67 %']);
     expect(captions(reference, reference)).toEqual(['mean Dice 100.00 %']);
@@ -316,13 +424,24 @@ describe('what is shown of a case', () => {
   it('is refused with a sentence where there is nothing to show, or volumes do not fit', async () => {
     const file = join(folder, 'refused.png');
     await expect(writeContourFigure(file, [])).rejects.toThrow(UsageError);
-    await expect(writeContourFigure(file, [{ caseName: 'a', image: black, predictions: {} }], { window: [40, 40] })).rejects.toThrow(
-      'window [40, 40] is empty',
-    );
-    const moved: Volume = { ...boxLabel(box), affine: { rows: black.affine.rows.map((entry, i) => (i === 3 ? entry + 1 : entry)) } };
-    const smaller: Volume = { ...boxLabel(box), size: [20, 16, 9], data: boxLabel(box).data.slice(0, 20 * 16 * 9) };
-    await expect(writeContourFigure(file, [{ caseName: 'case 7', image: black, reference: moved, predictions: {} }])).rejects.toThrow(DataError);
-    await expect(writeContourFigure(file, [{ caseName: 'case 7', image: black, predictions: { UNet: smaller } }])).rejects.toThrow(
+    await expect(
+      writeContourFigure(file, [{ caseName: 'a', image: black, predictions: {} }], { window: [40, 40] }),
+    ).rejects.toThrow('window [40, 40] is empty');
+    const moved: Volume = {
+      ...boxLabel(box),
+      affine: { rows: black.affine.rows.map((entry, i) => (i === 3 ? entry + 1 : entry)) },
+    };
+    const smaller: Volume = {
+      ...boxLabel(box),
+      size: [20, 16, 9],
+      data: boxLabel(box).data.slice(0, 20 * 16 * 9),
+    };
+    await expect(
+      writeContourFigure(file, [{ caseName: 'case 7', image: black, reference: moved, predictions: {} }]),
+    ).rejects.toThrow(DataError);
+    await expect(
+      writeContourFigure(file, [{ caseName: 'case 7', image: black, predictions: { UNet: smaller } }]),
+    ).rejects.toThrow(
       'the prediction of UNet of case case 7 (20x16x9 voxels) does not lie on the grid of its image (20x16x10 voxels)',
     );
     expect(readdirSync(folder)).not.toContain('refused.png');
@@ -392,7 +511,9 @@ describe('outlines of masks', () => {
 
   it('are nothing for nothing, and one closed curve on the border of a box, within half a pixel of its corners', () => {
     expect(contourPath({ width: 3, height: 2, values: new Uint8Array(6) }, [1, 1])).toBe('');
-    const values = Uint8Array.from({ length: 64 }, (_, i) => (i % 8 >= 2 && i % 8 <= 5 && i >= 8 && i < 48 ? 1 : 0));
+    const values = Uint8Array.from({ length: 64 }, (_, i) =>
+      i % 8 >= 2 && i % 8 <= 5 && i >= 8 && i < 48 ? 1 : 0,
+    );
     const path = contourPath({ width: 8, height: 8, values }, [1, 1]);
     expect(path.match(/M/g)).toEqual(['M']);
     const numbers = path.match(/-?[\d.]+/g)!.map(Number);
@@ -408,12 +529,20 @@ describe('outlines of masks', () => {
 describe('embedded grey pictures', () => {
   it('keep every value', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.integer(), (width, height, seed) => {
-        const pixels = Uint8Array.from({ length: width * height }, (_, i) => Math.imul(i + 1, seed | 1) >>> 13);
-        const { rgba, ...decoded } = decodePng(greyPng(pixels, width, height));
-        expect(decoded).toEqual({ width, height });
-        expect(Uint8Array.from(pixels, (_, i) => rgba[4 * i]!)).toEqual(pixels);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer(),
+        (width, height, seed) => {
+          const pixels = Uint8Array.from(
+            { length: width * height },
+            (_, i) => Math.imul(i + 1, seed | 1) >>> 13,
+          );
+          const { rgba, ...decoded } = decodePng(greyPng(pixels, width, height));
+          expect(decoded).toEqual({ width, height });
+          expect(Uint8Array.from(pixels, (_, i) => rgba[4 * i]!)).toEqual(pixels);
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -422,25 +551,32 @@ describe('embedded grey pictures', () => {
 const realData = process.env.HYBRIDMIM_REAL_DATA;
 
 describe('a real scan', () => {
-  it.skipIf(!realData)('shows the liver at the left of the picture, and at its right, further back, the spleen', async () => {
-    const [image, reference] = [
-      await readVolume(join(realData!, 'ct_abdomen.nii.gz')),
-      await readVolume(join(realData!, 'ct_abdomen_organs.nii.gz')),
-    ];
-    const classes = [
-      { name: 'spleen', values: [1] },
-      { name: 'liver', values: [6] },
-    ];
-    const picture = await drawn('real', [{ caseName: 'ct_abdomen', image, reference, predictions: { copy: reference } }], {
-      classes,
-      window: [-160, 240],
-    });
-    const cell = { left: 48, right: 647, top: 140, bottom: picture.height - 120 };
-    const [spleen, liver] = [boxOfColour(picture, red, cell, 40)!, boxOfColour(picture, blue, cell, 40)!];
-    const middle = (cell.left + cell.right) / 2;
-    expect((liver.left + liver.right) / 2).toBeLessThan(middle);
-    expect(spleen.left).toBeGreaterThan(middle);
-    expect(liver.right - liver.left).toBeGreaterThan(spleen.right - spleen.left);
-    expect((liver.top + liver.bottom) / 2).toBeLessThan((spleen.top + spleen.bottom) / 2);
-  });
+  it.skipIf(!realData)(
+    'shows the liver at the left of the picture, and at its right, further back, the spleen',
+    async () => {
+      const [image, reference] = [
+        await readVolume(join(realData!, 'ct_abdomen.nii.gz')),
+        await readVolume(join(realData!, 'ct_abdomen_organs.nii.gz')),
+      ];
+      const classes = [
+        { name: 'spleen', values: [1] },
+        { name: 'liver', values: [6] },
+      ];
+      const picture = await drawn(
+        'real',
+        [{ caseName: 'ct_abdomen', image, reference, predictions: { copy: reference } }],
+        {
+          classes,
+          window: [-160, 240],
+        },
+      );
+      const cell = { left: 48, right: 647, top: 140, bottom: picture.height - 120 };
+      const [spleen, liver] = [boxOfColour(picture, red, cell, 40)!, boxOfColour(picture, blue, cell, 40)!];
+      const middle = (cell.left + cell.right) / 2;
+      expect((liver.left + liver.right) / 2).toBeLessThan(middle);
+      expect(spleen.left).toBeGreaterThan(middle);
+      expect(liver.right - liver.left).toBeGreaterThan(spleen.right - spleen.left);
+      expect((liver.top + liver.bottom) / 2).toBeLessThan((spleen.top + spleen.bottom) / 2);
+    },
+  );
 });

@@ -15,20 +15,42 @@ import { boxOfColour, countOfColour, decodePng, pixelAt, readPng } from '../pixe
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-progress-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const colours = { loss: '#1f6fb2', heldOut: '#d9480f', learningRate: '#2b8a5a', firstClass: '#1f77b4', secondClass: '#ff7f0e', mean: '#24292f' };
+const colours = {
+  loss: '#1f6fb2',
+  heldOut: '#d9480f',
+  learningRate: '#2b8a5a',
+  firstClass: '#1f77b4',
+  secondClass: '#ff7f0e',
+  mean: '#24292f',
+};
 
 /** A run whose losses fall, as `metrics.jsonl` has it. */
 function fallingRun(steps: number): MetricsLine[] {
   return Array.from({ length: steps }, (_, i) => {
-    const losses = { dice: 0.2 + 0.6 * Math.exp((-5 * i) / steps), crossEntropy: 0.1 + Math.exp((-5 * i) / steps) };
+    const losses = {
+      dice: 0.2 + 0.6 * Math.exp((-5 * i) / steps),
+      crossEntropy: 0.1 + Math.exp((-5 * i) / steps),
+    };
     const timing = { gradientNorm: 1, seconds: 0.1, waitSeconds: 0 };
-    return { step: i + 1, loss: losses.dice + losses.crossEntropy, losses, lr: 1e-4 * (1 - i / steps), ...timing };
+    return {
+      step: i + 1,
+      loss: losses.dice + losses.crossEntropy,
+      losses,
+      lr: 1e-4 * (1 - i / steps),
+      ...timing,
+    };
   });
 }
 
 /** Validations of a fine-tuning run, after those of its steps that are given. */
-const withDice = (lines: readonly MetricsLine[], steps: readonly number[], values: Record<string, number | null>): MetricsLine[] =>
-  lines.flatMap((line) => (steps.includes(line.step) ? [line, { step: line.step, validation: values }] : [line]));
+const withDice = (
+  lines: readonly MetricsLine[],
+  steps: readonly number[],
+  values: Record<string, number | null>,
+): MetricsLine[] =>
+  lines.flatMap((line) =>
+    steps.includes(line.step) ? [line, { step: line.step, validation: values }] : [line],
+  );
 
 async function drawn(name: string, lines: readonly ProgressLine[], title = 'a run') {
   const file = join(folder, `${name}.png`);
@@ -52,7 +74,12 @@ describe('the picture of a run', () => {
 
   it('draws each held-out loss beside the same loss of training', async () => {
     const losses = { reconstruction: 0.5, contrast: 1.2 };
-    const steps: ProgressLine[] = Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1.7 - i / 100, losses, lr: 1e-4 }));
+    const steps: ProgressLine[] = Array.from({ length: 50 }, (_, i) => ({
+      step: i + 1,
+      loss: 1.7 - i / 100,
+      losses,
+      lr: 1e-4,
+    }));
     const lines = [...steps, { step: 50, validation: { total: 1.5, reconstruction: 0.4 } }];
     const { total, terms, scores } = progressPanels(lines);
     expect(total.heldOut).toEqual([{ step: 50, value: 1.5 }]);
@@ -76,7 +103,10 @@ describe('the picture of a run', () => {
     expect(with_.height).toBeGreaterThan(without.height + 300);
     expect(with_.width).toBe(without.width);
     const below = { top: without.height };
-    const [liver, spleen] = [boxOfColour(with_, colours.firstClass, below), boxOfColour(with_, colours.secondClass, below)];
+    const [liver, spleen] = [
+      boxOfColour(with_, colours.firstClass, below),
+      boxOfColour(with_, colours.secondClass, below),
+    ];
     expect(liver!.top).toBeLessThan(spleen!.top); // 0.9 above 0.3
     // Points at steps 20, 40 and 60: two thirds of the plot's width lie between the first and the last. The legend is to the right of it.
     const plot = { ...below, right: liver!.right - 250 };
@@ -85,7 +115,9 @@ describe('the picture of a run', () => {
   });
 
   it('takes a loss and a score of the same name apart', () => {
-    const { terms, scores } = progressPanels(withDice(fallingRun(10), [10], { dice: 0.8, 'dice liver': 0.8 }));
+    const { terms, scores } = progressPanels(
+      withDice(fallingRun(10), [10], { dice: 0.8, 'dice liver': 0.8 }),
+    );
     expect(terms.map(({ title, heldOut }) => [title, heldOut.length])).toEqual([
       ['dice loss', 0],
       ['cross entropy loss', 0],
@@ -102,7 +134,9 @@ describe('the picture of a run', () => {
 
   it('leaves out values that are null, and a panel of nothing but them', async () => {
     const run = fallingRun(12);
-    const some = progressPanels(withDice(run, [4, 8, 12], { dice: 0.5, 'dice liver': 0.5, 'dice oesophagus': null }));
+    const some = progressPanels(
+      withDice(run, [4, 8, 12], { dice: 0.5, 'dice liver': 0.5, 'dice oesophagus': null }),
+    );
     expect(some.scores?.values.filter(({ name }) => name === 'oesophagus')).toEqual([]);
     expect(some.scores?.names).toContain('oesophagus');
     const none = withDice(run, [12], { dice: null, 'dice liver': null });
@@ -121,7 +155,9 @@ describe('the picture of a run', () => {
 
   it('takes hardly longer for 100,000 steps with 1,000 validations than for 1,000 steps', async () => {
     const measured = { dice: 0.5, 'dice liver': 0.5 };
-    const long = fallingRun(100_000).flatMap((line) => (line.step % 100 === 0 ? [line, { step: line.step, validation: measured }] : [line]));
+    const long = fallingRun(100_000).flatMap((line) =>
+      line.step % 100 === 0 ? [line, { step: line.step, validation: measured }] : [line],
+    );
     const { total, terms, scores } = progressPanels(long);
     for (const { points } of [total, ...terms]) expect(points.length).toBeLessThanOrEqual(400);
     expect(scores!.values.length).toBeLessThanOrEqual(2 * 100);
@@ -139,10 +175,15 @@ describe('the picture of a run', () => {
 
   it('keeps its size and its letters whatever the title', async () => {
     const run = fallingRun(5);
-    const [plain, marked] = [await drawn('plain', run, 'Dice'), await drawn('marked', run, 'a <b> & "c" läuft')];
+    const [plain, marked] = [
+      await drawn('plain', run, 'Dice'),
+      await drawn('marked', run, 'a <b> & "c" läuft'),
+    ];
     expect([marked.width, marked.height]).toEqual([plain.width, plain.height]);
     const title = { bottom: 70 }; // pixels of the title's line, above the explanation
-    expect(countOfColour(marked, colours.mean, title)).toBeGreaterThan(1.5 * countOfColour(plain, colours.mean, title));
+    expect(countOfColour(marked, colours.mean, title)).toBeGreaterThan(
+      1.5 * countOfColour(plain, colours.mean, title),
+    );
     expect(countOfColour(plain, colours.mean, title)).toBeGreaterThan(100);
   });
 
@@ -159,7 +200,9 @@ describe('the picture of a run', () => {
     const blocked = join(folder, 'blocked');
     mkdirSync(join(blocked, 'progress.png'), { recursive: true });
     writeFileSync(join(blocked, 'progress.png', 'keep'), 'kept');
-    await expect(writeProgressFigure(join(blocked, 'progress.png'), fallingRun(3), 'a run')).rejects.toThrow();
+    await expect(
+      writeProgressFigure(join(blocked, 'progress.png'), fallingRun(3), 'a run'),
+    ).rejects.toThrow();
     expect(readdirSync(blocked)).toEqual(['progress.png']);
     expect(readdirSync(join(blocked, 'progress.png'))).toEqual(['keep']);
   });
@@ -227,20 +270,25 @@ describe('thinned curves', () => {
 });
 
 describe('axes of values', () => {
-  const pointsOf = (numbers: readonly number[]) => seriesPoints(numbers.map((value, i) => ({ step: i + 1, value })));
+  const pointsOf = (numbers: readonly number[]) =>
+    seriesPoints(numbers.map((value, i) => ({ step: i + 1, value })));
 
   it('hold every smoothed and held-out value', () => {
     const number = fc.double({ min: -100, max: 100, noNaN: true });
     fc.assert(
-      fc.property(fc.array(number, { minLength: 1, maxLength: 60 }), fc.array(number, { maxLength: 5 }), (numbers, held) => {
-        const [points, heldOut] = [pointsOf(numbers), held.map((value, step) => ({ step, value }))];
-        const { domain } = lossAxis({ points, heldOut });
-        expect(domain[1]).toBeGreaterThan(domain[0]);
-        for (const value of [...points.map(({ smooth }) => smooth), ...held]) {
-          expect(value).toBeGreaterThanOrEqual(domain[0]);
-          expect(value).toBeLessThanOrEqual(domain[1]);
-        }
-      }),
+      fc.property(
+        fc.array(number, { minLength: 1, maxLength: 60 }),
+        fc.array(number, { maxLength: 5 }),
+        (numbers, held) => {
+          const [points, heldOut] = [pointsOf(numbers), held.map((value, step) => ({ step, value }))];
+          const { domain } = lossAxis({ points, heldOut });
+          expect(domain[1]).toBeGreaterThan(domain[0]);
+          for (const value of [...points.map(({ smooth }) => smooth), ...held]) {
+            expect(value).toBeGreaterThanOrEqual(domain[0]);
+            expect(value).toBeLessThanOrEqual(domain[1]);
+          }
+        },
+      ),
       {
         examples: [
           [[0], []],
@@ -265,7 +313,9 @@ describe('axes of values', () => {
   it('let a lone spike leave rather than flatten the curve', () => {
     const numbers = Array.from({ length: 1000 }, (_, i) => (i === 500 ? 1e6 : 1 + (i % 2) / 10));
     const smoothedSpike = Math.max(...pointsOf(numbers).map(({ smooth }) => smooth));
-    expect(lossAxis({ points: pointsOf(numbers), heldOut: [] }).domain[1]).toBeLessThanOrEqual(1.1 * smoothedSpike);
+    expect(lossAxis({ points: pointsOf(numbers), heldOut: [] }).domain[1]).toBeLessThanOrEqual(
+      1.1 * smoothedSpike,
+    );
     expect(axisFromZero({ points: [] }).domain).toEqual([0, 1.05]);
   });
 });

@@ -13,17 +13,30 @@ function evaluated(
 ): ReportEvaluation {
   const cases = dice.map((value, i) => ({
     id: `${i}`,
-    classes: Object.fromEntries(classes.map((label) => [label, { dice: value, hd95: null, status: 'ok' as const }])),
+    classes: Object.fromEntries(
+      classes.map((label) => [label, { dice: value, hd95: null, status: 'ok' as const }]),
+    ),
   }));
-  const unknown = { split: undefined, table: undefined, network: undefined, fraction: undefined, pretrained: undefined };
+  const unknown = {
+    split: undefined,
+    table: undefined,
+    network: undefined,
+    fraction: undefined,
+    pretrained: undefined,
+  };
   return { name, source: `${name}.json`, evaluation: summarise(name, classes, cases), ...unknown, ...facts };
 }
 
-const valuesOf = (figure: { readonly spec: unknown } | undefined) => (figure!.spec as { data: { values: Record<string, unknown>[] } }).data.values;
+const valuesOf = (figure: { readonly spec: unknown } | undefined) =>
+  (figure!.spec as { data: { values: Record<string, unknown>[] } }).data.values;
 
 describe('box plots', () => {
   it('are one figure for the evaluations with the same classes, a value a case and class that is defined', () => {
-    const figures = boxFigures([evaluated('a', ['liver'], [0.5, null, 0.75]), evaluated('b', ['spleen'], [1]), evaluated('c', ['liver'], [0.25])]);
+    const figures = boxFigures([
+      evaluated('a', ['liver'], [0.5, null, 0.75]),
+      evaluated('b', ['spleen'], [1]),
+      evaluated('c', ['liver'], [0.25]),
+    ]);
     expect(figures.map(({ title, text }) => [title, text])).toEqual([
       ['Dice over cases: liver', 'a: 3 cases, mean 62.50 %; c: 1 case, mean 25.00 %'],
       ['Dice over cases: spleen', 'b: 1 case, mean 100.00 %'],
@@ -40,7 +53,10 @@ describe('box plots', () => {
   });
 
   it('name every class and evaluation in the picture', async () => {
-    const [figure] = boxFigures([evaluated('first', ['liver', 'tumour'], [0.5, 0.6]), evaluated('second', ['liver', 'tumour'], [0.7])]);
+    const [figure] = boxFigures([
+      evaluated('first', ['liver', 'tumour'], [0.5, 0.6]),
+      evaluated('second', ['liver', 'tumour'], [0.7]),
+    ]);
     const svg = await specToSvg(figure!.spec);
     for (const name of ['liver', 'tumour', 'first', 'second']) expect(svg).toContain(`>${name}</text>`);
   });
@@ -64,7 +80,11 @@ describe('label efficiency', () => {
   });
 
   it('is left out where every run learnt from the same share', () => {
-    expect(efficiencyFigure([0.5, 0.6].map((dice) => evaluated('a', ['liver'], [dice], { ...known, fraction: 1 })))).toBeUndefined();
+    expect(
+      efficiencyFigure(
+        [0.5, 0.6].map((dice) => evaluated('a', ['liver'], [dice], { ...known, fraction: 1 })),
+      ),
+    ).toBeUndefined();
   });
 });
 
@@ -79,7 +99,9 @@ describe('speed', () => {
       minMs: 1,
       maxMs: 9000,
     });
-    expect(valuesOf(speedFigure([of('fast', 500), of('slow', 1500)])).map(({ name, seconds }) => [name, seconds])).toEqual([
+    expect(
+      valuesOf(speedFigure([of('fast', 500), of('slow', 1500)])).map(({ name, seconds }) => [name, seconds]),
+    ).toEqual([
       ['slow, unet, full, float32', 1.5],
       ['fast, unet, full, float32', 0.5],
     ]);

@@ -6,7 +6,11 @@ import { embedCase } from '../../../src/report/page/embedded-case.js';
 import type { Triple, Volume } from '../../../src/volume/index.js';
 import { asLabel, volumeOf } from '../../dataset/generated-data.js';
 
-const anySize = fc.tuple(fc.integer({ min: 8, max: 40 }), fc.integer({ min: 8, max: 40 }), fc.integer({ min: 8, max: 40 }));
+const anySize = fc.tuple(
+  fc.integer({ min: 8, max: 40 }),
+  fc.integer({ min: 8, max: 40 }),
+  fc.integer({ min: 8, max: 40 }),
+);
 
 /** A scan with a label in the box between two corners. */
 function boxedCase(size: Triple, low: Triple, high: Triple, spacing: Triple = [1, 1, 1]) {
@@ -31,7 +35,10 @@ describe('a case inside a page', () => {
 
   it('is turned to right, anterior, superior', () => {
     const { image, ...labels } = boxedCase([30, 20, 10], [4, 5, 6], [7, 8, 9]);
-    const flipped = (volume: Volume): Volume => ({ ...volume, affine: { rows: [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0] } });
+    const flipped = (volume: Volume): Volume => ({
+      ...volume,
+      affine: { rows: [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0] },
+    });
     const embedded = embedCase(
       { image: flipped(image), reference: flipped(labels.reference), prediction: flipped(labels.prediction) },
       undefined,
@@ -44,17 +51,25 @@ describe('a case inside a page', () => {
   it('shows the window as black and white', () => {
     const grey = volumeOf([16, 16, 16], (x) => 100 * x - 500);
     const labels = asLabel(volumeOf([16, 16, 16], () => 1));
-    const { data } = decoded(embedCase({ image: grey, reference: labels, prediction: labels }, [-200, 400], 1e6).image);
-    expect([...data.subarray(0, 16)]).toEqual([0, 0, 0, 0, 43, 85, 128, 170, 213, 255, 255, 255, 255, 255, 255, 255]);
+    const { data } = decoded(
+      embedCase({ image: grey, reference: labels, prediction: labels }, [-200, 400], 1e6).image,
+    );
+    expect([...data.subarray(0, 16)]).toEqual([
+      0, 0, 0, 0, 43, 85, 128, 170, 213, 255, 255, 255, 255, 255, 255, 255,
+    ]);
   });
 
   it('gets coarser until it fits, over the same extent', () => {
     const noise = randomStream(1, 'crop');
     const image = volumeOf([72, 72, 72], () => 255 * noise.uniform());
     const label = asLabel(volumeOf([72, 72, 72], (x) => (x < 36 ? 1 : 2)));
-    const [fine, coarse] = [2e6, 150_000].map((budget) => embedCase({ image, reference: label, prediction: label }, undefined, budget));
+    const [fine, coarse] = [2e6, 150_000].map((budget) =>
+      embedCase({ image, reference: label, prediction: label }, undefined, budget),
+    );
     expect(fine!.size).toEqual([72, 72, 72]);
-    expect(coarse!.image.length + coarse!.reference.length + coarse!.prediction.length).toBeLessThanOrEqual(150_000);
+    expect(coarse!.image.length + coarse!.reference.length + coarse!.prediction.length).toBeLessThanOrEqual(
+      150_000,
+    );
     expect(coarse!.size[0] * coarse!.spacing[0]).toBeGreaterThan(69);
     const { data } = decoded(coarse!.reference);
     expect(Math.abs(count(data, 1) / data.length - 0.5)).toBeLessThan(0.02);
@@ -66,7 +81,8 @@ describe('a case inside a page', () => {
         const high = size.map((n) => Math.floor(n / 2)) as unknown as Triple;
         const { reference, spacing } = embedCase(boxedCase(size, [2, 2, 2], high), undefined, 2_000);
         const found = decoded(reference);
-        for (const axis of [0, 1, 2]) expect(Math.abs(centre(found, axis) - (2 + high[axis]!) / 2)).toBeLessThanOrEqual(spacing[axis]!);
+        for (const axis of [0, 1, 2])
+          expect(Math.abs(centre(found, axis) - (2 + high[axis]!) / 2)).toBeLessThanOrEqual(spacing[axis]!);
       }),
       { numRuns: 25 },
     );
@@ -103,4 +119,5 @@ function centre({ size, rows, origin, data }: ReturnType<typeof decoded>, axis: 
   return origin[axis]! + (rows[5 * axis]! * sum) / n;
 }
 
-const count = (data: Uint8Array, value: number): number => data.reduce((n, found) => n + (found === value ? 1 : 0), 0);
+const count = (data: Uint8Array, value: number): number =>
+  data.reduce((n, found) => n + (found === value ? 1 : 0), 0);

@@ -13,18 +13,30 @@ const folder = mkdtempSync(join(tmpdir(), 'paper-tables-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const classesOf = (task: string): string[] => {
-  const { classes, regions } = parse(readFileSync(`configs/tasks/${task}.yaml`, 'utf8')) as Record<'classes' | 'regions', Record<string, string>>;
+  const { classes, regions } = parse(readFileSync(`configs/tasks/${task}.yaml`, 'utf8')) as Record<
+    'classes' | 'regions',
+    Record<string, string>
+  >;
   return regions ? Object.keys(regions) : Object.values(classes);
 };
 
 /** A result whose classes have given Dice and HD95. */
-function resultOf(name: string, task: string, numbers: readonly (readonly [number | null, number | null])[], backbone?: string): NamedResult {
+function resultOf(
+  name: string,
+  task: string,
+  numbers: readonly (readonly [number | null, number | null])[],
+  backbone?: string,
+): NamedResult {
   const classes = classesOf(task);
   const entries = classes.map((label, i) => {
     const [dice, hd95] = numbers[i]!;
     return [label, { dice, hd95, status: dice === null ? 'absent' : 'ok' }] as const;
   });
-  return { name, backbone, evaluation: summarise(task, classes, [{ id: 'a', classes: Object.fromEntries(entries) } as CaseResult]) };
+  return {
+    name,
+    backbone,
+    evaluation: summarise(task, classes, [{ id: 'a', classes: Object.fromEntries(entries) } as CaseResult]),
+  };
 }
 
 const given: readonly NamedResult[] = [
@@ -72,10 +84,14 @@ const given: readonly NamedResult[] = [
 describe('the published rows', () => {
   it.each([1, 2, 3, 4] as const)('of Table %i equal the text of the paper cell by cell', (number) => {
     const printed = sourceRows(number);
-    const rows = paperTables([])[number - 1]!.rows.map(({ labels, cells }) => ({ labels, cells: cells.map(({ text }) => text) }));
+    const rows = paperTables([])[number - 1]!.rows.map(({ labels, cells }) => ({
+      labels,
+      cells: cells.map(({ text }) => text),
+    }));
     expect(rows.map(({ cells }) => cells)).toEqual(printed.map(({ cells }) => cells));
     // Table 4's text keeps labels of its supervised rows alone; the rest of the column is symbols that are lost.
-    for (const [i, { labels }] of printed.entries()) if (labels.length > 0) expect(rows[i]!.labels).toEqual(labels);
+    for (const [i, { labels }] of printed.entries())
+      if (labels.length > 0) expect(rows[i]!.labels).toEqual(labels);
     expect(rows.length).toBe({ 1: 11, 2: 11, 3: 11, 4: 12 }[number]);
   });
 
@@ -94,19 +110,26 @@ describe('the published rows', () => {
   it('keep the average that does not follow from its row, and say so under the table', () => {
     const tables = paperTables([]);
     expect(tables[1]!.rows[0]!.cells[5]!.text).toBe('25.31');
-    expect(tables[1]!.notes).toEqual(['SegresNet: the published HD Avg of 25.31 is not the mean of its row (8.06); it is copied as printed.']);
+    expect(tables[1]!.notes).toEqual([
+      'SegresNet: the published HD Avg of 25.31 is not the mean of its row (8.06); it is copied as printed.',
+    ]);
     expect([tables[0]!.notes, tables[2]!.notes]).toEqual([[], []]);
   });
 });
 
 describe('a table in the shape of the paper', () => {
-  it.each(['table-1', 'table-2', 'table-3', 'table-4'])('%s is the golden file, as Markdown and LaTeX', async (name) => {
-    const files = await writePaperTables(folder, given);
-    expect(files.map((file) => basename(file))).toHaveLength(8);
-    for (const extension of ['md', 'tex']) {
-      await expect(readFileSync(join(folder, `${name}.${extension}`), 'utf8')).toMatchFileSnapshot(`../fixtures/${name}.${extension}`);
-    }
-  });
+  it.each(['table-1', 'table-2', 'table-3', 'table-4'])(
+    '%s is the golden file, as Markdown and LaTeX',
+    async (name) => {
+      const files = await writePaperTables(folder, given);
+      expect(files.map((file) => basename(file))).toHaveLength(8);
+      for (const extension of ['md', 'tex']) {
+        await expect(readFileSync(join(folder, `${name}.${extension}`), 'utf8')).toMatchFileSnapshot(
+          `../fixtures/${name}.${extension}`,
+        );
+      }
+    },
+  );
 
   it('puts results of one name into one row, and dashes where it was not evaluated', () => {
     const ours = paperTables(given)[1]!.rows.filter(({ published }) => !published);
@@ -118,8 +141,15 @@ describe('a table in the shape of the paper', () => {
 
   it('has a result on BraTS in the table that it was made for, which is the third where nothing is said', () => {
     const rowsOf = (results: readonly NamedResult[]) =>
-      paperTables(results).map(({ rows }) => rows.flatMap(({ labels, published }) => (published ? [] : [labels.join(' ')])));
-    expect(rowsOf(given)).toEqual([['ours (UNet)'], ['ours (UNet)', 'spleen only, 100 % & more_'], ['ours (UNet)'], ['unet all losses']]);
+      paperTables(results).map(({ rows }) =>
+        rows.flatMap(({ labels, published }) => (published ? [] : [labels.join(' ')])),
+      );
+    expect(rowsOf(given)).toEqual([
+      ['ours (UNet)'],
+      ['ours (UNet)', 'spleen only, 100 % & more_'],
+      ['ours (UNet)'],
+      ['unet all losses'],
+    ]);
   });
 
   it('parts results of one name by their backbone', () => {
@@ -138,7 +168,8 @@ describe('a table in the shape of the paper', () => {
 
   it('ranks the best three of a column, higher Dice and lower distance, ties alike', () => {
     const [, table] = paperTables(given);
-    const column = (i: number) => table!.rows.flatMap(({ cells }) => (cells[i]!.rank ? [[cells[i]!.text, cells[i]!.rank]] : []));
+    const column = (i: number) =>
+      table!.rows.flatMap(({ cells }) => (cells[i]!.rank ? [[cells[i]!.text, cells[i]!.rank]] : []));
     expect(column(1)).toEqual([
       ['52.53', 3],
       ['52.81', 2],
@@ -161,9 +192,14 @@ describe('a table in the shape of the paper', () => {
     const dice = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
       fc.property(fc.array(dice, { minLength: 1, maxLength: 8 }), (values) => {
-        const rows = paperTables(values.map((value, i) => resultOf(`run ${i}`, 'msd-spleen', [[value, 1]])))[1]!.rows;
-        const ranked = rows.map(({ cells }) => cells[6]!).map(({ text, rank }) => ({ value: Number(text), rank: rank ?? 4 }));
-        for (const a of ranked) for (const b of ranked) if (a.rank < b.rank) expect(a.value).toBeGreaterThan(b.value);
+        const rows = paperTables(
+          values.map((value, i) => resultOf(`run ${i}`, 'msd-spleen', [[value, 1]])),
+        )[1]!.rows;
+        const ranked = rows
+          .map(({ cells }) => cells[6]!)
+          .map(({ text, rank }) => ({ value: Number(text), rank: rank ?? 4 }));
+        for (const a of ranked)
+          for (const b of ranked) if (a.rank < b.rank) expect(a.value).toBeGreaterThan(b.value);
         expect(ranked.filter(({ rank }) => rank <= 3).length).toBeGreaterThanOrEqual(3);
       }),
       { numRuns: 30 },
@@ -172,9 +208,12 @@ describe('a table in the shape of the paper', () => {
 });
 
 describe('the task of an evaluation', () => {
-  it.each(['btcv', 'msd-liver', 'msd-spleen', 'brats'])('is %s by the classes of its configuration, in any order', (task) => {
-    expect(paperTaskOf(classesOf(task).toReversed())).toBe(task);
-  });
+  it.each(['btcv', 'msd-liver', 'msd-spleen', 'brats'])(
+    'is %s by the classes of its configuration, in any order',
+    (task) => {
+      expect(paperTaskOf(classesOf(task).toReversed())).toBe(task);
+    },
+  );
 
   it('is none for other classes, and for some of the 13 organs', () => {
     expect(paperTaskOf(['kidney'])).toBeUndefined();
@@ -188,14 +227,19 @@ function sections(): Record<number, string[]> {
   const parts = readFileSync(new URL('paper-tables.txt', fixtures), 'utf8')
     .split(/^# Table (\d)\n/m)
     .slice(1);
-  return Object.fromEntries(Array.from({ length: 4 }, (_, i) => [Number(parts[2 * i]), parts[2 * i + 1]!.trim().split('\n')]));
+  return Object.fromEntries(
+    Array.from({ length: 4 }, (_, i) => [Number(parts[2 * i]), parts[2 * i + 1]!.trim().split('\n')]),
+  );
 }
 
 function sourceRows(number: number): { labels: string[]; cells: string[] }[] {
   const rows = sections()
     [number]!.map(cellsOf)
     .filter((cells) => cells.filter((cell) => /^\d+\.\d+$/.test(cell)).length >= 4);
-  return rows.map((cells) => ({ labels: cells.filter((cell) => !/^\d/.test(cell)), cells: cells.filter((cell) => /^\d/.test(cell)) }));
+  return rows.map((cells) => ({
+    labels: cells.filter((cell) => !/^\d/.test(cell)),
+    cells: cells.filter((cell) => /^\d/.test(cell)),
+  }));
 }
 
 const cellsOf = (line: string): string[] =>

@@ -23,23 +23,61 @@ const promised = z.strictObject({
   cases: z.array(
     z.strictObject({
       id: z.string(),
-      classes: z.record(z.string(), z.strictObject({ dice: number, hd95: number, status: z.enum(['ok', 'missed', 'false-positive', 'absent']) })),
+      classes: z.record(
+        z.string(),
+        z.strictObject({
+          dice: number,
+          hd95: number,
+          status: z.enum(['ok', 'missed', 'false-positive', 'absent']),
+        }),
+      ),
     }),
   ),
-  perClass: z.record(z.string(), z.strictObject({ dice: spread, hd95: spread, nUndefined: count, nMissed: count, nFalsePositiveOnEmpty: count })),
+  perClass: z.record(
+    z.string(),
+    z.strictObject({
+      dice: spread,
+      hd95: spread,
+      nUndefined: count,
+      nMissed: count,
+      nFalsePositiveOnEmpty: count,
+    }),
+  ),
   mean: z.strictObject({ dice: means, hd95: means }),
 });
 
 const cases: CaseResult[] = [
-  { id: 'a', classes: { liver: { dice: 0.9, hd95: 2.5, status: 'ok' }, tumour: { dice: 0, hd95: null, status: 'missed' } } },
-  { id: 'b "2", right', classes: { liver: { dice: 0.8, hd95: 4, status: 'ok' }, tumour: { dice: null, hd95: null, status: 'false-positive' } } },
-  { id: 'c', classes: { liver: { dice: null, hd95: null, status: 'absent' }, tumour: { dice: null, hd95: null, status: 'absent' } } },
+  {
+    id: 'a',
+    classes: {
+      liver: { dice: 0.9, hd95: 2.5, status: 'ok' },
+      tumour: { dice: 0, hd95: null, status: 'missed' },
+    },
+  },
+  {
+    id: 'b "2", right',
+    classes: {
+      liver: { dice: 0.8, hd95: 4, status: 'ok' },
+      tumour: { dice: null, hd95: null, status: 'false-positive' },
+    },
+  },
+  {
+    id: 'c',
+    classes: {
+      liver: { dice: null, hd95: null, status: 'absent' },
+      tumour: { dice: null, hd95: null, status: 'absent' },
+    },
+  },
 ];
 const evaluation = summarise('msd-liver', ['liver', 'tumour'], cases);
 
 async function written(name: string): Promise<Record<'json' | 'md' | 'csv', string>> {
   await writeEvaluation(join(folder, name, 'evaluation.json'), evaluation);
-  expect(readdirSync(join(folder, name)).sort()).toEqual(['evaluation.csv', 'evaluation.json', 'evaluation.md']);
+  expect(readdirSync(join(folder, name)).sort()).toEqual([
+    'evaluation.csv',
+    'evaluation.json',
+    'evaluation.md',
+  ]);
   const read = (ending: string) => readFileSync(join(folder, name, `evaluation.${ending}`), 'utf8');
   return { json: read('json'), md: read('md'), csv: read('csv') };
 }
@@ -48,7 +86,11 @@ async function written(name: string): Promise<Record<'json' | 'md' | 'csv', stri
 const csvRows = (text: string) =>
   text
     .split('\n')
-    .map((line) => [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain));
+    .map((line) =>
+      [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g)].map(
+        ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain,
+      ),
+    );
 
 describe('a written evaluation', () => {
   it('makes its folder and holds in evaluation.json exactly what is promised, undefined numbers as null', async () => {
@@ -91,7 +133,15 @@ describe('a written evaluation', () => {
     const odd = summarise(
       't',
       ['left\rright', 'a\nb'],
-      [{ id: 'x', classes: { 'left\rright': { dice: 1, hd95: 0, status: 'ok' }, 'a\nb': { dice: 1, hd95: 0, status: 'ok' } } }],
+      [
+        {
+          id: 'x',
+          classes: {
+            'left\rright': { dice: 1, hd95: 0, status: 'ok' },
+            'a\nb': { dice: 1, hd95: 0, status: 'ok' },
+          },
+        },
+      ],
     );
     await writeEvaluation(join(folder, 'odd.json'), odd);
     const text = readFileSync(join(folder, 'odd.csv'), 'utf8');
@@ -137,10 +187,27 @@ describe('a written evaluation', () => {
 
 describe('a written evaluation with further metrics', () => {
   const row = (...values: number[]) =>
-    ({ size: [3, 1, 1], spacing: [1, 1, 1], affine: axisAlignedAffine([1, 1, 1]), channels: 1, data: Uint8Array.from(values) }) as const;
+    ({
+      size: [3, 1, 1],
+      spacing: [1, 1, 1],
+      affine: axisAlignedAffine([1, 1, 1]),
+      channels: 1,
+      data: Uint8Array.from(values),
+    }) as const;
   const liver = [{ name: 'liver', values: [1] }];
-  const result = evaluateCase('a', row(1, 0, 0), row(1, 1, 0), liver, { prediction: 'p/a.nii', reference: 'l/a.nii' }, { nsdToleranceMm: [0.5] });
-  const facts = { classValues: { liver: [1] }, settings: { nsdToleranceMm: [0.5] }, software: { hybridmim: '1', node: '2' } };
+  const result = evaluateCase(
+    'a',
+    row(1, 0, 0),
+    row(1, 1, 0),
+    liver,
+    { prediction: 'p/a.nii', reference: 'l/a.nii' },
+    { nsdToleranceMm: [0.5] },
+  );
+  const facts = {
+    classValues: { liver: [1] },
+    settings: { nsdToleranceMm: [0.5] },
+    software: { hybridmim: '1', node: '2' },
+  };
   const full = summarise('t', ['liver'], [result], facts);
 
   it('has them in CSV and Markdown, and settings and software in JSON', async () => {
@@ -153,12 +220,17 @@ describe('a written evaluation with further metrics', () => {
     expect(readFileSync(join(folder, 'full', 'evaluation.md'), 'utf8')).toMatch(
       /\| mean +\| +0.3333 \| +0.6667 \| +-0.0010 \| +-0.5000 \| +0.5000 \| +1.0000 \|/,
     );
-    expect(JSON.parse(readFileSync(join(folder, 'full', 'evaluation.json'), 'utf8'))).toMatchObject({ ...facts, schema: 1 });
+    expect(JSON.parse(readFileSync(join(folder, 'full', 'evaluation.json'), 'utf8'))).toMatchObject({
+      ...facts,
+      schema: 1,
+    });
   });
 
   it("has nnU-Net's summary beside it under nnU-Net's name, and under its own where the evaluation has one", async () => {
     await writeEvaluation(join(folder, 'full', 'test.json'), full);
-    const [first, second] = ['summary.json', 'test.summary.json'].map((name) => JSON.parse(readFileSync(join(folder, 'full', name), 'utf8')));
+    const [first, second] = ['summary.json', 'test.summary.json'].map((name) =>
+      JSON.parse(readFileSync(join(folder, 'full', name), 'utf8')),
+    );
     expect(first.mean['1'].Dice).toBeCloseTo(2 / 3, 12);
     expect(second).toEqual(first);
   });

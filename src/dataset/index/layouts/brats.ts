@@ -20,11 +20,19 @@ const channel = (name: string, old: string, recent: string) => ({
 export const brats: Release = {
   modality: 'mr',
   patterns: {
-    channels: [channel('FLAIR', 'flair', 't2f'), channel('T1', 't1', 't1n'), channel('T1 with contrast', 't1ce', 't1c'), channel('T2', 't2', 't2w')],
+    channels: [
+      channel('FLAIR', 'flair', 't2f'),
+      channel('T1', 't1', 't1n'),
+      channel('T1 with contrast', 't1ce', 't1c'),
+      channel('T2', 't2', 't2w'),
+    ],
     labelOf: caseNamed(/\/(?<case>[^/]+)(?:[_-]seg|\/W39_1998\.09\.19_Segm)\.nii(?:\.gz)?$/),
     partOf: (image) => dirname(dirname(image)),
   },
-  scheme: (cases) => ({ classes: { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' }, labelMap: labelMapOf(cases) }),
+  scheme: (cases) => ({
+    classes: { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' },
+    labelMap: labelMapOf(cases),
+  }),
   preset: { spacing: [1, 1, 1] },
   expected:
     'BraTS20_Training_001/BraTS20_Training_001_{flair,t1,t1ce,t2,seg}.nii.gz, ' +

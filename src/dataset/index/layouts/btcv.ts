@@ -9,7 +9,9 @@ import { caseNamed } from './match-cases.js';
 export const btcv: Release = {
   modality: 'ct',
   patterns: {
-    channels: [{ name: 'CT', caseOf: caseNamed(/\/(?:img|imagesTr|imagesTs)\/img(?<case>\d+)\.nii(?:\.gz)?$/, 'img') }],
+    channels: [
+      { name: 'CT', caseOf: caseNamed(/\/(?:img|imagesTr|imagesTs)\/img(?<case>\d+)\.nii(?:\.gz)?$/, 'img') },
+    ],
     labelOf: caseNamed(/\/(?:label|labelsTr)\/label(?<case>\d+)\.nii(?:\.gz)?$/, 'img'),
   },
   scheme: () => ({
@@ -30,5 +32,6 @@ export const btcv: Release = {
     },
   }),
   preset: { spacing: [1.5, 1.5, 2], windowHu: [-175, 250] },
-  expected: 'RawData/Training/img/img0001.nii.gz with RawData/Training/label/label0001.nii.gz, or imagesTr and labelsTr with these names',
+  expected:
+    'RawData/Training/img/img0001.nii.gz with RawData/Training/label/label0001.nii.gz, or imagesTr and labelsTr with these names',
 };

@@ -15,8 +15,17 @@ export async function filesBelow(folder: string): Promise<string[]> {
 
 async function filesOf(folder: string, above: readonly string[]): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ENOENT' ? 'does not exist' : cause.code === 'ENOTDIR' ? 'is no folder' : `cannot be read (${cause.code})`;
-    throw new DataError(`the dataset folder ${folder} ${why}: correct "path" in the dataset index`, { file: folder, field: 'path' }, { cause });
+    const why =
+      cause.code === 'ENOENT'
+        ? 'does not exist'
+        : cause.code === 'ENOTDIR'
+          ? 'is no folder'
+          : `cannot be read (${cause.code})`;
+    throw new DataError(
+      `the dataset folder ${folder} ${why}: correct "path" in the dataset index`,
+      { file: folder, field: 'path' },
+      { cause },
+    );
   });
   const here = await realpath(folder);
   if (above.includes(here)) return [];

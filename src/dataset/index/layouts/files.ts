@@ -15,7 +15,10 @@ export function listFilesCases(name: string, entry: FilesDataset, file: string):
     const channels = images?.map((path, channel) => ({ path, key: `images.${channel}` })) ?? [];
     if (image !== undefined) channels.push({ path: image, key: 'image' });
     if ((image === undefined) === (images === undefined)) {
-      throw new UsageError(`${file}: ${field} ("${listed.id}") must have either "image" or "images"`, { file, field });
+      throw new UsageError(`${file}: ${field} ("${listed.id}") must have either "image" or "images"`, {
+        file,
+        field,
+      });
     }
     const absolute = (path: string, key: string) => resolveSourcePath(path, folder, file, `${field}.${key}`);
     const labelMap = listed.labelMap ?? entry.labelMap;

@@ -9,7 +9,9 @@ import { caseNamed } from './match-cases.js';
 export const flare21: Release = {
   modality: 'ct',
   patterns: {
-    channels: [{ name: 'CT', caseOf: caseNamed(/\/(?<case>(?:train|validation|test)_\d+)_0000\.nii(?:\.gz)?$/) }],
+    channels: [
+      { name: 'CT', caseOf: caseNamed(/\/(?<case>(?:train|validation|test)_\d+)_0000\.nii(?:\.gz)?$/) },
+    ],
     labelOf: caseNamed(/\/(?<case>(?:train|validation|test)_\d+)\.nii(?:\.gz)?$/),
   },
   scheme: () => ({ classes: { 1: 'liver', 2: 'kidney', 3: 'spleen', 4: 'pancreas' } }),

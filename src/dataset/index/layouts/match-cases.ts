@@ -33,14 +33,21 @@ export interface MatchedCases {
 export function matchCases(files: readonly string[], patterns: CasePatterns): MatchedCases {
   const { found, others } = collect(files, patterns);
   const partOf = patterns.partOf ?? dirname;
-  const partsWithLabels = new Set([...found.values()].flatMap(({ label, images }) => (label ? images.flat().map(partOf) : [])));
+  const partsWithLabels = new Set(
+    [...found.values()].flatMap(({ label, images }) => (label ? images.flat().map(partOf) : [])),
+  );
   const labelled: ListedCase[] = [];
   const unlabelled: ListedCase[] = [];
   for (const [name, files] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const images = files.images.flat();
     const inLabelledPart = images.length === 0 || images.some((image) => partsWithLabels.has(partOf(image)));
     const problem = problemOf(name, files, patterns, inLabelledPart);
-    const listed: ListedCase = { name, images, ...(files.label?.[0] && { label: files.label[0] }), ...(problem && { problem }) };
+    const listed: ListedCase = {
+      name,
+      images,
+      ...(files.label?.[0] && { label: files.label[0] }),
+      ...(problem && { problem }),
+    };
     (inLabelledPart ? labelled : unlabelled).push(listed);
   }
   return { labelled, unlabelled, others };
@@ -65,7 +72,10 @@ interface CaseFiles {
   label?: string[];
 }
 
-function collect(files: readonly string[], { channels, labelOf }: CasePatterns): { found: Map<string, CaseFiles>; others: string[] } {
+function collect(
+  files: readonly string[],
+  { channels, labelOf }: CasePatterns,
+): { found: Map<string, CaseFiles>; others: string[] } {
   const found = new Map<string, CaseFiles>();
   const others: string[] = [];
   const filesOf = (given: string): CaseFiles => {
@@ -91,16 +101,24 @@ function collect(files: readonly string[], { channels, labelOf }: CasePatterns):
   return { found, others };
 }
 
-function problemOf(name: string, { images, label }: CaseFiles, { channels, labelOf }: CasePatterns, labelled: boolean): string | undefined {
+function problemOf(
+  name: string,
+  { images, label }: CaseFiles,
+  { channels, labelOf }: CasePatterns,
+  labelled: boolean,
+): string | undefined {
   const lists = label ? [...images, label] : images;
   const twice = lists.find((files) => files.length > 1);
-  if (twice) return `the case ${name} has two files where one is expected, ${twice[0]} and ${twice[1]}: remove one`;
+  if (twice)
+    return `the case ${name} has two files where one is expected, ${twice[0]} and ${twice[1]}: remove one`;
   const present = images.flat();
   const [first] = present;
   if (first === undefined) {
     return `the label ${label?.join(', ')} has no image: download the image of ${name}, or remove the label`;
   }
-  const missing = channels.filter((_, channel) => itemAt(images, channel).length === 0).map(({ name }) => name);
+  const missing = channels
+    .filter((_, channel) => itemAt(images, channel).length === 0)
+    .map(({ name }) => name);
   if (missing.length > 0) {
     const there = present.map((file) => basename(file)).join(', ');
     const place = `${dirname(first)}, where there is ${there}`;

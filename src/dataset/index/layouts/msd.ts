@@ -30,15 +30,24 @@ export async function listMsdCases(name: string, entry: MsdDataset, file: string
   const extra = entry.labelMap && { labelMap: entry.labelMap };
   const training = description.training.map(({ image, label }): ListedCase => {
     const images = [resolve(folder, image)];
-    return entry.withLabels ? { name: caseName(image), images, label: resolve(folder, label), ...extra } : { name: caseName(image), images };
+    return entry.withLabels
+      ? { name: caseName(image), images, label: resolve(folder, label), ...extra }
+      : { name: caseName(image), images };
   });
   const test = description.test.map((item): ListedCase => {
     const image = typeof item === 'string' ? item : item.image;
-    return { name: caseName(image), images: [resolve(folder, image)], ...(entry.withLabels && { split: 'test' }) };
+    return {
+      name: caseName(image),
+      images: [resolve(folder, image)],
+      ...(entry.withLabels && { split: 'test' }),
+    };
   });
   return {
     modality: entry.modality ?? modalityOf(description.modality),
-    classes: entry.withLabels ? (entry.classes ?? Object.fromEntries(Object.entries(description.labels).filter(([value]) => value !== '0'))) : {},
+    classes: entry.withLabels
+      ? (entry.classes ??
+        Object.fromEntries(Object.entries(description.labels).filter(([value]) => value !== '0')))
+      : {},
     cases: entry.includeTest ? [...training, ...test] : training,
     notes: unlabelledNote({ unlabelled: test }, entry.includeTest),
     ...(/^(liver|spleen)$/i.test(description.name ?? '') && { preset: { windowHu: [-175, 250] } }),
@@ -47,7 +56,11 @@ export async function listMsdCases(name: string, entry: MsdDataset, file: string
 
 async function readDescription(file: string): Promise<z.infer<typeof msdJson>> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`${file} cannot be read: "path" of an "msd" dataset must be the task's folder, with dataset.json in it`, { file }, { cause });
+    throw new DataError(
+      `${file} cannot be read: "path" of an "msd" dataset must be the task's folder, with dataset.json in it`,
+      { file },
+      { cause },
+    );
   });
   const parsed = msdJson.safeParse(parseJson(text, file));
   if (parsed.success) return parsed.data;

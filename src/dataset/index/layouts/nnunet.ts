@@ -32,14 +32,19 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
   const description = await readDescription(join(folder, 'dataset.json'));
   const patterns = patternsOf(description);
   const matched = matchCases(await filesBelow(folder), patterns);
-  const cases = entry.withLabels ? labelledCases(matched, entry.includeTest, entry.labelMap) : imageCases(matched, patterns, entry.includeTest);
+  const cases = entry.withLabels
+    ? labelledCases(matched, entry.includeTest, entry.labelMap)
+    : imageCases(matched, patterns, entry.includeTest);
   if (cases.length === 0) {
     const expected = `imagesTr/CASE_0000${description.file_ending} with labelsTr/CASE${description.file_ending}`;
-    throw new DataError(`${folder} holds no ${entry.withLabels ? 'labelled ' : ''}case of the layout "nnunet": ${expected} is expected in it`, {
-      file: folder,
-      field: 'path',
-      expected,
-    });
+    throw new DataError(
+      `${folder} holds no ${entry.withLabels ? 'labelled ' : ''}case of the layout "nnunet": ${expected} is expected in it`,
+      {
+        file: folder,
+        field: 'path',
+        expected,
+      },
+    );
   }
   return {
     modality: entry.modality ?? modalityOf(description.channels),
@@ -72,7 +77,10 @@ async function readDescription(file: string): Promise<Description> {
         .map(([, channel]) => channel),
     };
   }
-  throw new DataError(`${file}: channel_names is missing: nnU-Net names each channel, as {"0": "CT"}`, { file, field: 'channel_names' });
+  throw new DataError(`${file}: channel_names is missing: nnU-Net names each channel, as {"0": "CT"}`, {
+    file,
+    field: 'channel_names',
+  });
 }
 
 function patternsOf({ channels, file_ending }: Description): CasePatterns {
@@ -80,7 +88,9 @@ function patternsOf({ channels, file_ending }: Description): CasePatterns {
   return {
     channels: channels.map((channel, i) => ({
       name: channel,
-      caseOf: caseNamed(new RegExp(`/images(?:Tr|Ts)/(?<case>[^/]+)_${String(i).padStart(4, '0')}${ending}$`)),
+      caseOf: caseNamed(
+        new RegExp(`/images(?:Tr|Ts)/(?<case>[^/]+)_${String(i).padStart(4, '0')}${ending}$`),
+      ),
     })),
     labelOf: caseNamed(new RegExp(`/labelsTr/(?<case>[^/]+)${ending}$`)),
   };
@@ -98,17 +108,25 @@ function classesOf({ labels }: Description, dataset: string, file: string): Sour
   const field = `datasets.${dataset}.classes`;
   if ('ignore' in labels) {
     throw new UsageError(
-      `${file}: ${field}: the dataset has a label "ignore", which no loss here leaves out: ` + 'state "classes" and map its value with "labelMap"',
+      `${file}: ${field}: the dataset has a label "ignore", which no loss here leaves out: ` +
+        'state "classes" and map its value with "labelMap"',
       { file, field },
     );
   }
   const values = Object.entries(labels).flatMap(([label, value]) =>
-    [value].flat().map((n) => ({ label, value: Number(n), alone: !Array.isArray(value) || value.length === 1 })),
+    [value]
+      .flat()
+      .map((n) => ({ label, value: Number(n), alone: !Array.isArray(value) || value.length === 1 })),
   );
   const classes = new Map<number, string>();
-  for (const value of [...new Set(values.map(({ value }) => value))].filter((n) => n > 0).sort((a, b) => a - b)) {
+  for (const value of [...new Set(values.map(({ value }) => value))]
+    .filter((n) => n > 0)
+    .sort((a, b) => a - b)) {
     const mine = values.filter((entry) => entry.value === value);
-    classes.set(value, mine.find(({ alone }) => alone)?.label ?? mine.map(({ label }) => label).join(' and '));
+    classes.set(
+      value,
+      mine.find(({ alone }) => alone)?.label ?? mine.map(({ label }) => label).join(' and '),
+    );
   }
   return Object.fromEntries(classes);
 }
@@ -116,6 +134,7 @@ function classesOf({ labels }: Description, dataset: string, file: string): Sour
 function countNote({ numTraining }: Description, { labelled }: MatchedCases): string[] {
   if (numTraining === undefined || numTraining === labelled.length) return [];
   return [
-    `dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: ` + 'some were not copied, or "numTraining" is wrong',
+    `dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: ` +
+      'some were not copied, or "numTraining" is wrong',
   ];
 }

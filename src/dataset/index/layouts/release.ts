@@ -12,7 +12,14 @@ import type { Listing, Release } from './listing.js';
 import { luna16 } from './luna16.js';
 import { type MatchedCases, matchCases } from './match-cases.js';
 
-const releases: Readonly<Record<ReleaseDataset['layout'], Release>> = { atm22, brats, btcv, 'covid-19-20': covid1920, flare21, luna16 };
+const releases: Readonly<Record<ReleaseDataset['layout'], Release>> = {
+  atm22,
+  brats,
+  btcv,
+  'covid-19-20': covid1920,
+  flare21,
+  luna16,
+};
 
 /**
  * Lists a dataset that lies as it was released, at whatever depth below `path`. With `withLabels:
@@ -26,27 +33,42 @@ export async function listRelease(name: string, entry: ReleaseDataset, file: str
   const matched = matchCases(await filesBelow(folder), patterns);
   const withLabels = entry.withLabels && patterns.labelOf !== undefined;
   const { classes, labelMap } = scheme([...matched.labelled, ...matched.unlabelled]);
-  const cases = withLabels ? labelledCases(matched, entry.includeTest, entry.labelMap ?? labelMap) : imageCases(matched, patterns, entry.includeTest);
+  const cases = withLabels
+    ? labelledCases(matched, entry.includeTest, entry.labelMap ?? labelMap)
+    : imageCases(matched, patterns, entry.includeTest);
   if (cases.length === 0) throw nothingFound(folder, entry.layout, expected, matched);
   return {
     modality,
     classes: withLabels ? (entry.classes ?? classes) : {},
     cases,
     ...(preset && { preset }),
-    notes: [...(patterns.labelOf ? unlabelledNote(matched, entry.includeTest) : []), ...foreignNote(matched, entry.layout)],
+    notes: [
+      ...(patterns.labelOf ? unlabelledNote(matched, entry.includeTest) : []),
+      ...foreignNote(matched, entry.layout),
+    ],
   };
 }
 
 function foreignNote({ others }: MatchedCases, layout: string): string[] {
   const scans = others.filter(isScanFile);
   if (scans.length === 0) return [];
-  return [`${scans.length} image files are no part of the layout "${layout}" and are left out, the first ${scans[0]}`];
+  return [
+    `${scans.length} image files are no part of the layout "${layout}" and are left out, the first ${scans[0]}`,
+  ];
 }
 
-function nothingFound(folder: string, layout: string, expected: string, { unlabelled }: MatchedCases): DataError {
+function nothingFound(
+  folder: string,
+  layout: string,
+  expected: string,
+  { unlabelled }: MatchedCases,
+): DataError {
   const facts = { file: folder, field: 'path', expected };
   if (unlabelled.length === 0)
-    return new DataError(`${folder} is no folder of the layout "${layout}": ${expected} is expected in it or below`, facts);
+    return new DataError(
+      `${folder} is no folder of the layout "${layout}": ${expected} is expected in it or below`,
+      facts,
+    );
   return new DataError(
     `${folder} holds ${unlabelled.length} scans of the layout "${layout}" but no label: ` +
       `add the labels (${expected}), or set "withLabels": false and "includeTest": true to use images alone`,
