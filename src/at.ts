@@ -1,9 +1,10 @@
 import { WorkError } from './errors.js';
 
 /*
- * Reading by index, for the places where an index is worked out and the compiler cannot know that it fits. Each throws where it does not, in
- * place of going on with `undefined` or NaN. One function a kind of array: a function that met several kinds would be slow in a loop over
- * voxels, while one kind costs nothing that can be measured.
+ * Reading by index, for the places where an index is worked out and the compiler cannot know that it fits. Each
+ * throws where it does not, in place of going on with `undefined` or NaN. One function a kind of array: a
+ * function that met several kinds would be slow in a loop over voxels. One kind costs nothing that can be
+ * measured in most loops, and 3 to 20 % in the tightest, which read without it and say so.
  */
 
 /** The value at `index`. Throws WorkError beyond the array. */
@@ -29,13 +30,6 @@ export function byteAt(values: Uint8Array, index: number): number {
 
 /** The value at `index`. Throws WorkError beyond the array. */
 export function intAt(values: Int32Array, index: number): number {
-  const value = values[index];
-  if (value === undefined) throw beyond(index, values.length);
-  return value;
-}
-
-/** The value at `index`. Throws WorkError beyond the array. */
-export function uint16At(values: Uint16Array, index: number): number {
   const value = values[index];
   if (value === undefined) throw beyond(index, values.length);
   return value;

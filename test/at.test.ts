@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { byteAt, doubleAt, entryOf, floatAt, intAt, itemAt, uint16At, uint32At } from '../src/at.js';
+import { byteAt, doubleAt, entryOf, floatAt, intAt, itemAt, uint32At } from '../src/at.js';
 import { WorkError } from '../src/errors.js';
 
 describe('reading by index', () => {
@@ -8,7 +8,6 @@ describe('reading by index', () => {
     ['doubleAt', (i: number) => doubleAt(Float64Array.of(4, 0), i)],
     ['byteAt', (i: number) => byteAt(Uint8Array.of(4, 0), i)],
     ['intAt', (i: number) => intAt(Int32Array.of(4, 0), i)],
-    ['uint16At', (i: number) => uint16At(Uint16Array.of(4, 0), i)],
     ['uint32At', (i: number) => uint32At(Uint32Array.of(4, 0), i)],
     ['itemAt', (i: number) => itemAt([4, 0], i)],
   ] as const)('%s gives the value, 0 too, and throws before and beyond', (_, at) => {

@@ -1,3 +1,4 @@
+import { intAt } from '../at.js';
 import type { Triple } from '../volume/index.js';
 
 /**
@@ -18,6 +19,7 @@ export function axisBounds(
   const lastInColumn = new Int32Array(plane); // the seed met last at this x and y, plus one
   const lastInX = new Int32Array(nx); // the seed met last at this x, plus one
 
+  // Reads without checks: with them the two sweeps take half as long again.
   const lower = (k: number, last: number) => {
     const index = at[k]!;
     const inSlice = index % plane;
@@ -38,14 +40,16 @@ export function axisBounds(
   };
 
   for (let k = 0, s = 0; k < at.length; k++) {
-    while (s < seeds.length && seeds[s]! <= at[k]!) meet(seeds[s++]!);
-    lower(k, s > 0 ? seeds[s - 1]! : -1);
+    const index = intAt(at, k);
+    while (s < seeds.length && intAt(seeds, s) <= index) meet(intAt(seeds, s++));
+    lower(k, s > 0 ? intAt(seeds, s - 1) : -1);
   }
   lastInColumn.fill(0);
   lastInX.fill(0);
   for (let k = at.length - 1, s = seeds.length - 1; k >= 0; k--) {
-    while (s >= 0 && seeds[s]! >= at[k]!) meet(seeds[s--]!);
-    lower(k, s < seeds.length - 1 ? seeds[s + 1]! : -1);
+    const index = intAt(at, k);
+    while (s >= 0 && intAt(seeds, s) >= index) meet(intAt(seeds, s--));
+    lower(k, s < seeds.length - 1 ? intAt(seeds, s + 1) : -1);
   }
   return bounds;
 }

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import { requireSameGrid } from '../dataset/index.js';
 import type { Volume } from '../volume/index.js';
 import { diceOf, type FurtherMetric, overlapMetrics, surfaceMetrics } from './metrics.js';
@@ -28,6 +29,7 @@ export type ClassResult = Readonly<Partial<Record<FurtherMetric, number | null>>
   readonly voxels?: VoxelCounts;
 };
 
+/** Voxels of a class in a case. */
 export interface VoxelCounts {
   readonly predicted: number;
   readonly present: number;
@@ -36,6 +38,7 @@ export interface VoxelCounts {
   readonly all: number;
 }
 
+/** What was measured of a case, by the names of classes. */
 export interface CaseResult {
   readonly id: string;
   /** Where further metrics were asked for. */
@@ -76,7 +79,7 @@ export function evaluateCase(
     id,
     ...(further && { files }),
     classes: Object.fromEntries(
-      classes.map(({ name }, i) => [name, evaluateClass(found[i]!, reference, further)]),
+      classes.map(({ name }, i) => [name, evaluateClass(itemAt(found, i), reference, further)]),
     ),
   };
 }

@@ -14,6 +14,7 @@ export interface EvaluateFilesTask {
   readonly resample: boolean;
 }
 
+/** What became of one case. */
 export interface EvaluatedFiles {
   readonly result: CaseResult;
   readonly placement: Placement;
@@ -44,11 +45,10 @@ export async function evaluateFiles({
   const label = await read(reference);
   const placed = placePrediction({ prediction: await read(prediction), reference: label, files }, resample);
   const result = evaluateCase(id, placed.prediction, label, classes, files, further);
-  const isEmpty = (side: 'predicted' | 'present') =>
-    Object.values(result.classes).every(({ voxels }) => voxels![side] === 0);
-  return {
-    result,
-    placement: placed.placement,
-    empty: { prediction: isEmpty('predicted'), label: isEmpty('present') },
+  const statuses = Object.values(result.classes).map(({ status }) => status);
+  const empty = {
+    prediction: statuses.every((status) => status === 'absent' || status === 'missed'),
+    label: statuses.every((status) => status === 'absent' || status === 'false-positive'),
   };
+  return { result, placement: placed.placement, empty };
 }

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { LabelMap } from '../dataset/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { mapInLanes, openWorkerPool } from '../threads/index.js';
@@ -13,6 +14,7 @@ import type { EvaluateFilesOutcome } from './evaluate-worker.js';
 import { type FilePair, type Pairing, pairFiles } from './pair-files.js';
 import { placementOf } from './place-prediction.js';
 
+/** What is evaluated, and how. */
 export interface FolderEvaluation {
   readonly predictions: string;
   readonly labels: string;
@@ -49,11 +51,13 @@ export interface FileReport {
   readonly resampled: readonly string[];
 }
 
+/** A case whose files cannot be used. */
 export interface UnusableFile {
   readonly id: string;
   readonly reason: string;
 }
 
+/** The cases in order of name, and what became of the files. */
 export interface EvaluatedFolders {
   readonly cases: readonly CaseResult[];
   readonly files: FileReport;
@@ -75,7 +79,7 @@ export async function evaluateFolders(options: FolderEvaluation): Promise<Evalua
   const outcomes = await evaluatePairs(checked.pairs, options);
   const evaluated = outcomes.filter((outcome) => outcome.kind === 'evaluated');
   const unusable = outcomes.flatMap((outcome, i) =>
-    outcome.kind === 'unusable' ? [{ id: checked.pairs[i]!.id, reason: outcome.message }] : [],
+    outcome.kind === 'unusable' ? [{ id: itemAt(checked.pairs, i).id, reason: outcome.message }] : [],
   );
   if (evaluated.length === 0) {
     throw new DataError(
@@ -117,7 +121,8 @@ async function checkGrids(
   { resample = false, incomplete = false }: FolderEvaluation,
 ): Promise<Checked> {
   const usable: FilePair[] = [];
-  const [misaligned, unusable]: [UnusableFile[], UnusableFile[]] = [[], []];
+  const misaligned: UnusableFile[] = [];
+  const unusable: UnusableFile[] = [];
   for (const pair of pairs) {
     let list = unusable;
     try {

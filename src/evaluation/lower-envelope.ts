@@ -1,9 +1,11 @@
+import { doubleAt, intAt } from '../at.js';
 /** Which parabolas form the envelope, left to right, and from which position on each is the lowest. */
 export interface Envelope {
   readonly sites: Int32Array;
   readonly bounds: Float64Array;
 }
 
+/** Room for an envelope of at most `length` parabolas. */
 export const emptyEnvelope = (length: number): Envelope => ({
   sites: new Int32Array(length),
   bounds: new Float64Array(length),
@@ -28,8 +30,9 @@ export function lowerEnvelope(
   sites[0] = from;
   bounds[0] = Number.NEGATIVE_INFINITY; // no crossing lies before it, so the first parabola always ends the search below
   for (let i = from + 1; i < to; i++) {
-    const at = positions[i]!;
-    const value = values[i]!;
+    const at = intAt(positions, i);
+    const value = doubleAt(values, i);
+    // Reads without checks: with them the distances of far surfaces take some 3 % longer.
     for (;;) {
       const site = sites[last]!;
       const other = positions[site]!;

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { Triple } from '../volume/index.js';
 import { type Overlap, overlaps } from './overlap.js';
 import {
@@ -13,6 +14,7 @@ export interface Mask {
   readonly data: Uint8Array;
 }
 
+/** The normalised surface Dice at a tolerance. */
 export type NsdMetric = `nsd${number}mm`;
 /** What is measured beside Dice and HD95. */
 export type FurtherMetric =
@@ -22,6 +24,7 @@ export type FurtherMetric =
   | 'relativeVolumeDifference'
   | 'sensitivity'
   | 'precision';
+/** All that is measured. */
 export type Metric = 'dice' | 'hd95' | FurtherMetric;
 
 /** Key of the normalised surface Dice at a tolerance: `nsd2mm`. */
@@ -31,9 +34,11 @@ export const nsdMetric = (toleranceMm: number): NsdMetric => `nsd${toleranceMm}m
 export function dice(prediction: Uint8Array, reference: Uint8Array): number | null {
   let [both, predicted, present] = [0, 0, 0];
   for (let i = 0; i < reference.length; i++) {
-    predicted += prediction[i]!;
-    present += reference[i]!;
-    both += prediction[i]! & reference[i]!;
+    const inside = prediction[i]!;
+    const there = reference[i]!;
+    predicted += inside;
+    present += there;
+    both += inside & there;
   }
   return diceOf({ predicted, present, both });
 }
@@ -66,7 +71,7 @@ export function overlapMetrics({ predicted, present, both }: Counts, spacing: Tr
  * @param spacing mm along [x, y, z]
  */
 export function hd95(prediction: Mask, reference: Mask, spacing: Triple): number | null {
-  const [overlap] = overlaps(reference.size, prediction.data, reference.data, [[1]]) as [Overlap];
+  const overlap = itemAt(overlaps(reference.size, prediction.data, reference.data, [[1]]), 0);
   return surfaceMetrics(overlap, reference.size, spacing, []).hd95;
 }
 

@@ -1,3 +1,4 @@
+import { intAt } from '../at.js';
 import type { Triple } from '../volume/index.js';
 
 /** Voxels along y that are needed or not together. */
@@ -48,18 +49,20 @@ export function neededBlocks(
   spacing: Triple,
 ): Needed | undefined {
   const slicesBelow = new Int32Array(nz + 1); // seeded slices below z
-  for (const z of slices) slicesBelow[z + 1]! += 1;
-  for (let z = 0; z < nz; z++) slicesBelow[z + 1]! += slicesBelow[z]!;
+  for (const z of slices) slicesBelow[z + 1] = intAt(slicesBelow, z + 1) + 1;
+  for (let z = 0; z < nz; z++) slicesBelow[z + 1] = intAt(slicesBelow, z + 1) + intAt(slicesBelow, z);
   const needed = noBlocks(ny, nx * slices.length, false);
   let left = nx * ny * slices.length;
   for (let k = 0; k < at.length; k++) {
+    // Reads without checks: with them, here and in the windows of each line, far surfaces take 5 % longer.
     const index = at[k]!;
     const x = index % nx;
     const y = Math.floor(index / nx) % ny;
     const z = Math.floor(index / (nx * ny));
     // One more than the bound says, so that its rounding leaves no seed out.
-    const across = Math.min(nz, Math.floor(bounds[k]! / spacing[2]) + 1);
-    const reach = 1 + Math.min(ny, Math.floor(bounds[k]! / spacing[1]) + 1);
+    const bound = bounds[k]!;
+    const across = Math.min(nz, Math.floor(bound / spacing[2]) + 1);
+    const reach = 1 + Math.min(ny, Math.floor(bound / spacing[1]) + 1);
     const first = slicesBelow[Math.max(0, z - across)]!;
     const end = slicesBelow[Math.min(nz, z + across + 1)]!;
     left -= end - first;

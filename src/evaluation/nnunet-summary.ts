@@ -1,8 +1,16 @@
+import { entryOf } from '../at.js';
 import type { VoxelCounts } from './evaluate-case.js';
 import type { Evaluation } from './summarise.js';
 
-const measures = ['Dice', 'IoU', 'FP', 'TP', 'FN', 'TN', 'n_pred', 'n_ref'] as const;
-type Measures = Readonly<Record<(typeof measures)[number], number>>;
+/** nnU-Net's names. */
+type Measures = Readonly<Record<'Dice' | 'IoU' | 'FP' | 'TP' | 'FN' | 'TN' | 'n_pred' | 'n_ref', number>>;
+
+/** A case as nnU-Net names what it says. */
+interface CaseSummary {
+  readonly metrics: Readonly<Record<string, Measures>>;
+  readonly prediction_file: string;
+  readonly reference_file: string;
+}
 
 /**
  * The evaluation as nnU-Net 2 writes its `summary.json`, by its definitions: Dice and IoU are 0, not
@@ -11,30 +19,25 @@ type Measures = Readonly<Record<(typeof measures)[number], number>>;
  * @returns undefined when the evaluation lacks counts of voxels, files or the classes' values
  */
 export function nnunetSummary({ cases, classes, classValues }: Evaluation): string | undefined {
-  if (
-    !classValues ||
-    cases.some((result) => !result.files || classes.some((name) => !result.classes[name]?.voxels))
-  )
-    return undefined;
-  const perCase = cases.map((result) => ({
-    metrics: Object.fromEntries(
-      classes.map((name) => [keyOf(classValues[name]!), measuresOf(result.classes[name]!.voxels!)]),
-    ),
-    prediction_file: result.files!.prediction,
-    reference_file: result.files!.reference,
-  }));
-  const mean = Object.fromEntries(
-    classes.map((name) => {
-      const key = keyOf(classValues[name]!);
-      return [
-        key,
-        meansOf(
-          perCase.map(({ metrics }) => metrics[key]!),
-          (value) => !Number.isNaN(value),
-        ),
-      ];
-    }),
-  );
+  if (!classValues) return undefined;
+  const keys = new Map(classes.map((name) => [name, keyOf(entryOf(classValues, name))]));
+  const perCase: CaseSummary[] = [];
+  for (const { files, classes: results } of cases) {
+    const metrics: Record<string, Measures> = {};
+    for (const [name, key] of keys) {
+      const voxels = results[name]?.voxels;
+      if (!voxels) return undefined;
+      metrics[key] = measuresOf(voxels);
+    }
+    if (!files) return undefined;
+    perCase.push({ metrics, prediction_file: files.prediction, reference_file: files.reference });
+  }
+  const meanOf = (key: string) =>
+    meansOf(
+      perCase.map(({ metrics }) => entryOf(metrics, key)),
+      (value) => !Number.isNaN(value),
+    );
+  const mean = Object.fromEntries([...keys.values()].map((key) => [key, meanOf(key)]));
   return pythonJson({
     foreground_mean: meansOf(Object.values(mean), () => true),
     mean,
@@ -62,9 +65,17 @@ function measuresOf({ predicted, present, both, all }: VoxelCounts): Measures {
 
 function meansOf(results: readonly Measures[], counts: (value: number) => boolean): Measures {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Object.fromEntries(
-    measures.map((name) => [name, mean(results.map((result) => result[name]).filter(counts))]),
-  ) as Measures;
+  const meanOf = (name: keyof Measures) => mean(results.map((result) => result[name]).filter(counts));
+  return {
+    Dice: meanOf('Dice'),
+    IoU: meanOf('IoU'),
+    FP: meanOf('FP'),
+    TP: meanOf('TP'),
+    FN: meanOf('FN'),
+    TN: meanOf('TN'),
+    n_pred: meanOf('n_pred'),
+    n_ref: meanOf('n_ref'),
+  };
 }
 
 function pythonJson(content: object): string {

@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import type { Triple, VoxelArray } from '../volume/index.js';
 import { Runs } from './runs.js';
 
@@ -60,7 +61,7 @@ export function overlaps(
 function regionsByValue<T>(regions: readonly (readonly number[])[], found: readonly T[]): (readonly T[])[] {
   const largest = Math.max(0, ...regions.flat());
   return Array.from({ length: largest + 1 }, (_, value) =>
-    found.filter((_, i) => value !== 0 && regions[i]!.includes(value)),
+    found.filter((_, i) => value !== 0 && itemAt(regions, i).includes(value)),
   );
 }
 

@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { entryOf } from '../at.js';
 import { DataError } from '../errors.js';
 
+/** A case as its two files. */
 export interface FilePair {
   readonly id: string;
   readonly prediction: string;
@@ -36,12 +38,11 @@ export async function pairFiles(predictions: string, labels: string, incomplete:
     requirePartners('prediction', predicted, extra, 'label', labels, missing);
     requirePartners('label', present, missing, 'prediction', predictions, extra);
   }
-  const paired = [...predicted].filter(([id]) => present.has(id));
-  return {
-    missing,
-    extra,
-    pairs: paired.map(([id, prediction]) => ({ id, prediction, reference: present.get(id)! })),
-  };
+  const pairs = [...predicted].flatMap(([id, prediction]) => {
+    const reference = present.get(id);
+    return reference === undefined ? [] : [{ id, prediction, reference }];
+  });
+  return { missing, extra, pairs };
 }
 
 /**
@@ -84,6 +85,7 @@ function requirePartners(
 ): void {
   const [first] = alone;
   if (first === undefined) return;
+  const file = entryOf(files, first);
   const others =
     alone.length === 1 ? '' : `, nor have ${alone.length - 1} others of the ${files.size} in its folder`;
   const named = [
@@ -91,8 +93,8 @@ function requirePartners(
     ...(alonePartners.length > 0 ? [`without a ${what}: ${alonePartners.join(', ')}`] : []),
   ];
   throw new DataError(
-    `${what} ${files.get(first)} has no ${partner}${others}: ${join(folder, `${first}.nii.gz`)} is expected; files pair by name, and every file needs its partner, ` +
+    `${what} ${file} has no ${partner}${others}: ${join(folder, `${first}.nii.gz`)} is expected; files pair by name, and every file needs its partner, ` +
       `unless --incomplete leaves out those without${named.length > 0 ? ` (${named.join('; ')})` : ''}`,
-    { file: files.get(first)!, found: alone, expected: `a ${partner} for each ${what}` },
+    { file, found: alone, expected: `a ${partner} for each ${what}` },
   );
 }

@@ -1,3 +1,5 @@
+import { doubleAt, itemAt } from '../at.js';
+
 /** Two methods over the same cases. */
 export interface Comparison {
   /** Pairs. */
@@ -28,7 +30,7 @@ export function comparePaired(
   second: readonly number[],
   random: WholeNumbers,
 ): Comparison {
-  const differences = first.map((value, i) => value - second[i]!);
+  const differences = first.map((value, i) => value - itemAt(second, i));
   const n = differences.length;
   if (n === 0) return { n, meanDifference: null, interval: null, p: null };
   return {
@@ -44,9 +46,10 @@ export function bootstrapInterval(
   values: readonly number[],
   random: WholeNumbers,
 ): [low: number, high: number] {
+  const sampled = Float64Array.from(values);
   const means = Float64Array.from({ length: RESAMPLES }, () => {
     let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[random.integer(values.length)]!;
+    for (let i = 0; i < values.length; i++) sum += doubleAt(sampled, random.integer(values.length));
     return sum / values.length;
   }).sort();
   return [percentile(means, 0.025), percentile(means, 0.975)];
@@ -66,19 +69,20 @@ const MOST_EXACT = 50;
 export function wilcoxon(differences: readonly number[]): number {
   const nonZero = differences.filter((difference) => difference !== 0);
   const doubled = doubledRanks(nonZero.map(Math.abs)); // whole numbers, also for ties
-  const positive = doubled.reduce((sum, rank, i) => sum + (nonZero[i]! > 0 ? rank : 0), 0);
+  const positive = doubled.reduce((sum, rank, i) => sum + (itemAt(nonZero, i) > 0 ? rank : 0), 0);
   if (nonZero.length === 0) return 1;
   return nonZero.length <= MOST_EXACT ? exact(doubled, positive) : normal(doubled, positive);
 }
 
 /** Twice the rank of every value, from 2; equal values share the mean of their ranks. */
 function doubledRanks(values: readonly number[]): number[] {
-  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
+  const ascending = values.map((value, i) => ({ value, i })).sort((a, b) => a.value - b.value);
   const ranks = new Array<number>(values.length);
-  for (let begin = 0; begin < order.length; ) {
+  for (let begin = 0; begin < ascending.length; ) {
+    const { value } = itemAt(ascending, begin);
     let end = begin + 1;
-    while (end < order.length && values[order[end]!] === values[order[begin]!]) end++;
-    for (const i of order.slice(begin, end)) ranks[i] = begin + 1 + end;
+    while (end < ascending.length && itemAt(ascending, end).value === value) end++;
+    for (const { i } of ascending.slice(begin, end)) ranks[i] = begin + 1 + end;
     begin = end;
   }
   return ranks;
@@ -89,7 +93,9 @@ function exact(doubled: readonly number[], positive: number): number {
   const total = doubled.reduce((a, b) => a + b, 0);
   const ways = new Float64Array(total + 1); // ways[s]: assignments whose positive ranks add up to s
   ways[0] = 1;
-  for (const rank of doubled) for (let sum = total; sum >= rank; sum--) ways[sum]! += ways[sum - rank]!;
+  for (const rank of doubled) {
+    for (let sum = total; sum >= rank; sum--) ways[sum] = doubleAt(ways, sum) + doubleAt(ways, sum - rank);
+  }
   const below = ways.subarray(0, positive + 1).reduce((a, b) => a + b, 0);
   const above = ways.subarray(positive).reduce((a, b) => a + b, 0);
   return Math.min(1, (2 * Math.min(below, above)) / 2 ** doubled.length);
@@ -121,7 +127,8 @@ function upperTail(z: number): number {
 function percentile(sorted: Float64Array, share: number): number {
   const position = share * (sorted.length - 1);
   const low = Math.floor(position);
-  return sorted[low]! + (position - low) * ((sorted[low + 1] ?? sorted[low]!) - sorted[low]!);
+  const value = doubleAt(sorted, low);
+  return value + (position - low) * ((sorted[low + 1] ?? value) - value);
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

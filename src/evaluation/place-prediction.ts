@@ -2,11 +2,13 @@ import { gridDifference } from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import {
   AXES,
+  type Axis,
   applyAffine,
   closestToRas,
   composeAffines,
   type Grid,
   invertAffine,
+  mapAxes,
   resampleToGrid,
   type Triple,
   type Volume,
@@ -72,8 +74,8 @@ const toleranceVoxels = 0.05;
 function sameVoxels(reference: Grid, prediction: Grid): boolean {
   const toPrediction = composeAffines(invertAffine(prediction.affine), reference.affine);
   const corners = cornersOf(reference.size).map((corner) => applyAffine(toPrediction, corner));
-  const isEnd = (at: number, axis: number) =>
-    [0, prediction.size[axis]! - 1].some((end) => Math.abs(at - end) <= toleranceVoxels);
+  const isEnd = (at: number, axis: Axis) =>
+    [0, prediction.size[axis] - 1].some((end) => Math.abs(at - end) <= toleranceVoxels);
   const different = (of: readonly Triple[]) =>
     new Set(of.map((corner) => corner.map(Math.round).join())).size;
   // Corners on corners could still be another number of voxels between them, so a step must be a step as
@@ -81,7 +83,7 @@ function sameVoxels(reference: Grid, prediction: Grid): boolean {
   const steps = toPrediction.rows.filter((_, i) => i % 4 !== 3);
   return (
     steps.every((step) => [-1, 0, 1].some((whole) => Math.abs(step - whole) <= toleranceVoxels)) &&
-    corners.every((corner) => corner.every(isEnd)) &&
+    corners.every((corner) => mapAxes(corner, isEnd).every((end) => end)) &&
     different(corners) === different(cornersOf(prediction.size)) &&
     different(corners) === different(cornersOf(reference.size))
   );

@@ -6,6 +6,7 @@ export class Runs {
   private triples = new Int32Array(3 * 256);
   private filled = 0;
 
+  /** How many runs there are. */
   get count(): number {
     return this.filled / 3;
   }

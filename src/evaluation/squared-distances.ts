@@ -1,3 +1,4 @@
+import { doubleAt, intAt } from '../at.js';
 import type { Triple } from '../volume/index.js';
 import { axisBounds } from './axis-bounds.js';
 import { emptyEnvelope, lowerEnvelope } from './lower-envelope.js';
@@ -40,7 +41,7 @@ export function squaredDistances(
 
 function seededSlices([nx, ny, nz]: Triple, seeds: Int32Array): Int32Array {
   const seeded = new Uint8Array(nz);
-  for (let k = 0; k < seeds.length; k++) seeded[Math.floor(seeds[k]! / (nx * ny))] = 1;
+  for (let k = 0; k < seeds.length; k++) seeded[Math.floor(intAt(seeds, k) / (nx * ny))] = 1;
   return Int32Array.from([...seeded.keys()].filter((z) => seeded[z] === 1));
 }
 
@@ -65,12 +66,12 @@ function nearestInSlices(
   const envelope = emptyEnvelope(ny);
   let seed = 0;
   for (let slice = 0; slice < slices; slice++) {
-    const z = Math.floor(seeds[seed]! / (nx * ny));
+    const z = Math.floor(intAt(seeds, seed) / (nx * ny));
     let seededRows = 0;
     for (let y = 0; y < ny; y++) {
       rowsBefore[y] = seededRows;
       const start = nx * (y + ny * z);
-      if (seed >= seeds.length || seeds[seed]! >= start + nx) continue;
+      if (seed >= seeds.length || intAt(seeds, seed) >= start + nx) continue;
       seed = offsetsInRow(nx, seeds, seed, start, offsets);
       rows[seededRows++] = y;
     }
@@ -79,10 +80,12 @@ function nearestInSlices(
       const column = ny * (x + nx * slice);
       const windows = windowsOf(needed, x + nx * slice);
       for (let w = 0; w < windows.count; w++) {
+        // Reads without checks in this loop: it is most of the time of a far surface.
         const from = windows.from[w]!;
         const to = windows.to[w]!;
-        const first = rowsBefore[Math.max(0, from - windows.reach[w]!)]!;
-        const end = rowsBefore[Math.min(ny, to + windows.reach[w]!)]!;
+        const reach = windows.reach[w]!;
+        const first = rowsBefore[Math.max(0, from - reach)]!;
+        const end = rowsBefore[Math.min(ny, to + reach)]!;
         if (first === end) {
           nearest.fill(nx, column + from, column + to);
           continue;
@@ -112,8 +115,8 @@ function nearestInSlices(
     let next = first;
     let before = -nx; // no seed before it is nearer than any after it
     let x = 0;
-    while (next < seeds.length && seeds[next]! < start + nx) {
-      const at = seeds[next++]! - start;
+    while (next < seeds.length && intAt(seeds, next) < start + nx) {
+      const at = intAt(seeds, next++) - start;
       for (const middle = (before + at) >> 1; x <= middle; x++) offsets[row + x] = x - before;
       for (; x <= at; x++) offsets[row + x] = at - x;
       before = at;
@@ -132,11 +135,21 @@ interface ByColumn {
 function orderByColumn([nx, ny]: Triple, at: Int32Array): ByColumn {
   const columnOf = (index: number) => (Math.floor(index / nx) % ny) + ny * (index % nx);
   const starts = new Int32Array(nx * ny + 1);
-  for (let k = 0; k < at.length; k++) starts[columnOf(at[k]!) + 1]!++;
-  for (let column = 0; column < nx * ny; column++) starts[column + 1]! += starts[column]!;
+  for (let k = 0; k < at.length; k++) {
+    const next = columnOf(intAt(at, k)) + 1;
+    starts[next] = intAt(starts, next) + 1;
+  }
+  for (let column = 0; column < nx * ny; column++) {
+    starts[column + 1] = intAt(starts, column + 1) + intAt(starts, column);
+  }
   const next = starts.slice();
   const order = new Int32Array(at.length);
-  for (let k = 0; k < at.length; k++) order[next[columnOf(at[k]!)]!++] = k;
+  for (let k = 0; k < at.length; k++) {
+    const column = columnOf(intAt(at, k));
+    const place = intAt(next, column);
+    order[place] = k;
+    next[column] = place + 1;
+  }
   return { starts, order };
 }
 
@@ -147,8 +160,10 @@ interface InSlice {
   readonly alongY: Float64Array;
 }
 
-const squaredInSlice = ({ nearest, alongX, alongY }: InSlice, i: number): number =>
-  alongX[nearest[i]! & 0xffff]! + alongY[nearest[i]! >>> 16]!;
+function squaredInSlice({ nearest, alongX, alongY }: InSlice, i: number): number {
+  const voxels = nearest[i]!;
+  return alongX[voxels & 0xffff]! + alongY[voxels >>> 16]!;
+}
 
 /** The least over all seeded slices, by one envelope a column. */
 function fromAllSlices(
@@ -166,11 +181,12 @@ function fromAllSlices(
     if (starts[column] === starts[column + 1]) continue;
     for (let s = 0; s < slices.length; s++) values[s] = squaredInSlice(inSlice, column + nx * ny * s);
     const last = lowerEnvelope(values, slices, 0, slices.length, mm ** 2, envelope);
-    for (let k = starts[column]!, current = 0; k < starts[column + 1]!; k++) {
-      const z = Math.floor(at[order[k]!]! / (nx * ny));
-      while (current < last && envelope.bounds[current + 1]! < z) current++;
-      const site = envelope.sites[current]!;
-      distances[order[k]!] = values[site]! + ((z - slices[site]!) * mm) ** 2;
+    for (let k = intAt(starts, column), current = 0; k < intAt(starts, column + 1); k++) {
+      const query = intAt(order, k);
+      const z = Math.floor(intAt(at, query) / (nx * ny));
+      while (current < last && doubleAt(envelope.bounds, current + 1) < z) current++;
+      const site = intAt(envelope.sites, current);
+      distances[query] = doubleAt(values, site) + ((z - intAt(slices, site)) * mm) ** 2;
     }
   }
   return distances;
@@ -196,17 +212,17 @@ function fromNearSlices(
     if (slices[s] === z) s++;
   }
   for (let k = 0; k < order.length; k++) {
-    const query = order[k]!;
-    const index = at[query]!;
+    const query = intAt(order, k);
+    const index = intAt(at, query);
     const z = Math.floor(index / (nx * ny));
     const column = (Math.floor(index / nx) % ny) + ny * (index % nx);
     let best = Number.POSITIVE_INFINITY;
-    let up = slicesBelow[z]!;
+    let up = intAt(slicesBelow, z);
     let down = up - 1;
-    const bound = bounds[query]! ** 2 * (1 + 1e-12);
+    const bound = doubleAt(bounds, query) ** 2 * (1 + 1e-12);
     for (;;) {
-      const above = up < slices.length ? slices[up]! - z : nz;
-      const below = down >= 0 ? z - slices[down]! : nz;
+      const above = up < slices.length ? intAt(slices, up) - z : nz;
+      const below = down >= 0 ? z - intAt(slices, down) : nz;
       const across = Math.min(above, below);
       const acrossSquared = (across * mm) ** 2;
       if (across === nz || acrossSquared > Math.min(best, bound)) break;

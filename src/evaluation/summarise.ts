@@ -1,3 +1,4 @@
+import { entryOf } from '../at.js';
 import type { LabelMap } from '../dataset/index.js';
 import type { CaseResult, ClassResult, FurtherMetrics } from './evaluate-case.js';
 import type { FileReport } from './evaluate-folders.js';
@@ -10,6 +11,7 @@ export interface Spread {
   readonly n: number;
 }
 
+/** A class over all cases. */
 export type ClassSummary = Readonly<Partial<Record<FurtherMetric, Spread>>> & {
   readonly dice: Spread;
   readonly hd95: Spread;
@@ -63,12 +65,14 @@ export function summarise(
   facts?: EvaluationFacts,
 ): Evaluation {
   const perClass = Object.fromEntries(
-    classes.map((name) => [name, summariseClass(cases.map((result) => result.classes[name]!))]),
+    classes.map((name) => [name, summariseClass(cases.map((result) => entryOf(result.classes, name)))]),
   );
   const means = (metric: Metric): Means => ({
-    overClasses: spread(classes.map((name) => perClass[name]![metric]?.mean ?? null)).mean,
+    overClasses: spread(classes.map((name) => entryOf(perClass, name)[metric]?.mean ?? null)).mean,
     overCases: spread(
-      cases.map((result) => spread(classes.map((name) => result.classes[name]![metric] ?? null)).mean),
+      cases.map(
+        (result) => spread(classes.map((name) => entryOf(result.classes, name)[metric] ?? null)).mean,
+      ),
     ).mean,
   });
   const further = furtherMetricsOf(cases.flatMap((result) => Object.values(result.classes)));

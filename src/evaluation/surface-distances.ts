@@ -1,3 +1,5 @@
+import { doubleAt } from '../at.js';
+import { WorkError } from '../errors.js';
 import { percentile, type Triple } from '../volume/index.js';
 import { boxAround } from './box.js';
 import type { Runs } from './runs.js';
@@ -12,7 +14,8 @@ export interface SurfaceDistances {
 }
 
 /**
- * Distances between the surfaces of two regions of one grid, neither of which is empty.
+ * Distances between the surfaces of two regions of one grid, neither of which is empty. Throws WorkError when
+ * both are.
  * @param size voxels of the volume
  * @param spacing mm along [x, y, z]
  */
@@ -23,7 +26,8 @@ export function surfaceDistances(
   spacing: Triple,
 ): SurfaceDistances {
   const rows = size[1];
-  const box = boxAround([prediction, reference], rows)!;
+  const box = boxAround([prediction, reference], rows);
+  if (!box) throw new WorkError('distances between surfaces need a region that is not empty');
   const [predicted, present] = [surfaceVoxels(prediction, box, rows), surfaceVoxels(reference, box, rows)];
   const scratch = new Uint32Array(box.size[0] * box.size[1] * box.size[2]);
   const directed = (from: Int32Array, to: Int32Array) =>
@@ -62,7 +66,7 @@ function countUpTo(ascending: Float64Array, limit: number): number {
   let [low, high] = [0, ascending.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (ascending[middle]! <= limit) low = middle + 1;
+    if (doubleAt(ascending, middle) <= limit) low = middle + 1;
     else high = middle;
   }
   return low;

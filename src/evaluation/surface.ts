@@ -1,3 +1,4 @@
+import { intAt } from '../at.js';
 import type { Box } from './box.js';
 import type { Runs } from './runs.js';
 
@@ -18,13 +19,17 @@ export function surfaceVoxels(
   // Where the runs of each row of the box begin; the rows just before and after the box are there and empty.
   const margin = ny;
   const firsts = new Int32Array(ny * nz + 2 * margin + 1);
-  for (let i = 0; i < values.length; i += 3) firsts[rowInBox(values[i]!) + margin + 1]! += 3;
-  for (let row = 0; row + 1 < firsts.length; row++) firsts[row + 1]! += firsts[row]!;
+  for (let i = 0; i < values.length; i += 3) {
+    const after = rowInBox(intAt(values, i)) + margin + 1;
+    firsts[after] = intAt(firsts, after) + 3;
+  }
+  for (let row = 0; row + 1 < firsts.length; row++)
+    firsts[row + 1] = intAt(firsts, row + 1) + intAt(firsts, row);
   const next = new Int32Array(4);
   const ends = new Int32Array(4);
   for (let row = 0; row < ny * nz; row++) {
-    const from = firsts[row + margin]!;
-    const to = firsts[row + margin + 1]!;
+    const from = intAt(firsts, row + margin);
+    const to = intAt(firsts, row + margin + 1);
     if (from === to) continue;
     const y = row % ny;
     // A neighbour in the next plane's row would be no neighbour, so at the box's faces along y there is none.
@@ -33,13 +38,13 @@ export function surfaceVoxels(
     setNeighbour(2, row - ny);
     setNeighbour(3, row + ny);
     const origin = nx * row - start[0];
-    for (let i = from; i < to; i += 3) addRun(values[i + 1]!, values[i + 2]!, origin);
+    for (let i = from; i < to; i += 3) addRun(intAt(values, i + 1), intAt(values, i + 2), origin);
   }
   return surface.values();
 
   function setNeighbour(n: number, row: number): void {
-    next[n] = firsts[row + margin]!;
-    ends[n] = firsts[row + margin + 1]!;
+    next[n] = intAt(firsts, row + margin);
+    ends[n] = intAt(firsts, row + margin + 1);
   }
 
   /** The ends of a run, and of what is between them the voxels that not all four neighbouring rows cover. */
@@ -49,10 +54,13 @@ export function surfaceVoxels(
       let coveredTo = last - 1;
       let openTo = x - 1;
       for (let n = 0; n < 4; n++) {
-        while (next[n]! < ends[n]! && values[next[n]! + 2]! < x) next[n]! += 3;
-        const run = next[n]!;
-        if (run < ends[n]! && values[run + 1]! <= x) coveredTo = Math.min(coveredTo, values[run + 2]!);
-        else openTo = Math.max(openTo, run < ends[n]! ? Math.min(last, values[run + 1]!) - 1 : last - 1);
+        const end = intAt(ends, n);
+        let run = intAt(next, n);
+        while (run < end && intAt(values, run + 2) < x) run += 3;
+        next[n] = run;
+        const start = run < end ? intAt(values, run + 1) : last;
+        if (run < end && start <= x) coveredTo = Math.min(coveredTo, intAt(values, run + 2));
+        else openTo = Math.max(openTo, Math.min(last, start) - 1);
       }
       if (openTo >= x) surface.add(origin + x, origin + openTo);
       x = Math.max(openTo >= x ? openTo : coveredTo, x) + 1;
@@ -61,6 +69,7 @@ export function surfaceVoxels(
   }
 }
 
+/** A list of indices that grows. */
 class IndexList {
   private indices = new Int32Array(1024);
   private filled = 0;

@@ -66,13 +66,14 @@ function boundedInteger(next: () => number, limit: number): number {
 /** Four 32-bit words from seed, name and indices: FNV-1a per word, then a finaliser (MurmurHash3's). */
 function hashWords(seed: number, name: string, indices: readonly number[]): [number, number, number, number] {
   const text = [seed, name, ...indices].join('/');
-  return [0, 1, 2, 3].map((salt) => {
+  const word = (salt: number): number => {
     let hash = 0x811c9dc5 ^ Math.imul(salt, 0x9e3779b9);
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
     return (hash ^ (hash >>> 16)) >>> 0;
-  }) as [number, number, number, number];
+  };
+  return [word(0), word(1), word(2), word(3)];
 }
 
 /** Chris Doty-Humphrey's small fast counting generator, which passes PractRand; 32 bits a call. */

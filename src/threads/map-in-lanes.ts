@@ -1,3 +1,5 @@
+import { itemAt } from '../at.js';
+
 /**
  * What `of` makes of each item, in the order of the items, up to `lanes` of them at a time. When one fails,
  * no other is begun.
@@ -14,7 +16,7 @@ export async function mapInLanes<Item, Result>(
     while (next < items.length) {
       const place = next++;
       try {
-        results[place] = await of(items[place]!);
+        results[place] = await of(itemAt(items, place));
       } catch (error) {
         next = items.length;
         throw error;
