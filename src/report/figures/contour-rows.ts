@@ -125,6 +125,8 @@ function caption(
 
 function membership(label: Volume, values: readonly number[]): Uint8Array {
   const mask = new Uint8Array(voxelCount(label));
-  for (let i = 0; i < mask.length; i++) if (values.includes(label.data[i]!)) mask[i] = 1;
+  label.data.subarray(0, mask.length).forEach((value, i) => {
+    if (values.includes(value)) mask[i] = 1;
+  });
   return mask;
 }

@@ -53,7 +53,8 @@ export function chooseWords(
   const taken: { readonly id: string; readonly start: Triple }[] = [];
   return Array.from({ length: words }, () => {
     if (references.length === 0) references = stream.shuffle(patients);
-    const reference = references.pop()!;
+    const reference = itemAt(references, references.length - 1);
+    references.pop();
     const place = choosePlace(
       reference,
       cropSize,

@@ -1,3 +1,4 @@
+import { floatAt } from '../../at.js';
 import { type PreparedCase, readPreparedVolume, toUnit, unitScales } from '../../dataset/index.js';
 
 /** A whole scan as a small cube `[z][y][x][c]`, values in [0, 1] as 0 to 255. */
@@ -41,7 +42,7 @@ export function shrink(
           let sum = 0;
           for (let k = z0; k < z1; k++) {
             for (let j = y0; j < y1; j++)
-              for (let i = x0; i < x1; i++) sum += planar[((c * nz + k) * ny + j) * nx + i]!;
+              for (let i = x0; i < x1; i++) sum += floatAt(planar, ((c * nz + k) * ny + j) * nx + i);
           }
           small[to++] = Math.round((255 * sum) / ((x1 - x0) * (y1 - y0) * (z1 - z0)));
         }
