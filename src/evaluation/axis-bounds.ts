@@ -1,4 +1,4 @@
-import { intAt } from '../at.js';
+import { doubleAt, intAt } from '../at.js';
 import type { Triple } from '../volume/index.js';
 
 /**
@@ -19,15 +19,14 @@ export function axisBounds(
   const lastInColumn = new Int32Array(plane); // the seed met last at this x and y, plus one
   const lastInX = new Int32Array(nx); // the seed met last at this x, plus one
 
-  // Reads without checks: with them the two sweeps take half as long again.
   const lower = (k: number, last: number) => {
-    const index = at[k]!;
+    const index = intAt(at, k);
     const inSlice = index % plane;
     const x = index % nx;
-    let bound = bounds[k]!;
-    const inColumn = lastInColumn[inSlice]! - 1;
+    let bound = doubleAt(bounds, k);
+    const inColumn = intAt(lastInColumn, inSlice) - 1;
     if (inColumn >= 0) bound = Math.min(bound, (Math.abs(index - inColumn) / plane) * spacing[2]);
-    const inX = lastInX[x]! - 1;
+    const inX = intAt(lastInX, x) - 1;
     if (inX >= 0 && Math.floor(inX / plane) === Math.floor(index / plane))
       bound = Math.min(bound, (Math.abs(index - inX) / nx) * spacing[1]);
     if (last >= 0 && Math.floor(last / nx) === Math.floor(index / nx))

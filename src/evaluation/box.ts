@@ -1,5 +1,5 @@
 import { intAt } from '../at.js';
-import { type Axis, mapAxes, type Triple } from '../volume/index.js';
+import { type Axis, mapSize, type Triple } from '../volume/index.js';
 import type { Runs } from './runs.js';
 
 /** A box of voxels. */
@@ -31,5 +31,5 @@ export function boxAround(regions: readonly Runs[], rows: number): Box | undefin
     }
   }
   if (high[0] === -1) return undefined;
-  return { start: low, size: mapAxes(high, (end, axis) => end - low[axis] + 1) };
+  return { start: low, size: mapSize(high, (end, axis) => end - low[axis] + 1) };
 }

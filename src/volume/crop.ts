@@ -1,5 +1,5 @@
 import { shiftAffine } from './affine.js';
-import { mapAxes, type Triple } from './triple.js';
+import { mapSize, type Triple } from './triple.js';
 import { arrayLike, type Volume, voxelCount } from './volume.js';
 
 /**
@@ -55,6 +55,6 @@ export function cropToForeground(volume: Volume, threshold: number): { volume: V
     }
   }
   if (high[0] === -1) return { volume, start: [0, 0, 0] };
-  const size = mapAxes(high, (n, axis) => n - low[axis] + 1);
+  const size = mapSize(high, (n, axis) => n - low[axis] + 1);
   return { volume: cropBox(volume, low, size), start: low };
 }

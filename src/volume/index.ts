@@ -29,7 +29,7 @@ export { closestToRas, reorientToRas } from './reorient.js';
 export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume } from './resample.js';
 export { isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
-export { AXES, type Axis, mapAxes, type Triple, tripleOf } from './triple.js';
+export { AXES, type Axis, mapAxes, mapSize, type Triple, tripleOf } from './triple.js';
 export { type UprightSlice, type UprightSlices, uprightSlices } from './upright-slices.js';
 export type { Grid, Volume, VoxelArray } from './volume.js';
 export { voxelCount } from './volume.js';

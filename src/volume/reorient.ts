@@ -1,5 +1,5 @@
 import { composeAffines, nearestRotation } from './affine.js';
-import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
+import { AXES, type Axis, mapAxes, mapSize, type Triple } from './triple.js';
 import { arrayLike, type Grid, type Volume, voxelCount } from './volume.js';
 
 /** For each RAS axis: the voxel axis that runs along it most, and whether it runs the other way. */
@@ -41,8 +41,8 @@ function permute(volume: Volume, { axes, flipped }: Orientation): Volume {
   if (axes.every((axis, i) => axis === i) && !flipped.includes(true)) return volume;
   const { size, data, channels } = volume;
   const strides: Triple = [1, size[0], size[0] * size[1]];
-  const newSize = mapAxes(axes, (axis) => size[axis]);
-  const steps = mapAxes(axes, (axis, world) => (flipped[world] ? -strides[axis] : strides[axis]));
+  const newSize = mapSize(AXES, (_, world) => size[axes[world]]);
+  const steps = mapSize(AXES, (_, world) => (flipped[world] ? -1 : 1) * strides[axes[world]]);
   const starts = mapAxes(axes, (axis, world) => (flipped[world] ? (size[axis] - 1) * strides[axis] : 0));
   const first = starts[0] + starts[1] + starts[2];
   const result = arrayLike(data, data.length);
@@ -62,7 +62,7 @@ function permute(volume: Volume, { axes, flipped }: Orientation): Volume {
 /** The grid of the volume that `reorientToRas` makes. */
 export function uprightGrid({ size, spacing, affine }: Grid, { axes, flipped }: Orientation): Grid {
   return {
-    size: mapAxes(axes, (axis) => size[axis]),
+    size: mapSize(AXES, (_, world) => size[axes[world]]),
     spacing: mapAxes(axes, (axis) => spacing[axis]),
     affine: composeAffines(affine, newToOldIndex(size, axes, flipped)),
   };

@@ -1,7 +1,7 @@
 import { floatAt, intAt, itemAt } from '../at.js';
 import { type Affine, affineRows, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
 import { type AxisWeights, axisWeights, type Interpolation } from './interpolation.js';
-import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
+import { AXES, type Axis, mapAxes, mapSize, type Triple } from './triple.js';
 import { arrayLike, type Grid, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
@@ -17,7 +17,7 @@ export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpo
 /** The grid that `resampleToSpacing` brings a volume to. */
 export function gridAtSpacing(grid: Grid, spacing: Triple): Grid {
   const ratio = mapAxes(spacing, (mm, axis) => mm / grid.spacing[axis]);
-  const size = mapAxes(grid.size, (n, axis) => roundHalfEven((n - 1) / ratio[axis] + 1));
+  const size = mapSize(grid.size, (n, axis) => roundHalfEven((n - 1) / ratio[axis] + 1));
   const affine = respaceAffine(grid.affine, spacing);
   return { size, spacing: spacingOf(affine), affine };
 }
@@ -264,8 +264,8 @@ function addTwo(
 }
 
 /**
- * The same along contiguous values, which are gathered. Reads without checks: with them it takes a tenth
- * longer.
+ * The same along contiguous values, which are gathered. Reads without checks: with them it takes 5 to
+ * 10 % longer.
  */
 function sampleLine(
   data: VoxelArray,

@@ -25,6 +25,14 @@ export function mapAxes<Value, Result>(
   return [of(values[0], 0), of(values[1], 1), of(values[2], 2)];
 }
 
+/**
+ * `mapAxes` for whole numbers, such as voxels. V8 keeps what one place in the code makes as fractions once one
+ * of them was a fraction; loops up to such a size are 6 % slower. So whole numbers have a place of their own.
+ */
+export function mapSize(size: Triple, of: (n: number, axis: Axis) => number): [number, number, number] {
+  return [of(size[0], 0), of(size[1], 1), of(size[2], 2)];
+}
+
 /** Whether a list holds one number an axis. */
 export function isTriple(values: readonly number[]): values is Triple {
   return values.length === 3;

@@ -3,7 +3,7 @@ import { WorkError } from '../errors.js';
 import type { AxisWeights } from './interpolation.js';
 import { closestToRas, type Orientation, uprightGrid } from './reorient.js';
 import { type AxisStep, addWeighed, gridAtSpacing, resampleAxis, spacingSteps } from './resample.js';
-import { type Axis, mapAxes, type Triple } from './triple.js';
+import { type Axis, mapSize, type Triple } from './triple.js';
 import { arrayLike, type Grid, type VoxelArray } from './volume.js';
 import type { VolumeSlices } from './volume-slices.js';
 
@@ -161,7 +161,7 @@ function planeResampler(
   const planned = steps.map(({ axis, weights }, i) => {
     const size = present;
     const outputs = weights.indices.length / weights.taps;
-    present = mapAxes(size, (length, along) => (along === axis ? outputs : length));
+    present = mapSize(size, (length, along) => (along === axis ? outputs : length));
     const next = steps[i + 1];
     // Rows that the next step does not look at need not be made.
     return { axis, weights, size, rows: next?.axis === 1 ? usedBy(next.weights) : undefined };
