@@ -10,6 +10,15 @@ import { withGradient } from './with-gradient.js';
 /** Source of every in-graph draw of a step: int32 scalar. */
 export const seedOfDraws = stepScope<Scalar>();
 
+/**
+ * Uniform numbers in [0, 1), float32, drawn inside the graph from the step's seed: for the noise of a method.
+ * @param key distinguishes the places that draw within one step; the same key gives the same numbers
+ * @throws Error outside a compiled step, where there is no seed
+ */
+export function randomUniform(shape: readonly number[], key: number): Tensor {
+  return draw('StatelessRandomUniform', 'float32', shape, key);
+}
+
 function draw(
   op: string,
   dtype: 'float32' | 'int32',

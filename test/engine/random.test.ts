@@ -4,6 +4,7 @@ import {
   dropoutLeakyRelu,
   keepMask,
   type NamedArray,
+  randomUniform,
   type Tensor,
   tf,
 } from '../../src/engine/index.js';
@@ -15,23 +16,48 @@ const ones = (shape: number[]): NamedArray => ({
 });
 const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
-  const draw = async (shape: number[], rate: number, key = 1, seed = 11) =>
-    (await computed(engine, () => ({ kept: keepMask(shape, rate, key).cast('float32') }), {}, seed))
-      .kept as Float32Array;
+describe.each(engines)('numbers drawn inside a step, %s', (engine) => {
+  const draw = async (key: number, seed: number, n = 20_000) =>
+    (await computed(engine, () => ({ u: randomUniform([n], key) }), {}, seed)).u as Float32Array;
 
-  it('is the same for the same seed and key, and another for another seed or key', async () => {
-    const first = await draw([20_000], 0.5, 3, 1);
-    expect(await draw([20_000], 0.5, 3, 1)).toEqual(first);
-    for (const other of [await draw([20_000], 0.5, 3, 2), await draw([20_000], 0.5, 4, 1)]) {
-      const covariance = mean(first.map((kept, i) => (kept - 0.5) * ((other[i] as number) - 0.5)));
-      expect(Math.abs(4 * covariance)).toBeLessThan(0.03); // a correlation; independent ones have a standard error of 0.007
+  it('are the same for the same seed and key, and others for another seed or key', async () => {
+    const first = await draw(3, 1);
+    expect(await draw(3, 1)).toEqual(first);
+    for (const [key, seed] of [
+      [3, 2],
+      [4, 1],
+    ] as const) {
+      const other = await draw(key, seed);
+      const covariance = mean(first.map((u, i) => (u - 0.5) * ((other[i] as number) - 0.5)));
+      expect(Math.abs(12 * covariance)).toBeLessThan(0.03); // a correlation; independent ones have a standard error of 0.007
     }
   });
 
-  it('needs a step: without one there is no seed', () => {
-    expect(() => keepMask([2], 0.5, 1)).toThrow(/outside a compiled step/);
+  it('are uniform in [0, 1): chi-squared over 64 bins', async () => {
+    const drawn = await draw(3, 1, 64_000);
+    const counts = new Array<number>(64).fill(0);
+    for (const u of drawn) counts[Math.floor(u * 64)]!++; // beyond the bins there is no count to add to, and the sum is NaN
+    const chiSquared = counts.reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0);
+    expect(chiSquared).toBeGreaterThan(30); // 63 degrees of freedom: mean 63, standard deviation 11
+    expect(chiSquared).toBeLessThan(105);
   });
+
+  it('need a step: without one there is no seed', () => {
+    expect(() => randomUniform([2], 1)).toThrow(/outside a compiled step/);
+  });
+});
+
+it('draws the same numbers in both engines', async () => {
+  const [graph, eager] = await Promise.all(
+    engines.map((engine) => computed(engine, () => ({ u: randomUniform([1000], 9) }), {}, 5)),
+  );
+  expect(graph).toEqual(eager);
+});
+
+describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
+  const draw = async (shape: number[], rate: number, key = 1) =>
+    (await computed(engine, () => ({ kept: keepMask(shape, rate, key).cast('float32') }), {}, 11))
+      .kept as Float32Array;
 
   it.each([0.1, 0.5, 0.9])('drops a share of %f', async (rate) => {
     const kept = await draw([500, 401], rate); // an odd number of elements

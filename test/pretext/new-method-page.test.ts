@@ -22,7 +22,7 @@ const blocks: readonly CodeBlock[] = Array.from(
 );
 const settings = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'vitest.config.ts'];
 const copied = ['src', 'dist', 'bin', 'scripts', 'configs', ...settings]; // dist: so that tsc compiles what is new
-const copiedTests = ['test/global-setup.ts', 'test/pretext/one-pass.ts'];
+const copiedTests = ['test/global-setup.ts', 'test/pretext/one-pass.ts', 'test/pretext/plain-loops.ts'];
 const checkout = temporaryFolder();
 
 beforeAll(async () => {
