@@ -113,6 +113,12 @@ const stable = (value) => {
 function compared(file) {
   if (/\.(html|png|svg|log|yaml|md|v2|sh)$|events\.out|log\.jsonl$|\.lock/.test(file)) return undefined;
   const bytes = readFileSync(file);
+  // nnU-Net's form has NaN, which is no JSON.
+  if (file.endsWith('.summary.json'))
+    return bytes
+      .toString()
+      .replaceAll(root, '')
+      .replace(/\/(before|after)\//g, '/');
   if (file.endsWith('.json')) return JSON.stringify(stable(JSON.parse(bytes.toString())));
   if (file.endsWith('.jsonl'))
     return bytes
