@@ -1,4 +1,4 @@
-import type { InOrder } from '../axes.js';
+import type { Axis, InOrder } from '../axes.js';
 
 /**
  * The one convention of axes. Everything outside the engine says [x, y, z], in the order of the axes of a
@@ -21,15 +21,9 @@ export type FileSize = readonly [x: number, y: number, z: number] & InOrder<'xyz
  * An axis of a `SpatialSize`: 0 for depth, 1 for height, 2 for width. What has one value an axis is indexed
  * by it without a check.
  */
-export type SpatialAxis = 0 | 1 | 2;
+export type SpatialAxis = Axis;
 
-/** What `of` makes of the value of each axis, in the order of the axes; of [D, H, W] or of [x, y, z]. */
-export function mapAxes<Value, Result>(
-  values: readonly [Value, Value, Value],
-  of: (value: Value, axis: SpatialAxis) => Result,
-): [Result, Result, Result] {
-  return [of(values[0], 0), of(values[1], 1), of(values[2], 2)];
-}
+export { mapAxes } from '../axes.js';
 
 /** [x, y, z] as the engine's [D, H, W]. */
 export const spatialSize = ([x, y, z]: FileSize): SpatialSize => [z, y, x];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { InOrder } from '../axes.js';
+import type { Axis, InOrder } from '../axes.js';
 
 /** Three numbers in file order `[x, y, z]`. */
 export type Triple = readonly [number, number, number] & InOrder<'xyz'>;
@@ -8,22 +8,11 @@ export type Triple = readonly [number, number, number] & InOrder<'xyz'>;
 export const tripleOf = (each: z.ZodType<number>): z.ZodType<Triple> =>
   z.tuple([each, each, each]).readonly();
 
-/**
- * An axis in file order: 0 for x, 1 for y, 2 for z. What has one value an axis is indexed by it without a
- * check.
- */
-export type Axis = 0 | 1 | 2;
+/** In file order: 0 for x, 1 for y, 2 for z. */
+export { type Axis, mapAxes } from '../axes.js';
 
 /** The three axes, `[x, y, z]`. */
 export const AXES = [0, 1, 2] as const;
-
-/** What `of` makes of the value of each axis, in the order of the axes. */
-export function mapAxes<Value, Result>(
-  values: readonly [Value, Value, Value],
-  of: (value: Value, axis: Axis) => Result,
-): [Result, Result, Result] {
-  return [of(values[0], 0), of(values[1], 1), of(values[2], 2)];
-}
 
 /**
  * `mapAxes` for whole numbers, such as voxels. V8 keeps what one place in the code makes as fractions once one

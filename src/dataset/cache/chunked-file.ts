@@ -1,7 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { itemAt } from '../../at.js';
-import { DataError } from '../../errors.js';
-import { systemCode } from '../../system-code.js';
+import { DataError, errorCode } from '../../errors.js';
 import { AXES, mapAxes, type Triple } from '../../volume/index.js';
 import {
   arrayTypes,
@@ -158,7 +157,7 @@ function openForReading(file: string): number {
   try {
     return openSync(file, 'r');
   } catch (cause) {
-    const problem = `cannot be opened (${systemCode(cause)})`;
+    const problem = `cannot be opened (${errorCode(cause)})`;
     throw new DataError(`prepared file ${file} ${problem}: run prepare again`, { file }, { cause });
   }
 }

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../../errors.js';
+import { DataError, errorCode } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import { systemCode } from '../../system-code.js';
 import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import { preprocessingSchema } from '../prepare/preprocessing.js';
@@ -119,7 +118,7 @@ export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    const code = systemCode(cause);
+    const code = errorCode(cause);
     if (code === 'ENOENT') return undefined;
     throw new DataError(`${file} cannot be read (${code})`, { file }, { cause });
   }

@@ -1,8 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InterruptedError, WorkError } from '../../errors.js';
+import { errorCode, InterruptedError, WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import { systemCode } from '../../system-code.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
 import { type PreparedCase, preparedCaseSchema, type SkippedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
@@ -147,7 +146,7 @@ export async function unchangedRecord({
 }
 
 function workError(cause: unknown, out: string): Error {
-  if (systemCode(cause) === 'ENOSPC') {
+  if (errorCode(cause) === 'ENOSPC') {
     const remedy = 'free space or choose another --out, then run the same command again';
     return new WorkError(`the disk of ${out} is full: ${remedy}`, { file: out }, { cause });
   }
