@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../errors.js';
+import { firstIssue } from '../first-issue.js';
 import { jsonOrUndefined } from '../json.js';
 import type { Evaluation } from './summarise.js';
 
@@ -50,7 +51,7 @@ export const isEvaluation = (content: unknown): content is Evaluation =>
 /** The first field that keeps JSON from being an evaluation; undefined where nothing does. */
 export function wrongFieldOf(content: unknown): string | undefined {
   const { error } = evaluationFile.safeParse(content);
-  return error && (error.issues[0]?.path.join('.') || 'JSON');
+  return error && (firstIssue(error).field || 'JSON');
 }
 
 /**

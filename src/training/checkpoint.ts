@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
-import { itemAt } from '../at.js';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
+import { firstIssue } from '../first-issue.js';
 import { jsonOrUndefined } from '../json.js';
 import {
   type ParameterSpec,
@@ -51,7 +51,7 @@ export async function readRunState(run: string): Promise<RunState | undefined> {
   const parsed = runState.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
   throw new DataError(
-    `${file} is damaged (${itemAt(parsed.error.issues, 0).path.join('.')}): begin the run again in another folder`,
+    `${file} is damaged (${firstIssue(parsed.error).field}): begin the run again in another folder`,
     { file },
   );
 }

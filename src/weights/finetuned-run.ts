@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
+import { firstIssue } from '../first-issue.js';
 import { inferenceSection } from '../inference/index.js';
 import { readRunConfig } from '../training/index.js';
 
@@ -40,7 +40,7 @@ export function runWeights(run: string, checkpoint?: 'best' | 'last'): string {
 export async function readFinetunedRun(run: string): Promise<FinetunedRun> {
   const parsed = runFacts.safeParse(await readRunConfig(run));
   if (parsed.success) return parsed.data;
-  const field = itemAt(parsed.error.issues, 0).path.join('.');
+  const field = firstIssue(parsed.error).field;
   const file = join(run, 'config.yaml');
   throw new DataError(`${file} is no configuration of a fine-tuning run: ${field} is missing or wrong`, {
     file: run,

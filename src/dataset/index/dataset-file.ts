@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
-import { firstIssue } from './first-issue.js';
+import { firstIssue } from '../../first-issue.js';
 
 const safeName = z
   .string()

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, errorCode } from '../../errors.js';
+import { firstIssue } from '../../first-issue.js';
 import { jsonOrUndefined } from '../../json.js';
 import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import { preprocessingSchema } from '../prepare/preprocessing.js';
-import { firstIssue } from './first-issue.js';
 
 const triple = tripleOf(z.number());
 const grid = z.object({ size: triple, spacing: triple, affine: z.object({ rows: z.array(z.number()) }) });

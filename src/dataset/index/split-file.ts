@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
+import { firstIssue } from '../../first-issue.js';
 import { type DatasetFile, parseJson } from './dataset-file.js';
-import { firstIssue } from './first-issue.js';
 
 const splitFile = z.record(
   z.string(),

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { itemAt } from '../../at.js';
+import { itemAt } from './at.js';
 
 /**
  * The first thing that a schema found wrong: the path of
