@@ -9,8 +9,8 @@ import {
   tensorAddress,
   tensorBytes,
 } from './c-api.js';
+import { currentScope } from './name-scope.js';
 import { nativeBackend, type OpAttribute } from './native-backend.js';
-import { currentPlace } from './place.js';
 
 /** Host values in the element types that a graph takes in and gives out. */
 export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array;
@@ -46,7 +46,7 @@ export function addOp(
   attributes: readonly GraphAttribute[] = [],
   after: readonly Pointer[] = [],
 ): Pointer {
-  const place = currentPlace();
+  const place = currentScope();
   requireKernel(type, place);
   const name = `${place ? `${place.replace(/[^A-Za-z0-9_.-]/g, '_')}/` : 'step/'}${type}_${graph.nodes++}`;
   const description = api.newOperation(graph.handle, type, name);

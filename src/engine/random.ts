@@ -1,6 +1,6 @@
 import { after } from './after.js';
+import { bindScope } from './name-scope.js';
 import { attribute, float32Attribute, runOp } from './native-backend.js';
-import { bindPlace } from './place.js';
 import { stepScope } from './step-scope.js';
 import tf, { type Scalar, type Tensor } from './tf.js';
 import { isTracing } from './trace.js';
@@ -85,7 +85,7 @@ export function dropoutLeakyRelu<T extends Tensor>(x: T, rate: number, key: numb
     runOp('SelectV2', [float32Attribute()], [condition, value, tf.scalar(other)]);
   return withGradient([x], () => {
     const value = select(keep, runOp('LeakyRelu', relu, [x]), -0);
-    const gradient = bindPlace('gradient', (dy: T, [saved]: readonly [T]) => {
+    const gradient = bindScope('gradient', (dy: T, [saved]: readonly [T]) => {
       const y = after(saved, dy);
       return [select(isNegativeZero(y).logicalNot(), runOp('LeakyReluGrad', relu, [dy, y]), 0)];
     });

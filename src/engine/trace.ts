@@ -6,13 +6,13 @@ import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addConvolution } from './convolution/convolution-routes.js';
 import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
 import { multiplyAdds } from './multiply-adds.js';
+import { currentScope } from './name-scope.js';
 import {
   type NativeBinding,
   nativeBackend,
   type OpAttribute,
   type OutputMetadata,
 } from './native-backend.js';
-import { currentPlace } from './place.js';
 import tf, { type Tensor } from './tf.js';
 import { addAfter, addEuclideanLength, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
 
@@ -73,18 +73,18 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
     }
     if (outputs.has(entry.id)) return entry.id;
     const what = `a tensor of shape [${tensor.shape}] that was computed outside the compiled step is used inside it`;
-    throw new WorkError(`in ${currentPlace() || 'the step'}: ${what}; pass it as an input or as state`);
+    throw new WorkError(`in ${currentScope() || 'the step'}: ${what}; pass it as an input or as state`);
   };
   const outputById = (id: number): GraphOutput => {
     const output = outputs.get(id);
     if (!output)
-      throw new WorkError(`in ${currentPlace() || 'the step'}: tensor ${id} does not belong to this trace`);
+      throw new WorkError(`in ${currentScope() || 'the step'}: tensor ${id} does not belong to this trace`);
     return output;
   };
   const refuseRead = () => {
     const what =
       'the value of a traced tensor was read; a compiled step runs later, so return the tensor instead';
-    throw new WorkError(`in ${currentPlace() || 'the step'}: ${what}`);
+    throw new WorkError(`in ${currentScope() || 'the step'}: ${what}`);
   };
   const bfloat16 = writing === 'bfloat16' ? bfloat16Writer(graph) : undefined;
   const execute = (

@@ -6,7 +6,7 @@ import { jsonOrUndefined } from '../json.js';
 import type { Evaluation } from './summarise.js';
 
 const number = z.number().nullable();
-const spread = z.object({ mean: number, std: number, n: z.int() });
+const meanAndStd = z.object({ mean: number, std: number, n: z.int() });
 const means = z.object({ overClasses: number, overCases: number });
 
 /** `evaluation.json`, as far as anything is read from it; every class must have its summary. */
@@ -31,8 +31,8 @@ const evaluationFile = z
     perClass: z.record(
       z.string(),
       z.object({
-        dice: spread,
-        hd95: spread,
+        dice: meanAndStd,
+        hd95: meanAndStd,
         nUndefined: z.int(),
         nMissed: z.int(),
         nFalsePositiveOnEmpty: z.int(),

@@ -34,8 +34,8 @@ export {
   type Evaluation,
   type EvaluationFacts,
   furtherMetricsOf,
+  type MeanAndStd,
   type Means,
-  type Spread,
-  spread,
+  meanAndStd,
   summarise,
 } from './summarise.js';

@@ -5,16 +5,16 @@ import type { FileReport } from './evaluate-folders.js';
 import type { FurtherMetric, Metric } from './metrics.js';
 
 /** Mean and sample standard deviation over the `n` values that are defined; null where there are too few. */
-export interface Spread {
+export interface MeanAndStd {
   readonly mean: number | null;
   readonly std: number | null;
   readonly n: number;
 }
 
 /** A class over all cases. */
-export type ClassSummary = Readonly<Partial<Record<FurtherMetric, Spread>>> & {
-  readonly dice: Spread;
-  readonly hd95: Spread;
+export type ClassSummary = Readonly<Partial<Record<FurtherMetric, MeanAndStd>>> & {
+  readonly dice: MeanAndStd;
+  readonly hd95: MeanAndStd;
   /** Cases without the class in the reference. */
   readonly nUndefined: number;
   /** Cases with it, of which nothing was predicted. */
@@ -68,10 +68,10 @@ export function summarise(
     classes.map((name) => [name, summariseClass(cases.map((result) => entryOf(result.classes, name)))]),
   );
   const means = (metric: Metric): Means => ({
-    overClasses: spread(classes.map((name) => entryOf(perClass, name)[metric]?.mean ?? null)).mean,
-    overCases: spread(
+    overClasses: meanAndStd(classes.map((name) => entryOf(perClass, name)[metric]?.mean ?? null)).mean,
+    overCases: meanAndStd(
       cases.map(
-        (result) => spread(classes.map((name) => entryOf(result.classes, name)[metric] ?? null)).mean,
+        (result) => meanAndStd(classes.map((name) => entryOf(result.classes, name)[metric] ?? null)).mean,
       ),
     ).mean,
   });
@@ -99,11 +99,11 @@ export function furtherMetricsOf(results: readonly ClassResult[]): FurtherMetric
 function summariseClass(results: readonly ClassResult[]): ClassSummary {
   const count = (...statuses: readonly string[]) =>
     results.filter(({ status }) => statuses.includes(status)).length;
-  const spreadOf = (metric: Metric) => spread(results.map((result) => result[metric] ?? null));
+  const overResults = (metric: Metric) => meanAndStd(results.map((result) => result[metric] ?? null));
   return {
-    dice: spreadOf('dice'),
-    hd95: spreadOf('hd95'),
-    ...Object.fromEntries(furtherMetricsOf(results).map((metric) => [metric, spreadOf(metric)])),
+    dice: overResults('dice'),
+    hd95: overResults('hd95'),
+    ...Object.fromEntries(furtherMetricsOf(results).map((metric) => [metric, overResults(metric)])),
     nUndefined: count('absent', 'false-positive'),
     nMissed: count('missed'),
     nFalsePositiveOnEmpty: count('false-positive'),
@@ -111,7 +111,7 @@ function summariseClass(results: readonly ClassResult[]): ClassSummary {
 }
 
 /** Mean and sample standard deviation of the values that are defined. */
-export function spread(values: readonly (number | null)[]): Spread {
+export function meanAndStd(values: readonly (number | null)[]): MeanAndStd {
   const defined = values.filter((value) => value !== null);
   const n = defined.length;
   if (n === 0) return { mean: null, std: null, n };

@@ -1,5 +1,5 @@
 import { entryOf, itemAt } from '../at.js';
-import { type Comparison, comparePaired, type Spread, spread } from '../evaluation/index.js';
+import { type Comparison, comparePaired, type MeanAndStd, meanAndStd } from '../evaluation/index.js';
 import { randomStream } from '../random/streams.js';
 import {
   evaluationCells,
@@ -98,13 +98,13 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
     { title: 'mean', metric, of: ({ evaluation }: ExperimentRun) => evaluation.mean[metric].overClasses },
   ]);
   const filled = columns.map(({ metric, of }) => {
-    const spreads = groups.map(({ runs: seeds }) => spread(seeds.map(of)));
+    const perGroup = groups.map(({ runs: seeds }) => meanAndStd(seeds.map(of)));
     const print = metric === 'dice' ? percent : millimetres;
     const marks = rankMarks(
-      spreads.map(({ mean }) => print(mean)),
+      perGroup.map(({ mean }) => print(mean)),
       metric === 'dice' ? 'higher' : 'lower',
     );
-    return spreads.map((value, i) => `${plusMinus(value, print)}${marks[i]}`);
+    return perGroup.map((value, i) => `${plusMinus(value, print)}${marks[i]}`);
   });
   const header = [
     'method',
@@ -160,11 +160,11 @@ function diceByCase(runs: readonly ExperimentRun[]): Map<string, number> {
   const values = new Map<string, (number | null)[]>();
   for (const { evaluation } of runs) {
     for (const { id, classes } of evaluation.cases) {
-      const mean = spread(Object.values(classes).map(({ dice }) => dice)).mean;
+      const mean = meanAndStd(Object.values(classes).map(({ dice }) => dice)).mean;
       values.set(id, [...(values.get(id) ?? []), mean]);
     }
   }
-  const means = [...values].map(([id, found]) => [id, spread(found).mean] as const);
+  const means = [...values].map(([id, found]) => [id, meanAndStd(found).mean] as const);
   return new Map(means.flatMap(([id, mean]) => (mean === null ? [] : [[id, mean]])));
 }
 
@@ -193,5 +193,5 @@ function pretrainingTable(pretrainings: readonly PretrainingRun[]): string {
   );
 }
 
-const plusMinus = ({ mean, std }: Spread, print: (value: number | null) => string): string =>
+const plusMinus = ({ mean, std }: MeanAndStd, print: (value: number | null) => string): string =>
   std === null ? print(mean) : `${print(mean)} ± ${print(std)}`;

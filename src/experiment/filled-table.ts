@@ -1,5 +1,5 @@
 import { entryOf, itemAt } from '../at.js';
-import { type Evaluation, spread } from '../evaluation/index.js';
+import { type Evaluation, meanAndStd } from '../evaluation/index.js';
 import { type PaperTable, paperTables, type TableNumber, type TableNumbers } from '../report/index.js';
 import type { Cell } from './cells.js';
 import type { ExperimentRun } from './run-cell.js';
@@ -31,7 +31,7 @@ export function filledTable(
 function meanOverSeeds(evaluations: readonly Evaluation[]): TableNumbers {
   const { classes } = itemAt(evaluations, 0);
   const meanOf = (value: (evaluation: Evaluation) => number | null | undefined) =>
-    spread(evaluations.map((one) => value(one) ?? null)).mean;
+    meanAndStd(evaluations.map((one) => value(one) ?? null)).mean;
   const ofClass = (name: string, metric: 'dice' | 'hd95') => ({
     mean: meanOf(({ perClass }) => perClass[name]?.[metric].mean),
   });

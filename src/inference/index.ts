@@ -13,9 +13,9 @@ export {
 } from './predictor.js';
 export {
   slidingWindowSlabs,
-  type Watch,
   type WindowNetwork,
   type WindowOptions,
+  type WindowProgress,
   type WindowSettings,
 } from './sliding-window.js';
 export { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';

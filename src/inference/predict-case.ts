@@ -5,7 +5,7 @@ import type { LabelScheme } from './label-scheme.js';
 import { asSlab } from './logit-slab.js';
 import type { Predictor } from './predictor.js';
 import { requireNumbers } from './require-numbers.js';
-import type { Watch } from './sliding-window.js';
+import type { WindowProgress } from './sliding-window.js';
 import { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';
 
 export interface PredictCaseOptions {
@@ -15,7 +15,7 @@ export interface PredictCaseOptions {
   readonly preprocessing: Preprocessing | 'none';
   readonly scheme: LabelScheme;
   readonly withLogits?: boolean;
-  readonly watch?: Watch;
+  readonly progress?: WindowProgress;
 }
 
 export interface CasePrediction {
@@ -35,11 +35,11 @@ export async function predictCase(
   predictor: Predictor,
   options: PredictCaseOptions,
 ): Promise<CasePrediction> {
-  const { images, scheme, watch } = options;
+  const { images, scheme, progress } = options;
   const { image, grid } = await preparedScan(predictor, options);
   if (!options.withLogits)
-    return { label: await predictLabel(predictor, image, { grid, scheme, images, watch }) };
-  const logits = await predictor.logits(image, watch);
+    return { label: await predictLabel(predictor, image, { grid, scheme, images, progress }) };
+  const logits = await predictor.logits(image, progress);
   requireNumbers(asSlab(logits), images);
   return { label: labelOnGrid(logits, grid, scheme), logits: logitsOnGrid(logits, grid) };
 }
@@ -50,7 +50,7 @@ export interface PredictLabelOptions {
   readonly scheme: LabelScheme;
   /** Where the image comes from, for errors. */
   readonly images: readonly string[];
-  readonly watch?: Watch | undefined;
+  readonly progress?: WindowProgress | undefined;
 }
 
 /**
@@ -60,10 +60,10 @@ export interface PredictLabelOptions {
 export async function predictLabel(
   predictor: Predictor,
   image: Volume,
-  { grid, scheme, images, watch }: PredictLabelOptions,
+  { grid, scheme, images, progress }: PredictLabelOptions,
 ): Promise<Volume> {
   const label = openLabel(image, grid, scheme);
-  for await (const slab of predictor.slabs(image, watch)) {
+  for await (const slab of predictor.slabs(image, progress)) {
     requireNumbers(slab, images);
     label.add(slab);
   }

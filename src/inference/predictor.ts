@@ -4,7 +4,12 @@ import { fileSize, logitsOf, type Network, STILL, spatialSize, stepInput } from 
 import type { Triple, Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
 import { collectLogits, type LogitSlab } from './logit-slab.js';
-import { slidingWindowSlabs, type Watch, type WindowNetwork, type WindowSettings } from './sliding-window.js';
+import {
+  slidingWindowSlabs,
+  type WindowNetwork,
+  type WindowProgress,
+  type WindowSettings,
+} from './sliding-window.js';
 
 export interface PredictorOptions extends WindowSettings {
   readonly network: Network;
@@ -21,9 +26,9 @@ export interface PredictorOptions extends WindowSettings {
 export interface Predictor {
   readonly network: Network;
   /** Logits on the volume's own grid, slices by slices. */
-  slabs(volume: Volume, watch?: Watch): AsyncIterable<LogitSlab>;
+  slabs(volume: Volume, progress?: WindowProgress): AsyncIterable<LogitSlab>;
   /** All of them at once, one planar channel a class. */
-  logits(volume: Volume, watch?: Watch): Promise<Volume>;
+  logits(volume: Volume, progress?: WindowProgress): Promise<Volume>;
 }
 
 /**
@@ -35,21 +40,25 @@ export function openPredictor({ network, states, precision, ...settings }: Predi
   requireImageSize(network, settings.window, 'inference.window');
   const networks = states.map((state) => windowNetwork(network, state, precision, settings));
   const { outChannels } = network;
-  return predictorOf(network, (volume, watch, into) =>
-    slidingWindowSlabs(volume, { ...settings, ...watch, outChannels, into }, networks),
+  return predictorOf(network, (volume, progress, into) =>
+    slidingWindowSlabs(volume, { ...settings, ...progress, outChannels, into }, networks),
   );
 }
 
 /** A predictor whose logits come from slabs; given channels of the whole volume, they may lie in those. */
 export function predictorOf(
   network: Network,
-  slabs: (volume: Volume, watch: Watch, into?: readonly Float32Array[]) => AsyncIterable<LogitSlab>,
+  slabs: (
+    volume: Volume,
+    progress: WindowProgress,
+    into?: readonly Float32Array[],
+  ) => AsyncIterable<LogitSlab>,
 ): Predictor {
   return {
     network,
-    slabs: (volume, watch = {}) => slabs(volume, watch),
-    logits: (volume, watch = {}) =>
-      collectLogits(volume, network.outChannels, (into) => slabs(volume, watch, into)),
+    slabs: (volume, progress = {}) => slabs(volume, progress),
+    logits: (volume, progress = {}) =>
+      collectLogits(volume, network.outChannels, (into) => slabs(volume, progress, into)),
   };
 }
 

@@ -31,13 +31,13 @@ export interface WindowSettings {
 }
 
 /** Whoever waits for a prediction. */
-export interface Watch {
+export interface WindowProgress {
   /** After each window, or mirrored window. */
   readonly onWindow?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface WindowOptions extends WindowSettings, Watch {
+export interface WindowOptions extends WindowSettings, WindowProgress {
   readonly outChannels: number;
   /** What the logits are; matters where several networks are averaged. */
   readonly kind: OutputKind;

@@ -3,9 +3,9 @@ import {
   conv3d,
   convTranspose3d,
   dropoutLeakyRelu,
-  inPlace,
   instanceNorm,
   leakyRelu,
+  nameScope,
   type Tensor,
   type Tensor1D,
   type Tensor5D,
@@ -53,7 +53,7 @@ export function normalisedConvolution(
   parameters: Parameters,
   drop: LayerDropout,
 ): Tensor5D {
-  return inPlace(name.slice(name.lastIndexOf('.') + 1), () => {
+  return nameScope(name.slice(name.lastIndexOf('.') + 1), () => {
     const weight = parameter(parameters, `${name}.conv.weight`, 5);
     const bias = parameter(parameters, `${name}.conv.bias`, 1);
     const scale = parameter(parameters, `${name}.adn.N.weight`, 1);
@@ -94,7 +94,7 @@ function withCancelledBias(x: Tensor5D, bias: Tensor1D): Tensor5D {
  * @returns [B, D, H, W, out]
  */
 export function pointConvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return inPlace(name, () =>
+  return nameScope(name, () =>
     conv3d(x, parameter(parameters, `${name}.weight`, 5)).add(parameter(parameters, `${name}.bias`, 1)),
   );
 }
@@ -105,7 +105,7 @@ export function pointConvolution(name: string, x: Tensor5D, parameters: Paramete
  * @returns [B, 2D, 2H, 2W, out]
  */
 export function doublingDeconvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
-  return inPlace('upsample', () =>
+  return nameScope('upsample', () =>
     convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2).add(
       parameter(parameters, `${name}.bias`, 1),
     ),

@@ -1,9 +1,9 @@
 import {
   conv3d,
   convTranspose3d,
-  inPlace,
   instanceNorm,
   leakyRelu,
+  nameScope,
   residualSum,
   type Tensor5D,
   tf,
@@ -41,7 +41,7 @@ export function residualConvolutions(
   parameters: Parameters,
   training: boolean,
 ): Tensor5D {
-  return inPlace(name, () => {
+  return nameScope(name, () => {
     const weight = (i: number) => parameter(parameters, `${name}.conv${i}.conv.weight`, 5);
     const normed = (i: number, y: Tensor5D) => {
       const convolved = conv3d(y, weight(i));
@@ -92,7 +92,9 @@ export function doublingBlock(
   training: boolean,
   crop: (up: Tensor5D) => Tensor5D = (up) => up,
 ): Tensor5D {
-  const up = inPlace(`${name}.transp_conv`, () => crop(doubling(`${name}.transp_conv.conv`, x, parameters)));
+  const up = nameScope(`${name}.transp_conv`, () =>
+    crop(doubling(`${name}.transp_conv.conv`, x, parameters)),
+  );
   return residualConvolutions(`${name}.conv_block`, tf.concat([up, skip], 4), parameters, training);
 }
 

@@ -5,8 +5,8 @@ import {
   dropout,
   groupNorm,
   halvingConv3d,
-  inPlace,
   type NamedArrays,
+  nameScope,
   relu,
   residualSum,
   resizeTrilinear,
@@ -123,11 +123,11 @@ function encode(
 ): Tensor5D[] {
   const { blocksDown, normGroups } = config;
   requireImages('seg-res-net', images, config.inChannels, 2 ** (blocksDown.length - 1));
-  const first = inPlace('convInit', () => conv3d(images, parameter(parameters, 'convInit.conv.weight', 5)));
+  const first = nameScope('convInit', () => conv3d(images, parameter(parameters, 'convInit.conv.weight', 5)));
   let x = training ? dropout(first, config.dropout, dropoutKey * 64) : first;
   return blocksDown.map((count, level) => {
     const name = `down_layers.${level}`;
-    x = inPlace(name, () => {
+    x = nameScope(name, () => {
       const halved = level === 0 ? x : halvingConv3d(x, parameter(parameters, `${name}.0.conv.weight`, 5));
       return residualBlocks(name, 1, count, halved, parameters, normGroups);
     });
@@ -148,20 +148,20 @@ function decode(
 ): Tensor5D {
   requireMultiples(margins, 2 ** (blocksDown.length - 1));
   const cropped = levels.map((level, k) =>
-    inPlace('target region', () => cropTowards(level, 2 ** k, margins)),
+    nameScope('target region', () => cropTowards(level, 2 ** k, margins)),
   );
   const top = upLevels(blocksUp).reduce((x, { index, count, level }) => {
     const skip = itemAt(cropped, level);
-    const up = inPlace(`up_samples.${index}`, () => {
+    const up = nameScope(`up_samples.${index}`, () => {
       const narrowed = conv3d(x, parameter(parameters, `up_samples.${index}.0.conv.weight`, 5));
       const [, depth, height, width] = skip.shape;
       return resizeTrilinear(narrowed, [depth, height, width]);
     });
-    return inPlace(`up_layers.${index}`, () =>
+    return nameScope(`up_layers.${index}`, () =>
       residualBlocks(`up_layers.${index}`, 0, count, residualSum(up, skip), parameters, normGroups),
     );
   }, latentOf(cropped));
-  return inPlace('conv_final', () =>
+  return nameScope('conv_final', () =>
     pointConvolution(
       'conv_final.2.conv',
       normedRelu('conv_final.0', top, parameters, normGroups),

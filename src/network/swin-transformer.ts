@@ -1,5 +1,5 @@
 import { itemAt } from '../at.js';
-import { conv3d, dropout, inPlace, layerNorm, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import { conv3d, dropout, layerNorm, nameScope, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import type { SpatialSize } from './axis-order.js';
 import type { Constant, Parameters, Pass } from './network.js';
 import { convolution, linear, normalisation, type ParameterSpec, parameter } from './parameters.js';
@@ -86,7 +86,7 @@ export function swinTransformer(
   config: SwinTransformerConfig,
   pass: Pass,
 ): Tensor5D[] {
-  const embedded = inPlace(`${name}.patch_embed`, () => {
+  const embedded = nameScope(`${name}.patch_embed`, () => {
     const weight = parameter(parameters, `${name}.patch_embed.proj.weight`, 5);
     const tokens = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(
       parameter(parameters, `${name}.patch_embed.proj.bias`, 1),
@@ -102,7 +102,7 @@ export function swinTransformer(
       windowsOf(batch, [depth, height, width], config.window, isShifted);
     const [plain, shifted] = [windows(false), windows(true)];
     for (const [i, block] of blocks.entries()) {
-      x = inPlace(block, () =>
+      x = nameScope(block, () =>
         swinBlock(
           block,
           x,
@@ -115,7 +115,7 @@ export function swinTransformer(
         ),
       );
     }
-    x = inPlace(`${stage}.downsample`, () => merged(`${stage}.downsample`, x, parameters, config.merging));
+    x = nameScope(`${stage}.downsample`, () => merged(`${stage}.downsample`, x, parameters, config.merging));
     return x;
   });
   return [embedded, ...stages].map(plainLayerNorm);

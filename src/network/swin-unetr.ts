@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { itemAt } from '../at.js';
-import { inPlace, type NamedArrays, type Tensor5D } from '../engine/index.js';
+import { type NamedArrays, nameScope, type Tensor5D } from '../engine/index.js';
 import { type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
 import { latentOf, type Margins, type Network, type Parameters, type Pass } from './network.js';
@@ -182,7 +182,7 @@ function decode(
 ): Tensor5D {
   requireMultiples(margins, MARGIN_STRIDE);
   const cropped = levels.map((level, k) =>
-    inPlace('target region', () => cropTowards(level, 2 ** k, margins)),
+    nameScope('target region', () => cropTowards(level, 2 ** k, margins)),
   );
   const skips = encoders.map(({ name }, k) =>
     residualConvolutions(`${name}.layer`, itemAt(cropped, k), parameters, training),

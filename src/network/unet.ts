@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { itemAt } from '../at.js';
-import { inPlace, maxPool3d, type NamedArrays, type Tensor5D, tf } from '../engine/index.js';
+import { maxPool3d, type NamedArrays, nameScope, type Tensor5D, tf } from '../engine/index.js';
 import { DataError, ShapeError, UsageError } from '../errors.js';
 import { fileShape, fileSize, mapAxes, type SpatialSize } from './axis-order.js';
 import {
@@ -126,14 +126,14 @@ export function unetEncode(
   pass: Pass,
 ): Tensor5D[] {
   checkImages(images, config);
-  const first = inPlace('conv_0', () =>
+  const first = nameScope('conv_0', () =>
     twoConvolutions('conv_0', images, parameters, dropouts(config, pass, 0)),
   );
   let finer = first;
   const coarser = DOWN_LEVELS.map(({ level }) => {
     const name = `down_${level}`;
-    const pooled = inPlace(name, () => maxPool3d(finer));
-    finer = inPlace(`${name}.convs`, () =>
+    const pooled = nameScope(name, () => maxPool3d(finer));
+    finer = nameScope(`${name}.convs`, () =>
       twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level)),
     );
     return finer;
@@ -180,15 +180,15 @@ export function unetDecode(
   options: UNetDecodeOptions,
 ): Tensor5D {
   const cropped = levels.map((level, k) =>
-    inPlace('target region', () => cropLevel(level, k, marginsOf(options.margin))),
+    nameScope('target region', () => cropLevel(level, k, marginsOf(options.margin))),
   );
   let x = latentOf(cropped);
   decoderLevels(config).forEach(({ name }, i) => {
-    x = inPlace(name, () => {
+    x = nameScope(name, () => {
       const skip = itemAt(cropped, 3 - i);
       const up = repeatLastPlane(doublingDeconvolution(`${name}.upsample.deconv`, x, parameters), skip);
       const joined = tf.concat([skip, up], 4); // [B, D, H, W, skip + upsampled]
-      return inPlace('convs', () =>
+      return nameScope('convs', () =>
         twoConvolutions(`${name}.convs`, joined, parameters, dropouts(config, options, 5 + i)),
       );
     });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { itemAt } from '../at.js';
-import { inPlace, type NamedArrays, type Tensor2D, type Tensor5D } from '../engine/index.js';
+import { type NamedArrays, nameScope, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { fileSize, mapAxes, type SpatialSize, spatialSize } from './axis-order.js';
 import { pointConvolution } from './layers.js';
@@ -209,13 +209,13 @@ function decode(
   requireMultiples(margins, TOKEN_SIDE);
   const [images, states] = [itemAt(levels, 0), levels.slice(1)];
   const cropped = states.map((state) =>
-    inPlace('target region', () => cropTowards(state, TOKEN_SIDE, margins)),
+    nameScope('target region', () => cropTowards(state, TOKEN_SIDE, margins)),
   );
   const finest = cropTowards(images, 1, margins);
   const skips = [
     residualConvolutions('encoder1.layer', finest, parameters, training),
     ...projections.map(({ name, doublings }, i) =>
-      inPlace(name, () => projection(name, doublings, itemAt(cropped, i), parameters, training)),
+      nameScope(name, () => projection(name, doublings, itemAt(cropped, i), parameters, training)),
     ),
   ];
   const top = [5, 4, 3, 2].reduce(

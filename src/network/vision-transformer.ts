@@ -1,4 +1,4 @@
-import { conv3d, dropout, inPlace, permuteRows, type Tensor2D, type Tensor5D } from '../engine/index.js';
+import { conv3d, dropout, nameScope, permuteRows, type Tensor2D, type Tensor5D } from '../engine/index.js';
 import type { SpatialSize } from './axis-order.js';
 import type { Constant, KeptTokens, Parameters, Pass } from './network.js';
 import { convolution, normalisation, type ParameterSpec, parameter } from './parameters.js';
@@ -96,7 +96,7 @@ export function visionTransformerOfSome(
   pass: Pass,
 ): Tensor2D {
   const all = embeddedTokens(name, images, parameters, config, pass);
-  const kept = inPlace('kept tokens', () =>
+  const kept = nameScope('kept tokens', () =>
     permuteRows(all, order, places).slice([0, 0], [images.shape[0] * perItem, config.hiddenSize]),
   );
   return blocks(name, kept, perItem, parameters, config, pass).last;
@@ -110,7 +110,7 @@ function embeddedTokens(
   config: VisionTransformerConfig,
   pass: Pass,
 ): Tensor2D {
-  return inPlace('patch_embedding', () => {
+  return nameScope('patch_embedding', () => {
     const embedding = `${name}.patch_embedding`;
     const weight = parameter(parameters, `${embedding}.patch_embeddings.weight`, 5);
     const patches = conv3d(images, weight, TOKEN_SIDE).add<Tensor5D>(
@@ -139,7 +139,7 @@ function blocks(
   const states: Tensor2D[] = [];
   let x = embedded;
   for (const [index, block] of blockNames(name).entries()) {
-    x = inPlace(block, () =>
+    x = nameScope(block, () =>
       transformerBlock(block, x, parameters, { heads, tokens, dropout: rate, index }, pass),
     );
     states.push(x);

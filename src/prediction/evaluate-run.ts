@@ -92,7 +92,7 @@ export async function evaluateRun({
         images: prepared.sourceImages,
         preprocessing: prepared.preprocessing,
         scheme,
-        watch: { signal },
+        progress: { signal },
       };
       const { label } = await predictCase(opened.predictor, scan);
       const prediction = entryOf(files, prepared.id);

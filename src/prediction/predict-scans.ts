@@ -56,7 +56,7 @@ export async function predictScans({
         preprocessing,
         scheme,
         withLogits,
-        watch: { signal },
+        progress: { signal },
       });
       await mkdir(dirname(label), { recursive: true });
       const logits = label.replace(/\.nii(\.gz)?$/, '_logits.nii.gz');

@@ -1,4 +1,4 @@
-import { inPlace, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import { nameScope, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
 import { meanSquaredError } from '../losses/index.js';
 import {
   latentOf,
@@ -38,7 +38,7 @@ function restored(network: Network, images: Tensor5D, parameters: Parameters, tr
   const levels = network.encode(images, parameters, pass);
   const latentAlone = levels.map((level, i) => (i === levels.length - 1 ? level : tf.zerosLike(level)));
   const logits = network.decode(latentAlone, parameters, pass);
-  return inPlace('sigmoid', () => tf.sigmoid(logits));
+  return nameScope('sigmoid', () => tf.sigmoid(logits));
 }
 
 /** The feature of each image: its latent, averaged over space. [B, latentChannels] */

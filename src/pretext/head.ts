@@ -1,4 +1,4 @@
-import { inPlace, type Tensor2D, tf } from '../engine/index.js';
+import { nameScope, type Tensor2D, tf } from '../engine/index.js';
 import { type Parameters, parameter } from '../network/index.js';
 import { pretextPrefix } from './method.js';
 
@@ -8,7 +8,7 @@ import { pretextPrefix } from './method.js';
  * @returns [rows, out]
  */
 export function linearHead(name: string, x: Tensor2D, parameters: Parameters): Tensor2D {
-  return inPlace(`${pretextPrefix}${name}`, () => {
+  return nameScope(`${pretextPrefix}${name}`, () => {
     const weight = parameter(parameters, `${pretextPrefix}${name}.weight`, 2);
     return tf.matMul(x, weight).add(parameter(parameters, `${pretextPrefix}${name}.bias`, 1));
   });

@@ -3,8 +3,8 @@ import { entryOf } from '../at.js';
 import {
   addInOrder,
   avgPool3d,
-  inPlace,
   type LossTerms,
+  nameScope,
   type Scalar,
   type Tensor,
   type Tensor2D,
@@ -136,8 +136,8 @@ function hybridMimLosses(
   const { weights } = config;
   const images = stepInput(inputs, 'images', 5);
   // [B, D, H, W, 1]
-  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
-  const maskedImages = inPlace('mask', () => images.mul<Tensor5D>(tf.scalar(1).sub(mask)));
+  const mask = nameScope('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
+  const maskedImages = nameScope('mask', () => images.mul<Tensor5D>(tf.scalar(1).sub(mask)));
   const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, masked: mask });
   const latent = latentOf(levels);
 
@@ -173,7 +173,7 @@ function hybridMimLosses(
   }
   if (weights.contrast > 0 && training) {
     const pass = { training, dropoutKey: SECOND_PASS, masked: mask };
-    const second = latentOf(inPlace('second pass', () => network.encode(maskedImages, parameters, pass)));
+    const second = latentOf(nameScope('second pass', () => network.encode(maskedImages, parameters, pass)));
     terms.contrast = contrastiveLoss(
       projection(latent, parameters),
       projection(second, parameters),

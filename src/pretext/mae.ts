@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { type InputValues, inPlace, permuteRows, type Tensor2D, type Tensor5D, tf } from '../engine/index.js';
+import {
+  type InputValues,
+  nameScope,
+  permuteRows,
+  type Tensor2D,
+  type Tensor5D,
+  tf,
+} from '../engine/index.js';
 import { UsageError, WorkError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
 import {
@@ -87,7 +94,7 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
     },
     corruption: (seed, step) => visibleFirst(maskBatch(grid, maskRatio, batch.size, seed, step).patchMask),
     losses: (inputs, parameters, training) => {
-      const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), tokens.side));
+      const mask = nameScope('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), tokens.side));
       const target = reconstructionTarget(stepInput(inputs, 'images', 5), inputs);
       const reconstruction = reconstructionLoss(fill(inputs, parameters, training), target, mask, 'l2');
       return { total: reconstruction, reconstruction };
@@ -163,7 +170,7 @@ function predictedVoxels(
   const latent = tokens.encodeKept(images, { perItem: visible, order, places }, parameters, pass);
   const batch = images.shape[0];
   const count = order.size / batch;
-  let x = inPlace('all tokens', () => {
+  let x = nameScope('all tokens', () => {
     const token = parameter(parameters, TOKEN, 1).reshape([1, width]);
     const known = namedLinear(EMBEDDING, latent, parameters);
     const rows = permuteRows(
@@ -176,12 +183,12 @@ function predictedVoxels(
   });
   for (let index = 0; index < depth; index++) {
     const block = blockName(index);
-    x = inPlace(block, () =>
+    x = nameScope(block, () =>
       transformerBlock(block, x, parameters, { heads, tokens: count, dropout: 0, index }, pass),
     );
   }
   const cells = linearHead(HEAD, namedLayerNorm(NORM, x, parameters), parameters);
-  return inPlace('tokens to voxels', () =>
+  return nameScope('tokens to voxels', () =>
     cellsToVoxels(
       cells,
       [batch, grid.patches[0], grid.patches[1], grid.patches[2]],

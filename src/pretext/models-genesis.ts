@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SMALLEST_SIDE } from '../corruption/index.js';
-import { inPlace, tf } from '../engine/index.js';
+import { nameScope, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { meanSquaredError } from '../losses/index.js';
 import { latentOf, type Network, type Parameters, type StepInputs, stepInput } from '../network/index.js';
@@ -58,7 +58,7 @@ export function restore(network: Network, inputs: StepInputs, parameters: Parame
   const pass = { training, dropoutKey: 0 };
   const levels = network.encode(stepInput(inputs, 'corrupted', 5), parameters, pass);
   const logits = network.decode(levels, parameters, pass);
-  return { latent: latentOf(levels), prediction: inPlace('sigmoid', () => tf.sigmoid(logits)) };
+  return { latent: latentOf(levels), prediction: nameScope('sigmoid', () => tf.sigmoid(logits)) };
 }
 
 /** @throws UsageError when a side of the crop has no room for the windows of in- and out-painting */

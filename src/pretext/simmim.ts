@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { inPlace, type Tensor5D, tf } from '../engine/index.js';
+import { nameScope, type Tensor5D, tf } from '../engine/index.js';
 import { UsageError } from '../errors.js';
 import { reconstructionLoss } from '../losses/index.js';
 import {
@@ -102,16 +102,16 @@ function fill(
   training: boolean,
 ) {
   const images = stepInput(inputs, 'images', 5);
-  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
+  const mask = nameScope('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   const token = parameter(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
-  const seen = inPlace('mask', () => images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(token)));
+  const seen = nameScope('mask', () => images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(token)));
   const latent = latentOf(network.encode(seen, parameters, { training, dropoutKey: 0 }));
   // [B * d * h * w, s^3 * C]
   const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters);
   return {
     seen,
     mask,
-    prediction: inPlace('cells to voxels', () =>
+    prediction: nameScope('cells to voxels', () =>
       cellsToVoxels(cells, latent.shape, network.latentStride, network.inChannels),
     ),
   };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { inPlace, type Tensor5D, tf } from '../engine/index.js';
+import { nameScope, type Tensor5D, tf } from '../engine/index.js';
 import { reconstructionLoss } from '../losses/index.js';
 import { type Network, type Parameters, type StepInputs, stepInput } from '../network/index.js';
 import {
@@ -76,9 +76,9 @@ function fill(
   parameters: Parameters,
   training: boolean,
 ) {
-  const mask = inPlace('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
+  const mask = nameScope('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
   // The finest skip is of the voxels themselves, so that they are masked as well as the tokens.
-  const seen = inPlace('mask', () => stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask)));
+  const seen = nameScope('mask', () => stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask)));
   const pass = { training, dropoutKey: 0 };
   const levels = network.encode(seen, parameters, { ...pass, masked: mask });
   return { seen, mask, prediction: network.decode(levels, parameters, pass) };

@@ -5,11 +5,11 @@ import {
   convTranspose3d,
   createState,
   dropout,
-  inPlace,
   instanceNorm,
   leakyRelu,
   lossAndGradients,
   maxPool3d,
+  nameScope,
   type Scalar,
   type StepFunction,
   type Tensor,
@@ -211,15 +211,15 @@ describe('errors of compiled steps name the place', () => {
   it('when a traced value is read', () => {
     expect(
       build(({ image: x }) =>
-        inPlace('down_1', () => ({ y: tf.scalar((x as Tensor).dataSync()[0] as number) })),
+        nameScope('down_1', () => ({ y: tf.scalar((x as Tensor).dataSync()[0] as number) })),
       ),
     ).toThrow(/in down_1: the value of a traced tensor was read/);
   });
 
   it('when shapes do not fit', () => {
     const wrong = build(({ image: x }) =>
-      inPlace('down_2', () =>
-        inPlace('conv_0', () => ({ y: conv3d(x as Tensor5D, tf.zeros([3, 3, 3, 2, 4])) })),
+      nameScope('down_2', () =>
+        nameScope('conv_0', () => ({ y: conv3d(x as Tensor5D, tf.zeros([3, 3, 3, 2, 4])) })),
       ),
     );
     expect(wrong).toThrow(/in down_2\.conv_0: Conv3D/);
@@ -227,7 +227,7 @@ describe('errors of compiled steps name the place', () => {
 
   it('when a tensor from outside is used', () => {
     const outside = tf.tidy(() => tf.keep(tf.zeros([2]).add(1)));
-    expect(build(() => inPlace('head', () => ({ y: outside.add(1) })))).toThrow(
+    expect(build(() => nameScope('head', () => ({ y: outside.add(1) })))).toThrow(
       /in head: .*computed outside the compiled step/,
     );
   });
@@ -235,7 +235,7 @@ describe('errors of compiled steps name the place', () => {
   it('when an op has no kernel', async () => {
     const { runOp } = await import('../../src/engine/native-backend.js');
     expect(
-      build(({ image: x }) => inPlace('head', () => ({ y: runOp('NoSuchOp', [], [x as Tensor]) }))),
+      build(({ image: x }) => nameScope('head', () => ({ y: runOp('NoSuchOp', [], [x as Tensor]) }))),
     ).toThrow(/in head: .*NoSuchOp/);
   });
 

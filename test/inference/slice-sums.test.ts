@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import wabt from 'wabt';
+import { SLICE_KERNELS } from '../../src/inference/slice-kernels-binary.js';
 import { openSliceSums } from '../../src/inference/slice-sums.js';
 import { mirroredSteps } from '../../src/inference/windows.js';
 import { randomStream } from '../../src/random/streams.js';
@@ -7,6 +10,12 @@ import { randomStream } from '../../src/random/streams.js';
 const { fround } = Math;
 
 describe('sums of slices', () => {
+  it('are added by the kernels of slice-kernels.wat as it stands', async () => {
+    const text = readFileSync('src/inference/slice-kernels.wat', 'utf8');
+    const parsed = (await wabt()).parseWat('slice-kernels.wat', text, { simd: true });
+    expect(SLICE_KERNELS).toBe(Buffer.from(parsed.toBinary({}).buffer).toString('base64'));
+  });
+
   it('have the bits of float32 sums of float32 products, and quotients of these, wherever they lie', async () => {
     const side = fc.integer({ min: 1, max: 7 });
     const cases = fc.record({

@@ -51,8 +51,8 @@ export function thresholdPredictor(least: number, size: Triple): Predictor {
     for (let i = 0; i < images.length; i++) logits[2 * i + 1] = images[i]! - least;
     return logits;
   };
-  return predictorOf({ ...network, outChannels: 2 }, (volume, watch) =>
-    slidingWindowSlabs(volume, { ...windows, ...watch, window: size, outChannels: 2, kind: 'classes' }, [
+  return predictorOf({ ...network, outChannels: 2 }, (volume, progress) =>
+    slidingWindowSlabs(volume, { ...windows, ...progress, window: size, outChannels: 2, kind: 'classes' }, [
       asNetwork(decide),
     ]),
   );

@@ -1,5 +1,5 @@
+import { bindScope } from '../name-scope.js';
 import { attribute, float32Attribute, runOp } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import tf, { type Tensor } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
 
@@ -29,7 +29,7 @@ function rectified<T extends Tensor>(x: T, name: 'LeakyRelu' | 'Relu', alpha: nu
   const slope = [float32Attribute(), attribute.float('alpha', alpha)];
   return withGradient([x], () => {
     const value = runOp<T>(name, name === 'Relu' ? [float32Attribute()] : slope, [x]);
-    const gradient = bindPlace('gradient', (dy: T, [y]: readonly [T]) => [
+    const gradient = bindScope('gradient', (dy: T, [y]: readonly [T]) => [
       runOp('LeakyReluGrad', slope, [dy, y]),
     ]);
     return { value, kept: [value] as const, gradient };

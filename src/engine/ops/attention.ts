@@ -1,7 +1,7 @@
 import { byteAt, itemAt } from '../../at.js';
 import { after } from '../after.js';
+import { bindScope } from '../name-scope.js';
 import { float32Attribute, runOp } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import { keepMask } from '../random.js';
 import tf, { type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
@@ -52,7 +52,7 @@ const WEIGHTS_AT_A_TIME = 2 ** 21;
 export function attention(qkv: Tensor2D, options: AttentionOptions, bias?: Tensor3D): Tensor2D {
   return withGradient(bias ? [qkv, bias] : [qkv], () => {
     const value = joinedRows(forward(qkv, options, bias));
-    const gradient = bindPlace('gradient', (dy: Tensor2D, [savedInput, savedValue, ...savedBias]: Kept) =>
+    const gradient = bindScope('gradient', (dy: Tensor2D, [savedInput, savedValue, ...savedBias]: Kept) =>
       backward(savedInput, savedValue, dy, options, savedBias[0]),
     );
     const kept: Kept = bias ? [qkv, value, bias] : [qkv, value];

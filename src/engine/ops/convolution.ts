@@ -1,6 +1,6 @@
 import { after } from '../after.js';
+import { bindScope } from '../name-scope.js';
 import { attribute, float32Attribute, type OpAttribute, runOp } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import tf, { type Tensor, type Tensor1D, type Tensor5D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
 
@@ -32,7 +32,7 @@ export function halvingConv3d(x: Tensor5D, w: Tensor5D): Tensor5D {
  */
 function convolve(x: Tensor5D, w: Tensor5D, attributes: OpAttribute[]): Tensor5D {
   return withGradient([x, w], () => {
-    const gradient = bindPlace(
+    const gradient = bindScope(
       'gradient',
       (dy: Tensor5D, [savedX, savedW]: readonly [Tensor5D, Tensor5D]) => {
         const dw = runOp<Tensor5D>('Conv3DBackpropFilterV2', attributes, [savedX, sizes(savedW), dy]);
@@ -63,7 +63,7 @@ export function convTranspose3d(x: Tensor5D, w: Tensor5D, stride: number): Tenso
       [batch, depth * stride, height * stride, width * stride, w.shape[3]],
       'int32',
     );
-    const gradient = bindPlace(
+    const gradient = bindScope(
       'gradient',
       (dy: Tensor5D, [savedX, savedW]: readonly [Tensor5D, Tensor5D]) => {
         const dw = runOp<Tensor5D>('Conv3DBackpropFilterV2', attributes, [dy, sizes(savedW), savedX]);

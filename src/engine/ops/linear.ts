@@ -1,6 +1,6 @@
 import { after } from '../after.js';
+import { bindScope } from '../name-scope.js';
 import { attribute, float32Attribute, runOp } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import type { Tensor, Tensor1D, Tensor2D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
 
@@ -13,7 +13,7 @@ import { withGradient } from '../with-gradient.js';
  */
 export function linear(x: Tensor2D, w: Tensor2D, b?: Tensor1D): Tensor2D {
   return withGradient(b ? [x, w, b] : [x, w], () => {
-    const gradient = bindPlace(
+    const gradient = bindScope(
       'gradient',
       (dy: Tensor2D, [savedX, savedW]: readonly [Tensor2D, Tensor2D]) => {
         const dw = matrixProduct(after(savedX, dy), dy, { transposeLeft: true });

@@ -1,6 +1,6 @@
 import { itemAt } from '../../at.js';
 import { after } from '../after.js';
-import { bindPlace } from '../place.js';
+import { bindScope } from '../name-scope.js';
 import { keepMask } from '../random.js';
 import tf, { type Tensor, type Tensor1D, type Tensor2D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
@@ -34,7 +34,7 @@ export function multilayerPerceptron(
       const { activated } = hidden(rows(x, span, results.at(-1)), w1, b1, drop, i);
       results.push(affine(activated, w2, b2));
     }
-    const gradient = bindPlace('gradient', (dy: Tensor2D, kept: Kept) => backward(dy, kept, drop));
+    const gradient = bindScope('gradient', (dy: Tensor2D, kept: Kept) => backward(dy, kept, drop));
     return { value: joined(results), kept: [x, w1, b1, w2] as const, gradient };
   });
 }

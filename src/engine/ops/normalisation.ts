@@ -2,8 +2,8 @@ import { itemAt } from '../../at.js';
 import { WorkError } from '../../errors.js';
 import { hasKernel } from '../c-api.js';
 import { devices } from '../devices.js';
+import { bindScope } from '../name-scope.js';
 import { attribute, float32Attribute, type OpAttribute, runOp, runOpWithOutputs } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import { isInference } from '../step-mode.js';
 import tf, { type Tensor, type Tensor1D, type Tensor4D, type Tensor5D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
@@ -74,7 +74,7 @@ function normaliseItem(
     const { y, moments } = byPlanes
       ? batchNormOf(flat, gamma, beta, epsilon, momentsByPlanes(x))
       : batchNorm(flat, gamma, beta, epsilon);
-    const gradient = bindPlace('gradient', (dy: Tensor5D, kept: readonly Tensor[]) => {
+    const gradient = bindScope('gradient', (dy: Tensor5D, kept: readonly Tensor[]) => {
       const inputs = [dy.reshape(view), ...(again ? [again(dy).reshape(view)] : []), ...kept];
       const [dx, dScale, dShift] = batchNormGradient(batchNormAttributes(epsilon, true), inputs);
       return [dx.reshape(x.shape), dScale, dShift];
@@ -231,7 +231,7 @@ function normaliseGroups(
       runOpWithOutputs('FusedBatchNormV3', batchNormAttributes(epsilon, false), [flat, ...terms], 6),
       0,
     );
-    const gradient = bindPlace(
+    const gradient = bindScope(
       'gradient',
       (dy: Tensor5D, kept: readonly [Tensor4D, Tensor1D, Tensor, Tensor]) => {
         const [savedX, g, mu, sigmaSquared] = kept;

@@ -1,6 +1,6 @@
 import { itemAt } from '../../at.js';
+import { bindScope } from '../name-scope.js';
 import { attribute, float32Attribute, runOp } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import tf, { type Tensor5D } from '../tf.js';
 import { isTracing } from '../trace.js';
 import { withGradient } from '../with-gradient.js';
@@ -21,7 +21,7 @@ export function maxPool3d(x: Tensor5D): Tensor5D {
   ];
   return withGradient([x], () => {
     const value = runOp<Tensor5D>('MaxPool3D', attributes, [x]);
-    const gradient = bindPlace(
+    const gradient = bindScope(
       'gradient',
       (dy: Tensor5D, [savedX, savedY]: readonly [Tensor5D, Tensor5D]) => [
         // Outside a graph TensorFlow has only a kernel that takes every value within 1e-5 of the largest for

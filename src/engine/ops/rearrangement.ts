@@ -1,6 +1,6 @@
 import { floatAt } from '../../at.js';
+import { bindScope } from '../name-scope.js';
 import { attribute, runOp } from '../native-backend.js';
-import { bindPlace } from '../place.js';
 import tf, { type Tensor1D, type Tensor2D, type Tensor3D, type Tensor5D } from '../tf.js';
 import { withGradient } from '../with-gradient.js';
 import { batchProduct } from './linear.js';
@@ -18,7 +18,7 @@ type RowOrder = Int32Array | Tensor1D;
  */
 export function permuteRows(x: Tensor2D, sources: RowOrder, places: RowOrder): Tensor2D {
   return withGradient([x], () => {
-    const gradient = bindPlace('gradient', (dy: Tensor2D, [kept]: readonly Tensor1D[]) => [
+    const gradient = bindScope('gradient', (dy: Tensor2D, [kept]: readonly Tensor1D[]) => [
       takeRows(dy, kept ?? places),
     ]);
     // A tensor is kept: else it is gone before the gradient, where the forward pass made it.
@@ -69,7 +69,7 @@ function resizeAxis(x: Tensor5D, axis: 1 | 2 | 3, length: number): Tensor5D {
   const weights = () => tf.tensor3d(linearWeights(from, length), [1, length, from]);
   const rows = x.reshape<Tensor3D>([before, from, after]);
   const resized = withGradient([rows], () => {
-    const gradient = bindPlace('gradient', (dy: Tensor3D) => [
+    const gradient = bindScope('gradient', (dy: Tensor3D) => [
       batchProduct(weights(), dy, { transposeLeft: true }),
     ]);
     return { value: batchProduct(weights(), rows), kept: [], gradient };

@@ -3,7 +3,7 @@ import { HybridMimError, ShapeError } from '../errors.js';
 const stack: string[] = [];
 
 /** Where in the network the code is now, such as `down_1.convs.conv_0`; empty outside any place. */
-export function currentPlace(): string {
+export function currentScope(): string {
   return stack.join('.');
 }
 
@@ -11,15 +11,15 @@ export function currentPlace(): string {
  * Runs `body` as part of the place `name`, so that graph nodes and errors carry it.
  * @throws ShapeError naming the place, when an op inside refuses its arguments.
  */
-export function inPlace<T>(name: string, body: () => T): T {
+export function nameScope<T>(name: string, body: () => T): T {
   stack.push(name);
   try {
     return body();
   } catch (error) {
     if (error instanceof HybridMimError || !(error instanceof Error)) throw error;
     throw new ShapeError(
-      `in ${currentPlace()}: ${error.message}`,
-      { field: currentPlace() },
+      `in ${currentScope()}: ${error.message}`,
+      { field: currentScope() },
       { cause: error },
     );
   } finally {
@@ -28,15 +28,15 @@ export function inPlace<T>(name: string, body: () => T): T {
 }
 
 /** `body` to be run later (a gradient), in the place where this was called. */
-export function bindPlace<A extends unknown[], T>(
+export function bindScope<A extends unknown[], T>(
   suffix: string,
   body: (...args: A) => T,
 ): (...args: A) => T {
-  const place = currentPlace();
+  const place = currentScope();
   return (...args) => {
     const outer = stack.splice(0, stack.length, ...(place ? [place, suffix] : [suffix]));
     try {
-      return inPlace('op', () => body(...args));
+      return nameScope('op', () => body(...args));
     } finally {
       stack.splice(0, stack.length, ...outer);
     }
