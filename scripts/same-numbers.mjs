@@ -44,13 +44,12 @@ const PRETRAININGS = {
     'method.patch=8',
     'method.region=16',
   ],
-  hard: [
+  l1: [
     'hybridmim-unet-ct',
     `network.features=${features}`,
     'method.subVolume=16',
     'method.patch=8',
     'method.region=32',
-    'method.consistency=hard',
     'method.reconstruction=l1',
   ],
 };
