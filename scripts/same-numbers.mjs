@@ -1,5 +1,5 @@
 // Whether two checkouts of this project compute the same numbers, bit for bit, from file to file: both built (npm run build).
-// node scripts/same-numbers.mjs BEFORE AFTER [--out FOLDER]
+// node scripts/same-numbers.mjs BEFORE AFTER [--out FOLDER [--compare-only]]   --compare-only: FOLDER is there from an earlier call
 // In each: the tiny experiments on CT and MR phantoms (every network and method of the paper's tables; prepared volumes, the losses and
 // gradient norms of each step, weights, evaluations), SimMIM and MAE, and the logits of a scan. Files are compared byte by byte; of
 // records in JSON what tells time, place, memory or version is left out first. Exits with 1 and names what differs.
@@ -10,7 +10,10 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { out: { type: 'string' }, 'compare-only': { type: 'boolean', default: false } },
+});
 const [before, after] = positionals.map((path) => resolve(path));
 if (!after) throw new Error('name two checkouts: node scripts/same-numbers.mjs BEFORE AFTER');
 const root = values.out ?? mkdtempSync(join(tmpdir(), 'same-numbers-'));
@@ -97,13 +100,15 @@ function made(checkout, out) {
 
 const UNSTABLE =
   /^(seconds|waitSeconds|.*Seconds|.*Ms|.*Bytes|time|created|started|finished|version|machine|command|peakShare|hostname|pid|prepared|file|path|source|sources|root|from|folder|out|init|logits|output|label|image)$/;
+/** Of a prepared case's settings: it has the scans' folder in it. */
+const isFingerprint = (key, value) => key === 'settings' && typeof value === 'string';
 const stable = (value) => {
   if (Array.isArray(value)) return value.map(stable);
   if (typeof value === 'string') return value.replaceAll(root, '').replace(/\/(before|after)\//g, '/');
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key]) => !UNSTABLE.test(key))
+      .filter(([key, one]) => !UNSTABLE.test(key) && !isFingerprint(key, one))
       .map(([key, one]) => [key, stable(one)]),
   );
 };
@@ -135,8 +140,10 @@ const filesOf = (folder) =>
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .toSorted();
 
-made(before, join(root, 'before'));
-made(after, join(root, 'after'));
+if (!values['compare-only']) {
+  made(before, join(root, 'before'));
+  made(after, join(root, 'after'));
+}
 const [first, second] = [join(root, 'before'), join(root, 'after')];
 const names = new Set([...filesOf(first), ...filesOf(second)]);
 const differing = [];
