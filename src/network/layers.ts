@@ -100,13 +100,13 @@ export function pointConvolution(name: string, x: Tensor5D, parameters: Paramete
 }
 
 /**
- * 2x2x2 transposed convolution of stride 2 with bias.
+ * Transposed convolution with bias, whose kernel and stride are `factor`.
  * @param x [B, D, H, W, in]
- * @returns [B, 2D, 2H, 2W, out]
+ * @returns [B, factor D, factor H, factor W, out]
  */
-export function doublingDeconvolution(name: string, x: Tensor5D, parameters: Parameters): Tensor5D {
+export function deconvolution(name: string, x: Tensor5D, factor: number, parameters: Parameters): Tensor5D {
   return nameScope('upsample', () =>
-    convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), 2).add(
+    convTranspose3d(x, parameter(parameters, `${name}.weight`, 5), factor).add(
       parameter(parameters, `${name}.bias`, 1),
     ),
   );

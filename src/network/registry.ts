@@ -107,7 +107,7 @@ const one = { inChannels: 1, outChannels: 1, dropout: 0 };
 
 /** Names of each network's parameters with every part that a setting can add, at the smallest size. */
 const patterns: { readonly [N in NetworkName]: () => readonly string[] } = {
-  unet: () => namesOf(unet({ ...one, features: [1, 1, 1, 1, 1, 1] })),
+  unet: () => namesOf(unet({ ...one, features: [1, 1, 1, 1, 1, 1], pools: [2, 2, 2, 2] })),
   'seg-res-net': () =>
     namesOf(segResNet({ ...one, initFilters: 1, blocksDown: [1, 1], blocksUp: [1], normGroups: 1 })),
   unetr: () =>

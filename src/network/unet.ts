@@ -4,7 +4,7 @@ import { maxPool3d, type NamedArrays, nameScope, type Tensor5D, tf } from '../en
 import { DataError, ShapeError, UsageError } from '../errors.js';
 import { fileShape, fileSize, mapAxes, type SpatialSize } from './axis-order.js';
 import {
-  doublingDeconvolution,
+  deconvolution,
   isComputedAgain,
   type LayerDropout,
   normalisedConvolution,
@@ -16,7 +16,9 @@ import { latentOf, type Margins, type Network, type Parameters, type Pass } from
 import { convolution, type ParameterSpec, transposedConvolution } from './parameters.js';
 import { count, dropoutRate, type NetworkConfig } from './settings.js';
 
-/** The settings of UNet; the defaults are the paper's. */
+const pool = z.union([z.literal(1), z.literal(2)]);
+
+/** The settings of UNet; the defaults are MONAI's layout with the widths that method.md chose. */
 export const unetSettings = z.strictObject({
   name: z.literal('unet'),
   /** Channels of the five encoder levels, then of the last decoder level. */
@@ -24,14 +26,16 @@ export const unetSettings = z.strictObject({
     .tuple([count, count, count, count, count, count])
     .readonly()
     .default([64, 64, 128, 256, 512, 64]),
+  /**
+   * By how much each level below the first is coarser than the one above it. The authors' code has 2, 2, 2, 1: cells of the latent that
+   * span 8 voxels.
+   */
+  pools: z.tuple([pool, pool, pool, pool]).readonly().default([2, 2, 2, 2]),
   /** Share of elements dropped after each norm while training. */
   dropout: dropoutRate.default(0.1),
 });
 
 export type UNetConfig = NetworkConfig<typeof unetSettings>;
-
-/** Four poolings: one cell of the latent spans 16 voxels. */
-const LATENT_STRIDE = 16;
 
 /** The encoder's levels below the first, and the level that each one is pooled from. */
 const DOWN_LEVELS = [
@@ -40,6 +44,12 @@ const DOWN_LEVELS = [
   { level: 3, finer: 2 },
   { level: 4, finer: 3 },
 ] as const;
+
+/** Voxels along one side of a cell of level `k`: with pools of 2, 2, 2, 2 those of the latent span 16. */
+const strideOf = ({ pools }: Pick<UNetConfig, 'pools'>, k: number): number =>
+  pools.slice(0, k).reduce<number>((stride, factor) => stride * factor, 1);
+
+const latentStrideOf = (config: Pick<UNetConfig, 'pools'>): number => strideOf(config, config.pools.length);
 
 /** UNet in the layout of MONAI 1.6.1's `BasicUNet` (Falk et al. 2019), as a network of this project. */
 export function unet(config: UNetConfig): Network {
@@ -52,8 +62,8 @@ export function unet(config: UNetConfig): Network {
     specs,
     constants: [],
     latentChannels: config.features[4],
-    latentStride: LATENT_STRIDE,
-    marginStride: LATENT_STRIDE,
+    latentStride: latentStrideOf(config),
+    marginStride: latentStrideOf(config),
     lastLayer: 'final_conv',
     encoder: ['conv_0', 'down_1', 'down_2', 'down_3', 'down_4'],
     firstLayers: ['conv_0.conv_0.conv.weight'],
@@ -77,8 +87,8 @@ export function unetParameters(config: UNetConfig): ParameterSpec[] {
     ...DOWN_LEVELS.flatMap(({ level, finer }) =>
       twoConvolutionsParameters(`down_${level}.convs`, features[finer], features[level]),
     ),
-    ...decoderLevels(config).flatMap(({ name, inputs, upsampled, skip, outputs }) => [
-      ...transposedConvolution(`${name}.upsample.deconv`, 2, inputs, upsampled),
+    ...decoderLevels(config).flatMap(({ name, factor, inputs, upsampled, skip, outputs }) => [
+      ...transposedConvolution(`${name}.upsample.deconv`, factor, inputs, upsampled),
       ...twoConvolutionsParameters(`${name}.convs`, skip + upsampled, outputs),
     ]),
     ...convolution('final_conv', 1, features[5], outChannels),
@@ -91,13 +101,22 @@ export function unetParameters(config: UNetConfig): ParameterSpec[] {
  * @throws DataError naming the file and the parameter that is missing
  */
 export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 'dropout'> {
-  const axis = (name: string, which: 0 | 1): number => {
+  const axis = (name: string, which: 0 | 1 | 2): number => {
     const length = arrays[`${name}.weight`]?.shape[which];
     if (length !== undefined) return length;
     throw new DataError(`${file} lacks the parameter ${name}.weight: it is no file of a unet's weights`, {
       file,
       field: `${name}.weight`,
     });
+  };
+  const poolOf = (level: number): 1 | 2 => {
+    const name = `upcat_${level}.upsample.deconv`;
+    const side = axis(name, 2);
+    if (side === 1 || side === 2) return side;
+    throw new DataError(
+      `${file} has the parameter ${name}.weight with a kernel of side ${side}, but that of a unet has a side of 1 or 2`,
+      { file, field: `${name}.weight`, found: side },
+    );
   };
   return {
     inChannels: axis('conv_0.conv_0.conv', 1),
@@ -110,13 +129,14 @@ export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 
       axis('down_4.convs.conv_0.conv', 0),
       axis('final_conv', 1),
     ],
+    pools: [poolOf(1), poolOf(2), poolOf(3), poolOf(4)],
   };
 }
 
 /**
- * The encoder: two convolutions a level, 2x2x2 maximum pooling between levels (a last odd plane is left out).
- * @param images [B, D, H, W, inChannels], each side at least 16 voxels
- * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] rounded down; level 4 is the latent
+ * The encoder: two convolutions a level, 2x2x2 maximum pooling between levels whose pool is 2 (a last odd plane is left out).
+ * @param images [B, D, H, W, inChannels], each side at least one cell of the latent (16 voxels with pools of 2)
+ * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] (pools of 2) rounded down; level 4 is the latent
  * @throws ShapeError when the channels differ or a side vanishes in pooling
  */
 export function unetEncode(
@@ -130,9 +150,9 @@ export function unetEncode(
     twoConvolutions('conv_0', images, parameters, dropouts(config, pass, 0)),
   );
   let finer = first;
-  const coarser = DOWN_LEVELS.map(({ level }) => {
+  const coarser = DOWN_LEVELS.map(({ level, finer: finerLevel }) => {
     const name = `down_${level}`;
-    const pooled = nameScope(name, () => maxPool3d(finer));
+    const pooled = config.pools[finerLevel] === 1 ? finer : nameScope(name, () => maxPool3d(finer));
     finer = nameScope(`${name}.convs`, () =>
       twoConvolutions(`${name}.convs`, pooled, parameters, dropouts(config, pass, level)),
     );
@@ -146,12 +166,12 @@ export function unetEncode(
  * kept, and that after norm and activation.
  */
 export function unetEncoderBytes(
-  { inChannels, features }: Pick<UNetConfig, 'inChannels' | 'features'>,
+  { inChannels, features, pools }: Pick<UNetConfig, 'inChannels' | 'features' | 'pools'>,
   batch: number,
   size: SpatialSize,
 ): number {
   const valuesOf = (channels: number, level: number) =>
-    channels * size.reduce((product, n) => product * Math.floor(n / 2 ** level), 1);
+    channels * size.reduce((product, n) => product * Math.floor(n / strideOf({ pools }, level)), 1);
   const values = features.slice(0, 5).map(valuesOf);
   const again = isComputedAgain(inChannels) ? valuesOf(features[0], 0) : 0;
   return 4 * batch * (4 * values.reduce((a, b) => a + b, 0) - again);
@@ -165,13 +185,12 @@ export interface UNetDecodeOptions extends Pass {
 /**
  * The decoder: transposed convolution, concatenation [skip, up], two convolutions a level, then `final_conv`.
  *
- * With a margin only the target region is computed (paper 3.2): the latent is cropped by margin / 16 and
- * level k by margin / 2^k before anything else runs. Convolutions then see zeros beyond the region's border,
+ * With a margin only the target region is computed (paper 3.2): every level is cropped by the margin in its cells before anything else runs. Convolutions then see zeros beyond the region's border,
  * and instance norm the region's own statistics, so that the result is close to, but not, the crop of a full
  * decode.
  * @param levels what `unetEncode` returned
  * @returns logits [B, D', H', W', outChannels], D' = D less the margins
- * @throws ShapeError when a margin is no multiple of 16 or leaves nothing
+ * @throws ShapeError when a margin is no multiple of the latent's cells or leaves nothing
  */
 export function unetDecode(
   levels: readonly Tensor5D[],
@@ -180,13 +199,15 @@ export function unetDecode(
   options: UNetDecodeOptions,
 ): Tensor5D {
   const cropped = levels.map((level, k) =>
-    nameScope('target region', () => cropLevel(level, k, marginsOf(options.margin))),
+    nameScope('target region', () =>
+      cropLevel(level, [strideOf(config, k), latentStrideOf(config)], k, marginsOf(options.margin)),
+    ),
   );
   let x = latentOf(cropped);
-  decoderLevels(config).forEach(({ name }, i) => {
+  decoderLevels(config).forEach(({ name, factor }, i) => {
     x = nameScope(name, () => {
       const skip = itemAt(cropped, 3 - i);
-      const up = repeatLastPlane(doublingDeconvolution(`${name}.upsample.deconv`, x, parameters), skip);
+      const up = repeatLastPlane(deconvolution(`${name}.upsample.deconv`, x, factor, parameters), skip);
       const joined = tf.concat([skip, up], 4); // [B, D, H, W, skip + upsampled]
       return nameScope('convs', () =>
         twoConvolutions(`${name}.convs`, joined, parameters, dropouts(config, options, 5 + i)),
@@ -197,11 +218,12 @@ export function unetDecode(
 }
 
 /** Widths of the decoder from coarse to fine; the up-sampling halves the channels, except the last one. */
-function decoderLevels({ features }: UNetConfig) {
+function decoderLevels({ features, pools }: UNetConfig) {
   return DOWN_LEVELS.toReversed().map(({ level, finer }) => {
     const inputs = features[level];
     return {
       name: `upcat_${level}`,
+      factor: pools[finer],
       inputs,
       upsampled: level === 1 ? inputs : Math.floor(inputs / 2),
       skip: features[finer],
@@ -251,17 +273,22 @@ function marginsOf(margin: number | Margins = 0): Margins {
   return { before: size, after: size };
 }
 
-function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tensor5D {
+function cropLevel(
+  level: Tensor5D,
+  [stride, latentStride]: readonly [number, number],
+  k: number,
+  { before, after }: Margins,
+): Tensor5D {
   if ([...before, ...after].every((voxels) => voxels === 0)) return level;
-  if ([...before, ...after].some((voxels) => voxels < 0 || voxels % LATENT_STRIDE !== 0)) {
+  if ([...before, ...after].some((voxels) => voxels < 0 || voxels % latentStride !== 0)) {
     throw new ShapeError(
       `the margins [${fileSize(before)}] and [${fileSize(after)}] (x, y, z) of the target region ` +
-        `must be multiples of ${LATENT_STRIDE} voxels`,
+        `must be multiples of ${latentStride} voxels`,
     );
   }
   const [batch, depth, height, width, channels] = level.shape;
-  const begin = mapAxes(before, (voxels) => voxels / 2 ** k);
-  const size = mapAxes([depth, height, width], (n, axis) => n - begin[axis] - after[axis] / 2 ** k);
+  const begin = mapAxes(before, (voxels) => voxels / stride);
+  const size = mapAxes([depth, height, width], (n, axis) => n - begin[axis] - after[axis] / stride);
   if (size.some((n) => n < 1)) {
     throw new ShapeError(
       `the margins [${fileSize(before)}] and [${fileSize(after)}] leave nothing of level ${k}, ` +
@@ -271,7 +298,8 @@ function cropLevel(level: Tensor5D, k: number, { before, after }: Margins): Tens
   return tf.slice(level, [0, ...begin, 0], [batch, ...size, channels]);
 }
 
-function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
+function checkImages(images: Tensor5D, { inChannels, pools }: UNetConfig): void {
+  const latentStride = latentStrideOf({ pools });
   const [, depth, height, width, channels] = images.shape;
   if (channels !== inChannels) {
     throw new ShapeError(
@@ -284,9 +312,9 @@ function checkImages(images: Tensor5D, { inChannels }: UNetConfig): void {
       },
     );
   }
-  if (Math.min(depth, height, width) < LATENT_STRIDE) {
+  if (Math.min(depth, height, width) < latentStride) {
     throw new ShapeError(
-      `unet needs at least ${LATENT_STRIDE} voxels a side, but the input is ` +
+      `unet needs at least ${latentStride} voxels a side, but the input is ` +
         `[${fileSize([depth, height, width])}] (x, y, z)`,
       {
         found: fileSize([depth, height, width]),

@@ -22,3 +22,18 @@ export function cellsToVoxels(
   const planes = rows.reshape([batch * d, h, s, s * w * s * channels]).transpose([0, 2, 1, 3]);
   return planes.reshape([batch, d * s, h * s, w * s, channels]);
 }
+
+/**
+ * The inverse of `cellsToVoxels`: what lies in every cube of `s` voxels, side by side, [z, y, x, channel].
+ * @param x [B, D, H, W, C], whose sides are multiples of `s`
+ * @returns [B * D/s * H/s * W/s, s^3 * C]
+ */
+export function voxelsToCells(x: Tensor5D, s: number): Tensor2D {
+  const [batch, depth, height, width, channels] = x.shape;
+  const [d, h, w] = [depth / s, height / s, width / s];
+  // [B d, h, sz, (sy W C)]
+  const rows = x.reshape([batch * d, s, h, s * w * s * channels]).transpose([0, 2, 1, 3]);
+  // [B d h, w, (sz sy), (sx C)]
+  const cells = rows.reshape([batch * d * h, s * s, w, s * channels]).transpose([0, 2, 1, 3]);
+  return cells.reshape([batch * d * h * w, s ** 3 * channels]);
+}

@@ -6,7 +6,6 @@ import {
   type LossTerms,
   nameScope,
   type Scalar,
-  type Tensor,
   type Tensor2D,
   type Tensor3D,
   type Tensor5D,
@@ -30,7 +29,9 @@ import {
   type StepInputs,
   stepInput,
 } from '../network/index.js';
+import { voxelsToCells } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
+import { maskToken, tokenVoxel } from './mask-token.js';
 import {
   type MethodSettings,
   openShare,
@@ -69,6 +70,17 @@ export const hybridMimSettings = z.strictObject({
   weights: taskWeights.prefault({}),
   reconstruction: z.enum(['l2', 'l1']).default('l2'),
   consistency: z.enum(['soft', 'hard']).default('soft'),
+  /**
+   * What a head knows of a sub-volume: its cells of the latent side by side, or, as the authors' code has it, their mean, which throws
+   * their places away.
+   */
+  subVolumeFeatures: z.enum(['cells', 'mean']).default('cells'),
+  /** What a masked voxel is to the network: 0, or a learned value a channel. */
+  mask: z.enum(['zero', 'token']).default('zero'),
+  /** What the decoder gives before the reconstruction loss; the authors' code has a sigmoid. */
+  output: z.enum(['linear', 'sigmoid']).default('linear'),
+  /** What the contrastive projection takes of a crop's latent, over its cells: their mean, their maximum, or all of them. */
+  contrastFeatures: z.enum(['mean', 'max', 'cells']).default('mean'),
   /** Of the contrastive loss. */
   temperature: z.number().gt(0).default(0.5),
   /** Width of the contrastive projection. */
@@ -95,7 +107,7 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
   const n = grid.patchesPerSubVolume;
   return {
     name: 'hybridmim',
-    heads: hybridMimHeads(network.latentChannels, n, config),
+    heads: hybridMimHeads(network, batch, n, config),
     inputs: {
       images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
       patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
@@ -106,22 +118,31 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
     corruption: (seed, step) => ({ ...maskBatch(grid, config.maskRatio, batch.size, seed, step) }),
     losses: (inputs, parameters, training) =>
       hybridMimLosses(network, grid, config, inputs, parameters, training),
-    reconstruct: (inputs, parameters) => hybridMimReconstruction(network, grid, inputs, parameters),
+    reconstruct: (inputs, parameters) => hybridMimReconstruction(network, grid, config, inputs, parameters),
   };
 }
 
 /**
- * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim].
+ * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim]; and the mask token.
  */
 export function hybridMimHeads(
-  latentChannels: number,
+  {
+    latentChannels,
+    latentStride,
+    inChannels,
+  }: Pick<Network, 'latentChannels' | 'latentStride' | 'inChannels'>,
+  { crop }: Pick<PretextBatch, 'crop'>,
   n: number,
-  { weights, contrastDim }: HybridMimConfig,
+  { weights, contrastDim, subVolume, subVolumeFeatures, contrastFeatures, mask }: HybridMimConfig,
 ): ParameterSpec[] {
+  const ofSubVolume = latentChannels * (subVolumeFeatures === 'cells' ? (subVolume / latentStride) ** 3 : 1);
+  const cellsOfCrop = product(crop.map((voxels) => Math.floor(voxels / latentStride)));
+  const ofCrop = latentChannels * (contrastFeatures === 'cells' ? cellsOfCrop : 1);
   return [
-    ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, latentChannels, n + 1) : []),
-    ...(needsLocation(weights) ? linear(`${pretextPrefix}location`, latentChannels, n) : []),
-    ...(weights.contrast > 0 ? linear(`${pretextPrefix}contrast`, latentChannels, contrastDim) : []),
+    ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, ofSubVolume, n + 1) : []),
+    ...(needsLocation(weights) ? linear(`${pretextPrefix}location`, ofSubVolume, n) : []),
+    ...(weights.contrast > 0 ? linear(`${pretextPrefix}contrast`, ofCrop, contrastDim) : []),
+    ...(mask === 'token' ? [maskToken(inChannels)] : []),
   ];
 }
 
@@ -137,13 +158,15 @@ function hybridMimLosses(
   const images = stepInput(inputs, 'images', 5);
   // [B, D, H, W, 1]
   const mask = nameScope('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
-  const maskedImages = nameScope('mask', () => images.mul<Tensor5D>(tf.scalar(1).sub(mask)));
-  const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, masked: mask });
+  const maskedImages = nameScope('mask', () => maskedBy(config.mask, images, mask, parameters));
+  const masked = config.mask === 'zero' ? { masked: mask } : {};
+  const levels = network.encode(maskedImages, parameters, { training, dropoutKey: FIRST_PASS, ...masked });
   const latent = latentOf(levels);
 
   const terms: Partial<Record<keyof TaskWeights, Scalar>> = {};
   if (weights.reconstruction > 0) {
-    const prediction = network.decode(levels, parameters, { training, dropoutKey: FIRST_PASS }, grid.margins);
+    const pass = { training, dropoutKey: FIRST_PASS };
+    const prediction = output(config.output, network.decode(levels, parameters, pass, grid.margins));
     const target = cropToRegion(reconstructionTarget(images, inputs), grid.margins);
     terms.reconstruction = reconstructionLoss(
       prediction,
@@ -152,15 +175,18 @@ function hybridMimLosses(
       config.reconstruction,
     );
   }
-  // [B * S, C]
-  const cells = needsNumber(weights) || needsLocation(weights) ? perSubVolume(latent, grid) : undefined;
+  // [B * S, features]
+  const features =
+    needsNumber(weights) || needsLocation(weights)
+      ? subVolumeFeatures(latent, grid, config.subVolumeFeatures)
+      : undefined;
   const locations = stepInput(inputs, 'locations', 3);
   const [batch, subVolumes, n] = locations.shape;
   const logits: Record<string, Tensor3D> = {}; // of the heads that some task needs
-  if (cells && needsNumber(weights))
-    logits.number = linearHead('number', cells, parameters).reshape([batch, subVolumes, n + 1]);
-  if (cells && needsLocation(weights))
-    logits.location = linearHead('location', cells, parameters).reshape([batch, subVolumes, n]);
+  if (features && needsNumber(weights))
+    logits.number = linearHead('number', features, parameters).reshape([batch, subVolumes, n + 1]);
+  if (features && needsLocation(weights))
+    logits.location = linearHead('location', features, parameters).reshape([batch, subVolumes, n]);
   if (weights.number > 0)
     terms.number = numberLoss(entryOf(logits, 'number'), stepInput(inputs, 'counts', 2));
   if (weights.location > 0) terms.location = locationLoss(entryOf(logits, 'location'), locations);
@@ -172,11 +198,11 @@ function hybridMimLosses(
     );
   }
   if (weights.contrast > 0 && training) {
-    const pass = { training, dropoutKey: SECOND_PASS, masked: mask };
+    const pass = { training, dropoutKey: SECOND_PASS, ...masked };
     const second = latentOf(nameScope('second pass', () => network.encode(maskedImages, parameters, pass)));
     terms.contrast = contrastiveLoss(
-      projection(latent, parameters),
-      projection(second, parameters),
+      projection(latent, config.contrastFeatures, parameters),
+      projection(second, config.contrastFeatures, parameters),
       config.temperature,
     );
   }
@@ -190,22 +216,23 @@ function hybridMimLosses(
 function hybridMimReconstruction(
   network: Network,
   grid: PatchGrid,
+  config: HybridMimConfig,
   inputs: StepInputs,
   parameters: Parameters,
 ): Reconstruction {
   const mask = voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch); // [B, D, H, W, 1]
-  const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
+  const images = stepInput(inputs, 'images', 5);
+  const seen = maskedBy(config.mask, images, mask, parameters);
   const pass = { training: false, dropoutKey: FIRST_PASS };
-  const region = network.decode(
-    network.encode(seen, parameters, { ...pass, masked: mask }),
-    parameters,
-    pass,
-    grid.margins,
-  );
+  const levels = network.encode(seen, parameters, {
+    ...pass,
+    ...(config.mask === 'zero' && { masked: mask }),
+  });
+  const region = output(config.output, network.decode(levels, parameters, pass, grid.margins));
   const { before, after } = grid.margins;
   const padding = mapAxes(before, (voxels, axis): [number, number] => [voxels, after[axis]]);
-  const filled = tf.pad(region, [[0, 0], ...padding, [0, 0]]).mul(mask);
-  return { seen, prediction: seen.add(filled) };
+  const change = tf.pad(region.sub(cropToRegion(seen, grid.margins)), [[0, 0], ...padding, [0, 0]]);
+  return { seen, prediction: seen.add(change.mul(mask)) };
 }
 
 /** Total loss (paper eq. 7): the sum of the tasks by their weights. Throws UsageError where contrast is the only task, and left out. */
@@ -220,30 +247,45 @@ function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weight
   return addInOrder(weighted);
 }
 
-/**
- * The latent averaged (or repeated, where a cell spans several sub-volumes) to one feature a sub-volume:
- * [B * S, C].
- */
-function perSubVolume(latent: Tensor5D, grid: PatchGrid): Tensor2D {
-  const channels = latent.shape[4];
-  const cells = latent.shape[1] / grid.subVolumes[0];
-  if (cells >= 1) return avgPool3d(latent, cells).reshape([-1, channels]);
-  const times = 1 / cells;
-  const repeated = [1, 2, 3].reduce<Tensor>((x, axis) => {
-    const before = x.shape.slice(0, axis + 1);
-    const after = x.shape.slice(axis + 1);
-    const grown = x.shape.map((length, i) => (i === axis ? length * times : length));
-    const tiled = x.reshape([product(before), 1, product(after)]).tile([1, times, 1]);
-    return tiled.reshape(grown);
-  }, latent);
-  return repeated.reshape([-1, channels]);
+/** The images as the network sees them: masked voxels hold 0, or the learned token. [B, D, H, W, C] */
+function maskedBy(
+  kind: HybridMimConfig['mask'],
+  images: Tensor5D,
+  mask: Tensor5D,
+  parameters: Parameters,
+): Tensor5D {
+  const visible = images.mul<Tensor5D>(tf.scalar(1).sub(mask));
+  return kind === 'zero' ? visible : visible.add(mask.mul(tokenVoxel(parameters)));
 }
 
-/**
- * Latent to the contrastive feature of each item: global average, then a linear projection. [B, contrastDim]
- */
-function projection(latent: Tensor5D, parameters: Parameters): Tensor2D {
-  return linearHead('contrast', latent.mean([1, 2, 3]), parameters);
+const output = (kind: HybridMimConfig['output'], logits: Tensor5D): Tensor5D =>
+  kind === 'sigmoid' ? nameScope('sigmoid', () => tf.sigmoid(logits)) : logits;
+
+/** What the heads know of each sub-volume: its cells of the latent side by side, or their mean. [B * S, features] */
+function subVolumeFeatures(
+  latent: Tensor5D,
+  grid: PatchGrid,
+  kind: HybridMimConfig['subVolumeFeatures'],
+): Tensor2D {
+  const side = latent.shape[1] / grid.subVolumes[0];
+  if (kind === 'cells') return voxelsToCells(latent, side);
+  return avgPool3d(latent, side).reshape([-1, latent.shape[4]]);
+}
+
+/** Latent to the contrastive feature of each crop, by a linear projection. [B, contrastDim] */
+function projection(
+  latent: Tensor5D,
+  kind: HybridMimConfig['contrastFeatures'],
+  parameters: Parameters,
+): Tensor2D {
+  return linearHead('contrast', cropFeatures(latent, kind), parameters);
+}
+
+/** What the contrastive projection takes: mean or maximum over the latent's cells, [B, C], or all of them, [B, cells * C]. */
+export function cropFeatures(latent: Tensor5D, kind: HybridMimConfig['contrastFeatures']): Tensor2D {
+  if (kind === 'mean') return latent.mean([1, 2, 3]);
+  if (kind === 'max') return latent.max([1, 2, 3]);
+  return latent.reshape([latent.shape[0], -1]);
 }
 
 const needsNumber = ({ number, consistency }: TaskWeights): boolean => number > 0 || consistency > 0;
@@ -272,12 +314,15 @@ function checkContrast({ dropout }: Network, batch: number, { weights }: HybridM
   }
 }
 
-function checkLatent({ name, latentStride }: Network, { subVolume }: HybridMimConfig): void {
-  if (subVolume % latentStride === 0 || latentStride % subVolume === 0) return;
+function checkLatent({ name, latentStride }: Network, { subVolume, weights }: HybridMimConfig): void {
+  if (!needsNumber(weights) && !needsLocation(weights)) return;
+  if (subVolume % latentStride === 0) return;
+  const nearest = Math.ceil(subVolume / latentStride) * latentStride;
   throw new UsageError(
-    `method.subVolume ${subVolume} is neither a multiple nor a part of ${latentStride} voxels, ` +
-      `which one cell of the latent of ${name} spans: use ${2 * latentStride}`,
-    { field: 'method.subVolume', found: subVolume },
+    `method.subVolume is ${subVolume} voxels, but one cell of the latent of ${name} spans ${latentStride}: sub-volumes that ` +
+      'share a cell cannot be told from each other by the number and location tasks; ' +
+      `use ${nearest}, or set method.weights.number, location and consistency to 0`,
+    { field: 'method.subVolume', found: subVolume, expected: nearest },
   );
 }
 

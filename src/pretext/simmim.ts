@@ -6,14 +6,13 @@ import {
   latentOf,
   linear,
   type Network,
-  type ParameterSpec,
   type Parameters,
-  parameter,
   type StepInputs,
   stepInput,
 } from '../network/index.js';
 import { cellsToVoxels } from './cells-to-voxels.js';
 import { linearHead } from './head.js';
+import { maskToken, tokenVoxel } from './mask-token.js';
 import {
   type MethodSettings,
   openShare,
@@ -37,7 +36,6 @@ export const simMimSettings = z.strictObject({
 
 export type SimMimConfig = MethodSettings<typeof simMimSettings>;
 
-const TOKEN = `${pretextPrefix}mask_token`;
 const HEAD = 'reconstruction';
 
 /**
@@ -86,10 +84,6 @@ export function simMim(
   };
 }
 
-function maskToken(channels: number): ParameterSpec {
-  return { name: TOKEN, layout: 'vector', shape: [channels], init: { constant: 0 } };
-}
-
 /**
  * One pass over the masked crops: what the encoder saw, the mask of voxels [B, D, H, W, 1], and the
  * prediction, as the images.
@@ -103,8 +97,9 @@ function fill(
 ) {
   const images = stepInput(inputs, 'images', 5);
   const mask = nameScope('mask', () => voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch));
-  const token = parameter(parameters, TOKEN, 1).reshape([1, 1, 1, 1, network.inChannels]);
-  const seen = nameScope('mask', () => images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(token)));
+  const seen = nameScope('mask', () =>
+    images.mul(tf.scalar(1).sub(mask)).add<Tensor5D>(mask.mul(tokenVoxel(parameters))),
+  );
   const latent = latentOf(network.encode(seen, parameters, { training, dropoutKey: 0 }));
   // [B * d * h * w, s^3 * C]
   const cells = linearHead(HEAD, latent.reshape([-1, network.latentChannels]), parameters);

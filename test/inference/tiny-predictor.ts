@@ -21,7 +21,13 @@ import { asNetwork } from './references.js';
 export const scheme = labelScheme({ 1: 'liver', 2: 'tumour' });
 
 /** A tiny UNet with random weights; its prediction is arbitrary but depends on every axis of what it sees. */
-export const network = unet({ inChannels: 1, outChannels: 3, features: [4, 4, 4, 4, 8, 4], dropout: 0 });
+export const network = unet({
+  inChannels: 1,
+  outChannels: 3,
+  features: [4, 4, 4, 4, 8, 4],
+  pools: [2, 2, 2, 2],
+  dropout: 0,
+});
 export const parameters = initialiseParameters(network.specs, 5);
 /** Sides differ, so that axes taken for one another show. */
 export const window: Triple = [32, 16, 16];

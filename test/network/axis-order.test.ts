@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'axis-order-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const channels = { inChannels: 1, outChannels: 2 };
 const networks: NetworkSettings[] = [
-  { name: 'unet', features: [2, 2, 2, 2, 2, 2], dropout: 0 },
+  { name: 'unet', features: [2, 2, 2, 2, 2, 2], pools: [2, 2, 2, 2], dropout: 0 },
   { name: 'seg-res-net', initFilters: 2, blocksDown: [1, 1], blocksUp: [1], normGroups: 1, dropout: 0 },
   {
     name: 'unetr',

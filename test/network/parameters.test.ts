@@ -31,7 +31,13 @@ describe.each(Object.entries(counted))(
   'the parameters of a UNet beside MONAI BasicUNet, %s widths',
   (_, reference) => {
     const { channels, features, classes } = reference;
-    const { specs } = unet({ inChannels: channels, outChannels: classes, features, dropout: 0.1 });
+    const { specs } = unet({
+      inChannels: channels,
+      outChannels: classes,
+      features,
+      pools: [2, 2, 2, 2],
+      dropout: 0.1,
+    });
 
     it('have its names in its order, and its shapes', () => {
       const shapes = specs.map(
@@ -53,7 +59,13 @@ it('counts the parameters that the paper and MONAI state', () => {
 });
 
 describe('starting values', () => {
-  const config = { inChannels: 1, outChannels: 2, features: [8, 8, 8, 16, 16, 8], dropout: 0.1 } as const;
+  const config = {
+    inChannels: 1,
+    outChannels: 2,
+    features: [8, 8, 8, 16, 16, 8],
+    pools: [2, 2, 2, 2],
+    dropout: 0.1,
+  } as const;
   const { specs } = unet(config);
   const values = initialiseParameters(specs, 7);
 

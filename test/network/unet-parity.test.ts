@@ -13,12 +13,19 @@ import { type Parameters, readWeights, toPyTorch, unet } from '../../src/network
 import { correctionsAt, zeroMoments } from '../../src/training/adamw.js';
 import { compileTrainingStep } from '../../src/training/training-step.js';
 import { reversedAxes } from './monai-order.js';
-import { largest, type ParityCase, readCase, referenceFile, relativeError } from './unet-parity.js';
+import {
+  largest,
+  type ParityCase,
+  readCase,
+  referenceFile,
+  relativeError,
+  weightsFile,
+} from './unet-parity.js';
 
 /** A bias before an instance norm, which takes it away again: its gradient is 0, in PyTorch that plus rounding noise. */
 const isCancelled = (name: string) => /\.conv_[01]\.conv\.bias$/.test(name);
 
-const cases = ['1-channel-even', '1-channel-odd', '4-channels-even', '4-channels-odd'];
+const cases = ['1-channel-even', '1-channel-odd', '4-channels-even', '4-channels-odd', 'pools-2221'];
 
 describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
   let parity: ParityCase;
@@ -33,8 +40,7 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
     const { config, facts, engineShape, batches } = parity;
     const [first] = batches as [(typeof batches)[0]];
     const network = unet(config);
-    initial = (await readWeights(referenceFile(`weights-${facts.channels}.safetensors`), network.specs))
-      .values;
+    initial = (await readWeights(referenceFile(weightsFile(facts)), network.specs)).values;
     const inputs = {
       images: { shape: [...engineShape, facts.channels], dtype: 'float32' },
       labels: { shape: engineShape, dtype: 'int32' },

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { NamedArrays } from '../../src/engine/index.js';
 import { readSafetensors, type UNetConfig } from '../../src/network/index.js';
+import { unetSettings } from '../../src/network/unet.js';
 import { type BatchShape, reversedAxes, reversedShape } from './monai-order.js';
 
 /** Made by `test/parity/network/make_network_references.py`. */
@@ -20,6 +21,8 @@ const factsSchema = z.object({
   channels: z.int(),
   features: z.tuple([z.int(), z.int(), z.int(), z.int(), z.int(), z.int()]),
   classes: z.int(),
+  /** Files made before there was a choice have BasicUNet's own. */
+  pools: unetSettings.shape.pools,
   stride: z.int(),
   salt: z.int(),
   learningRates: z.array(z.number()).length(10),
@@ -41,11 +44,21 @@ export interface ParityCase {
   readonly batches: readonly { readonly images: Float32Array; readonly labels: Int32Array }[];
 }
 
+/** The file of the weights that a case begins with. */
+export const weightsFile = ({ channels, pools }: ParityCase['facts']): string =>
+  `weights-${channels}${pools.every((pool) => pool === 2) ? '' : `-pools-${pools.join('')}`}.safetensors`;
+
 export async function readCase(name: string): Promise<ParityCase> {
   const { arrays, metadata } = await readSafetensors(referenceFile(`case-${name}.safetensors`));
   const facts = factsSchema.parse(JSON.parse(metadata.facts ?? ''));
-  const { channels, classes, features } = facts;
-  const config = { inChannels: channels, outChannels: classes, features, dropout: 0.1 };
+  const { channels, classes, features, pools } = facts;
+  const config: UNetConfig = {
+    inChannels: channels,
+    outChannels: classes,
+    features,
+    pools,
+    dropout: 0.1,
+  };
   const { shape } = facts;
   const batches = facts.learningRates.map((_, step) => ({
     images: reversedAxes(makeImages(facts, step), shape, channels),

@@ -20,7 +20,13 @@ const folder = mkdtempSync(join(tmpdir(), 'weights-'));
 let files = 0;
 const newFile = () => join(folder, `${files++}.safetensors`);
 
-const config = { inChannels: 1, outChannels: 3, features: [3, 4, 5, 6, 8, 2], dropout: 0.1 } as const;
+const config = {
+  inChannels: 1,
+  outChannels: 3,
+  features: [3, 4, 5, 6, 8, 2],
+  pools: [2, 2, 2, 2],
+  dropout: 0.1,
+} as const;
 const { specs } = unet(config);
 
 describe('safetensors files', () => {

@@ -26,7 +26,16 @@ const BATCH = 3;
 const LATENT = 5;
 const STRIDE = 4;
 const weights = { reconstruction: 0.7, number: 0.1, location: 0.2, consistency: 0.01, contrast: 0.3 };
-const base = { maskRatio: 0.4, weights, temperature: 0.5, contrastDim: 6 } as const;
+const base = {
+  maskRatio: 0.4,
+  weights,
+  temperature: 0.5,
+  subVolumeFeatures: 'cells',
+  mask: 'zero',
+  output: 'linear',
+  contrastFeatures: 'mean',
+  contrastDim: 6,
+} as const;
 const settings = { channels: CHANNELS, latentChannels: LATENT, latentStride: STRIDE };
 
 interface Case {
@@ -52,10 +61,48 @@ const cases: readonly Case[] = [
     config: { ...base, subVolume: 8, patch: 2, region: 8, reconstruction: 'l1', consistency: 'hard' },
   },
   {
-    title: 'eight sub-volumes to a cell',
+    title: 'eight cells to a sub-volume as the authors take them: averaged, and decoded through a sigmoid',
+    crop: [8, 16, 24],
+    before: [0, 4, 8],
+    config: {
+      ...base,
+      subVolume: 8,
+      patch: 4,
+      region: 8,
+      reconstruction: 'l2',
+      consistency: 'soft',
+      subVolumeFeatures: 'mean',
+      output: 'sigmoid',
+    },
+  },
+  {
+    title: 'masked voxels of a learned value, and crops contrasted by the maximum over their cells',
     crop: [8, 12, 16],
     before: [0, 4, 4],
-    config: { ...base, subVolume: 2, patch: 1, region: 4, reconstruction: 'l2', consistency: 'soft' },
+    config: {
+      ...base,
+      subVolume: 4,
+      patch: 2,
+      region: 4,
+      reconstruction: 'l2',
+      consistency: 'soft',
+      mask: 'token',
+      contrastFeatures: 'max',
+    },
+  },
+  {
+    title: 'crops contrasted by all of their cells',
+    crop: [8, 12, 16],
+    before: [0, 4, 4],
+    config: {
+      ...base,
+      subVolume: 4,
+      patch: 2,
+      region: 4,
+      reconstruction: 'l2',
+      consistency: 'soft',
+      contrastFeatures: 'cells',
+    },
   },
 ];
 
@@ -72,6 +119,7 @@ function setUp({ crop, config }: Pick<Case, 'crop' | 'config'>, scales: Record<s
   ); // some air
   const corruption = method.corruption(5, 0);
   const heads = headsOf(method.heads);
+  const token = heads['pretext.mask_token'];
   const values = { images, ...corruption, ...scales };
   const patchMask = corruption.patchMask as Float32Array;
   const masked = maskedValues(patchMask, BATCH, crop, CHANNELS, config.patch);
@@ -80,7 +128,7 @@ function setUp({ crop, config }: Pick<Case, 'crop' | 'config'>, scales: Record<s
     patchMask,
     masked,
     heads,
-    seen: images.map((value, i) => (masked[i] ? 0 : value)),
+    seen: images.map((value, i) => (masked[i] ? (token?.data[i % CHANNELS] ?? 0) : value)),
     ...listenedTo(script, method, values, heads),
   };
 }
@@ -112,6 +160,10 @@ function inRegion(
   }
 }
 
+/** What the decoder's value stands for. */
+const said = ({ config: { output } }: Case, logit: number): number =>
+  output === 'sigmoid' ? sigmoid(logit) : logit;
+
 /** Mean distance over masked values of the target region between what the decoder said and `target` (eq. 1). */
 function reconstructionBy(
   the: Case,
@@ -121,7 +173,7 @@ function reconstructionBy(
 ): number {
   const errors: number[] = [];
   inRegion(the, (at, inside) => {
-    const difference = training.decoded[0]!.logits[inside]! - target[at]!;
+    const difference = said(the, training.decoded[0]!.logits[inside]!) - target[at]!;
     if (masked[at]) errors.push(the.config.reconstruction === 'l2' ? difference ** 2 : Math.abs(difference));
   });
   expect(errors.length).toBeGreaterThan(0);
@@ -157,28 +209,38 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
     return rows;
   }
 
-  /** For each item and sub-volume: the mean of the latent over the sub-volume's voxels, through a linear layer. */
+  /** For each item and sub-volume: the latent's cells that lie in it, side by side in raster order or averaged, through a linear layer. */
   function projected(head: string): number[][] {
     const latent = run.training.encoded[0]!.levels.at(-1)!;
     const cells = divided(crop, STRIDE);
+    const side = subVolume / STRIDE;
     const rows: number[][] = [];
     for (let item = 0; item < BATCH; item++) {
       visit(subVolumes, (index) => {
         const features: number[][] = [];
-        visit([subVolume, subVolume, subVolume], (offset) => {
-          const cell = index.map((at, axis) => Math.floor((at * subVolume + offset[axis]!) / STRIDE));
+        visit([side, side, side], (offset) => {
+          const cell = index.map((at, axis) => at * side + offset[axis]!);
           const start = (((item * cells[0] + cell[0]!) * cells[1] + cell[1]!) * cells[2] + cell[2]!) * LATENT;
           features.push(Array.from(latent.subarray(start, start + LATENT)));
         });
-        rows.push(
-          layer(
-            head,
-            Array.from({ length: LATENT }, (_, c) => meanOf(features.map((feature) => feature[c]!))),
-          ),
-        );
+        const mean = Array.from({ length: LATENT }, (_, c) => meanOf(features.map((feature) => feature[c]!)));
+        rows.push(layer(head, config.subVolumeFeatures === 'mean' ? mean : features.flat()));
       });
     }
     return rows;
+  }
+
+  /** What the contrast takes of each item's latent. */
+  function contrasted(latent: Float32Array): number[][] {
+    if (config.contrastFeatures === 'mean') return averagedOverSpace(latent, BATCH, LATENT);
+    const perItem = latent.length / BATCH;
+    const items = Array.from({ length: BATCH }, (_, item) =>
+      Array.from(latent.subarray(item * perItem, (item + 1) * perItem)),
+    );
+    if (config.contrastFeatures === 'cells') return items;
+    return items.map((values) =>
+      Array.from({ length: LATENT }, (_, c) => Math.max(...values.filter((_, i) => i % LATENT === c))),
+    );
   }
 
   const layer = (head: string, feature: readonly number[]) =>
@@ -197,7 +259,8 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
       expect(shape).toEqual([BATCH, ...crop, CHANNELS]);
       expect(furthest(images, run.seen)).toBe(0);
       const ofVoxels = run.masked.filter((_, i) => i % CHANNELS === 0).map(Number); // for networks of tokens, which mask those too
-      expect(furthest(masked!, ofVoxels)).toBe(0);
+      if (config.mask === 'token') expect(masked).toBeUndefined();
+      else expect(furthest(masked!, ofVoxels)).toBe(0);
     }
     expect(furthest(run.picture.terms.seen!, run.seen)).toBe(0);
   });
@@ -227,7 +290,7 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
     );
     const filled = Float32Array.from(run.seen);
     inRegion(the, (at, inside) => {
-      if (run.masked[at]) filled[at] = run.picture.decoded[0]!.logits[inside]!;
+      if (run.masked[at]) filled[at] = said(the, run.picture.decoded[0]!.logits[inside]!);
     });
     expect(furthest(run.picture.terms.prediction!, filled)).toBeLessThan(1e-6);
   });
@@ -270,7 +333,7 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
     expect(second!.dropoutKey).not.toBe(first!.dropoutKey);
     expect([first!.training, second!.training]).toEqual([true, true]);
     const views = [first, second].flatMap((pass) =>
-      averagedOverSpace(pass!.levels.at(-1)!, BATCH, LATENT).map((feature) => layer('contrast', feature)),
+      contrasted(pass!.levels.at(-1)!).map((feature) => layer('contrast', feature)),
     );
     const losses = views.map((view, i) => {
       const partner = (i + BATCH) % views.length;
@@ -297,11 +360,18 @@ describe.each(cases)('HybridMIM by definition: $title', (the) => {
     const { network } = scriptedNetwork(settings);
     const { name, heads } = hybridMim(network, { size: BATCH, crop, scaledTargets: false }, config);
     expect(name).toBe('hybridmim');
-    const shapes = { number: n + 1, location: n, contrast: config.contrastDim };
-    const expected = Object.entries(shapes).flatMap(([head, out]) => [
-      [`pretext.${head}.weight`, [LATENT, out]],
-      [`pretext.${head}.bias`, [out]],
+    const ofSubVolume = LATENT * (config.subVolumeFeatures === 'mean' ? 1 : (subVolume / STRIDE) ** 3);
+    const cells = (crop[0] * crop[1] * crop[2]) / STRIDE ** 3;
+    const shapes = {
+      number: [ofSubVolume, n + 1],
+      location: [ofSubVolume, n],
+      contrast: [LATENT * (config.contrastFeatures === 'cells' ? cells : 1), config.contrastDim],
+    };
+    const expected: [string, number[]][] = Object.entries(shapes).flatMap(([head, [from, to]]) => [
+      [`pretext.${head}.weight`, [from!, to!]],
+      [`pretext.${head}.bias`, [to!]],
     ]);
+    if (config.mask === 'token') expected.push(['pretext.mask_token', [CHANNELS]]);
     expect(heads.map(({ name, shape }) => [name, shape])).toEqual(expected);
   });
 });
@@ -385,15 +455,28 @@ describe('HybridMIM refuses', () => {
     expect(made({}, {}, { weights: { ...weights, number: 0.1 } })).not.toThrow();
   });
 
-  it('sub-volumes that cells neither fill nor hold', () => {
+  it('sub-volumes that share a cell, or that cells do not fill, where a task counts or locates in them', () => {
     const crop = [12, 12, 12] as const;
-    expect(made({ crop }, {}, { subVolume: 6, patch: 3, region: 12 })).toThrow(
-      'method.subVolume 6 is neither a multiple nor a part of 4 voxels, which one cell of the latent of unet spans: use 8',
-    );
-    expect(made({ crop }, {}, { subVolume: 6, patch: 3, region: 12 })).toThrow(
-      expect.objectContaining({ facts: { field: 'method.subVolume', found: 6 } }),
-    );
-    for (const subVolume of [2, 4, 12])
+    for (const [subVolume, nearest] of [
+      [2, 4],
+      [6, 8],
+    ] as const) {
+      const wrong = { subVolume, patch: 1, region: 12 };
+      expect(made({ crop }, {}, wrong)).toThrow(
+        `method.subVolume is ${subVolume} voxels, but one cell of the latent of unet spans 4: sub-volumes that share a cell ` +
+          `cannot be told from each other by the number and location tasks; use ${nearest}, or set method.weights.number, location and consistency to 0`,
+      );
+      expect(made({ crop }, {}, wrong)).toThrow(
+        expect.objectContaining({
+          facts: { field: 'method.subVolume', found: subVolume, expected: nearest },
+        }),
+      );
+      const none = { number: 0, location: 0, consistency: 0 };
+      for (const task of Object.keys(none))
+        expect(made({ crop }, {}, { ...wrong, weights: { ...weights, ...none, [task]: 0.1 } })).toThrow();
+      expect(made({ crop }, {}, { ...wrong, weights: { ...weights, ...none } })).not.toThrow();
+    }
+    for (const subVolume of [4, 12])
       expect(made({ crop }, {}, { subVolume, patch: 1, region: 12 })).not.toThrow();
   });
 });

@@ -54,6 +54,10 @@ const config: HybridMimConfig = {
   reconstruction: 'l2',
   consistency: 'soft',
   temperature: 0.5,
+  subVolumeFeatures: 'cells',
+  mask: 'zero',
+  output: 'linear',
+  contrastFeatures: 'mean',
   contrastDim: 12,
 };
 const batch = { size: 2, crop: [32, 32, 64] as const, scaledTargets: false };

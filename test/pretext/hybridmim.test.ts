@@ -4,7 +4,13 @@ import { initialiseParameters, unet } from '../../src/network/index.js';
 import { type HybridMimConfig, hybridMim } from '../../src/pretext/index.js';
 import { randomStream } from '../../src/random/streams.js';
 
-const network = unet({ inChannels: 2, outChannels: 2, features: [4, 4, 4, 6, 8, 4], dropout: 0.1 });
+const network = unet({
+  inChannels: 2,
+  outChannels: 2,
+  features: [4, 4, 4, 6, 8, 4],
+  pools: [2, 2, 2, 2],
+  dropout: 0.1,
+});
 const config: HybridMimConfig = {
   subVolume: 16,
   patch: 8,
@@ -14,6 +20,10 @@ const config: HybridMimConfig = {
   reconstruction: 'l2',
   consistency: 'soft',
   temperature: 0.5,
+  subVolumeFeatures: 'cells',
+  mask: 'zero',
+  output: 'linear',
+  contrastFeatures: 'mean',
   contrastDim: 12,
 };
 const batch = { size: 2, crop: [32, 32, 48] as const, scaledTargets: false };
@@ -27,8 +37,12 @@ function images([depth, height, width]: readonly number[] = batch.crop): Float32
   return Float32Array.from({ length: 2 * depth! * height! * width! * 2 }, () => stream.uniform());
 }
 
-async function lossesAndReach(settings: HybridMimConfig, scaledTargets = false) {
-  const method = hybridMim(network, { ...batch, scaledTargets }, settings);
+async function lossesAndReach(
+  settings: HybridMimConfig,
+  scaledTargets = false,
+  crop: readonly [number, number, number] = batch.crop,
+) {
+  const method = hybridMim(network, { ...batch, crop, scaledTargets }, settings);
   const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), {
     engine: 'graph',
   });
@@ -45,7 +59,7 @@ async function lossesAndReach(settings: HybridMimConfig, scaledTargets = false) 
   const scaled: Record<string, Float32Array> = scaledTargets
     ? { targetScale: new Float32Array(4).fill(0.5), targetShift: new Float32Array(4).fill(0.1) }
     : {};
-  const values = await step.run({ images: images(), ...method.corruption(5, 0), ...scaled }, 9);
+  const values = await step.run({ images: images(crop), ...method.corruption(5, 0), ...scaled }, 9);
   state.dispose();
   const all = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value[0]!]));
   const reached = Object.keys(all).filter((name) => name.startsWith('gradient ') && all[name]! > 0);
@@ -92,13 +106,41 @@ describe('HybridMIM', () => {
   );
 
   it.each([
+    { consistency: 'hard' },
+    { reconstruction: 'l1' },
+    { output: 'sigmoid' },
+    { subVolumeFeatures: 'mean', subVolume: 32, region: 32, crop: [32, 32, 64] },
+    { subVolumeFeatures: 'cells', subVolume: 32, region: 32, crop: [32, 32, 64] },
+    { mask: 'token' },
+    { contrastFeatures: 'max' },
+    { contrastFeatures: 'cells' },
+  ] as const)(
+    'trains every head and both ends of the network with %j',
+    async ({
+      crop,
+      ...settings
+    }: Partial<HybridMimConfig> & { crop?: readonly [number, number, number] }) => {
+      const { all, reached } = await lossesAndReach({ ...config, ...settings }, false, crop);
+      for (const [name, value] of Object.entries(all)) expect(Number.isFinite(value), name).toBe(true);
+      const heads = ['number', 'location', 'contrast'].map((head) => `pretext.${head}.weight`);
+      const token = settings.mask === 'token' ? ['pretext.mask_token'] : [];
+      const ends = ['conv_0.conv_0.conv.weight', 'final_conv.weight'];
+      for (const name of [...heads, ...token, ...ends]) expect(reached).toContain(name);
+    },
+  );
+
+  it.each([
     [64, 16, [64, 64, 64], 64, 64],
     [32, 8, [64, 64, 64], 64, 64],
     [16, 8, [64, 64, 64], 32, 8],
-    [8, 8, [48, 32, 32], 32, 1],
+    [16, 16, [48, 32, 32], 32, 1],
   ] as const)('works at sub-volume %i, patch %i, crop %j', async (subVolume, patch, crop, region, n) => {
     const method = hybridMim(network, { ...batch, crop }, { ...config, subVolume, patch, region });
-    expect(method.heads.find(({ name }) => name === 'pretext.number.weight')?.shape).toEqual([8, n + 1]);
+    const cellsOfSubVolume = (subVolume / 16) ** 3;
+    expect(method.heads.find(({ name }) => name === 'pretext.number.weight')?.shape).toEqual([
+      8 * cellsOfSubVolume,
+      n + 1,
+    ]);
     const state = createState(initialiseParameters([...network.specs, ...method.heads], 3), {
       engine: 'graph',
     });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makeNetwork, type NetworkSettings } from '../../src/network/index.js';
 import { type MethodConfig, pretextMethod } from '../../src/pretext/index.js';
 
-const unet: NetworkSettings = { name: 'unet', features: [4, 4, 4, 4, 4, 4], dropout: 0 };
+const unet: NetworkSettings = { name: 'unet', features: [4, 4, 4, 4, 4, 4], pools: [2, 2, 2, 2], dropout: 0 };
 const swin: NetworkSettings = {
   name: 'swin-unetr',
   featureSize: 12,
@@ -33,6 +33,10 @@ const hybridMim: MethodConfig = {
   reconstruction: 'l2',
   consistency: 'soft',
   temperature: 0.5,
+  subVolumeFeatures: 'cells',
+  mask: 'zero',
+  output: 'linear',
+  contrastFeatures: 'mean',
   contrastDim: 8,
 };
 const crop = [64, 32, 96] as const; // 4 x 2 x 6 cubes of 16 voxels

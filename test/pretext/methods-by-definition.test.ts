@@ -2,7 +2,7 @@
 // says what it is told to: what it is given, and what is made of what it gives back, is worked out here.
 import { describe, expect, it } from 'vitest';
 import { type Tensor2D, type Tensor5D, tf } from '../../src/engine/index.js';
-import { cellsToVoxels } from '../../src/pretext/cells-to-voxels.js';
+import { cellsToVoxels, voxelsToCells } from '../../src/pretext/cells-to-voxels.js';
 import {
   autoEncoder,
   imageFeatures,
@@ -649,8 +649,12 @@ describe('the methods by their names', () => {
     maskRatio: 0.4,
     weights,
     temperature: 1,
+    subVolumeFeatures: 'cells',
+    mask: 'zero',
+    output: 'linear',
+    contrastFeatures: 'mean',
     contrastDim: 1,
-  };
+  } as const;
   const configs: readonly MethodConfig[] = [
     { name: 'hybridmim', ...hybridMim, reconstruction: 'l2', consistency: 'soft' },
     { name: 'models-genesis', ...genesis },
@@ -694,7 +698,7 @@ describe('the methods by their names', () => {
   });
 });
 
-it('cells are put into their places, within one as [z, y, x, channel]', () => {
+it('cells are put into their places and taken from there, within one as [z, y, x, channel]', () => {
   const grid = [2, 2, 3, 4] as const; // [B, d, h, w]
   const block = 2 ** 3 * 3;
   const cells = Array.from({ length: 48 }, (_, cell) =>
@@ -703,6 +707,7 @@ it('cells are put into their places, within one as [z, y, x, channel]', () => {
   tf.engine().startScope();
   const found = cellsToVoxels(tf.tensor(cells.flat(), [48, block]) as Tensor2D, grid, 2, 3) as Tensor5D;
   expect(found.shape).toEqual([2, 4, 6, 8, 3]);
+  expect(Array.from(voxelsToCells(found, 2).dataSync())).toEqual(cells.flat());
   const values = found.dataSync();
   let at = 0;
   for (let b = 0; b < 2; b++) {

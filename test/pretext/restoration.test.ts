@@ -4,7 +4,13 @@ import { autoEncoder, modelsGenesis, type PretextMethod, simMim, transVw } from 
 import { onePass } from './one-pass.js';
 import { noise } from './plain-loops.js';
 
-const network = unet({ inChannels: 2, outChannels: 2, features: [4, 4, 4, 6, 8, 4], dropout: 0.1 });
+const network = unet({
+  inChannels: 2,
+  outChannels: 2,
+  features: [4, 4, 4, 6, 8, 4],
+  pools: [2, 2, 2, 2],
+  dropout: 0.1,
+});
 const batch = { size: 2, crop: [32, 16, 48] as const, scaledTargets: false };
 const length = 2 * 32 * 16 * 48 * 2;
 const images = noise(length, 1);

@@ -161,7 +161,13 @@ describe('fine-tuning', () => {
 });
 
 describe('the weights that fine-tuning starts from', () => {
-  const network = unet({ inChannels: 1, outChannels: 3, features: [8, 8, 8, 16, 16, 8], dropout: 0.1 });
+  const network = unet({
+    inChannels: 1,
+    outChannels: 3,
+    features: [8, 8, 8, 16, 16, 8],
+    pools: [2, 2, 2, 2],
+    dropout: 0.1,
+  });
   const names = network.specs.map(({ name }) => name);
   const isLast = (name: string) => name.startsWith(network.lastLayer);
 

@@ -7,8 +7,20 @@ import { initialiseParameters, unet, writeSafetensors, writeWeights } from '../.
 import { transferredWeights } from '../../src/training/transfer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'transfer-'));
-const network = unet({ inChannels: 1, outChannels: 3, features: [2, 3, 4, 5, 6, 2], dropout: 0 });
-const pretrained = unet({ inChannels: 1, outChannels: 1, features: [2, 3, 4, 5, 6, 2], dropout: 0 });
+const network = unet({
+  inChannels: 1,
+  outChannels: 3,
+  features: [2, 3, 4, 5, 6, 2],
+  pools: [2, 2, 2, 2],
+  dropout: 0,
+});
+const pretrained = unet({
+  inChannels: 1,
+  outChannels: 1,
+  features: [2, 3, 4, 5, 6, 2],
+  pools: [2, 2, 2, 2],
+  dropout: 0,
+});
 const isEncoder = (name: string) => /^(conv_0|down_)/.test(name);
 const arrays = initialiseParameters(pretrained.specs, 5);
 /** Values of the network's parameters that `which` names. */
@@ -76,7 +88,13 @@ describe('what fine-tuning takes from a file', () => {
   });
 
   it('has its first weights repeated and scaled for images of more channels', async () => {
-    const four = unet({ inChannels: 4, outChannels: 3, features: [2, 3, 4, 5, 6, 2], dropout: 0 });
+    const four = unet({
+      inChannels: 4,
+      outChannels: 3,
+      features: [2, 3, 4, 5, 6, 2],
+      pools: [2, 2, 2, 2],
+      dropout: 0,
+    });
     const { values, report } = await transferredWeights(await fileOf('channels', () => true), four);
     const name = 'conv_0.conv_0.conv.weight';
     expect(report.adapted).toEqual([{ name, from: 1, to: 4 }]);

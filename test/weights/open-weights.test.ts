@@ -18,7 +18,7 @@ import { largestDifference } from '../volume/references.js';
 const folder = mkdtempSync(join(tmpdir(), 'open-weights-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const tiny: NetworkSettings = { name: 'unet', features: [4, 4, 4, 4, 8, 4], dropout: 0 };
+const tiny: NetworkSettings = { name: 'unet', features: [4, 4, 4, 4, 8, 4], pools: [2, 2, 2, 2], dropout: 0 };
 const organs = labelScheme({ 1: 'liver', 2: 'tumour' });
 const preparation = { spacing: null, intensity: 'none', windowHu: [-1000, 1000], foregroundThreshold: null };
 const windows = ['inference.window=[16,16,16]', 'threads=1'];

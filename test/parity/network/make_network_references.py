@@ -3,6 +3,7 @@
 Made with Python 3.11, torch 2.15.0, MONAI 1.6.1, safetensors 0.8.0 and NumPy 2.4.6.
 
   python make_network_references.py               writes every file beside this script anew
+  python make_network_references.py only CASE     writes the file of one case of CASES anew
   python make_network_references.py choose CASE   looks for a SALT that makes a case of CASES well conditioned, from 0 up
   python make_network_references.py check FILE N  loads FILE, written by this project for N input channels and FEATURES below, into
                                                   BasicUNet with strict=True and says how far its values are from the reference's
@@ -51,17 +52,26 @@ NOISE = 3e-7  # of a layer's standard deviation; 1e-7 strays as far as float32 d
 NOISY_RUNS = 5
 STEADY = 3e-5  # a third of what the tests allow
 ACTIVATION = ("LeakyReLU", {"negative_slope": 0.1, "inplace": True})
-# name: input channels, [B, x, y, z], salt
+POOLS = (2, 2, 2, 2)  # BasicUNet's own
+# name: input channels, [B, x, y, z], salt, pools
 CASES = {
-    "1-channel-even": (1, [1, 32, 48, 32], 2),
-    "1-channel-odd": (1, [1, 37, 33, 46], 0),
-    "4-channels-even": (4, [2, 32, 32, 32], 1),
-    "4-channels-odd": (4, [1, 33, 47, 36], 1),
+    "1-channel-even": (1, [1, 32, 48, 32], 2, POOLS),
+    "1-channel-odd": (1, [1, 37, 33, 46], 0, POOLS),
+    "4-channels-even": (4, [2, 32, 32, 32], 1, POOLS),
+    "4-channels-odd": (4, [1, 33, 47, 36], 1, POOLS),
+    "pools-2221": (4, [2, 33, 32, 30], 0, (2, 2, 2, 1)),
 }
 
 
-def network(channels, features=FEATURES, classes=CLASSES, dropout=0.0):
-    return BasicUNet(3, channels, classes, features, act=ACTIVATION, dropout=dropout)
+def network(channels, features=FEATURES, classes=CLASSES, dropout=0.0, pools=POOLS):
+    """BasicUNet; where a pool is 1, its level is not pooled, and the transposed convolution above it has kernel and stride 1."""
+    model = BasicUNet(3, channels, classes, features, act=ACTIVATION, dropout=dropout)
+    for level, pool in enumerate(pools, start=1):
+        if pool == 1:
+            getattr(model, f"down_{level}").max_pooling = torch.nn.Identity()
+            upsample = getattr(model, f"upcat_{level}").upsample
+            upsample.deconv = torch.nn.ConvTranspose3d(upsample.deconv.in_channels, upsample.deconv.out_channels, 1, 1)
+    return model
 
 
 def hash32(x):
@@ -97,10 +107,10 @@ def label(salt, step, batch, size):
     return torch.from_numpy(np.floor(CLASSES * block(salt, step, b, 0 * b, d, h, w)).astype(np.int64)[:, None])
 
 
-def initial(channels):
+def initial(channels, pools):
     """MONAI's own start, but scales and shifts away from one and zero, so that mixing them up shows; whole channels of either sign."""
     torch.manual_seed(channels)
-    model = network(channels)
+    model = network(channels, pools=pools)
     with torch.no_grad():
         for name, value in model.named_parameters():
             if name.endswith(".adn.N.weight"):
@@ -171,10 +181,10 @@ def strays(result, reference):
     return worst
 
 
-def is_steady(channels, shape, salt):
-    reference = trained(initial(channels).double(), channels, shape, salt)
+def is_steady(channels, shape, salt, pools):
+    reference = trained(initial(channels, pools).double(), channels, shape, salt)
     for seed in range(NOISY_RUNS):
-        worst = strays(trained(disturbed(initial(channels).double(), seed), channels, shape, salt), reference)
+        worst = strays(trained(disturbed(initial(channels, pools).double(), seed), channels, shape, salt), reference)
         print("salt", salt, "noise", seed, worst, flush=True)
         if worst["gradient"] > 1e-4 or max(error for kind, error in worst.items() if kind != "gradient") > STEADY:
             return False
@@ -182,17 +192,17 @@ def is_steady(channels, shape, salt):
 
 
 def choose(name):
-    channels, shape, _ = CASES[name]
-    print(name, "is steady with salt", next(salt for salt in range(1000) if is_steady(channels, shape, salt)))
+    channels, shape, _, pools = CASES[name]
+    print(name, "is steady with salt", next(salt for salt in range(1000) if is_steady(channels, shape, salt, pools)))
 
 
-def float32_strays(reference, channels, shape, salt):
+def float32_strays(reference, channels, shape, salt, pools):
     """How far PyTorch's own float32 is from the reference, computed in three orders."""
     found = {}
     for name, threads, onednn in (("1 thread", 1, True), ("2 threads", 2, True), ("without oneDNN", 1, False)):
         torch.set_num_threads(threads)
         with torch.backends.mkldnn.flags(enabled=onednn):
-            found[name] = strays(trained(initial(channels), channels, shape, salt), reference)
+            found[name] = strays(trained(initial(channels, pools), channels, shape, salt), reference)
     torch.set_num_threads(1)
     return found
 
@@ -201,10 +211,18 @@ def sampled(logits):
     return logits.movedim(1, -1).reshape(-1, logits.shape[1])[::STRIDE]
 
 
-def case(name, channels, shape, salt):
+def weights_file(channels, pools):
+    return f"weights-{channels}{'' if pools == POOLS else '-pools-' + ''.join(map(str, pools))}.safetensors"
+
+
+def write_weights(channels, pools):
+    save_file(initial(channels, pools).state_dict(), HERE / weights_file(channels, pools), metadata={"made": "by safetensors in Python"})
+
+
+def case(name, channels, shape, salt, pools):
     batch, *size = shape
-    reference = trained(initial(channels).double(), channels, shape, salt)
-    float32 = float32_strays(reference, channels, shape, salt)
+    reference = trained(initial(channels, pools).double(), channels, shape, salt)
+    float32 = float32_strays(reference, channels, shape, salt, pools)
     print(name, "losses", [round(float(loss), 5) for loss in reference["losses"]], "float32", float32)
     result = reference | {"logits": sampled(reference["logits"]), "logits-after": sampled(reference["logits-after"])}
     for axis in range(3):
@@ -212,7 +230,7 @@ def case(name, channels, shape, salt):
     first = {"image": image(salt, 0, batch, channels, size), "label": label(salt, 0, batch, size)}
     last = {"image": image(salt, 9, batch, channels, size), "label": label(salt, 9, batch, size)}
     means = {key: [float(first[key].double().mean()), float(last[key].double().mean())] for key in first}
-    facts = {"shape": shape, "channels": channels, "salt": salt, "features": FEATURES, "classes": CLASSES, "stride": STRIDE}
+    facts = {"shape": shape, "channels": channels, "salt": salt, "features": FEATURES, "classes": CLASSES, "stride": STRIDE, "pools": pools}
     facts |= {"learningRates": LEARNING_RATES, "weightDecay": WEIGHT_DECAY, "means": means, "float32": float32}
     arrays = {key: value.float().contiguous() for key, value in result.items()}
     save_file(arrays, HERE / f"case-{name}.safetensors", metadata={"facts": json.dumps(facts)})
@@ -291,10 +309,9 @@ def check(file, channels):
 
 def main():
     torch.set_num_threads(1)
-    for channels in (1, 4):
-        save_file(initial(channels).state_dict(), HERE / f"weights-{channels}.safetensors", metadata={"made": "by safetensors in Python"})
-    for name, (channels, shape, salt) in CASES.items():
-        case(name, channels, shape, salt)
+    for name, (channels, shape, salt, pools) in CASES.items():
+        write_weights(channels, pools)
+        case(name, channels, shape, salt, pools)
     adamw()
     narrow_types()
     layers()
@@ -307,5 +324,10 @@ if __name__ == "__main__":
         check(sys.argv[2], int(sys.argv[3]))
     elif sys.argv[1:2] == ["choose"]:
         choose(sys.argv[2])
+    elif sys.argv[1:2] == ["only"]:
+        torch.set_num_threads(1)
+        channels, _, _, pools = CASES[sys.argv[2]]
+        write_weights(channels, pools)
+        case(sys.argv[2], *CASES[sys.argv[2]])
     else:
         main()
