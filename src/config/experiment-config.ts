@@ -61,6 +61,14 @@ export const experimentConfig = z
      */
     pretrain: part,
     finetune: part.nullable().default(null),
+    /**
+     * Pairs of arms to compare, `[arm, against]`, at each share of the labels; absent: every pair. The fewer, the less Holm's correction
+     * takes away.
+     */
+    compare: z
+      .array(z.tuple([z.string(), z.string()]))
+      .min(1)
+      .optional(),
     /** The split that is evaluated and compared. */
     evaluate: z.enum(['validation', 'test']).default('test'),
     /** Evaluate the training cases too, whose Dice tells learning from generalising. */

@@ -27,7 +27,7 @@ export {
   nsdMetric,
 } from './metrics.js';
 export { nnunetSummary } from './nnunet-summary.js';
-export { bootstrapInterval, type Comparison, comparePaired, wilcoxon } from './paired-comparison.js';
+export { bootstrapInterval, type Comparison, comparePaired, holm, wilcoxon } from './paired-comparison.js';
 export { squaredDistances } from './squared-distances.js';
 export {
   type ClassSummary,

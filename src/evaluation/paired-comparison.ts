@@ -1,14 +1,14 @@
 import { doubleAt, itemAt } from '../at.js';
 
-/** Two methods over the same cases. */
+/** Two methods over the same seeds and cases. */
 export interface Comparison {
-  /** Pairs. */
+  /** Cases. */
   readonly n: number;
-  /** Of first minus second; null without pairs. */
+  /** Of first minus second; null without cases. */
   readonly meanDifference: number | null;
-  /** 95% percentile bootstrap interval of the mean difference; null with fewer than two pairs. */
+  /** 95% percentile bootstrap interval of the mean difference; null with fewer than two cases. */
   readonly interval: readonly [low: number, high: number] | null;
-  /** Two-sided p of the Wilcoxon signed-rank test; null without pairs. */
+  /** Two-sided p of the Wilcoxon signed-rank test; null without cases. */
   readonly p: number | null;
 }
 
@@ -20,39 +20,68 @@ export interface WholeNumbers {
 const RESAMPLES = 10_000;
 
 /**
- * Compares two methods that were measured on the same cases.
- * @param first  values of one method, a case each
+ * Compares two methods that were run with the same seeds and measured on the same cases. What is compared is each case's mean over seeds;
+ * the interval is over seeds and cases.
+ * @param first  values of one method, [seed][case]
  * @param second values of the other, in the same order
  * @param random draws the resamples of the interval
  */
 export function comparePaired(
-  first: readonly number[],
-  second: readonly number[],
+  first: readonly (readonly number[])[],
+  second: readonly (readonly number[])[],
   random: WholeNumbers,
 ): Comparison {
-  const differences = first.map((value, i) => value - itemAt(second, i));
-  const n = differences.length;
+  const differences = first.map((row, seed) =>
+    row.map((value, i) => value - itemAt(itemAt(second, seed), i)),
+  );
+  const cases = differences[0] ?? [];
+  const n = cases.length;
   if (n === 0) return { n, meanDifference: null, interval: null, p: null };
+  const byCase = cases.map((_, i) => mean(differences.map((row) => itemAt(row, i))));
   return {
     n,
-    meanDifference: mean(differences),
+    meanDifference: mean(byCase),
     interval: n < 2 ? null : bootstrapInterval(differences, random),
-    p: wilcoxon(differences),
+    p: wilcoxon(byCase),
   };
 }
 
-/** 95% percentile interval of the mean, over 10,000 resamples (Efron and Tibshirani 1993). */
+/**
+ * 95% percentile interval of the mean over 10,000 resamples that draw seeds and, apart from them, cases: both are samples, and every
+ * case is measured with every seed (Owen 2007, "The pigeonhole bootstrap"). With one seed it is the interval over cases.
+ * @param values [seed][case]
+ */
 export function bootstrapInterval(
-  values: readonly number[],
+  values: readonly (readonly number[])[],
   random: WholeNumbers,
 ): [low: number, high: number] {
-  const sampled = Float64Array.from(values);
+  const rows = values.map((row) => Float64Array.from(row));
+  const cases = itemAt(values, 0).length;
   const means = Float64Array.from({ length: RESAMPLES }, () => {
+    const seeds = rows.map(() => itemAt(rows, random.integer(rows.length)));
     let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += doubleAt(sampled, random.integer(values.length));
-    return sum / values.length;
+    for (let i = 0; i < cases; i++) {
+      const drawn = random.integer(cases);
+      for (const row of seeds) sum += doubleAt(row, drawn);
+    }
+    return sum / (cases * rows.length);
   }).sort();
   return [percentile(means, 0.025), percentile(means, 0.975)];
+}
+
+/**
+ * Holm's correction (1979) of the p values of one family of tests: below a level where the test still is significant at it when the
+ * chance of any false finding among all of them is held to that level.
+ */
+export function holm(ps: readonly number[]): number[] {
+  const ascending = ps.map((p, i) => ({ p, i })).sort((a, b) => a.p - b.p);
+  const corrected = new Array<number>(ps.length);
+  let least = 0;
+  ascending.forEach(({ p, i }, rank) => {
+    least = Math.max(least, Math.min(1, (ps.length - rank) * p));
+    corrected[i] = least;
+  });
+  return corrected;
 }
 
 /**

@@ -44,7 +44,7 @@ export type Cell = PretrainCell | FinetuneCell;
 /**
  * The runs of an experiment, every pre-training before what needs it, with their settings as resolved.
  * @param prepared folder of the prepared set, which every run reads
- * @throws UsageError when a section does not pass its schema or two arms have one name
+ * @throws UsageError when a section does not pass its schema, two arms have one name, or `compare` names another
  */
 export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
   const arms = [...config.arms, ...matrixArms(config)];
@@ -55,6 +55,13 @@ export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
     throw new UsageError(
       `experiment ${config.name} has two arms named "${repeated.name}": give each a name of its own`,
       { field: 'arms' },
+    );
+  const names = arms.map(({ name }) => name);
+  const unknown = config.compare?.flat().find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `experiment ${config.name} compares "${unknown}", but its arms are ${names.join(', ')}`,
+      { field: 'compare', found: unknown },
     );
   const cells = new Map<string, Cell>();
   for (const seed of config.seeds) {

@@ -1,3 +1,4 @@
+import type { ExperimentConfig } from '../config/index.js';
 import type { PaperTable } from '../report/index.js';
 import type { ExperimentRun, PretrainingRun } from './run-cell.js';
 import type { FailedCell } from './run-cells.js';
@@ -8,6 +9,8 @@ export interface ExperimentResult {
   readonly pretrainings: readonly PretrainingRun[];
   readonly runs: readonly ExperimentRun[];
   readonly failed: readonly FailedCell[];
+  /** Pairs of arms that it declares to compare; null: all. */
+  readonly compare: ExperimentConfig['compare'] | null;
   /**
    * The paper's table that it fills, published rows and means over seeds; null where it fills none or nothing
    * was fine-tuned.

@@ -1,5 +1,5 @@
 import { entryOf, itemAt } from '../at.js';
-import { type Comparison, comparePaired, type MeanAndStd, meanAndStd } from '../evaluation/index.js';
+import { type Comparison, comparePaired, holm, type MeanAndStd, meanAndStd } from '../evaluation/index.js';
 import { randomStream } from '../random/streams.js';
 import {
   evaluationCells,
@@ -15,6 +15,7 @@ import type { ExperimentRun, PretrainingRun } from './run-cell.js';
 /** A row of the summary: the runs of one arm and share of the labels, a seed each. */
 interface Group {
   readonly name: string;
+  readonly arm: string;
   readonly fraction: number;
   readonly runs: readonly ExperimentRun[];
 }
@@ -27,7 +28,7 @@ export function experimentMarkdown(result: ExperimentResult): string {
   const { runs, pretrainings, failed, paper } = result;
   const sections = [
     ...(paper ? [`## The paper's table\n\n${paperTableMarkdown(paper)}`] : []),
-    ...tasksOf(runs).flatMap(taskSections),
+    ...tasksOf(runs).flatMap((ofTask) => taskSections(ofTask, result.compare)),
     ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
     ...(failed.length > 0
       ? [
@@ -45,12 +46,12 @@ export function experimentMarkdown(result: ExperimentResult): string {
  * Tables of the runs of one task: over seeds where there are several, arms against each other, and run by
  * run.
  */
-function taskSections(runs: readonly ExperimentRun[]): string[] {
+function taskSections(runs: readonly ExperimentRun[], compare: ExperimentResult['compare']): string[] {
   const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   const groups = groupsOf(runs);
   return [
     ...(several ? [`## Over seeds\n\n${summaryTable(runs)}`] : []),
-    ...(groups.length > 1 ? [`## Two methods at a time\n\n${comparisonTable(groups)}`] : []),
+    ...(groups.length > 1 ? [`## Two methods at a time\n\n${comparisonTable(groups, compare)}`] : []),
     `## Every run\n\n${experimentTable({ runs })}`,
   ];
 }
@@ -122,27 +123,53 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
 }
 
 /**
- * Each arm against each one before it with the same share of labels, paired over cases: a case's Dice is its
- * mean over classes and seeds.
+ * Pairs of arms with the same share of labels: those that the experiment declares, else each arm against each one before it. A case's
+ * Dice is its mean over classes; the p values of the table are one family of Holm's.
  */
-function comparisonTable(groups: readonly Group[]): string {
-  const rows = groups.flatMap((group, i) => {
-    const earlier = groups.slice(0, i).filter(({ fraction }) => fraction === group.fraction);
-    return earlier.map((base) => [
-      `${group.name} - ${base.name}`,
-      ...comparisonCells(compareGroups(group, base)),
-    ]);
-  });
+function comparisonTable(groups: readonly Group[], declared: ExperimentResult['compare']): string {
+  const pairs = declared
+    ? groups.flatMap((group) =>
+        declared.flatMap(([arm, against]) => {
+          if (group.arm !== arm) return [];
+          const base = groups.find((other) => other.arm === against && other.fraction === group.fraction);
+          return base ? [{ group, base }] : [];
+        }),
+      )
+    : groups.flatMap((group, i) =>
+        groups
+          .slice(0, i)
+          .filter(({ fraction }) => fraction === group.fraction)
+          .map((base) => ({ group, base })),
+      );
+  const compared = pairs.map(({ group, base }) => compareGroups(group, base));
+  const tested = compared.map(({ p }) => p).filter((p) => p !== null);
+  const corrected = holm(tested);
   return markdownTable(
-    ['mean difference of Dice', 'cases', 'difference', '95% interval', 'Wilcoxon p'],
-    rows,
+    ['mean difference of Dice', 'seeds', 'cases', 'difference', '95% interval', 'Wilcoxon p', 'p by Holm'],
+    pairs.map(({ group, base }, i) => {
+      const found = itemAt(compared, i);
+      const rank = compared.slice(0, i).filter(({ p }) => p !== null).length;
+      return [
+        `${group.name} - ${base.name}`,
+        String(sharedSeeds(group, base).length),
+        ...comparisonCells(found),
+        found.p === null ? '-' : itemAt(corrected, rank).toPrecision(2),
+      ];
+    }),
   );
 }
 
+const sharedSeeds = (group: Group, base: Group): number[] =>
+  group.runs.map(({ seed }) => seed).filter((seed) => base.runs.some((run) => run.seed === seed));
+
 function compareGroups(group: Group, base: Group): Comparison {
-  const [a, b] = [diceByCase(group.runs), diceByCase(base.runs)];
-  const shared = [...a.keys()].filter((id) => b.has(id));
-  const values = (of: ReadonlyMap<string, number>) => shared.map((id) => entryOf(of, id));
+  const rowsOf = ({ runs }: Group) =>
+    sharedSeeds(group, base).map((seed) => diceByCase(runs.find((run) => run.seed === seed)));
+  const [a, b] = [rowsOf(group), rowsOf(base)];
+  const [first = new Map<string, number>()] = a;
+  const shared = [...first.keys()].filter((id) => [...a, ...b].every((row) => row.has(id)));
+  const values = (rows: readonly ReadonlyMap<string, number>[]) =>
+    rows.map((row) => shared.map((id) => entryOf(row, id)));
   return comparePaired(values(a), values(b), randomStream(0, 'bootstrap'));
 }
 
@@ -156,16 +183,14 @@ function comparisonCells({ n, meanDifference, interval, p }: Comparison): string
   ];
 }
 
-function diceByCase(runs: readonly ExperimentRun[]): Map<string, number> {
-  const values = new Map<string, (number | null)[]>();
-  for (const { evaluation } of runs) {
-    for (const { id, classes } of evaluation.cases) {
-      const mean = meanAndStd(Object.values(classes).map(({ dice }) => dice)).mean;
-      values.set(id, [...(values.get(id) ?? []), mean]);
-    }
-  }
-  const means = [...values].map(([id, found]) => [id, meanAndStd(found).mean] as const);
-  return new Map(means.flatMap(([id, mean]) => (mean === null ? [] : [[id, mean]])));
+/** Each case's mean over classes; cases on which no class is defined are left out. */
+function diceByCase(run: ExperimentRun | undefined): Map<string, number> {
+  return new Map(
+    (run?.evaluation.cases ?? []).flatMap(({ id, classes }) => {
+      const { mean } = meanAndStd(Object.values(classes).map(({ dice }) => dice));
+      return mean === null ? [] : [[id, mean] as const];
+    }),
+  );
 }
 
 function groupsOf(runs: readonly ExperimentRun[]): Group[] {
@@ -173,7 +198,12 @@ function groupsOf(runs: readonly ExperimentRun[]): Group[] {
   const groups = new Map<string, Group>();
   for (const run of runs) {
     const name = shares ? `${run.arm}, ${Math.round(100 * run.fraction)}% of labels` : run.arm;
-    groups.set(name, { name, fraction: run.fraction, runs: [...(groups.get(name)?.runs ?? []), run] });
+    groups.set(name, {
+      name,
+      arm: run.arm,
+      fraction: run.fraction,
+      runs: [...(groups.get(name)?.runs ?? []), run],
+    });
   }
   return [...groups.values()];
 }

@@ -91,6 +91,7 @@ async function collect(
     pretrainings,
     runs,
     failed,
+    compare: config.compare ?? null,
     paper,
     picture,
   };

@@ -59,6 +59,7 @@ describe("the paper's table of an experiment", () => {
       pretrainings: [],
       runs: [],
       failed: [],
+      compare: null,
       paper,
       picture: null,
     });
