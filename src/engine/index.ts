@@ -12,7 +12,7 @@ export type {
 export { compile } from './compile.js';
 export type { Bfloat16Support, Devices } from './devices.js';
 export { devices } from './devices.js';
-export { type EventWriter, openEventWriter } from './event-writer.js';
+export { type EventWriter, type GreyPicture, greyPicture, openEventWriter } from './event-writer.js';
 export { type LossTerms, lossAndGradients } from './gradients.js';
 export { countMultiplyAdds, savedModel } from './inference-graph.js';
 export { matrixProductRate } from './matrix-product-rate.js';

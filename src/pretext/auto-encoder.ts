@@ -28,7 +28,7 @@ export function autoEncoder(network: Network, batch: PretextBatch): PretextMetho
     },
     reconstruct: (inputs, parameters) => {
       const seen = stepInput(inputs, 'images', 5);
-      return { seen, prediction: restored(network, seen, parameters, false) };
+      return { target: seen, seen, prediction: restored(network, seen, parameters, false) };
     },
   };
 }

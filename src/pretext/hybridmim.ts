@@ -42,7 +42,7 @@ import {
   voxels,
 } from './method.js';
 import { cropToRegion, maskBatch, type PatchGrid, patchGrid, voxelMask } from './patch-grid.js';
-import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
 const weight = z.number().min(0);
 
@@ -209,10 +209,7 @@ function hybridMimLosses(
   return { total: weightedTotal(terms, weights), ...terms };
 }
 
-/**
- * Masked voxels of the target region as the network fills them; visible ones, and masked ones beyond the
- * region, as it saw them.
- */
+/** Masked voxels of the target region as the network fills them; masked ones beyond the region stay 0. */
 function hybridMimReconstruction(
   network: Network,
   grid: PatchGrid,
@@ -221,18 +218,16 @@ function hybridMimReconstruction(
   parameters: Parameters,
 ): Reconstruction {
   const mask = voxelMask(stepInput(inputs, 'patchMask', 4), grid.patch); // [B, D, H, W, 1]
-  const images = stepInput(inputs, 'images', 5);
-  const seen = maskedBy(config.mask, images, mask, parameters);
   const pass = { training: false, dropoutKey: FIRST_PASS };
-  const levels = network.encode(seen, parameters, {
-    ...pass,
-    ...(config.mask === 'zero' && { masked: mask }),
-  });
+  const levels = network.encode(
+    maskedBy(config.mask, stepInput(inputs, 'images', 5), mask, parameters),
+    parameters,
+    { ...pass, ...(config.mask === 'zero' && { masked: mask }) },
+  );
   const region = output(config.output, network.decode(levels, parameters, pass, grid.margins));
   const { before, after } = grid.margins;
   const padding = mapAxes(before, (voxels, axis): [number, number] => [voxels, after[axis]]);
-  const change = tf.pad(region.sub(cropToRegion(seen, grid.margins)), [[0, 0], ...padding, [0, 0]]);
-  return { seen, prediction: seen.add(change.mul(mask)) };
+  return filledMask(inputs, mask, tf.pad(region, [[0, 0], ...padding, [0, 0]]));
 }
 
 /** Total loss (paper eq. 7): the sum of the tasks by their weights. Throws UsageError where contrast is the only task, and left out. */

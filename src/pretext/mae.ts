@@ -38,7 +38,7 @@ import {
 } from './method.js';
 import { maskBatch, maskedPatches, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
-import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
 /** The settings of MAE; the defaults are its own. */
 export const maeSettings = z.strictObject({
@@ -101,8 +101,7 @@ export function mae(network: Network, batch: PretextBatch, { maskRatio, decoder 
     },
     reconstruct: (inputs, parameters): Reconstruction => {
       const mask = voxelMask(stepInput(inputs, 'patchMask', 4), tokens.side);
-      const seen = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
-      return { seen, prediction: seen.add(fill(inputs, parameters, false).mul(mask)) };
+      return filledMask(inputs, mask, fill(inputs, parameters, false));
     },
   };
 }

@@ -14,10 +14,13 @@ export interface PretextBatch {
   readonly scaledTargets: boolean;
 }
 
-/** What a method's network saw and what it made of it, for pictures: [B, D, H, W, C] each. */
+/** What a method is after, what it was shown of it and what it made of that, for pictures: [B, D, H, W, C] each, all on the target's scale. */
 export interface Reconstruction {
+  /** What the loss compares the prediction with. */
+  readonly target: Tensor5D;
+  /** Masked voxels are 0. */
   readonly seen: Tensor5D;
-  /** Voxels beyond a target region keep what was seen. */
+  /** Visible voxels, and those beyond a target region, are as in `seen`. */
   readonly prediction: Tensor5D;
 }
 

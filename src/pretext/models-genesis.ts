@@ -42,7 +42,7 @@ export function modelsGenesis(network: Network, batch: PretextBatch): PretextMet
     },
     reconstruct: (inputs, parameters) => {
       const { prediction } = restore(network, inputs, parameters, false);
-      return { seen: stepInput(inputs, 'corrupted', 5), prediction };
+      return { target: stepInput(inputs, 'images', 5), seen: stepInput(inputs, 'corrupted', 5), prediction };
     },
   };
 }

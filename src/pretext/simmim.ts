@@ -23,7 +23,7 @@ import {
   voxels,
 } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
-import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
 /** The settings of SimMIM; the share is its own, the side of its patches in two dimensions is 32 pixels. */
 export const simMimSettings = z.strictObject({
@@ -77,9 +77,8 @@ export function simMim(
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
-      const { prediction, mask, seen } = fill(network, grid, inputs, parameters, false);
-      const visible = stepInput(inputs, 'images', 5).mul<Tensor5D>(tf.scalar(1).sub(mask));
-      return { seen, prediction: visible.add(prediction.mul(mask)) };
+      const { prediction, mask } = fill(network, grid, inputs, parameters, false);
+      return filledMask(inputs, mask, prediction);
     },
   };
 }

@@ -62,7 +62,7 @@ export function transVw(
     },
     reconstruct: (inputs, parameters) => {
       const { prediction } = restore(network, inputs, parameters, false);
-      return { seen: stepInput(inputs, 'corrupted', 5), prediction };
+      return { target: stepInput(inputs, 'images', 5), seen: stepInput(inputs, 'corrupted', 5), prediction };
     },
   };
 }

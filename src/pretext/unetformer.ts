@@ -12,7 +12,7 @@ import {
 } from './method.js';
 import { maskBatch, type PatchGrid, voxelMask, wholeGrid } from './patch-grid.js';
 import { requireNetwork } from './require-network.js';
-import { reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
+import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-targets.js';
 
 /** The settings of UNetFormer; the defaults are our reading, since its code was not released. */
 export const unetFormerSettings = z.strictObject({
@@ -59,8 +59,8 @@ export function unetFormer(
       return { total: reconstruction, reconstruction };
     },
     reconstruct: (inputs, parameters): Reconstruction => {
-      const { seen, prediction, mask } = fill(network, grid, inputs, parameters, false);
-      return { seen, prediction: seen.add(prediction.mul(mask)) };
+      const { prediction, mask } = fill(network, grid, inputs, parameters, false);
+      return filledMask(inputs, mask, prediction);
     },
   };
 }

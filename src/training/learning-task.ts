@@ -1,5 +1,13 @@
 import type { CropBatch } from '../dataset/index.js';
-import type { InputSpecs, InputValues, LossTerms, Precision, State, Tensor } from '../engine/index.js';
+import type {
+  GreyPicture,
+  InputSpecs,
+  InputValues,
+  LossTerms,
+  Precision,
+  State,
+  Tensor,
+} from '../engine/index.js';
 import type { Network, ParameterSpec, Parameters } from '../network/index.js';
 import type { Validation } from './loop.js';
 
@@ -25,4 +33,6 @@ export interface LearningTask {
   inputsBesideCrops(step: number): InputValues;
   /** What is validated over the state of a run; absent where nothing is. */
   openValidation?(state: State, precision: Precision): () => Promise<Validation>;
+  /** What is pictured with every checkpoint; absent where there is nothing to see. */
+  openPicture?(state: State, precision: Precision): () => Promise<GreyPicture>;
 }

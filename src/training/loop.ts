@@ -55,6 +55,8 @@ export interface TrainingLoop {
   saveBest(step: number): Promise<void>;
   readonly checkpointEvery: number;
   checkpoint(step: number): Promise<void>;
+  /** Draws and keeps a picture of the run. */
+  picture?(step: number): Promise<void>;
   readonly metrics: MetricsLog;
   readonly progress: RunProgress;
   readonly signal?: AbortSignal | undefined;
@@ -75,6 +77,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
     const stopping = loop.signal?.aborted === true && done < steps;
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
     if (isDue(done, loop.checkpointEvery, steps) || stopping) {
+      await loop.picture?.(done);
       await loop.checkpoint(done);
       loop.metrics.flush();
       await loop.progress.onCheckpoint?.(loop.metrics.lines());

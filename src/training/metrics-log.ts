@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
-import { type EventWriter, openEventWriter } from '../engine/index.js';
+import { type EventWriter, type GreyPicture, openEventWriter } from '../engine/index.js';
 import { jsonOrUndefined } from '../json.js';
 
 const number = z.number().nullable();
@@ -25,6 +25,8 @@ export type MetricsLine = StepLine | ValidationLine;
 
 export interface MetricsLog {
   append(line: MetricsLine): void;
+  /** For TensorBoard alone; a run that goes on from a checkpoint begins with none. */
+  picture(name: string, picture: GreyPicture, step: number): void;
   /** All lines so far. */
   lines(): MetricsLine[];
   flush(): void;
@@ -92,6 +94,7 @@ export async function openMetricsLog(folder: string, lastStep: number): Promise<
       appendFileSync(join(folder, logName), `${JSON.stringify(line)}\n`);
       writeEvents(events, line);
     },
+    picture: (name, picture, step) => events.picture(name, picture, step),
     lines: () => lines,
     flush: () => events.flush(),
   };

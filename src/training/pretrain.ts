@@ -22,6 +22,7 @@ import { pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
+import { openReconstructionPicture } from './reconstruction-picture.js';
 import { carryOut, type RunResult } from './run.js';
 import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
@@ -74,9 +75,23 @@ export async function pretrain({
     requireStepMemory(learned);
     const held =
       train.validateEvery > 0
-        ? await heldOutInputs(settings, learned, words && cropsOf(words, 'heldOut'))
+        ? await fixedInputs(
+            settings,
+            learned,
+            'validation',
+            train.validationBatches,
+            words && cropsOf(words, 'heldOut'),
+          )
         : undefined;
-    const task = { ...learned, ...(held && { openValidation: heldOutValidation(learned, held) }) };
+    const [pictured = {}] =
+      held ?? (await fixedInputs(settings, learned, data.split, 1, words && cropsOf(words, 'instances')));
+    const { inputs, reconstruct } = method;
+    const task: LearningTask = {
+      ...learned,
+      ...(held && { openValidation: heldOutValidation(learned, held) }),
+      openPicture: (state, precision) =>
+        openReconstructionPicture({ inputs, reconstruct }, pictured, state, precision),
+    };
     return await carryOut({
       out,
       resume,
@@ -161,22 +176,23 @@ function cropOptions(
   };
 }
 
-/** The same held-out crops, with the same masks, for every validation: their steps count down from -1, where training never is. */
-async function heldOutInputs(
+/** The same crops, with the same masks, for every validation or picture: their steps count down from -1, where training never is. */
+async function fixedInputs(
   settings: PretrainSettings,
   task: LearningTask,
+  split: 'training' | 'validation' | 'all',
+  batches: number,
   crops: readonly CropOfWord[] | undefined,
 ): Promise<InputValues[]> {
   const loader = await openCropLoader({
-    ...cropOptions(settings, 'validation'),
+    ...cropOptions(settings, split),
     workers: 1,
     prefetch: 1,
     ...(crops && { crops }),
   });
   try {
     const inputs: InputValues[] = [];
-    for (let i = 0; i < settings.train.validationBatches; i++)
-      inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
+    for (let i = 0; i < batches; i++) inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
     return inputs;
   } finally {
     await loader.close();

@@ -15,6 +15,7 @@ import {
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
+import { dropLaterPictures, keepPicture } from './reconstruction-picture.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
 import { loggedProgress, openRunLog } from './run-log.js';
 import type { Schedule } from './schedule.js';
@@ -124,8 +125,10 @@ async function train(
 ): Promise<TrainingLoop['best']> {
   const firstStep = folder.state?.step ?? 0;
   const metrics = await openMetricsLog(folder.path, firstStep);
+  await dropLaterPictures(folder.path, firstStep);
   const { task, train: settings, precision } = plan;
   const validate = task.openValidation?.(state, precision);
+  const draw = task.openPicture?.(state, precision);
   const step = compileTrainingStep({
     name: task.name,
     specs: task.parameters,
@@ -147,6 +150,13 @@ async function train(
     train: step,
     inputsOf: task.inputsOf,
     ...(validate && { validate }),
+    ...(draw && {
+      picture: async (step: number) => {
+        const picture = await draw();
+        await keepPicture(folder.path, picture, step);
+        metrics.picture('reconstruction', picture, step);
+      },
+    }),
     firstStep,
     schedule: plan.schedule,
     seed: plan.seed,

@@ -45,7 +45,7 @@ function loopOf(
     saveBest: tell('best'),
     checkpointEvery: 4,
     checkpoint: tell('checkpoint'),
-    metrics: { append: (line) => lines.push(line), lines: () => lines, flush: () => {} },
+    metrics: { append: (line) => lines.push(line), picture: () => {}, lines: () => lines, flush: () => {} },
     progress: {},
     ...replaced,
   };

@@ -23,6 +23,8 @@ export interface CurvePanel {
   readonly title: string;
   readonly points: readonly SeriesPoint[];
   readonly heldOut: readonly StepValue[];
+  /** Terms that the training value has and the held-out one lacks, such as the contrast, which needs dropout. */
+  readonly heldOutLacks: readonly string[];
 }
 
 /** Validation values that are no losses, by name. */
@@ -65,11 +67,13 @@ export function progressPanels(lines: readonly ProgressLine[]): ProgressPanels {
     title,
     points: seriesPoints(steps.map((line) => ({ step: line.step, value: lossOf(line) ?? Number.NaN }))),
     heldOut: valuesNamed(name, heldOut),
+    heldOutLacks: [],
   });
   const terms = [...new Set(steps.flatMap(({ losses }) => Object.keys(losses)))];
+  const heldOutLacks = terms.filter((name) => heldOut.every(({ validation }) => !(name in validation)));
   return {
     lastStep: lines.at(-1)?.step ?? 0,
-    total: curve('total loss', 'total', ({ loss }) => loss),
+    total: { ...curve('total loss', 'total', ({ loss }) => loss), heldOutLacks },
     terms: terms.map((name) => curve(`${spacedWords(name)} loss`, name, ({ losses }) => losses[name])),
     learningRate: unsmoothed(curve('learning rate', 'learning rate', ({ lr }) => lr)),
     scores: scoresPanel(validations.filter(({ validation }) => !('total' in validation))),

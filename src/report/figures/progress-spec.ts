@@ -84,9 +84,10 @@ export function progressSpec(
   };
 }
 
-function explanation({ points, heldOut }: CurvePanel, lastStep: number): string {
+function explanation({ points, heldOut, heldOutLacks }: CurvePanel, lastStep: number): string {
   if (points.length === 0) return 'no steps yet';
-  const held = heldOut.length > 0 ? '; dots: the same on held-out crops' : '';
+  const without = heldOutLacks.length > 0 ? `, without ${heldOutLacks.join(' and ')}` : '';
+  const held = heldOut.length > 0 ? `; dots: the same on held-out crops${without}` : '';
   return `after step ${lastStep.toLocaleString('en')}; faint: steps, or the range of neighbouring ones; line: moving mean${held}`;
 }
 
