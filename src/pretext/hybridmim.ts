@@ -79,8 +79,11 @@ export const hybridMimSettings = z.strictObject({
   mask: z.enum(['zero', 'token']).default('zero'),
   /** What the decoder gives before the reconstruction loss; the authors' code has a sigmoid. */
   output: z.enum(['linear', 'sigmoid']).default('linear'),
-  /** What the contrastive projection takes of a crop's latent, over its cells: their mean, their maximum, or all of them. */
-  contrastFeatures: z.enum(['mean', 'max', 'cells']).default('mean'),
+  /**
+   * What the contrastive projection takes of a crop's latent: its mean, or the means of its eight octants side by side, which tell crops
+   * apart where instance norm has made all means alike.
+   */
+  contrastFeatures: z.enum(['mean', 'octants']).default('octants'),
   /** Of the contrastive loss. */
   temperature: z.number().gt(0).default(0.5),
   /** Width of the contrastive projection. */
@@ -136,8 +139,8 @@ export function hybridMimHeads(
   { weights, contrastDim, subVolume, subVolumeFeatures, contrastFeatures, mask }: HybridMimConfig,
 ): ParameterSpec[] {
   const ofSubVolume = latentChannels * (subVolumeFeatures === 'cells' ? (subVolume / latentStride) ** 3 : 1);
-  const cellsOfCrop = product(crop.map((voxels) => Math.floor(voxels / latentStride)));
-  const ofCrop = latentChannels * (contrastFeatures === 'cells' ? cellsOfCrop : 1);
+  const octants = product(crop.map((voxels) => halves(Math.floor(voxels / latentStride)).length));
+  const ofCrop = latentChannels * (contrastFeatures === 'octants' ? octants : 1);
   return [
     ...(needsNumber(weights) ? linear(`${pretextPrefix}number`, ofSubVolume, n + 1) : []),
     ...(needsLocation(weights) ? linear(`${pretextPrefix}location`, ofSubVolume, n) : []),
@@ -276,11 +279,29 @@ function projection(
   return linearHead('contrast', cropFeatures(latent, kind), parameters);
 }
 
-/** What the contrastive projection takes: mean or maximum over the latent's cells, [B, C], or all of them, [B, cells * C]. */
+/** What the contrastive projection takes: the mean over the latent's cells, [B, C], or over those of each octant, [B, octants * C]. */
 export function cropFeatures(latent: Tensor5D, kind: HybridMimConfig['contrastFeatures']): Tensor2D {
   if (kind === 'mean') return latent.mean([1, 2, 3]);
-  if (kind === 'max') return latent.max([1, 2, 3]);
-  return latent.reshape([latent.shape[0], -1]);
+  const [batch, depth, height, width, channels] = latent.shape;
+  const means = halves(depth).flatMap(([z, d]) =>
+    halves(height).flatMap(([y, h]) =>
+      halves(width).map(([x, w]) =>
+        tf.slice(latent, [0, z, y, x, 0], [batch, d, h, w, channels]).mean<Tensor2D>([1, 2, 3]),
+      ),
+    ),
+  );
+  return tf.concat(means, 1);
+}
+
+/** First cell and length of the two halves of an axis; one cell is not halved, and of an odd number the second half has one more. */
+function halves(cells: number): [first: number, length: number][] {
+  const half = Math.floor(cells / 2);
+  return half === 0
+    ? [[0, cells]]
+    : [
+        [0, half],
+        [half, cells - half],
+      ];
 }
 
 const needsNumber = ({ number, consistency }: TaskWeights): boolean => number > 0 || consistency > 0;

@@ -112,8 +112,8 @@ describe('HybridMIM', () => {
     { subVolumeFeatures: 'mean', subVolume: 32, region: 32, crop: [32, 32, 64] },
     { subVolumeFeatures: 'cells', subVolume: 32, region: 32, crop: [32, 32, 64] },
     { mask: 'token' },
-    { contrastFeatures: 'max' },
-    { contrastFeatures: 'cells' },
+    { contrastFeatures: 'octants' },
+    { contrastFeatures: 'octants', crop: [16, 32, 48], region: 16 },
   ] as const)(
     'trains every head and both ends of the network with %j',
     async ({
