@@ -218,7 +218,7 @@ function pageSections(
 }
 
 const rankNote =
-  'Our rows are shaded. Small figures mark the best three of a column, published rows included.';
+  'Our rows are shaded. Small figures mark the best three Dice of a column, published rows included.';
 
 const noteSection = (notes: readonly string[]): PageSection[] =>
   notes.length === 0

@@ -1,5 +1,6 @@
 import { itemAt } from '../../at.js';
 import { millimetres, percent } from '../table.js';
+import { type PaperTask, taskClasses } from './class-names.js';
 import { columnRanks, type Rank } from './column-ranks.js';
 import { publishedTables } from './published-tables.js';
 import type { TableNumber, TaskColumn, TaskTable } from './task-table.js';
@@ -37,15 +38,19 @@ export interface PaperRow {
 /** A table in the paper's shape: its rows, then ours. */
 export interface PaperTable {
   readonly number: TableNumber;
+  /** Whose classes it has columns for. */
+  readonly tasks: readonly PaperTask[];
   readonly caption: string;
   readonly header: readonly string[];
   readonly rows: readonly PaperRow[];
+  /** Of each column, whether published numbers and ours are of one unit. */
+  readonly comparable: readonly boolean[];
   readonly notes: readonly string[];
 }
 
 /**
- * The paper's four tables with our results below the published rows; the best three numbers of each column
- * are ranked, ties alike. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
+ * The paper's four tables with our results below the published rows; the best three Dice of each column are
+ * ranked, ties alike. Distances are ranked among our own rows alone: the paper gives its own no unit. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
  * spleen, or the regions WT, TC and ET, which are those of Table 3 and of the ablation in Table 4: there
  * stands what was made for it.
  */
@@ -53,23 +58,8 @@ export function paperTables(results: readonly NamedResult[]): PaperTable[] {
   return publishedTables.map((table) => paperTable(table, results));
 }
 
-/** Which of the paper's tasks has exactly these classes; undefined where none has. */
-export function paperTaskOf(classes: readonly string[]): string | undefined {
-  return [...tasks].find(
-    ([, names]) => names.size === classes.length && classes.every((name) => names.has(name)),
-  )?.[0];
-}
-
-const tasks = new Map<string, ReadonlySet<string>>(
-  ['btcv', 'msd-liver', 'msd-spleen', 'brats'].map((task) => [
-    task,
-    new Set(
-      publishedTables.flatMap(({ columns }) =>
-        columns.flatMap((column) => (column.task === task && column.className ? [column.className] : [])),
-      ),
-    ),
-  ]),
-);
+/** Which of the paper's tasks has exactly these classes, under any of their names; undefined where none has. */
+export const paperTaskOf = (classes: readonly string[]): PaperTask | undefined => taskClasses(classes)?.task;
 
 function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTable {
   const { number, caption, labels, columns, published } = table;
@@ -77,7 +67,10 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
   const texts = [...published, ...ours];
   const ranks = columns.map(({ metric }, i) => {
     const column = texts.map((row) => itemAt(row, labels.length + i));
-    return columnRanks(column, metric === 'dice' ? 'higher' : 'lower');
+    if (metric === 'dice') return columnRanks(column, 'higher');
+    // Published distances have no unit: neither they nor a mixture with ours can be ranked.
+    const own = column.map((text, r) => (r < published.length ? '-' : text));
+    return own.filter((text) => text !== '-').length < 2 ? [] : columnRanks(own, 'lower');
   });
   const rows = texts.map((row, r) => ({
     published: r < published.length,
@@ -86,9 +79,11 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
   }));
   return {
     number,
+    tasks: [...new Set(columns.map(({ task }) => task))],
     caption,
     header: [...labels, ...columns.map(({ title }) => title)],
     rows,
+    comparable: columns.map(({ metric }) => metric === 'dice'),
     notes: [...table.notes, ...oddAverages(table)],
   };
 }
@@ -97,21 +92,22 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
 function ourRows({ number, labels, columns }: TaskTable, results: readonly NamedResult[]): string[][] {
   const wanted = new Set(columns.map(({ task }) => task));
   const fitting = results.flatMap((result) => {
-    const task = paperTaskOf(result.evaluation.classes);
-    if (task === undefined || !wanted.has(task)) return [];
-    return number === (result.table ?? firstTable(task)) ? [{ ...result, task }] : [];
+    const found = taskClasses(result.evaluation.classes);
+    if (found === undefined || !wanted.has(found.task)) return [];
+    return number === (result.table ?? firstTable(found.task)) ? [{ ...result, ...found }] : [];
   });
   const rows: {
     readonly name: string;
     readonly backbone: string | undefined;
-    readonly byTask: Map<string, TableNumbers>;
+    readonly byTask: Map<PaperTask, NumbersOfTask>;
   }[] = [];
-  for (const { name, backbone, task, evaluation } of fitting) {
+  for (const { name, backbone, task, nameOf, evaluation } of fitting) {
     const row = rows.find(
       (begun) => begun.name === name && begun.backbone === backbone && !begun.byTask.has(task),
     );
-    if (row) row.byTask.set(task, evaluation);
-    else rows.push({ name, backbone, byTask: new Map([[task, evaluation]]) });
+    const numbers = { evaluation, nameOf };
+    if (row) row.byTask.set(task, numbers);
+    else rows.push({ name, backbone, byTask: new Map([[task, numbers]]) });
   }
   return rows.map(({ name, backbone, byTask }) => [
     ...(labels.length === 2 ? [backbone ?? '-', name] : [name]),
@@ -119,16 +115,23 @@ function ourRows({ number, labels, columns }: TaskTable, results: readonly Named
   ]);
 }
 
+/** An evaluation, and what it calls the classes of its task. */
+interface NumbersOfTask {
+  readonly evaluation: TableNumbers;
+  readonly nameOf: ReadonlyMap<string, string>;
+}
+
 /** The first table that has a task. */
-const firstTable = (task: string) =>
+const firstTable = (task: PaperTask) =>
   publishedTables.find(({ columns }) => columns.some((column) => column.task === task))?.number;
 
-function cellText({ metric, className }: TaskColumn, evaluation: TableNumbers | undefined): string {
-  if (!evaluation) return '-';
+function cellText({ metric, className }: TaskColumn, numbers: NumbersOfTask | undefined): string {
+  if (!numbers) return '-';
+  const { evaluation, nameOf } = numbers;
   const value =
     className === undefined
       ? evaluation.mean[metric].overClasses
-      : (evaluation.perClass[className]?.[metric].mean ?? null);
+      : (evaluation.perClass[nameOf.get(className) ?? className]?.[metric].mean ?? null);
   return metric === 'dice' ? percent(value) : millimetres(value);
 }
 
