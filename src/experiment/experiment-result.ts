@@ -1,10 +1,13 @@
 import type { PaperTable } from '../report/index.js';
+import type { EvaluatedWeights } from './cells.js';
 import type { ExperimentRun, PretrainingRun } from './run-cell.js';
 import type { FailedCell } from './run-cells.js';
 
 export interface ExperimentResult {
   readonly schema: 1;
   readonly name: string;
+  /** Which weights of the fine-tunings were evaluated, on which cases. */
+  readonly evaluated: EvaluatedWeights;
   readonly pretrainings: readonly PretrainingRun[];
   readonly runs: readonly ExperimentRun[];
   readonly failed: readonly FailedCell[];

@@ -24,8 +24,9 @@ interface Group {
  * every run, pre-trainings, and what failed.
  */
 export function experimentMarkdown(result: ExperimentResult): string {
-  const { runs, pretrainings, failed, paper } = result;
+  const { runs, pretrainings, failed, paper, evaluated } = result;
   const sections = [
+    ...(runs.length > 0 ? [evaluatedSentence(evaluated)] : []),
     ...(paper ? [`## The paper's table\n\n${paperTableMarkdown(paper)}`] : []),
     ...tasksOf(runs).flatMap(taskSections),
     ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
@@ -40,6 +41,12 @@ export function experimentMarkdown(result: ExperimentResult): string {
   ];
   return sections.join('\n\n');
 }
+
+/** Says which weights the numbers are of, and that the reported cases did not choose them. */
+const evaluatedSentence = ({ split, checkpoint }: ExperimentResult['evaluated']): string =>
+  checkpoint === 'last'
+    ? `Evaluated on the ${split} cases with the last weights of each run: no case chose them.`
+    : `Evaluated on the ${split} cases with the best weights of each run, which other cases chose.`;
 
 /**
  * Tables of the runs of one task: over seeds where there are several, arms against each other, and run by

@@ -66,9 +66,9 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
 
 /** Carries cells out in this process. */
 const runHere =
-  ({ config: { evaluate, evaluateTraining, paperTable }, ...options }: ExperimentOptions) =>
+  ({ config: { evaluateTraining, paperTable }, ...options }: ExperimentOptions) =>
   (cell: Cell): Promise<void> =>
-    runCell(cell, { ...options, evaluate, evaluateTraining, paperTable });
+    runCell(cell, { ...options, evaluateTraining, paperTable });
 
 async function collect(
   { config, out, only }: ExperimentOptions,
@@ -88,6 +88,7 @@ async function collect(
   const result: ExperimentResult = {
     schema: 1,
     name: config.name,
+    evaluated: { split: config.evaluate, checkpoint: config.checkpoint },
     pretrainings,
     runs,
     failed,

@@ -14,6 +14,7 @@ export {
 export { paperResults, type ReportOptions, writeReport } from './page/write-report.js';
 export { rankMarks } from './paper/column-ranks.js';
 export {
+  chosenSentence,
   type NamedResult,
   type PaperTable,
   paperTables,

@@ -56,6 +56,7 @@ describe("the paper's table of an experiment", () => {
     const text = experimentMarkdown({
       schema: 1,
       name: 'x',
+      evaluated: { split: 'validation', checkpoint: 'last' },
       pretrainings: [],
       runs: [],
       failed: [],

@@ -1,6 +1,7 @@
 import { itemAt } from '../../at.js';
+import type { WeightsFacts } from '../../evaluation/index.js';
 import { millimetres, percent } from '../table.js';
-import { type PaperTask, taskClasses } from './class-names.js';
+import { type PaperTask, type TaskClasses, taskClasses } from './class-names.js';
 import { columnRanks, type Rank } from './column-ranks.js';
 import { publishedTables } from './published-tables.js';
 import type { TableNumber, TaskColumn, TaskTable } from './task-table.js';
@@ -12,6 +13,8 @@ export interface TableNumbers {
     Record<string, Readonly<Record<'dice' | 'hd95', { readonly mean: number | null }>>>
   >;
   readonly mean: Readonly<Record<'dice' | 'hd95', { readonly overClasses: number | null }>>;
+  /** Which weights of a run they are of, where they are of one. */
+  readonly weights?: WeightsFacts;
 }
 
 /** One of our results. Results with one name share a row, such as liver and spleen in Table 2. */
@@ -63,7 +66,8 @@ export const paperTaskOf = (classes: readonly string[]): PaperTask | undefined =
 
 function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTable {
   const { number, caption, labels, columns, published } = table;
-  const ours = ourRows(table, results);
+  const fitting = fittingResults(table, results);
+  const ours = ourRows(table, fitting);
   const texts = [...published, ...ours];
   const ranks = columns.map(({ metric }, i) => {
     const column = texts.map((row) => itemAt(row, labels.length + i));
@@ -84,18 +88,34 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
     header: [...labels, ...columns.map(({ title }) => title)],
     rows,
     comparable: columns.map(({ metric }) => metric === 'dice'),
-    notes: [...table.notes, ...oddAverages(table)],
+    notes: [...table.notes, ...oddAverages(table), ...chosenNotes(fitting)],
   };
 }
 
-/** A row a name, in the order of the results; what a name was not evaluated on is a dash. */
-function ourRows({ number, labels, columns }: TaskTable, results: readonly NamedResult[]): string[][] {
+type FittingResult = NamedResult & TaskClasses;
+
+/** The results that stand in a table, each with its task. */
+function fittingResults({ number, columns }: TaskTable, results: readonly NamedResult[]): FittingResult[] {
   const wanted = new Set(columns.map(({ task }) => task));
-  const fitting = results.flatMap((result) => {
+  return results.flatMap((result) => {
     const found = taskClasses(result.evaluation.classes);
     if (found === undefined || !wanted.has(found.task)) return [];
     return number === (result.table ?? firstTable(found.task)) ? [{ ...result, ...found }] : [];
   });
+}
+
+/** Names the rows that cases chose on which they are reported. */
+const chosenNotes = (results: readonly FittingResult[]): string[] =>
+  results
+    .filter(({ evaluation }) => evaluation.weights?.chosenOnTheseCases)
+    .map(({ name, task }) => `${name} (${task}): ${chosenSentence}.`);
+
+/** Why such numbers are no measure of what a network does on new cases. */
+export const chosenSentence =
+  'the evaluated cases chose these weights (best), so that the numbers are too good; evaluate the last weights, or other cases';
+
+/** A row a name, in the order of the results; what a name was not evaluated on is a dash. */
+function ourRows({ labels, columns }: TaskTable, fitting: readonly FittingResult[]): string[][] {
   const rows: {
     readonly name: string;
     readonly backbone: string | undefined;
