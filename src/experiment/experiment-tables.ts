@@ -5,6 +5,7 @@ import {
   evaluationCells,
   markdownTable,
   millimetres,
+  paperFigureMarkdown,
   paperTableMarkdown,
   percent,
   rankMarks,
@@ -20,14 +21,15 @@ interface Group {
 }
 
 /**
- * Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons,
+ * Everything that an experiment found, as Markdown: the paper's table or figure, the table over seeds, comparisons,
  * every run, pre-trainings, and what failed.
  */
 export function experimentMarkdown(result: ExperimentResult): string {
-  const { runs, pretrainings, failed, paper, evaluated } = result;
+  const { runs, pretrainings, failed, paper, figure, evaluated } = result;
   const sections = [
     ...(runs.length > 0 ? [evaluatedSentence(evaluated)] : []),
     ...(paper ? [`## The paper's table\n\n${paperTableMarkdown(paper)}`] : []),
+    ...(figure ? [`## The paper's figure\n\n${paperFigureMarkdown(figure)}`] : []),
     ...tasksOf(runs).flatMap(taskSections),
     ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
     ...(failed.length > 0

@@ -61,6 +61,8 @@ describe("the paper's table of an experiment", () => {
       runs: [],
       failed: [],
       paper,
+      figure: null,
+      plot: null,
       picture: null,
     });
     expect(text).toMatch(/^## The paper's table\n\n\*\*Table 2\./);
