@@ -53,7 +53,7 @@ export type Cell = PretrainCell | FinetuneCell;
 /**
  * The runs of an experiment, every pre-training before what needs it, with their settings as resolved.
  * @param prepared folder of the prepared set, which every run reads
- * @throws UsageError when a section does not pass its schema, two arms have one name, or the best weights are
+ * @throws UsageError when a section does not pass its schema, two arms have one name, the picture names none, or the best weights are
  *   to be evaluated on the cases that choose them
  */
 export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
@@ -68,6 +68,14 @@ export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
       `experiment ${config.name} has two arms named "${repeated.name}": give each a name of its own`,
       { field: 'arms' },
     );
+  const strange = config.picture?.find((name) => !arms.some((arm) => arm.name === name || arm.row === name));
+  if (strange !== undefined) {
+    const known = [...new Set(arms.map((arm) => arm.row ?? arm.name))];
+    throw new UsageError(
+      `experiment ${config.name} has no row "${strange}" for its picture; it has ${known.join(', ')}`,
+      { field: 'picture', found: strange, expected: known },
+    );
+  }
   const cells = new Map<string, Cell>();
   for (const seed of config.seeds) {
     for (const arm of arms) {

@@ -6,10 +6,10 @@ import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
-import { writePaperFigure } from '../report/index.js';
+import { writeContourFigureOf, writePaperFigure } from '../report/index.js';
 import type { RunProgress } from '../training/index.js';
 import { type Cell, planCells } from './cells.js';
-import { writeExperimentPicture } from './experiment-picture.js';
+import { experimentPicture, pictureColumns } from './experiment-picture.js';
 import type { ExperimentResult } from './experiment-result.js';
 import { experimentMarkdown } from './experiment-tables.js';
 import { filledFigure } from './filled-figure.js';
@@ -106,11 +106,20 @@ async function collect(
   };
   if (only !== undefined) return result;
   if (figure && plot) await writePaperFigure(plot, figure);
-  if (picture) await writeExperimentPicture(picture, config.name, prepared, runs);
+  if (picture) {
+    const content = await experimentPicture(config.name, prepared, columnsOf(config, cells), runs);
+    await writeContourFigureOf(picture, content);
+  }
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
   await writeFileAtomic(join(out, 'results.md'), `# ${config.name}\n\n${experimentMarkdown(result)}\n`);
   return result;
 }
+
+const columnsOf = ({ picture }: ExperimentConfig, cells: readonly Cell[]) =>
+  pictureColumns(
+    cells.filter((cell) => cell.kind === 'finetune'),
+    picture,
+  );
 
 function cellsToRun(cells: readonly Cell[], only: string | undefined, name: string): readonly Cell[] {
   if (only === undefined) return cells;

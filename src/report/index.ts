@@ -1,4 +1,9 @@
-export { type ContourFigureOptions, writeContourFigure } from './figures/contour-figure.js';
+export {
+  type ContourFigureContent,
+  type ContourFigureOptions,
+  writeContourFigure,
+  writeContourFigureOf,
+} from './figures/contour-figure.js';
 export type { ContourPanel } from './figures/contour-rows.js';
 export { paperFigureSpec, writePaperFigure } from './figures/paper-figure-spec.js';
 export { writeProgressFigure } from './figures/progress-figure.js';
