@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { experimentConfig, loadConfig } from '../../src/config/index.js';
 import { type Cell, planCells } from '../../src/experiment/index.js';
@@ -96,6 +97,31 @@ describe('figure4-labels', () => {
     expect(cells).toHaveLength(5 * 3 * 3);
   });
 });
+
+/** What docs/prepare.md says of the example's datasets: cases and training cases. */
+const counts = new Map(
+  [...readFileSync('docs/prepare.md', 'utf8').matchAll(/^\| `([\w-]+)` \| (\d+) \| (\d+) \| \d+ \|$/gm)].map(
+    ([, name, cases, training]) => [name!, { all: Number(cases), training: Number(training) }] as const,
+  ),
+);
+
+describe.each([...Object.keys(paper), 'figure5-speed'])(
+  'the cases of %s before anything is prepared',
+  (name) => {
+    it('are those that there are: all of what is only pre-trained on, and the training split of a task', async () => {
+      const { trainingCases } = await loadConfig(experimentConfig, `configs/experiment/${name}.yaml`);
+      const cells = await cellsOf(name);
+      const used = cells.flatMap(({ settings }) => {
+        const split = 'split' in settings.data ? settings.data.split : 'training';
+        return (settings.data.datasets ?? []).map(
+          (dataset) => [dataset, counts.get(dataset)![split]] as const,
+        );
+      });
+      expect(trainingCases).toEqual(Object.fromEntries(used));
+      expect(counts.get('covid-19-20')!.all).toBe(199 + 50 + 46); // the paper's 448 are more than there are
+    });
+  },
+);
 
 describe('figure5-speed', () => {
   it("has the paper's bars from left to right, the fourth without a partial region", async () => {
