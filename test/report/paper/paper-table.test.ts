@@ -161,6 +161,18 @@ describe('a table in the shape of the paper', () => {
     ]);
   });
 
+  it('names a row whose weights were chosen by the cases that it is evaluated on', () => {
+    const [result] = given;
+    const of = (chosenOnTheseCases: boolean) => {
+      const weights = { checkpoint: 'best', chosenOnTheseCases } as const;
+      return paperTables([{ ...result!, evaluation: { ...result!.evaluation, weights } }])[0]!.notes;
+    };
+    expect(of(true)).toEqual([
+      expect.stringMatching(/^ours \(UNet\) \(btcv\): the evaluated cases chose these weights.*too good/),
+    ]);
+    expect(of(false)).toEqual([]);
+  });
+
   it('gives two results of one name and task a row each', () => {
     const twice = [resultOf('a', 'msd-spleen', [[0.9, 1]]), resultOf('a', 'msd-spleen', [[0.8, 1]])];
     expect(paperTables(twice)[1]!.rows.filter(({ published }) => !published)).toHaveLength(2);
