@@ -1,6 +1,6 @@
 import { freemem, totalmem } from 'node:os';
 import type { ExperimentConfig } from '../config/index.js';
-import { readPreparedIndex } from '../dataset/index.js';
+import { type PreparedIndex, readPreparedIndex } from '../dataset/index.js';
 import { WorkError } from '../errors.js';
 import { markdownTable } from '../report/index.js';
 import { askProcess, workerEntry } from '../threads/index.js';
@@ -123,26 +123,31 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
   ].join('\n\n');
 }
 
+/** Cases of each prepared dataset in its training split, or in all. */
+const preparedCases = ({ datasets }: PreparedIndex, split: 'training' | 'all'): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(datasets).map(
+      ([
+        name,
+        {
+          counts: { training, validation, test },
+        },
+      ]) => [name, split === 'training' ? training : training + validation + test],
+    ),
+  );
+
 async function dataFacts(
   { trainingCases, channels, finetune }: ExperimentConfig,
   prepared: string,
 ): Promise<DataFacts> {
   const index = await readPreparedIndex(prepared).catch(() => undefined); // not prepared yet
-  const entries = index && Object.entries(index.datasets);
-  const training =
-    entries && Object.fromEntries(entries.map(([name, { counts }]) => [name, counts.training]));
-  const all =
-    entries &&
-    Object.fromEntries(
-      entries.map(([name, { counts }]) => [name, counts.training + counts.validation + counts.test]),
-    );
   const datasets = finetune && datasetsOf(finetune);
   const task: unknown = Array.isArray(datasets) ? datasets[0] : undefined;
   const summary =
     index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
   return {
     trainingCases: (datasets, split) => {
-      const counts = (split === 'all' ? all : training) ?? trainingCases;
+      const counts = index ? preparedCases(index, split) : trainingCases;
       const names = datasets ?? Object.keys(counts);
       const known = names.flatMap((name) => counts[name] ?? []);
       return known.length === 0 || known.length < names.length
