@@ -95,7 +95,9 @@ export const evaluateCommand: Command<Flags> = {
         'any two folders',
       ),
   run: async (flags, context) => {
-    const { evaluationCells, markdownTable, writeEvaluation } = await import('../report/index.js');
+    const { chosenSentence, evaluationCells, markdownTable, writeEvaluation } = await import(
+      '../report/index.js'
+    );
     const { run, predictions, out, json } = flags;
     if (out !== undefined && !out.endsWith('.json')) {
       throw new UsageError(`--out is ${out}, but must end in .json; .md and .csv are written beside it`, {
@@ -108,7 +110,10 @@ export const evaluateCommand: Command<Flags> = {
     const file = out ?? (run === undefined ? 'evaluation.json' : join(run, 'evaluation.json'));
     await writeEvaluation(file, evaluation);
     const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
-    const lines = evaluation.files ? fileLines(evaluation.files) : [];
+    const lines = [
+      ...(evaluation.files ? fileLines(evaluation.files) : []),
+      ...(evaluation.weights?.chosenOnTheseCases ? [`note: ${chosenSentence} (--checkpoint last)`] : []),
+    ];
     context.result(evaluation, [markdownTable(header, body), ...lines, file].join('\n'), json);
     if (evaluation.files && leftOut(evaluation.files)) process.exitCode = 3;
   },

@@ -36,6 +36,7 @@ export async function showExperiment(
       : ended.name,
     '',
     experimentMarkdown(ended),
+    ...(ended.plot === null ? [] : ['', `figure: ${relative('.', ended.plot)}`]),
     ...(ended.picture === null ? [] : ['', `picture: ${relative('.', ended.picture)}`]),
   ].join('\n');
   result(ended, text, json);

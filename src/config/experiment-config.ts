@@ -38,11 +38,13 @@ export const experimentConfig = z
     name: z.string().regex(/^[a-z0-9-]+$/),
     /** The table of the paper that the results stand in. */
     paperTable: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).optional(),
+    /** The figure of the paper that the results are drawn as, beside what its text publishes. */
+    paperFigure: z.union([z.literal(4), z.literal(5), z.literal(6)]).optional(),
     /** The dataset index itself, as `datasets.example.json` documents it, or the path of its file. */
     datasets: z.union([z.string().min(1), part]),
     /** Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name. */
     phantoms: z.strictObject({ count: z.int().min(1), seed: seedSchema }).optional(),
-    /** Training cases of each dataset, for estimates before anything is prepared. */
+    /** Cases of each dataset that are learnt from, for estimates before anything is prepared. */
     trainingCases: z.record(z.string(), z.int().min(1)).default({}),
     /** Of the scans of each dataset, for the same; absent: 1. */
     channels: z.record(z.string(), z.int().min(1)).default({}),
@@ -54,6 +56,10 @@ export const experimentConfig = z
     /** Parts of the `pretrain` section by the name that arms and the matrix use. */
     methods: z.record(z.string(), part).default({}),
     arms: z.array(arm).default([]),
+    /** Of the arms that are pre-trained and say none; absent: generic. */
+    mode: modeName.optional(),
+    /** The rows that are columns of the picture, in this order; absent: every arm. */
+    picture: z.array(z.string().min(1)).min(1).optional(),
     matrix: matrix.optional(),
     /**
      * As `pretrain`'s and `finetune`'s, without `seed` and `data.prepared`, which the experiment gives.
@@ -71,6 +77,11 @@ export const experimentConfig = z
       .optional(),
     /** The split that is evaluated and compared. */
     evaluate: z.enum(['validation', 'test']).default('test'),
+    /**
+     * Which weights of a fine-tuning are evaluated. `best` needs validations, on other cases than those that
+     * are evaluated: weights that the reported cases chose would be reported too good.
+     */
+    checkpoint: z.enum(['last', 'best']).default('last'),
     /** Evaluate the training cases too, whose Dice tells learning from generalising. */
     evaluateTraining: z.boolean().default(true),
   })

@@ -39,6 +39,7 @@ const evaluationFile = z
       }),
     ),
     mean: z.object({ dice: means, hd95: means }),
+    weights: z.object({ checkpoint: z.enum(['best', 'last']), chosenOnTheseCases: z.boolean() }).optional(),
   })
   .refine(({ classes, perClass }) => classes.every((name) => Object.hasOwn(perClass, name)), {
     path: ['perClass'],

@@ -38,4 +38,5 @@ export {
   type Means,
   meanAndStd,
   summarise,
+  type WeightsFacts,
 } from './summarise.js';

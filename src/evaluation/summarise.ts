@@ -31,6 +31,13 @@ export interface Means {
   readonly overCases: number | null;
 }
 
+/** Which weights of a run were evaluated. */
+export interface WeightsFacts {
+  readonly checkpoint: 'best' | 'last';
+  /** Whether the evaluated cases chose these weights, which are then better on them than on any others. */
+  readonly chosenOnTheseCases: boolean;
+}
+
 /** How an evaluation came about. */
 export interface EvaluationFacts {
   /** Label values that make up each class. */
@@ -39,6 +46,7 @@ export interface EvaluationFacts {
   readonly software: Readonly<Record<'hybridmim' | 'node', string>>;
   /** What became of the files of two folders. */
   readonly files?: FileReport;
+  readonly weights?: WeightsFacts;
 }
 
 /** Content of `evaluation.json`. */

@@ -1,6 +1,6 @@
 import { freemem, totalmem } from 'node:os';
 import type { ExperimentConfig } from '../config/index.js';
-import { readPreparedIndex } from '../dataset/index.js';
+import { type PreparedIndex, readPreparedIndex } from '../dataset/index.js';
 import { WorkError } from '../errors.js';
 import { markdownTable } from '../report/index.js';
 import { askProcess, workerEntry } from '../threads/index.js';
@@ -10,8 +10,8 @@ import type { StepAnswer, StepQuestion } from './estimate-process.js';
 
 /** What is known of the data of an experiment before it runs. */
 interface DataFacts {
-  /** Training cases; undefined where neither a prepared set nor the configuration says. */
-  trainingCases(datasets: readonly string[] | undefined): number | undefined;
+  /** Cases to learn from; undefined where neither a prepared set nor the configuration says. */
+  trainingCases(datasets: readonly string[] | undefined, split: 'training' | 'all'): number | undefined;
   channels(datasets: readonly string[] | undefined): number;
   /** undefined before anything is prepared. */
   readonly classes: Readonly<Record<string, string>> | undefined;
@@ -123,20 +123,31 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
   ].join('\n\n');
 }
 
+/** Cases of each prepared dataset in its training split, or in all. */
+const preparedCases = ({ datasets }: PreparedIndex, split: 'training' | 'all'): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(datasets).map(
+      ([
+        name,
+        {
+          counts: { training, validation, test },
+        },
+      ]) => [name, split === 'training' ? training : training + validation + test],
+    ),
+  );
+
 async function dataFacts(
   { trainingCases, channels, finetune }: ExperimentConfig,
   prepared: string,
 ): Promise<DataFacts> {
   const index = await readPreparedIndex(prepared).catch(() => undefined); // not prepared yet
-  const counts = index
-    ? Object.fromEntries(Object.entries(index.datasets).map(([name, { counts: of }]) => [name, of.training]))
-    : trainingCases;
   const datasets = finetune && datasetsOf(finetune);
   const task: unknown = Array.isArray(datasets) ? datasets[0] : undefined;
   const summary =
     index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
   return {
-    trainingCases: (datasets) => {
+    trainingCases: (datasets, split) => {
+      const counts = index ? preparedCases(index, split) : trainingCases;
       const names = datasets ?? Object.keys(counts);
       const known = names.flatMap((name) => counts[name] ?? []);
       return known.length === 0 || known.length < names.length
@@ -210,7 +221,10 @@ async function measureOrReason(
 function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string): PlannedCell {
   const { id, title, kind, seed, settings } = cell;
   const { train, data } = settings;
-  const all = facts.trainingCases(data.datasets);
+  const all = facts.trainingCases(
+    data.datasets,
+    cell.kind === 'pretrain' ? cell.settings.data.split : 'training',
+  );
   const cases =
     all === undefined
       ? undefined

@@ -5,6 +5,7 @@ import {
   evaluationCells,
   markdownTable,
   millimetres,
+  paperFigureMarkdown,
   paperTableMarkdown,
   percent,
   rankMarks,
@@ -21,13 +22,15 @@ interface Group {
 }
 
 /**
- * Everything that an experiment found, as Markdown: the paper's table, the table over seeds, comparisons,
+ * Everything that an experiment found, as Markdown: the paper's table or figure, the table over seeds, comparisons,
  * every run, pre-trainings, and what failed.
  */
 export function experimentMarkdown(result: ExperimentResult): string {
-  const { runs, pretrainings, failed, paper } = result;
+  const { runs, pretrainings, failed, paper, figure, evaluated } = result;
   const sections = [
+    ...(runs.length > 0 ? [evaluatedSentence(evaluated)] : []),
     ...(paper ? [`## The paper's table\n\n${paperTableMarkdown(paper)}`] : []),
+    ...(figure ? [`## The paper's figure\n\n${paperFigureMarkdown(figure)}`] : []),
     ...tasksOf(runs).flatMap((ofTask) => taskSections(ofTask, result.compare)),
     ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
     ...(failed.length > 0
@@ -41,6 +44,12 @@ export function experimentMarkdown(result: ExperimentResult): string {
   ];
   return sections.join('\n\n');
 }
+
+/** Says which weights the numbers are of, and that the reported cases did not choose them. */
+const evaluatedSentence = ({ split, checkpoint }: ExperimentResult['evaluated']): string =>
+  checkpoint === 'last'
+    ? `Evaluated on the ${split} cases with the last weights of each run: no case chose them.`
+    : `Evaluated on the ${split} cases with the best weights of each run, which other cases chose.`;
 
 /**
  * Tables of the runs of one task: over seeds where there are several, arms against each other, and run by

@@ -1,6 +1,13 @@
 import { entryOf, itemAt } from '../at.js';
 import { type Evaluation, meanAndStd } from '../evaluation/index.js';
-import { type PaperTable, paperTables, type TableNumber, type TableNumbers } from '../report/index.js';
+import {
+  type NamedResult,
+  type PaperTable,
+  paperTables,
+  paperTaskOf,
+  type TableNumber,
+  type TableNumbers,
+} from '../report/index.js';
 import type { Cell } from './cells.js';
 import type { ExperimentRun } from './run-cell.js';
 
@@ -21,11 +28,20 @@ export function filledTable(
     const evaluation = meanOverSeeds(runs.filter((run) => run.arm === arm).map((run) => run.evaluation));
     return { name: cell.row, backbone: cell.backbone, table: number, evaluation };
   });
-  return itemAt(
+  const table = itemAt(
     paperTables(results).filter((table) => table.number === number),
     0,
   );
+  const strangers = results.filter(
+    ({ evaluation }) => !table.tasks.some((task) => task === paperTaskOf(evaluation.classes)),
+  );
+  return { ...table, notes: [...table.notes, ...strangers.map(strangerNote)] };
 }
+
+/** A result that no cell of the table takes must not be missed in silence. */
+const strangerNote = ({ name, evaluation }: NamedResult): string =>
+  `${name} has no row: its classes, ${evaluation.classes.join(', ')}, are none that the table has; ` +
+  'the classes of its dataset index can name them as docs/report.md lists them.';
 
 /** Of each number of some evaluations of the same classes, the mean of those that are defined. */
 function meanOverSeeds(evaluations: readonly Evaluation[]): TableNumbers {

@@ -49,7 +49,6 @@ export type CellResult = PretrainingRun | ExperimentRun;
 export interface CellOptions {
   /** Folder of the experiment. */
   readonly out: string;
-  readonly evaluate: 'validation' | 'test';
   readonly evaluateTraining: boolean;
   /** The table of the paper that the experiment fills, for reports. */
   readonly paperTable?: TableNumber | undefined;
@@ -61,7 +60,12 @@ export interface CellOptions {
 /** `cell.json` in a cell's run folder says that the cell is done, with which settings and what came out. */
 const cellFile = (out: string, { id }: Cell): string => join(out, id, 'cell.json');
 
-const storedCell = z.object({ settings: z.unknown(), needs: z.string().nullable(), result: z.unknown() });
+const storedCell = z.object({
+  settings: z.unknown(),
+  needs: z.string().nullable(),
+  evaluated: z.unknown().optional(),
+  result: z.unknown(),
+});
 
 const seconds = z.number();
 
@@ -97,8 +101,10 @@ export async function finishedCell(out: string, cell: Cell): Promise<CellResult 
   if (!existsSync(file)) return undefined;
   const stored = storedCell.safeParse(jsonOrUndefined(await readFile(file, 'utf8')));
   if (!stored.success) return undefined;
-  const { settings, needs, result } = stored.data;
-  return isDeepStrictEqual({ settings, needs }, identity(cell)) && isCellResult(result) ? result : undefined;
+  const { result, ...identified } = stored.data;
+  return isDeepStrictEqual({ evaluated: null, ...identified }, identity(cell)) && isCellResult(result)
+    ? result
+    : undefined;
 }
 
 /** Carries a cell out, from where an earlier, interrupted call left it, and writes that it is done. */
@@ -113,12 +119,15 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
 }
 
 /**
- * What makes a cell the same one: its settings as JSON keeps them, and the pre-training that it starts from.
+ * What makes a cell the same one: its settings as JSON keeps them, the pre-training that it starts from, and
+ * which weights are evaluated on which cases.
  */
-function identity(cell: Cell): { settings: unknown; needs: string | null } {
+function identity(cell: Cell): { settings: unknown; needs: string | null; evaluated: unknown } {
+  const finetuning = cell.kind === 'finetune' ? cell : undefined;
   return {
     settings: JSON.parse(JSON.stringify(cell.settings)),
-    needs: cell.kind === 'finetune' ? (cell.needs ?? null) : null,
+    needs: finetuning?.needs ?? null,
+    evaluated: finetuning?.evaluated ?? null,
   };
 }
 
@@ -170,20 +179,21 @@ async function runFinetuning(cell: FinetuneCell, options: CellOptions): Promise<
     pretrainSeconds: pretraining === undefined ? null : total(stepLines(pretraining)),
     finetuneSeconds: total(stepLines(run)),
     training: options.evaluateTraining ? await evaluateOnce(cell, run, 'training', options) : null,
-    evaluation: await evaluateOnce(cell, run, options.evaluate, options),
+    evaluation: await evaluateOnce(cell, run, cell.evaluated.split, options),
   };
 }
 
 async function evaluateOnce(
-  { title }: FinetuneCell,
+  { title, evaluated: { checkpoint } }: FinetuneCell,
   run: string,
   split: 'training' | 'validation' | 'test',
   { onNote, signal }: CellOptions,
 ): Promise<Evaluation> {
   const file = join(run, `evaluation-${split}.json`);
-  if (existsSync(file)) return readEvaluation(file);
-  onNote?.(`evaluating ${title} on the ${split} cases`);
-  const evaluation = await evaluateRun({ run, split, task: title, signal });
+  const found = existsSync(file) ? await readEvaluation(file) : undefined;
+  if (found?.weights?.checkpoint === checkpoint) return found;
+  onNote?.(`evaluating ${title} on the ${split} cases, with its ${checkpoint} weights`);
+  const evaluation = await evaluateRun({ run, split, checkpoint, task: title, signal });
   await writeEvaluation(file, evaluation);
   return evaluation;
 }

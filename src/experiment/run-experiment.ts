@@ -6,11 +6,13 @@ import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
+import { writeContourFigureOf, writePaperFigure } from '../report/index.js';
 import type { RunProgress } from '../training/index.js';
 import { type Cell, planCells } from './cells.js';
-import { writeExperimentPicture } from './experiment-picture.js';
+import { experimentPicture, pictureColumns } from './experiment-picture.js';
 import type { ExperimentResult } from './experiment-result.js';
 import { experimentMarkdown } from './experiment-tables.js';
+import { filledFigure } from './filled-figure.js';
 import { filledTable } from './filled-table.js';
 import { type ExperimentRun, finishedCell, type PretrainingRun, runCell } from './run-cell.js';
 import { type FailedCell, runCells } from './run-cells.js';
@@ -18,8 +20,8 @@ import { type FailedCell, runCells } from './run-cells.js';
 export interface ExperimentOptions {
   readonly config: ExperimentConfig;
   /**
-   * Folder of the experiment: the prepared set, a run folder a cell, `results.json`, `results.md` and
-   * `picture.png`.
+   * Folder of the experiment: the prepared set, a run folder a cell, `results.json`, `results.md`,
+   * `picture.png`, and `figure.png` where it is a figure of the paper.
    */
   readonly out: string;
   /** The only cell to run; nothing is collected then. */
@@ -66,9 +68,9 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
 
 /** Carries cells out in this process. */
 const runHere =
-  ({ config: { evaluate, evaluateTraining, paperTable }, ...options }: ExperimentOptions) =>
+  ({ config: { evaluateTraining, paperTable }, ...options }: ExperimentOptions) =>
   (cell: Cell): Promise<void> =>
-    runCell(cell, { ...options, evaluate, evaluateTraining, paperTable });
+    runCell(cell, { ...options, evaluateTraining, paperTable });
 
 async function collect(
   { config, out, only }: ExperimentOptions,
@@ -85,22 +87,40 @@ async function collect(
   const picture = runs.length > 0 && only === undefined ? join(out, 'picture.png') : null;
   const paper =
     config.paperTable !== undefined && runs.length > 0 ? filledTable(config.paperTable, cells, runs) : null;
+  const figure =
+    config.paperFigure !== undefined && runs.length + pretrainings.length > 0
+      ? filledFigure(config.paperFigure, cells, runs, pretrainings)
+      : null;
+  const plot = figure && only === undefined ? join(out, 'figure.png') : null;
   const result: ExperimentResult = {
     schema: 1,
     name: config.name,
+    evaluated: { split: config.evaluate, checkpoint: config.checkpoint },
     pretrainings,
     runs,
     failed,
     compare: config.compare ?? null,
     paper,
+    figure,
+    plot,
     picture,
   };
   if (only !== undefined) return result;
-  if (picture) await writeExperimentPicture(picture, config.name, prepared, runs);
+  if (figure && plot) await writePaperFigure(plot, figure);
+  if (picture) {
+    const content = await experimentPicture(config.name, prepared, columnsOf(config, cells), runs);
+    await writeContourFigureOf(picture, content);
+  }
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
   await writeFileAtomic(join(out, 'results.md'), `# ${config.name}\n\n${experimentMarkdown(result)}\n`);
   return result;
 }
+
+const columnsOf = ({ picture }: ExperimentConfig, cells: readonly Cell[]) =>
+  pictureColumns(
+    cells.filter((cell) => cell.kind === 'finetune'),
+    picture,
+  );
 
 function cellsToRun(cells: readonly Cell[], only: string | undefined, name: string): readonly Cell[] {
   if (only === undefined) return cells;

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import { type PreparedCase, readPreparedIndex, selectCases, withFold } from '../dataset/index.js';
 import { DataError } from '../errors.js';
@@ -15,7 +15,7 @@ import { predictCase } from '../inference/index.js';
 import { softwareVersions } from '../package-version.js';
 import { foldOf } from '../training/index.js';
 import { writeNifti } from '../volume/index.js';
-import { openRunWeights, readFinetunedRun } from '../weights/index.js';
+import { openRunWeights, readFinetunedRun, runWeights } from '../weights/index.js';
 import { readReference } from './read-reference.js';
 
 export interface RunEvaluation {
@@ -71,6 +71,7 @@ export async function evaluateRun({
     data.prepared,
   );
   const opened = await openRunWeights({ runs: [run], checkpoint });
+  const used = basename(runWeights(run, checkpoint), '.safetensors') === 'best' ? 'best' : 'last';
   const { scheme } = opened;
   try {
     await mkdir(join(run, 'predictions'), { recursive: true });
@@ -114,6 +115,7 @@ export async function evaluateRun({
       classValues: Object.fromEntries(evaluated.map(({ name, values }) => [name, values])),
       settings: further,
       software: softwareVersions(),
+      weights: { checkpoint: used, chosenOnTheseCases: used === 'best' && split === data.validateOn },
     });
   } finally {
     opened.close();

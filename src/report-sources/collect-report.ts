@@ -5,16 +5,16 @@ import { DataError, errorCode } from '../errors.js';
 import { isEvaluation, wrongFieldOf } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import type {
+  PaperFigure,
   ReportCase,
   ReportContent,
   ReportEvaluation,
   ReportRun,
   SpeedResult,
-  TableNumber,
 } from '../report/index.js';
 import { readMetrics, readRunConfig } from '../training/index.js';
 import { runCases } from './report-cases.js';
-import { cellFile, speedFile } from './report-files.js';
+import { cellFile, experimentFile, speedFile } from './report-files.js';
 
 export interface ReportSources {
   /** Folder that is searched with all its folders for run folders, evaluations and speed measurements. */
@@ -43,6 +43,7 @@ const skipped = new Set(['predictions', 'prepared', 'checkpoints', 'node_modules
  * @throws DataError when there is no such folder, or nothing to show in it
  */
 export async function collectReport({ from, names }: ReportSources): Promise<ReportContent> {
+  const paperFigures: PaperFigure[] = [];
   const [runs, evaluations, speed, cases, notes]: [
     ReportRun[],
     ReportEvaluation[],
@@ -54,9 +55,9 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
   for (const folder of await resultFolders(from)) {
     const path = relative(from, folder.path) || basename(resolve(from));
     const facts = folder.files.includes('config.yaml') ? await factsOf(folder.path, notes) : undefined;
-    const table = folder.files.includes('cell.json')
-      ? await tableOf(join(folder.path, 'cell.json'))
-      : undefined;
+    const cell = folder.files.includes('cell.json')
+      ? await cellOf(join(folder.path, 'cell.json'))
+      : { table: undefined };
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
     if (lines.length > 0) runs.push({ name: shownName(path), lines });
     // nnU-Net's form of an evaluation lies beside it.
@@ -67,6 +68,8 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       const content = jsonOrUndefined(await readFile(file, 'utf8'));
       const measured = speedFile.safeParse(content);
       if (measured.success) speed.push(...measured.data.results.map(speedResult));
+      const experiment = experimentFile.safeParse(content);
+      if (experiment.success) paperFigures.push(experiment.data.figure);
       if (!isEvaluation(content)) {
         if (/^evaluation.*\.json$/.test(name))
           notes.push(`${file} is no evaluation: ${wrongFieldOf(content)} is wrong`);
@@ -80,7 +83,7 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
         source: file,
         split,
         evaluation: content,
-        table,
+        ...cell,
         ...resultFacts(facts),
       };
       evaluations.push(entry);
@@ -88,8 +91,9 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
         cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
     }
   }
-  if (runs.length + evaluations.length + speed.length > 0)
-    return { title: `Report of ${basename(resolve(from))}`, runs, evaluations, speed, cases, notes };
+  const title = `Report of ${basename(resolve(from))}`;
+  if (runs.length + evaluations.length + speed.length + paperFigures.length > 0)
+    return { title, runs, evaluations, speed, paperFigures, cases, notes };
   const results = 'run folders, files that "hybridmim evaluate" wrote, or measurements of speed';
   throw new DataError(`${from} holds nothing to report: ${results} are expected`, { file: from });
 }
@@ -123,10 +127,12 @@ async function factsOf(folder: string, notes: string[]): Promise<RunFacts> {
   return {};
 }
 
-/** What a cell of an experiment says about the table that it is for. */
-async function tableOf(file: string): Promise<TableNumber | undefined> {
+/** What a cell of an experiment says about the table that it is for, and the arm that it is of. */
+async function cellOf(file: string): Promise<Pick<ReportEvaluation, 'table' | 'arm'>> {
   const parsed = cellFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8')));
-  return parsed.success ? parsed.data.paperTable : undefined;
+  return parsed.success
+    ? { table: parsed.data.paperTable, arm: parsed.data.result?.arm }
+    : { table: undefined };
 }
 
 function resultFacts(

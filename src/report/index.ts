@@ -1,5 +1,11 @@
-export { type ContourFigureOptions, writeContourFigure } from './figures/contour-figure.js';
+export {
+  type ContourFigureContent,
+  type ContourFigureOptions,
+  writeContourFigure,
+  writeContourFigureOf,
+} from './figures/contour-figure.js';
 export type { ContourPanel } from './figures/contour-rows.js';
+export { paperFigureSpec, writePaperFigure } from './figures/paper-figure-spec.js';
 export { writeProgressFigure } from './figures/progress-figure.js';
 export type { ProgressLine } from './figures/progress-panels.js';
 export { type SpeedBar, writeSpeedFigure } from './figures/speed-figure.js';
@@ -14,6 +20,14 @@ export {
 export { paperResults, type ReportOptions, writeReport } from './page/write-report.js';
 export { rankMarks } from './paper/column-ranks.js';
 export {
+  type FigureNumber,
+  type OwnPoint,
+  type PaperFigure,
+  paperFigure,
+  paperFigureMarkdown,
+} from './paper/paper-figure.js';
+export {
+  chosenSentence,
   type NamedResult,
   type PaperTable,
   paperTables,

@@ -15,6 +15,8 @@ const runFacts = z.object({
     cropSize: triple,
     folds: z.int().optional(),
     fold: z.int().optional(),
+    /** The cases that chose its best weights. */
+    validateOn: z.enum(['validation', 'training']).default('validation'),
   }),
   train: z.object({ threads: z.int() }),
   inference: inferenceSection,

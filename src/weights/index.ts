@@ -5,7 +5,7 @@ export {
   type ImportOptions,
   importWeights,
 } from './convert-weights.js';
-export { readFinetunedRun } from './finetuned-run.js';
+export { readFinetunedRun, runWeights } from './finetuned-run.js';
 export { type Inspection, type InspectOptions, inspectNetwork } from './inspect-network.js';
 export {
   type ForeignWeightsOptions,

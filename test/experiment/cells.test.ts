@@ -117,6 +117,91 @@ describe('the matrix of an experiment', () => {
   });
 });
 
+describe('the cases of a pre-training', () => {
+  const splitsOf = (extra: object, pretrain: object = {}) => {
+    const { data = {}, train = {} } = pretrain as { data?: object; train?: object };
+    const section = {
+      data: { cropSize: [32, 32, 32], datasets: ['collected'], ...data },
+      train: { batchSize: 2, steps: 4, validateEvery: 0, ...train },
+    };
+    const cells = planCells(config({ ...full, pretrain: section, ...extra }), 'prepared');
+    return Object.fromEntries(
+      cells.flatMap((cell) =>
+        cell.kind === 'pretrain' ? [[cell.settings.data.mode, cell.settings.data.split]] : [],
+      ),
+    );
+  };
+
+  it('are all of a collection that nothing holds out, and the training cases of the task', () => {
+    expect(splitsOf({})).toEqual({ generic: 'all', 'task-specific': 'training' });
+    expect(splitsOf({ finetune: null, matrix: { ...full.matrix, modes: ['generic'] } })).toEqual({
+      generic: 'all',
+    });
+  });
+
+  it.each([
+    ['it validates', {}, { train: { validateEvery: 2 } }],
+    ['the split is said', {}, { data: { split: 'training' } }],
+    ['an arm is fine-tuned on it', {}, { data: { datasets: ['collected', 'task'] } }],
+    ['one arm alone is', { arms: [{ name: 'own', finetune: { data: { datasets: ['collected'] } } }] }, {}],
+    ['it is of everything that was prepared', {}, { data: { datasets: undefined } }],
+    ['fine-tuning is', { matrix: { ...full.matrix, modes: ['generic'] }, finetune: common }, {}],
+  ])('are the training cases where %s', (_, extra, pretrain) => {
+    expect(splitsOf(extra, pretrain).generic).toBe('training');
+  });
+
+  it('are those of the mode that the experiment has for arms without one', () => {
+    const arms = [
+      { name: 'a', method: 'HybridMIM' },
+      { name: 'b' },
+      { name: 'c', method: 'ModelGen', mode: 'generic' },
+    ];
+    const cells = planCells(config({ arms, mode: 'task-specific' }), 'prepared');
+    const modes = cells.flatMap((cell) => (cell.kind === 'pretrain' ? [cell.settings.data.mode] : []));
+    expect(modes.slice(0, 2)).toEqual(['task-specific', 'generic']);
+    expect(
+      cells.some((cell) => cell.kind === 'finetune' && cell.arm === 'b' && cell.needs === undefined),
+    ).toBe(true);
+  });
+});
+
+describe('the weights that are evaluated', () => {
+  const evaluatedBy = (extra: object, data: object = {}, train: object = {}) => {
+    const finetune = {
+      data: { ...common.data, datasets: ['task'], ...data },
+      train: { ...common.train, validateEvery: 2, ...train },
+    };
+    return planCells(config({ ...full, finetune, ...extra }), 'prepared').flatMap((cell) =>
+      cell.kind === 'finetune' ? [cell.evaluated] : [],
+    );
+  };
+
+  it('are the last ones unless the configuration says otherwise', () => {
+    for (const evaluate of ['validation', 'test'])
+      expect(new Set(evaluatedBy({ evaluate }).map(({ checkpoint }) => checkpoint))).toEqual(
+        new Set(['last']),
+      );
+  });
+
+  it('may be the best ones where other cases choose them', () => {
+    const best = { checkpoint: 'best' };
+    expect(evaluatedBy({ ...best, evaluate: 'test' })[0]).toEqual({ split: 'test', checkpoint: 'best' });
+    expect(evaluatedBy({ ...best, evaluate: 'validation' }, { validateOn: 'training' })[0]).toEqual({
+      split: 'validation',
+      checkpoint: 'best',
+    });
+  });
+
+  it('are refused where the reported cases choose them, or none do', () => {
+    expect(() => evaluatedBy({ checkpoint: 'best', evaluate: 'validation' })).toThrow(
+      /best weights of arm "UNet", but the validation cases would choose them, which are those that it reports: set checkpoint to last/,
+    );
+    expect(() => evaluatedBy({ checkpoint: 'best' }, {}, { validateEvery: 0 })).toThrow(
+      /but nothing chooses them, since train.validateEvery is 0/,
+    );
+  });
+});
+
 describe('running cells', () => {
   const cells = planCells(config(full), 'prepared');
   const ended = () => new Promise<void>((resolve) => setTimeout(resolve, 1));

@@ -32,7 +32,10 @@ function comparisons(runs: readonly ExperimentRun[], compare: [string, string][]
     runs,
     failed: [],
     compare,
+    evaluated: { split: 'test', checkpoint: 'last' },
     paper: null,
+    figure: null,
+    plot: null,
     picture: null,
   });
   const table = text.split('## Two methods at a time\n\n')[1]!.split('\n\n')[0]!;

@@ -56,11 +56,14 @@ describe("the paper's table of an experiment", () => {
     const text = experimentMarkdown({
       schema: 1,
       name: 'x',
+      evaluated: { split: 'validation', checkpoint: 'last' },
       pretrainings: [],
       runs: [],
       failed: [],
       compare: null,
       paper,
+      figure: null,
+      plot: null,
       picture: null,
     });
     expect(text).toMatch(/^## The paper's table\n\n\*\*Table 2\./);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkConfig, type ExperimentConfig, experimentConfig } from '../../src/config/index.js';
 import { experimentTable, runExperiment } from '../../src/experiment/index.js';
+import { evaluateRun } from '../../src/prediction/index.js';
 import { readMetrics } from '../../src/training/index.js';
 import { datasetIndex, labelledCase, temporaryFolder, writeCase } from '../dataset/generated-data.js';
 
@@ -62,6 +63,46 @@ describe('an experiment', () => {
     expect(first('from-scratch-seed-0')).not.toEqual(first('pre-trained-seed-0'));
     expect(existsSync(join(out, 'pretrain-seed-0', 'checkpoints', 'last.safetensors'))).toBe(true);
     expect(existsSync(join(out, 'pretrain-seed-1', 'checkpoints', 'last.safetensors'))).toBe(true);
+  });
+
+  it('evaluates the last weights, also where others are the best, and others again when it is told so', async () => {
+    const validating = checkConfig(
+      experimentConfig,
+      {
+        ...config,
+        seeds: [0],
+        arms: [{ name: 'from scratch', pretrained: false }],
+        evaluateTraining: false,
+        finetune: {
+          ...config.finetune,
+          data: { cropSize: [32, 32, 32], validateOn: 'training' },
+          train: { batchSize: 2, steps: 4, checkpointEvery: 2, validateEvery: 1 },
+        },
+      },
+      'test',
+    );
+    const of = async (checkpoint: 'best' | 'last') => {
+      const { runs, evaluated } = await runExperiment({
+        config: { ...validating, checkpoint },
+        out: `${out}-validating`,
+      });
+      expect(evaluated).toEqual({ split: 'test', checkpoint });
+      return runs[0]!.evaluation.weights;
+    };
+    expect(await of('last')).toEqual({ checkpoint: 'last', chosenOnTheseCases: false });
+    expect(
+      existsSync(join(`${out}-validating`, 'from-scratch-seed-0', 'checkpoints', 'best.safetensors')),
+    ).toBe(true);
+    expect(readFileSync(join(`${out}-validating`, 'results.md'), 'utf8')).toMatch(
+      /Evaluated on the test cases with the last weights of each run: no case chose them\./,
+    );
+    expect(await of('best')).toEqual({ checkpoint: 'best', chosenOnTheseCases: false });
+    const reported = await evaluateRun({
+      run: join(`${out}-validating`, 'from-scratch-seed-0'),
+      split: 'training',
+      task: 'x',
+    });
+    expect(reported.weights).toEqual({ checkpoint: 'best', chosenOnTheseCases: true });
   });
 
   it('keeps what is finished when it is called again', async () => {

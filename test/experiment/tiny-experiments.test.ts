@@ -19,13 +19,9 @@ itFills('figure4-labels', 'figure5-speed', 'figure6-sizes');
 describe('an experiment on the command line', () => {
   const out = join(folder, 'resumed');
   const args = ['experiment', '--config', tinyFile('figure5-speed'), '--out', out];
-  const smaller = [
-    ...args,
-    '--set',
-    'matrix.methods=[ModelGen, "HybridMIM, not partial", HybridMIM]',
-    '--set',
-    'arms=[]',
-  ];
+  const armsOf = (...methods: string[]) =>
+    `arms=[${methods.map((method) => `{ name: "${method}", network: UNet, method: "${method}" }`).join(', ')}]`;
+  const smaller = [...args, '--set', armsOf('ModelGen', 'HybridMIM, not partial', 'HybridMIM')];
 
   it('that is killed goes on where it was, and repeats no finished cell', async () => {
     const killed = await runCli(smaller, (text, kill) => {
@@ -100,7 +96,7 @@ describe('an experiment on the command line', () => {
   }, 240_000);
 
   it('that is only to be shown says why a step cannot be measured, and goes on', async () => {
-    const large = ['--set', 'pretrain.data.cropSize=[2048,2048,2048]', '--set', 'matrix.methods=[ModelGen]'];
+    const large = ['--set', 'pretrain.data.cropSize=[2048,2048,2048]', '--set', armsOf('ModelGen')];
     const { code, stdout } = await runCli([...smaller, ...large, '--dry-run', '--json']);
     const { cells } = JSON.parse(stdout) as { cells: PlannedCell[] };
     expect([code, cells.map(({ seconds, bytes }) => [seconds, bytes])]).toEqual([0, [[null, null]]]);
@@ -120,7 +116,10 @@ describe('an experiment on the command line', () => {
 
 describe('SLURM scripts', () => {
   it('are one array of pre-trainings, one of fine-tunings for each, and depend on what they need', async () => {
-    const config = await loadTiny('figure4-labels', 'matrix.methods=[none, ModelGen, HybridMIM]');
+    const config = await loadTiny(
+      'figure4-labels',
+      'arms=[{ name: UNet, network: UNet }, { name: TransVW, network: UNet, method: TransVW }, { name: Own, network: UNet, method: HybridMIM }]',
+    );
     const cells = planCells(config, 'out/prepared');
     const scripts = join(folder, 'slurm');
     const submit = readFileSync(

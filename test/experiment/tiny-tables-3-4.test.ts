@@ -1,3 +1,3 @@
 import { itFills } from './tiny-experiment.js';
 
-itFills('table3-brats', 'table4-ablation');
+itFills('table3-brats', 'table4-ablation', 'table4-ablation-generic');

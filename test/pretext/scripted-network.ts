@@ -194,8 +194,8 @@ export function listenedTo(
       listen<string>((fed, parameters) => method.losses(fed, parameters, training)),
     reconstruct: () =>
       listen((fed, parameters) => {
-        const { seen, prediction } = method.reconstruct(fed, parameters);
-        return { seen, prediction };
+        const { target, seen, prediction } = method.reconstruct(fed, parameters);
+        return { target, seen, prediction };
       }),
   };
 }

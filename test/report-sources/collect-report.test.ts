@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { prepareDatasets } from '../../src/dataset/index.js';
 import { type CaseResult, summarise } from '../../src/evaluation/index.js';
-import { writeEvaluation, writeReport } from '../../src/report/index.js';
+import { paperFigure, writeEvaluation, writeReport } from '../../src/report/index.js';
 import { collectReport } from '../../src/report-sources/index.js';
 import { writeNifti } from '../../src/volume/index.js';
 import {
@@ -82,6 +82,32 @@ beforeAll(async () => {
     stepMs: { median: 5, min: 4, max: 6 },
   };
   writeJson(join(runs, 'speed.json'), { schema: 1, machine: {}, results: [measured] });
+});
+
+describe('the folder of an experiment', () => {
+  it("gives the arm of each of its runs, and the paper's figure that it is drawn as, which the page shows", async () => {
+    const from = join(folder, 'experiment');
+    writeJson(join(from, 'cell', 'cell.json'), {
+      schema: 1,
+      paperTable: 4,
+      result: { arm: 'HybridMIM(Swin)' },
+    });
+    await writeEvaluation(join(from, 'cell', 'evaluation-validation.json'), evaluation(resultOf('a', 0.5)));
+    const point = { row: '32-16-96', share: 1, dice: 0.8, seconds: 12.5 };
+    const figure = paperFigure(6, [point]);
+    writeJson(join(from, 'results.json'), { schema: 1, name: 'sizes', runs: [], figure });
+    writeJson(join(from, 'none', 'results.json'), { schema: 1, name: 'table', runs: [], figure: null });
+    const content = await collectReport({ from });
+    expect(content.evaluations.map(({ arm, table }) => [arm, table])).toEqual([['HybridMIM(Swin)', 4]]);
+    expect(content.paperFigures).toEqual([figure]);
+    expect(content.notes).toEqual([]);
+    const page = join(folder, 'experiment.html');
+    await writeReport(page, content);
+    expect(readFileSync(page, 'utf8')).toMatch(/The paper&#39;s figures|The paper's figures/);
+    expect(readFileSync(page, 'utf8')).toMatch(
+      /32-16-96: Dice 80.00 %, published Dice 85.57 %, 12.50 s a step, published 0.68 s a step/,
+    );
+  });
 });
 
 describe('what a report is collected from', () => {

@@ -4,7 +4,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { DataError, UsageError } from '../../errors.js';
 import type { EvaluatedClass } from '../../evaluation/index.js';
 import { applyAffine, mapAxes, type Volume } from '../../volume/index.js';
-import { type ContourPanel, contourRow } from './contour-rows.js';
+import { type ContourPanel, type ContourRow, contourRow } from './contour-rows.js';
 import { contourSvg } from './contour-svg.js';
 import type { Plane } from './slice.js';
 import { svgToPng } from './svg-to-png.js';
@@ -20,6 +20,17 @@ export interface ContourFigureOptions {
   readonly window?: readonly [number, number];
   /** Slices of a case, one above the other; by default the axial one only. */
   readonly planes?: readonly Plane[];
+  /** Further slices of a case until each class of its reference is seen in one. */
+  readonly everyClass?: boolean;
+}
+
+/** A figure whose cases are read one after the other, so that the volumes of one are in memory. */
+export interface ContourFigureContent extends ContourFigureOptions {
+  /** Columns beside the reference. */
+  readonly methods: readonly string[];
+  /** What to outline, in the order of colours, over all cases. */
+  readonly classes: readonly EvaluatedClass[];
+  readonly cases: readonly (() => Promise<ContourPanel>)[];
 }
 
 /** Pixels to a unit of the figure: sharp on dense screens and in print. */
@@ -46,14 +57,25 @@ export async function writeContourFigure(
   for (const panel of panels) requireOneGrid(panel);
   const classes = options.classes ?? classesIn(panels);
   const methods = [...new Set(panels.flatMap(({ predictions }) => Object.keys(predictions)))];
-  const choice = { methods, classes, planes: options.planes ?? (['axial'] as const), window: options.window };
-  const rows = panels.map((panel) => contourRow(panel, choice));
-  const svg = contourSvg({
-    title: options.title,
-    methods,
-    classNames: classes.map(({ name }) => name),
-    rows,
-  });
+  const cases = panels.map((panel) => async () => panel);
+  await writeContourFigureOf(file, { ...options, methods, classes, cases });
+}
+
+/**
+ * As `writeContourFigure`, of cases that are read when they are drawn and may differ in their classes.
+ * @throws DataError when the volumes of a case do not lie on one grid
+ */
+export async function writeContourFigureOf(
+  file: string,
+  { title, methods, classes, cases, planes = ['axial'], window, everyClass }: ContourFigureContent,
+): Promise<void> {
+  const rows: ContourRow[] = [];
+  for (const load of cases) {
+    const panel = await load();
+    requireOneGrid(panel);
+    rows.push(contourRow(panel, { methods, classes, planes, window, everyClass }));
+  }
+  const svg = contourSvg({ title, methods, classNames: classes.map(({ name }) => name), rows });
   await mkdir(dirname(file), { recursive: true });
   await writeFileAtomic(file, await svgToPng(svg, zoom));
 }

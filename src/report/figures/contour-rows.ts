@@ -14,6 +14,10 @@ export interface ContourPanel {
   readonly reference?: Volume | undefined;
   /** Label values by the name of the method; each method is a column of the figure. */
   readonly predictions: Readonly<Record<string, Volume>>;
+  /** What its labels mean, where cases of the figure differ in that; absent: the figure's classes. */
+  readonly classes?: readonly EvaluatedClass[] | undefined;
+  /** The window of its image, likewise. */
+  readonly window?: readonly [number, number] | undefined;
 }
 
 /** What is shown of a case. */
@@ -41,26 +45,80 @@ export interface ContourChoice {
   readonly planes: readonly Plane[];
   /** Image values shown as black and white; undefined: percentiles of the slice. */
   readonly window: readonly [number, number] | undefined;
+  /** Further slices until each class of the reference is seen in one; else one slice a plane. */
+  readonly everyClass?: boolean | undefined;
 }
 
-/** The slices of a case with the most voxels of its reference, or of its predictions where there is none. */
-export function contourRow(panel: ContourPanel, choice: ContourChoice): ContourRow {
+/**
+ * The slices of a case with the most voxels of its reference, or of its predictions where there is none. A
+ * class of the figure that the case has no values for has an empty mask there.
+ */
+export function contourRow(panel: ContourPanel, figure: ContourChoice): ContourRow {
+  const choice = choiceOf(panel, figure);
   return {
     caseName: panel.caseName,
-    slices: choice.planes.map((plane) => shownSlice(panel, plane, choice)),
+    slices: choice.planes.flatMap((plane) =>
+      shownSlices(panel, plane, choice).map((index) => shownSlice(panel, plane, index, choice)),
+    ),
     captions: choice.methods.map((method) =>
       caption(panel.predictions[method], panel.reference, choice.classes),
     ),
   };
 }
 
+/** The figure's classes with the values that they have in this case, and its window. */
+function choiceOf({ classes, window }: ContourPanel, figure: ContourChoice): ContourChoice {
+  return {
+    ...figure,
+    ...(window && { window }),
+    ...(classes && {
+      classes: figure.classes.map(({ name }) => ({
+        name,
+        values: classes.find((own) => own.name === name)?.values ?? [],
+      })),
+    }),
+  };
+}
+
+/** Numbers of the slices of a plane that are shown, in the order of the body. */
+function shownSlices(
+  { image, reference, predictions }: ContourPanel,
+  plane: Plane,
+  { classes, everyClass }: ContourChoice,
+): number[] {
+  const count = sliceCount(image, plane);
+  const labels = reference ? [reference] : Object.values(predictions);
+  const shown = [fullestSlice(count, plane, labels, classes)];
+  if (!everyClass) return shown;
+  const voxels = classes.map(({ values }) => voxelsInSlices(count, plane, labels, new Set(values)));
+  for (;;) {
+    const unseen = voxels.filter(
+      (slices) => shown.every((i) => itemAt(slices, i) === 0) && slices.some(Boolean),
+    );
+    if (unseen.length === 0) return shown.sort((a, b) => a - b);
+    shown.push(sliceWithMost(unseen, count));
+  }
+}
+
+/** The slice that has most of some classes, and of several such the one with the most of their voxels. */
+function sliceWithMost(classes: readonly (readonly number[])[], count: number): number {
+  const scores = Array.from({ length: count }, (_, i) => {
+    const here = classes.map((slices) => itemAt(slices, i));
+    return [here.filter(Boolean).length, here.reduce((sum, voxels) => sum + voxels, 0)] as const;
+  });
+  return scores.reduce((best, [found, voxels], i) => {
+    const [mostFound, mostVoxels] = itemAt(scores, best);
+    return found > mostFound || (found === mostFound && voxels > mostVoxels) ? i : best;
+  }, 0);
+}
+
 function shownSlice(
   { image, reference, predictions }: ContourPanel,
   plane: Plane,
+  index: number,
   { methods, classes, window }: ContourChoice,
 ): ShownSlice {
   const count = sliceCount(image, plane);
-  const index = fullestSlice(count, plane, reference ? [reference] : Object.values(predictions), classes);
   const slice = sliceOf(image, plane, index);
   const masksOf = (label: Volume | undefined) => label && classMasks(sliceOf(label, plane, index), classes);
   return {
@@ -79,14 +137,26 @@ function fullestSlice(
   labels: readonly Volume[],
   classes: readonly EvaluatedClass[],
 ): number {
-  const values = new Set(classes.flatMap((evaluated) => evaluated.values));
-  const counts = labels.map((label) => countInSlices(label, plane, values));
-  const totals = Array.from({ length: count }, (_, i) =>
-    counts.reduce((sum, slices) => sum + itemAt(slices, i), 0),
+  const totals = voxelsInSlices(
+    count,
+    plane,
+    labels,
+    new Set(classes.flatMap((evaluated) => evaluated.values)),
   );
   const most = Math.max(...totals);
   const fullest = totals.flatMap((total, i) => (total === most ? [i] : []));
   return itemAt(fullest, Math.floor(fullest.length / 2));
+}
+
+/** Voxels of some values in each slice, of all labels together. */
+function voxelsInSlices(
+  count: number,
+  plane: Plane,
+  labels: readonly Volume[],
+  values: ReadonlySet<number>,
+): number[] {
+  const counts = labels.map((label) => countInSlices(label, plane, values));
+  return Array.from({ length: count }, (_, i) => counts.reduce((sum, slices) => sum + itemAt(slices, i), 0));
 }
 
 function classMasks({ width, height, values }: Slice, classes: readonly EvaluatedClass[]): PixelMask[] {

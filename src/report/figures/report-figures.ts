@@ -1,6 +1,8 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { itemAt } from '../../at.js';
 import { byClasses, type ReportEvaluation, type SpeedResult } from '../page/report-content.js';
+import { type FigurePoint, type PaperFigure, publishedText } from '../paper/paper-figure.js';
+import { paperFigureSpec } from './paper-figure-spec.js';
 import { colours, figureStyle, scoreColour } from './progress-spec.js';
 
 /** A figure of a report: what draws it, and what it says in words. */
@@ -86,15 +88,41 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
   };
 }
 
+/** One of the paper's figures, with its numbers in words. */
+export function paperReportFigure(figure: PaperFigure, i: number): ReportFigure {
+  const { number, caption, points, notes } = figure;
+  const several = new Set(points.map(({ share }) => share)).size > 1;
+  const facts = points.map((point) => {
+    const place = several ? `${point.row} with ${Math.round(100 * point.share)} % of the labels` : point.row;
+    return `${place}: ${pointFacts(point).join(', ') || 'no number'}`;
+  });
+  return {
+    id: `paper-figure-${number}-${i + 1}`,
+    title: `Figure ${number}. ${caption}`,
+    text: `${facts.join('; ')}. ${notes.join(' ')}`,
+    spec: paperFigureSpec(figure),
+  };
+}
+
+function pointFacts({ dice, seconds, published }: FigurePoint): string[] {
+  return [
+    ...(dice === null ? [] : [`Dice ${percentText(dice)}`]),
+    ...(published.dice === null ? [] : [`published Dice ${publishedText(published.dice)} %`]),
+    ...(seconds === null ? [] : [`${seconds.toFixed(2)} s a step`]),
+    ...(published.seconds === null ? [] : [`published ${publishedText(published.seconds)} s a step`]),
+  ];
+}
+
 /**
- * Mean Dice over the share of training cases, of what was learnt from several shares; results on training
- * cases are left out.
+ * Mean Dice over the share of training cases, of what was learnt from several shares, a curve an arm of an
+ * experiment; results on training cases are left out.
  */
 export function efficiencyFigure(evaluations: readonly ReportEvaluation[]): ReportFigure | undefined {
-  const points = evaluations.flatMap(({ evaluation, split, fraction, network, pretrained }) => {
+  const points = evaluations.flatMap(({ evaluation, split, fraction, network, pretrained, arm }) => {
     const dice = evaluation.mean.dice.overClasses;
     if (fraction === undefined || dice === null || split === 'training') return [];
-    const name = `${shortList(evaluation.classes)}, ${network ?? 'network unknown'}, ${pretrained ? 'pre-trained' : 'from scratch'}`;
+    const trained = `${network ?? 'network unknown'}, ${pretrained ? 'pre-trained' : 'from scratch'}`;
+    const name = `${shortList(evaluation.classes)}, ${arm ?? trained}`;
     return [{ name, fraction: 100 * fraction, dice: 100 * dice }];
   });
   const fractionsOf = (name: string) =>

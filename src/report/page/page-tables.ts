@@ -24,7 +24,7 @@ interface HtmlRow {
  * One of the paper's tables: published rows say so, the best three of a column are marked for the eye and in
  * words.
  */
-export function paperTableHtml({ number, caption, header, rows, notes }: PaperTable): string {
+export function paperTableHtml({ number, caption, header, rows, notes, comparable }: PaperTable): string {
   const table = sortableTable(
     `Table ${number}. ${caption}`,
     header,
@@ -35,7 +35,12 @@ export function paperTableHtml({ number, caption, header, rows, notes }: PaperTa
           text: i === labels.length - 1 ? `${text} ${published ? '(published)' : '(ours)'}` : text,
           left: true,
         })),
-        ...cells.map(({ text, rank }) => ({ text, value: text, rank })),
+        // What cannot be compared with ours stays at the end, however the column is sorted.
+        ...cells.map(({ text, rank }, i) => ({
+          text,
+          value: published && !comparable[i] ? '-' : text,
+          rank,
+        })),
       ],
     })),
   );

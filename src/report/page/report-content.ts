@@ -1,6 +1,7 @@
 import type { CaseResult, EvaluatedClass, Evaluation } from '../../evaluation/index.js';
 import type { Volume } from '../../volume/index.js';
 import type { ProgressLine } from '../figures/progress-panels.js';
+import type { PaperFigure } from '../paper/paper-figure.js';
 import type { TableNumber } from '../paper/task-table.js';
 
 /** What a report is made of. Names come from files and are shown as they are. */
@@ -10,6 +11,8 @@ export interface ReportContent {
   readonly evaluations: readonly ReportEvaluation[];
   readonly speed: readonly SpeedResult[];
   readonly cases: readonly ReportCase[];
+  /** The paper's figures that experiments are drawn as. */
+  readonly paperFigures?: readonly PaperFigure[];
   /** What was found but could not be shown, and why. */
   readonly notes: readonly string[];
 }
@@ -32,6 +35,8 @@ export interface ReportEvaluation {
   readonly split: string | undefined;
   readonly evaluation: Evaluation;
   readonly network: string | undefined;
+  /** Of the experiment that the run is of, which tells methods of one network apart. */
+  readonly arm?: string | undefined;
   /** Share of the training cases that the run learnt from, above 0, at most 1. */
   readonly fraction: number | undefined;
   /** The paper's table that its experiment fills. */

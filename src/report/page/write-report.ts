@@ -8,7 +8,13 @@ import { contourRow } from '../figures/contour-rows.js';
 import { contourColour, contourSvg } from '../figures/contour-svg.js';
 import { progressPanels } from '../figures/progress-panels.js';
 import { progressSpec } from '../figures/progress-spec.js';
-import { boxFigures, efficiencyFigure, type ReportFigure, speedFigure } from '../figures/report-figures.js';
+import {
+  boxFigures,
+  efficiencyFigure,
+  paperReportFigure,
+  type ReportFigure,
+  speedFigure,
+} from '../figures/report-figures.js';
 import { specToSvg } from '../figures/spec-to-svg.js';
 import { escapeXml, svgToPng } from '../figures/svg-to-png.js';
 import { type NamedResult, paperTables } from '../paper/paper-table.js';
@@ -55,6 +61,7 @@ export async function writeReport(
 ): Promise<void> {
   const figures = [
     ...content.runs.map(runFigure),
+    ...(content.paperFigures ?? []).map(paperReportFigure),
     ...boxFigures(content.evaluations),
     ...[efficiencyFigure(content.evaluations), speedFigure(content.speed)].filter(
       (figure) => figure !== undefined,
@@ -198,6 +205,7 @@ function pageSections(
       title: "The paper's tables",
       html: tables.length > 0 ? `<p>${rankNote}</p>${tables.map(paperTableHtml).join('')}` : '',
     },
+    { id: 'figures', title: "The paper's figures", html: figuresNamed(/^paper-figure-/) },
     {
       id: 'results',
       title: 'Results',
@@ -218,7 +226,7 @@ function pageSections(
 }
 
 const rankNote =
-  'Our rows are shaded. Small figures mark the best three of a column, published rows included.';
+  'Our rows are shaded. Small figures mark the best three Dice of a column, published rows included.';
 
 const noteSection = (notes: readonly string[]): PageSection[] =>
   notes.length === 0

@@ -43,9 +43,9 @@ export function paperTableLatex({ number, caption, header, rows, notes }: PaperT
   ].join('\n');
 }
 
-const rankSentence = 'Bold with a rank: the best three of a column, published rows included.';
+const rankSentence = 'Bold with a rank: the best three Dice of a column, published rows included.';
 const latexRankSentence =
-  'Bold, underlined and italic: the first, second and third of a column, published rows included.';
+  'Bold, underlined and italic: the first, second and third Dice of a column, published rows included.';
 
 /** The last label says whose numbers these are. */
 function rowLabels({ labels, published }: PaperRow): string[] {

@@ -1,5 +1,7 @@
 import { itemAt } from '../../at.js';
+import type { WeightsFacts } from '../../evaluation/index.js';
 import { millimetres, percent } from '../table.js';
+import { type PaperTask, type TaskClasses, taskClasses } from './class-names.js';
 import { columnRanks, type Rank } from './column-ranks.js';
 import { publishedTables } from './published-tables.js';
 import type { TableNumber, TaskColumn, TaskTable } from './task-table.js';
@@ -11,6 +13,8 @@ export interface TableNumbers {
     Record<string, Readonly<Record<'dice' | 'hd95', { readonly mean: number | null }>>>
   >;
   readonly mean: Readonly<Record<'dice' | 'hd95', { readonly overClasses: number | null }>>;
+  /** Which weights of a run they are of, where they are of one. */
+  readonly weights?: WeightsFacts;
 }
 
 /** One of our results. Results with one name share a row, such as liver and spleen in Table 2. */
@@ -37,15 +41,19 @@ export interface PaperRow {
 /** A table in the paper's shape: its rows, then ours. */
 export interface PaperTable {
   readonly number: TableNumber;
+  /** Whose classes it has columns for. */
+  readonly tasks: readonly PaperTask[];
   readonly caption: string;
   readonly header: readonly string[];
   readonly rows: readonly PaperRow[];
+  /** Of each column, whether published numbers and ours are of one unit. */
+  readonly comparable: readonly boolean[];
   readonly notes: readonly string[];
 }
 
 /**
- * The paper's four tables with our results below the published rows; the best three numbers of each column
- * are ranked, ties alike. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
+ * The paper's four tables with our results below the published rows; the best three Dice of each column are
+ * ranked, ties alike. Distances are ranked among our own rows alone: the paper gives its own no unit. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
  * spleen, or the regions WT, TC and ET, which are those of Table 3 and of the ablation in Table 4: there
  * stands what was made for it.
  */
@@ -53,31 +61,20 @@ export function paperTables(results: readonly NamedResult[]): PaperTable[] {
   return publishedTables.map((table) => paperTable(table, results));
 }
 
-/** Which of the paper's tasks has exactly these classes; undefined where none has. */
-export function paperTaskOf(classes: readonly string[]): string | undefined {
-  return [...tasks].find(
-    ([, names]) => names.size === classes.length && classes.every((name) => names.has(name)),
-  )?.[0];
-}
-
-const tasks = new Map<string, ReadonlySet<string>>(
-  ['btcv', 'msd-liver', 'msd-spleen', 'brats'].map((task) => [
-    task,
-    new Set(
-      publishedTables.flatMap(({ columns }) =>
-        columns.flatMap((column) => (column.task === task && column.className ? [column.className] : [])),
-      ),
-    ),
-  ]),
-);
+/** Which of the paper's tasks has exactly these classes, under any of their names; undefined where none has. */
+export const paperTaskOf = (classes: readonly string[]): PaperTask | undefined => taskClasses(classes)?.task;
 
 function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTable {
   const { number, caption, labels, columns, published } = table;
-  const ours = ourRows(table, results);
+  const fitting = fittingResults(table, results);
+  const ours = ourRows(table, fitting);
   const texts = [...published, ...ours];
   const ranks = columns.map(({ metric }, i) => {
     const column = texts.map((row) => itemAt(row, labels.length + i));
-    return columnRanks(column, metric === 'dice' ? 'higher' : 'lower');
+    if (metric === 'dice') return columnRanks(column, 'higher');
+    // Published distances have no unit: neither they nor a mixture with ours can be ranked.
+    const own = column.map((text, r) => (r < published.length ? '-' : text));
+    return own.filter((text) => text !== '-').length < 2 ? [] : columnRanks(own, 'lower');
   });
   const rows = texts.map((row, r) => ({
     published: r < published.length,
@@ -86,32 +83,51 @@ function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTab
   }));
   return {
     number,
+    tasks: [...new Set(columns.map(({ task }) => task))],
     caption,
     header: [...labels, ...columns.map(({ title }) => title)],
     rows,
-    notes: [...table.notes, ...oddAverages(table)],
+    comparable: columns.map(({ metric }) => metric === 'dice'),
+    notes: [...table.notes, ...oddAverages(table), ...chosenNotes(fitting)],
   };
 }
 
-/** A row a name, in the order of the results; what a name was not evaluated on is a dash. */
-function ourRows({ number, labels, columns }: TaskTable, results: readonly NamedResult[]): string[][] {
+type FittingResult = NamedResult & TaskClasses;
+
+/** The results that stand in a table, each with its task. */
+function fittingResults({ number, columns }: TaskTable, results: readonly NamedResult[]): FittingResult[] {
   const wanted = new Set(columns.map(({ task }) => task));
-  const fitting = results.flatMap((result) => {
-    const task = paperTaskOf(result.evaluation.classes);
-    if (task === undefined || !wanted.has(task)) return [];
-    return number === (result.table ?? firstTable(task)) ? [{ ...result, task }] : [];
+  return results.flatMap((result) => {
+    const found = taskClasses(result.evaluation.classes);
+    if (found === undefined || !wanted.has(found.task)) return [];
+    return number === (result.table ?? firstTable(found.task)) ? [{ ...result, ...found }] : [];
   });
+}
+
+/** Names the rows that cases chose on which they are reported. */
+const chosenNotes = (results: readonly FittingResult[]): string[] =>
+  results
+    .filter(({ evaluation }) => evaluation.weights?.chosenOnTheseCases)
+    .map(({ name, task }) => `${name} (${task}): ${chosenSentence}.`);
+
+/** Why such numbers are no measure of what a network does on new cases. */
+export const chosenSentence =
+  'the evaluated cases chose these weights (best), so that the numbers are too good; evaluate the last weights, or other cases';
+
+/** A row a name, in the order of the results; what a name was not evaluated on is a dash. */
+function ourRows({ labels, columns }: TaskTable, fitting: readonly FittingResult[]): string[][] {
   const rows: {
     readonly name: string;
     readonly backbone: string | undefined;
-    readonly byTask: Map<string, TableNumbers>;
+    readonly byTask: Map<PaperTask, NumbersOfTask>;
   }[] = [];
-  for (const { name, backbone, task, evaluation } of fitting) {
+  for (const { name, backbone, task, nameOf, evaluation } of fitting) {
     const row = rows.find(
       (begun) => begun.name === name && begun.backbone === backbone && !begun.byTask.has(task),
     );
-    if (row) row.byTask.set(task, evaluation);
-    else rows.push({ name, backbone, byTask: new Map([[task, evaluation]]) });
+    const numbers = { evaluation, nameOf };
+    if (row) row.byTask.set(task, numbers);
+    else rows.push({ name, backbone, byTask: new Map([[task, numbers]]) });
   }
   return rows.map(({ name, backbone, byTask }) => [
     ...(labels.length === 2 ? [backbone ?? '-', name] : [name]),
@@ -119,16 +135,23 @@ function ourRows({ number, labels, columns }: TaskTable, results: readonly Named
   ]);
 }
 
+/** An evaluation, and what it calls the classes of its task. */
+interface NumbersOfTask {
+  readonly evaluation: TableNumbers;
+  readonly nameOf: ReadonlyMap<string, string>;
+}
+
 /** The first table that has a task. */
-const firstTable = (task: string) =>
+const firstTable = (task: PaperTask) =>
   publishedTables.find(({ columns }) => columns.some((column) => column.task === task))?.number;
 
-function cellText({ metric, className }: TaskColumn, evaluation: TableNumbers | undefined): string {
-  if (!evaluation) return '-';
+function cellText({ metric, className }: TaskColumn, numbers: NumbersOfTask | undefined): string {
+  if (!numbers) return '-';
+  const { evaluation, nameOf } = numbers;
   const value =
     className === undefined
       ? evaluation.mean[metric].overClasses
-      : (evaluation.perClass[className]?.[metric].mean ?? null);
+      : (evaluation.perClass[nameOf.get(className) ?? className]?.[metric].mean ?? null);
   return metric === 'dice' ? percent(value) : millimetres(value);
 }
 

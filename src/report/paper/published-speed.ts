@@ -12,7 +12,7 @@ export interface PublishedSpeed {
  */
 export const publishedSpeeds: readonly PublishedSpeed[] = [
   { name: 'TransVW', seconds: 1.42, stated: true },
-  { name: 'Models Genesis', seconds: 1.42, stated: true },
+  { name: 'ModelGen', seconds: 1.42, stated: true },
   { name: 'UNetFormer', seconds: 1.13, stated: false },
   { name: 'HybridMIM(Swin)', seconds: 0.74, stated: false },
   { name: 'HybridMIM(UNet), not partial', seconds: 1.03, stated: true },

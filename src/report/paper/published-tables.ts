@@ -1,14 +1,25 @@
+import type { PaperTask } from './class-names.js';
 import type { TaskTable } from './task-table.js';
 
-const dice = (title: string, task: string, className?: string) =>
+const dice = (title: string, task: PaperTask, className?: string) =>
   ({ title, metric: 'dice', task, className }) as const;
-const hd = (title: string, task: string, className?: string) =>
+const hd = (title: string, task: PaperTask, className?: string) =>
   ({ title, metric: 'hd95', task, className }) as const;
 
 /** What Table 4's text does not say. */
 const lostSymbols =
   'The symbols of the losses are lost in the text of the paper; they are named here in the order in which it adds them: rec (partial region), num (number), ' +
   'loc (location), con (consistency), cl (contrast).';
+
+/** What Table 2 does not say of its distances. */
+const unitlessDistances =
+  'The paper gives its HD no unit. Its distances are printed as they stand, are not ranked and must not be compared ' +
+  'with ours, which are HD95 in mm and ranked among our own rows alone.';
+
+/** What the text of the paper says about Table 4, and what its numbers say. */
+const ablationMode =
+  'The text of the paper calls this table generic pre-training, but its last rows have, digit for digit, the numbers ' +
+  'of HybridMIM*(UNet) and HybridMIM*(Swin) in Table 3, which are task-specific.';
 
 /**
  * Tables 1 to 4 of the paper as printed, digit for digit: averages that do not follow from their row are
@@ -228,7 +239,8 @@ export const publishedTables: readonly TaskTable[] = [
   },
   {
     number: 2,
-    caption: 'Liver, liver tumour and spleen (MSD), Dice in %, HD95 in mm',
+    caption:
+      'Liver, liver tumour and spleen (MSD), Dice in %, HD (ours: HD95 in mm; published: no unit given)',
     labels: ['Methods'],
     columns: [
       dice('Dice liver', 'msd-liver', 'liver'),
@@ -253,7 +265,7 @@ export const publishedTables: readonly TaskTable[] = [
       ['HybridMIM(Swin)', '95.86', '50.45', '73.16', '0.42', '17.36', '8.89', '95.97', '0.20'],
       ['HybridMIM(UNet)', '95.70', '52.81', '74.26', '0.27', '18.25', '9.26', '96.05', '0.20'],
     ],
-    notes: [],
+    notes: [unitlessDistances],
   },
   {
     number: 3,
@@ -304,6 +316,6 @@ export const publishedTables: readonly TaskTable[] = [
       ['Swin', 'rec + num + loc + con', '90.98', '87.06', '80.71', '86.24'],
       ['Swin', 'rec + num + loc + con + cl', '91.48', '86.88', '80.81', '86.39'],
     ],
-    notes: [lostSymbols],
+    notes: [lostSymbols, ablationMode],
   },
 ];

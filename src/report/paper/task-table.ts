@@ -1,3 +1,5 @@
+import type { PaperTask } from './class-names.js';
+
 /** A table of the paper with its own rows. */
 export interface TaskTable {
   readonly number: TableNumber;
@@ -16,7 +18,7 @@ export interface TaskColumn {
   readonly title: string;
   readonly metric: 'dice' | 'hd95';
   /** As a task of ours is called. */
-  readonly task: string;
+  readonly task: PaperTask;
   /** undefined: the mean over classes. */
   readonly className: string | undefined;
 }

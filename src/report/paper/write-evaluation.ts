@@ -2,8 +2,15 @@ import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { entryOf } from '../../at.js';
-import { type Evaluation, evaluationCsv, type FurtherMetric, nnunetSummary } from '../../evaluation/index.js';
+import {
+  type Evaluation,
+  evaluationCsv,
+  type FurtherMetric,
+  nnunetSummary,
+  type WeightsFacts,
+} from '../../evaluation/index.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
+import { chosenSentence } from './paper-table.js';
 
 /**
  * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases
@@ -46,12 +53,16 @@ function evaluationMarkdown(evaluation: Evaluation): string {
   return [
     `# ${evaluation.task}`,
     'Dice in %, HD95 in mm. Means over cases a class, then over classes; undefined numbers are left out and counted.',
+    ...(evaluation.weights ? [weightsSentence(evaluation.weights)] : []),
     markdownTable(header, body),
     ...furtherTable(evaluation),
     markdownTable(['class', 'cases', 'missed', 'not in reference', 'predicted though not there'], counts),
     markdownTable(['case', 'class', 'Dice', 'HD95', 'status'], cases),
   ].join('\n\n');
 }
+
+const weightsSentence = ({ checkpoint, chosenOnTheseCases }: WeightsFacts): string =>
+  `Weights: ${checkpoint}${chosenOnTheseCases ? `. Note: ${chosenSentence}` : ''}.`;
 
 /** Means of the metrics beside Dice and HD95, where there are any. */
 function furtherTable({ classes, perClass, mean }: Evaluation): string[] {

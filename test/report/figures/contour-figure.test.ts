@@ -401,6 +401,50 @@ describe('what is shown of a case', () => {
     ).toBe('axial slice 3 of 10');
   });
 
+  it('is joined by others until each class is seen, where that is asked for', () => {
+    const reference = volumeOf((x, _, z) => {
+      if (z === 5) return 1;
+      if (z === 2 && x < 4) return x < 2 ? 2 : 3;
+      if (z === 3 && x < 6) return 2;
+      return z === 8 && x < 2 ? 4 : 0;
+    });
+    const classes = [1, 2, 3, 4, 9].map((value) => ({ name: `${value}`, values: [value] }));
+    const rowBy = (everyClass: boolean, planes: readonly Plane[] = ['axial']) =>
+      contourRow(
+        { caseName: 'a', image: black, reference, predictions: {} },
+        {
+          ...choice,
+          planes,
+          classes,
+          everyClass,
+        },
+      ).slices;
+    expect(rowBy(false).map(({ note }) => note)).toEqual(['axial slice 6 of 10']);
+    const slices = rowBy(true); // slice 3 has two of the classes at once, and slice 4 the more of one
+    expect(slices.map(({ note }) => note)).toEqual([3, 6, 9].map((number) => `axial slice ${number} of 10`));
+    const seen = classes.map((_, i) => slices.some(({ reference: masks }) => masks![i]!.values.includes(1)));
+    expect(seen).toEqual([true, true, true, true, false]); // nothing has the value 9
+    expect(rowBy(true, ['coronal'])).toHaveLength(1); // which sees all of them
+  });
+
+  it('has the classes of its own case in their place among those of the figure', () => {
+    const reference = volumeOf((_, __, z) => (z === 4 ? 1 : 0));
+    const figure = ['liver', 'spleen'].map((name) => ({ name, values: [] }));
+    const row = contourRow(
+      {
+        caseName: 'a',
+        image: black,
+        reference,
+        predictions: { m: reference },
+        classes: [{ name: 'spleen', values: [1] }],
+      },
+      { ...choice, classes: figure },
+    );
+    expect(row.slices[0]!.note).toBe('axial slice 5 of 10');
+    expect(row.slices[0]!.reference!.map(({ values }) => values.includes(1))).toEqual([false, true]);
+    expect(row.captions).toEqual(['mean Dice 100.00 %']);
+  });
+
   it('has the mean Dice of the classes that the reference has, in the whole volume', () => {
     const reference = volumeOf((x, y, z) => boxLabel(large).data[x + 20 * (y + 16 * z)]!);
     const half: Range = [

@@ -79,6 +79,17 @@ describe('label efficiency', () => {
     ]);
   });
 
+  it('has a curve an arm of an experiment, also where two have one network', () => {
+    const figure = efficiencyFigure(
+      ['HybridMIM(Swin)', 'UNetFormer'].flatMap((arm, i) =>
+        [0.2, 1].map((fraction) => evaluated(arm, ['WT'], [0.5 + i / 4], { ...known, fraction, arm })),
+      ),
+    );
+    expect(new Set(valuesOf(figure).map(({ name }) => name))).toEqual(
+      new Set(['WT, HybridMIM(Swin)', 'WT, UNetFormer']),
+    );
+  });
+
   it('is left out where every run learnt from the same share', () => {
     expect(
       efficiencyFigure(

@@ -110,7 +110,7 @@ describe('the published rows', () => {
   it('keep the average that does not follow from its row, and say so under the table', () => {
     const tables = paperTables([]);
     expect(tables[1]!.rows[0]!.cells[5]!.text).toBe('25.31');
-    expect(tables[1]!.notes).toEqual([
+    expect(tables[1]!.notes.slice(1)).toEqual([
       'SegresNet: the published HD Avg of 25.31 is not the mean of its row (8.06); it is copied as printed.',
     ]);
     expect([tables[0]!.notes, tables[2]!.notes]).toEqual([[], []]);
@@ -161,12 +161,24 @@ describe('a table in the shape of the paper', () => {
     ]);
   });
 
+  it('names a row whose weights were chosen by the cases that it is evaluated on', () => {
+    const [result] = given;
+    const of = (chosenOnTheseCases: boolean) => {
+      const weights = { checkpoint: 'best', chosenOnTheseCases } as const;
+      return paperTables([{ ...result!, evaluation: { ...result!.evaluation, weights } }])[0]!.notes;
+    };
+    expect(of(true)).toEqual([
+      expect.stringMatching(/^ours \(UNet\) \(btcv\): the evaluated cases chose these weights.*too good/),
+    ]);
+    expect(of(false)).toEqual([]);
+  });
+
   it('gives two results of one name and task a row each', () => {
     const twice = [resultOf('a', 'msd-spleen', [[0.9, 1]]), resultOf('a', 'msd-spleen', [[0.8, 1]])];
     expect(paperTables(twice)[1]!.rows.filter(({ published }) => !published)).toHaveLength(2);
   });
 
-  it('ranks the best three of a column, higher Dice and lower distance, ties alike', () => {
+  it('ranks the best three Dice of a column, higher first, ties alike', () => {
     const [, table] = paperTables(given);
     const column = (i: number) =>
       table!.rows.flatMap(({ cells }) => (cells[i]!.rank ? [[cells[i]!.text, cells[i]!.rank]] : []));
@@ -175,17 +187,30 @@ describe('a table in the shape of the paper', () => {
       ['52.81', 2],
       ['53.01', 1],
     ]);
-    expect(column(4)).toEqual([
-      ['15.31', 3],
-      ['15.21', 2],
-      ['12.35', 1],
+    expect(column(6)).toEqual([
+      ['95.97', 3],
+      ['96.05', 2],
+      ['97.00', 1],
     ]);
-    expect(column(7)).toEqual([
-      ['0.20', 1],
-      ['0.20', 1],
-      ['0.20', 1],
-      ['0.20', 1],
-    ]);
+  });
+
+  it('never ranks or compares a published distance, which has no unit, and says so', () => {
+    const three = [0.1, 0.2, 0.2, 40].map((hd95, i) => resultOf(`run ${i}`, 'msd-spleen', [[0.9, hd95]]));
+    for (const results of [[], three.slice(0, 1), given, three]) {
+      const { rows, header, comparable, notes } = paperTables(results)[1]!;
+      const distances = header.slice(1).flatMap((title, i) => (/HD/.test(title) ? [i] : []));
+      expect(distances).toEqual([3, 4, 5, 7]);
+      expect(comparable.flatMap((of, i) => (of ? [] : [i]))).toEqual(distances);
+      for (const { cells, published } of rows)
+        for (const i of distances) if (published) expect(cells[i]!.rank).toBeUndefined();
+      expect(notes.join(' ')).toMatch(/no unit.*not ranked.*must not be compared with ours.*HD95 in mm/);
+    }
+    const ours = (results: readonly NamedResult[]) =>
+      paperTables(results)[1]!.rows.flatMap(({ cells, published }) => (published ? [] : [cells[7]!.rank]));
+    expect(ours(three)).toEqual([1, 2, 2, undefined]); // among themselves, the least first
+    expect(ours(three.slice(0, 1))).toEqual([undefined]); // nothing to compare with
+    expect(ours(given)).toEqual([undefined, undefined]); // the other has none
+    expect(paperTables(three)[1]!.caption).toContain('published: no unit given');
   });
 
   it('never ranks a number behind one that is worse', () => {
@@ -207,6 +232,68 @@ describe('a table in the shape of the paper', () => {
   });
 });
 
+/** What collections and their users call the classes of the tables. */
+const realNames: readonly (readonly [origin: string, task: string, classes: readonly string[]])[] = [
+  ['Task03_Liver of the Decathlon', 'msd-liver', ['liver', 'cancer']],
+  ["nnU-Net's LiTS", 'msd-liver', ['liver', 'tumor']],
+  ['Task09_Spleen of the Decathlon', 'msd-spleen', ['spleen']],
+  [
+    "MONAI's dataset_0.json of BTCV",
+    'btcv',
+    [
+      ...['spleen', 'rkid', 'lkid', 'gall', 'eso', 'liver', 'sto'],
+      ...['aorta', 'IVC', 'veins', 'pancreas', 'rad', 'lad'],
+    ],
+  ],
+  [
+    "nnU-Net's BTCV",
+    'btcv',
+    [
+      ...['spleen', 'right kidney', 'left kidney', 'gallbladder', 'esophagus', 'liver', 'stomach', 'aorta'],
+      ...['inferior vena cava', 'portal vein and splenic vein', 'pancreas'],
+      ...['right adrenal gland', 'left adrenal gland'],
+    ],
+  ],
+  [
+    "TotalSegmentator's names",
+    'btcv',
+    [
+      ...['spleen', 'kidney_right', 'kidney_left', 'gallbladder', 'esophagus', 'liver', 'stomach', 'aorta'],
+      ...['inferior_vena_cava', 'portal_vein_and_splenic_vein', 'pancreas'],
+      ...['adrenal_gland_right', 'adrenal_gland_left'],
+    ],
+  ],
+  [
+    "the paper's own titles",
+    'btcv',
+    ['Spl', 'RKid', 'LKid', 'Gall', 'Eso', 'Liv', 'Sto', 'Aor', 'IVC', 'PSV', 'Pan', 'Rag', 'Lag'],
+  ],
+  ['BraTS', 'brats', ['whole tumor', 'tumor core', 'enhancing tumor']],
+];
+
+describe.each(realNames)('the classes of %s', (_, task, classes) => {
+  it('fill every cell of their task, each in the column of its class', () => {
+    const found = Object.fromEntries(
+      classes.map((name, i) => [name, { dice: (i + 1) / 100, hd95: i + 1, status: 'ok' as const }]),
+    );
+    const evaluation = summarise(task, classes, [{ id: 'a', classes: found }]);
+    const named = resultOf(
+      'x',
+      task,
+      classes.map((_, i) => [(i + 1) / 100, i + 1]),
+    );
+    const oursIn = (result: NamedResult) =>
+      paperTables([result]).flatMap(({ rows }) =>
+        rows.flatMap(({ cells, published }) => (published ? [] : [cells.map(({ text }) => text)])),
+      );
+    const [row, ...others] = oursIn({ name: 'x', evaluation });
+    expect(others).toEqual([]);
+    expect(row).toEqual(oursIn(named)[0]);
+    const own = { btcv: [0, 14], 'msd-liver': [0, 6], 'msd-spleen': [6, 8], brats: [0, 4] }[task]!;
+    expect(row!.slice(...own)).not.toContain('-');
+  });
+});
+
 describe('the task of an evaluation', () => {
   it.each(['btcv', 'msd-liver', 'msd-spleen', 'brats'])(
     'is %s by the classes of its configuration, in any order',
@@ -217,6 +304,8 @@ describe('the task of an evaluation', () => {
 
   it('is none for other classes, and for some of the 13 organs', () => {
     expect(paperTaskOf(['kidney'])).toBeUndefined();
+    expect(paperTaskOf(['liver', 'cancer', 'tumour'])).toBeUndefined(); // two names of one class
+    expect(paperTaskOf(['liver', 'cancer', 'spleen'])).toBeUndefined();
     expect(paperTaskOf(classesOf('btcv').slice(1))).toBeUndefined();
     expect(paperTaskOf([])).toBeUndefined();
   });
