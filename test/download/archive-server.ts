@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll } from 'vitest';
@@ -14,12 +15,17 @@ export interface Behaviour {
   length: boolean;
   /** By the number of a request, from 0: a status in place of an answer. */
   status: (request: number) => number | undefined;
-  /** By the number of a request and the bytes to send: after how many the connection ends; undefined: never. */
+  /**
+   * By the number of a request and the bytes to send: after how many the connection ends; undefined: never. It
+   * ends when these are in the partial file, so that a test knows what is there whatever the machine's load.
+   */
   cutAfter: (request: number, bytes: number) => number | undefined;
   /** The same, after how many nothing more comes. */
   stallAfter: (request: number, bytes: number) => number | undefined;
   /** Headers over all others. */
   headers: Record<string, string>;
+  /** Where the client keeps what it has so far. */
+  partialFile: string;
 }
 
 export interface ArchiveServer {
@@ -52,6 +58,7 @@ export async function archiveServer(
     cutAfter: () => undefined,
     stallAfter: () => undefined,
     headers: {},
+    partialFile: '',
     ...changed,
   };
   const requests: ArchiveServer['requests'] = [];
@@ -77,7 +84,7 @@ function answer(
   request: IncomingMessage,
   response: ServerResponse,
   number: number,
-  { content, etag, lastModified, ranges, conditions, length, headers, ...by }: Behaviour,
+  { content, etag, lastModified, ranges, conditions, length, headers, partialFile, ...by }: Behaviour,
   onSent: (bytes: number) => void,
 ): void {
   const refused = by.status(number);
@@ -110,8 +117,12 @@ function answer(
   const first = body.subarray(0, cut ?? stall ?? body.length);
   response.write(first, () => {
     onSent(first.length);
-    // What the client has not read by then is lost, as with any connection that breaks.
-    if (cut !== undefined) setTimeout(() => response.socket?.destroy(), 50);
+    if (cut !== undefined) whenOfSize(partialFile, from + cut, () => response.socket?.destroy());
     else if (stall === undefined) response.end();
   });
+}
+
+function whenOfSize(file: string, bytes: number, then: () => void): void {
+  if (existsSync(file) && statSync(file).size === bytes) then();
+  else setTimeout(() => whenOfSize(file, bytes, then), 5).unref();
 }

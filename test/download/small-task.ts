@@ -15,11 +15,11 @@ export interface SmallTask {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** A task with some scans of random bytes in a real tar archive, made in a temporary folder. */
-export async function smallTask(folder: string, bytesPerScan = 300_000): Promise<SmallTask> {
+/** A task with some scans of random bytes, the first by a seed, in a real tar archive, made in a temporary folder. */
+export async function smallTask(folder: string, bytesPerScan = 300_000, seed = 1): Promise<SmallTask> {
   const files = {
     'dataset.json': Buffer.from('{"name": "Hippocampus"}\n'),
-    'imagesTr/hippocampus_001.nii.gz': randomBytes(1, bytesPerScan),
+    'imagesTr/hippocampus_001.nii.gz': randomBytes(seed, bytesPerScan),
     'imagesTr/hippocampus_002.nii.gz': randomBytes(2, bytesPerScan + 1),
     'labelsTr/hippocampus_001.nii.gz': randomBytes(3, 1000),
     'labelsTr/hippocampus_002.nii.gz': Buffer.alloc(0),
