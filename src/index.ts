@@ -39,6 +39,17 @@ export {
   readPreparedIndex,
 } from './dataset/index.js';
 
+// Public datasets, downloaded and unpacked.
+
+export {
+  type DownloadedDataset,
+  type DownloadOptions,
+  type DownloadProgress,
+  type DownloadSettings,
+  downloadDataset,
+  type Patience,
+} from './download/index.js';
+
 // Steps of your own: a tfjs function compiled into a TensorFlow graph, over a state that lives there.
 
 export {

@@ -5,6 +5,7 @@ import { benchmarkSpeedCommand } from './benchmark-speed.js';
 import { type Command, commandModule, openContext } from './context.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
+import { downloadCommand } from './download.js';
 import { evaluateCommand } from './evaluate.js';
 import { experimentCommand } from './experiment.js';
 import { finetuneCommand } from './finetune.js';
@@ -39,6 +40,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .locale('en')
       .command(add(demoCommand))
       .command(add(doctorCommand))
+      .command(add(downloadCommand))
       .command(add(prepareCommand))
       .command(add(pretrainCommand))
       .command(add(finetuneCommand))

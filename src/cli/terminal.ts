@@ -7,8 +7,8 @@ import { itemAt } from '../at.js';
  */
 export interface Terminal {
   line(text: string): void;
-  /** Begins a bar; another one that is still there ends. */
-  bar(title: string, total: number, done?: number): Bar;
+  /** Begins a bar; another one that is still there ends. `write` is how its counts are written, such as "1.4 GiB". */
+  bar(title: string, total: number, done?: number, write?: (count: number) => string): Bar;
   /** Takes the bar away; call it before the process ends. */
   close(): void;
 }
@@ -51,17 +51,19 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
   };
   return {
     line: (text) => (bars ? bars.log(`${text}\n`) : stream.write(`${text}\n`)),
-    bar: (title, total, done = 0) => {
+    bar: (title, total, done = 0, write) => {
       close();
-      const format = '{title} {bar} {value}/{total} {note}{pace}';
+      const format = '{title} {bar} {counts} {note}{pace}';
       bars = new MultiBar(
         { stream, format, hideCursor: true, barsize: 24, autopadding: false },
         Presets.shades_classic,
       );
-      const bar = bars.create(total, done, { title, note: '', pace: '' });
-      const pace = paceOf(total, done);
+      const counts = countsOf(total, write);
+      const bar = bars.create(total, done, { title, counts: counts(done), note: '', pace: '' });
+      const pace = paceOf(total, done, write);
       return {
-        update: (now, note = '') => bar.update(now, { note: note && `${note}, `, pace: pace(now) }),
+        update: (now, note = '') =>
+          bar.update(now, { counts: counts(now), note: note && `${note}, `, pace: pace(now) }),
         stop: close,
       };
     },
@@ -73,8 +75,9 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
   const line = (text: string) => stream.write(`${text}\n`);
   return {
     line,
-    bar: (title, total, from = 0) => {
-      const pace = paceOf(total, from);
+    bar: (title, total, from = 0, write) => {
+      const counts = countsOf(total, write);
+      const pace = paceOf(total, from, write);
       let shown = Number.NEGATIVE_INFINITY;
       return {
         update: (done, note = '') => {
@@ -82,7 +85,7 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
           const now = performance.now() / 1000;
           if (done < total && now - shown < PLAIN_INTERVAL) return;
           shown = now;
-          line(`${title} ${done}/${total} ${[note, speed].filter(Boolean).join(', ')}`);
+          line(`${title} ${counts(done)} ${[note, speed].filter(Boolean).join(', ')}`);
         },
         stop: () => {},
       };
@@ -91,8 +94,17 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
   };
 }
 
+/** From each count to "3/12", or to "1.1 GiB of 2.0 GiB" where a way to write is given. */
+function countsOf(total: number, write: ((count: number) => string) | undefined): (done: number) => string {
+  return (done) => (write ? `${write(done)} of ${write(total)}` : `${done}/${total}`);
+}
+
 /** From each count to "2.1 s each, 3 min left", over the last updates. */
-function paceOf(total: number, from: number): (done: number) => string {
+function paceOf(
+  total: number,
+  from: number,
+  write: ((count: number) => string) | undefined,
+): (done: number) => string {
   const recent = [{ done: from, at: performance.now() }];
   return (done) => {
     const last = { done, at: performance.now() };
@@ -101,7 +113,8 @@ function paceOf(total: number, from: number): (done: number) => string {
     const first = itemAt(recent, 0);
     if (last.done === first.done) return '';
     const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
-    const rate = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;
+    const each = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;
+    const rate = write ? `${write(1 / seconds)} a second` : each;
     return `${rate}, ${duration(seconds * (total - done))} left`;
   };
 }

@@ -1,0 +1,129 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Unpack } from 'tar';
+import { DataError } from '../errors.js';
+
+/** What was unpacked. */
+export interface Unpacked {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface UnpackOptions {
+  readonly archive: string;
+  /** Where the dataset will be; nothing may be there. Its last part is the name of the folder in the archive. */
+  readonly folder: string;
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Gets how many bytes of the archive have been read. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Unpacks a dataset's archive. It is unpacked beside the place where it belongs and moved there when all of it
+ * is on disk. The Mac's files of attributes (`._*`) are left out.
+ * @returns how many files there are, and their bytes together
+ * @throws DataError when it is no tar archive, lacks the dataset's folder, or has an entry that is a link or
+ *   would leave the folder; the AbortError of a signal. Nothing stays then.
+ */
+export async function unpackArchive(options: UnpackOptions): Promise<Unpacked> {
+  const beside = `${options.folder}.unpacking`;
+  await rm(beside, { recursive: true, force: true }); // of a run that was killed
+  await mkdir(beside);
+  try {
+    await extractInto(beside, options);
+    const unpacked = join(beside, options.name);
+    await requireDataset(unpacked, options);
+    const counted = await flushFiles(unpacked);
+    await rename(unpacked, options.folder);
+    return counted;
+  } finally {
+    await rm(beside, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/**
+ * What is wrong with an entry of an archive that is to stay within one folder: a way out of it, or something
+ * that is no file or folder.
+ * @param type as tar names it, such as `File` or `SymbolicLink`
+ * @returns undefined when it may be unpacked
+ */
+export function entryProblem(path: string, type: string): string | undefined {
+  if (/^([/\\]|[a-z]:)/i.test(path)) return 'is an absolute path';
+  if (path.split(/[/\\]/).includes('..')) return 'leads out of the folder by ".."';
+  if (!plainTypes.has(type)) return `is neither a file nor a folder, but a ${type}`;
+  return undefined;
+}
+
+const plainTypes = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory']);
+
+const isAttributesOfMac = (path: string): boolean => /(^|\/)\._[^/]*\/?$/.test(path);
+
+async function extractInto(target: string, { archive, signal, onBytes }: UnpackOptions): Promise<void> {
+  let refused: string | undefined;
+  const unpack = new Unpack({
+    cwd: target,
+    strict: true, // what tar would only warn of is an error
+    preserveOwner: false,
+    filter: (path, entry) => {
+      const problem = entryProblem(path, 'type' in entry ? entry.type : 'File');
+      if (problem !== undefined) refused ??= `${archive}: the entry "${path}" ${problem}`;
+      return refused === undefined && !isAttributesOfMac(path);
+    },
+  });
+  const written = new Promise<void>((resolve, reject) => unpack.on('close', resolve).on('error', reject));
+  written.catch(() => {}); // awaited below, perhaps after it has failed
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(archive, { highWaterMark: 2 ** 20, signal })) {
+      if (!unpack.write(chunk)) await Promise.race([new Promise((go) => unpack.once('drain', go)), written]);
+      bytes += chunk.length;
+      onBytes(bytes);
+    }
+    unpack.end();
+    await written;
+  } catch (error) {
+    throw tarProblem(error, archive);
+  }
+  if (refused !== undefined) throw new DataError(`${refused}: nothing was unpacked`, { file: archive });
+}
+
+/** tar's own errors say what is wrong with the archive; the system's say something else. */
+function tarProblem(error: unknown, archive: string): unknown {
+  const code = error instanceof Error && 'tarCode' in error ? error.tarCode : undefined;
+  if (!(error instanceof Error) || code === undefined || 'syscall' in error) return error;
+  return new DataError(
+    `${archive} is no whole tar archive (${error.message}): nothing was unpacked`,
+    { file: archive },
+    { cause: error },
+  );
+}
+
+async function requireDataset(folder: string, { archive, name }: UnpackOptions): Promise<void> {
+  const description = join(name, 'dataset.json');
+  await stat(join(folder, 'dataset.json')).catch((cause: unknown) => {
+    throw new DataError(
+      `${archive} holds no ${description}, so that it is no archive of this task: nothing was unpacked`,
+      { file: archive, expected: description },
+      { cause },
+    );
+  });
+}
+
+/** Waits until every file is on disk and not only in memory, and counts them: a power cut then takes none. */
+async function flushFiles(folder: string): Promise<Unpacked> {
+  let [files, bytes] = [0, 0];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const handle = await open(join(entry.parentPath, entry.name), 'r');
+    try {
+      await handle.sync();
+      bytes += (await handle.stat()).size;
+      files++;
+    } finally {
+      await handle.close();
+    }
+  }
+  return { files, bytes };
+}
