@@ -57,7 +57,10 @@ const taskWeights = z.strictObject({
 
 export type TaskWeights = Readonly<z.output<typeof taskWeights>>;
 
-/** The settings of HybridMIM; the defaults are the paper's. */
+/**
+ * The settings of HybridMIM. Sizes, mask ratio, weights and the squared distance are the paper's (3.5, 4.3); the others are not in it
+ * (docs/methods.md).
+ */
 export const hybridMimSettings = z.strictObject({
   name: z.literal('hybridmim').optional().default('hybridmim'),
   /** Side of a sub-volume in voxels, a whole number of patches. */

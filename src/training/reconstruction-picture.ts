@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { floatAt } from '../at.js';
@@ -66,12 +66,25 @@ export async function keepPicture(run: string, { png }: GreyPicture, step: numbe
   await writeFileAtomic(join(run, FOLDER, nameOf(step)), Buffer.from(png));
 }
 
+/** The latest picture in a run folder, and the step it is of; undefined where there is none. */
+export async function lastPicture(run: string): Promise<{ png: Uint8Array; step: number } | undefined> {
+  const files = await readdir(join(run, FOLDER)).catch(() => []);
+  const file = files
+    .filter((name) => PICTURE.test(name))
+    .toSorted()
+    .at(-1);
+  if (file === undefined) return undefined;
+  return { png: await readFile(join(run, FOLDER, file)), step: Number(PICTURE.exec(file)?.[1]) };
+}
+
 /** Takes away the pictures of steps after `lastStep`, which a run that goes on from there makes anew. */
 export async function dropLaterPictures(run: string, lastStep: number): Promise<void> {
   const files = await readdir(join(run, FOLDER)).catch(() => []);
   const later = files.filter((file) => file > nameOf(lastStep));
   await Promise.all(later.map((file) => rm(join(run, FOLDER, file))));
 }
+
+const PICTURE = /^step-(\d+)\.png$/;
 
 const nameOf = (step: number): string => `step-${String(step).padStart(6, '0')}.png`;
 

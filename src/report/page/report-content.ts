@@ -21,6 +21,8 @@ export interface ReportContent {
 export interface ReportRun {
   readonly name: string;
   readonly lines: readonly ProgressLine[];
+  /** Of a pre-training: its last picture of reconstructions, a PNG. */
+  readonly reconstruction?: { readonly png: Uint8Array; readonly step: number } | undefined;
 }
 
 /** An evaluation and what is known of the run that it is of. */

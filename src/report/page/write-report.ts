@@ -215,6 +215,7 @@ function pageSections(
     { id: 'efficiency', title: 'Label efficiency', html: figuresNamed(/^label-efficiency/) },
     { id: 'speed', title: 'Speed', html: figuresNamed(/^seconds-a-step/) },
     { id: 'curves', title: 'Loss and Dice curves', html: figuresNamed(/^run-/, true) },
+    { id: 'reconstructions', title: 'Reconstructions', html: content.runs.map(reconstructionHtml).join('') },
     { id: 'worst', title: 'Worst cases', html: slices.map((drawing) => figureHtml(drawing, false)).join('') },
     {
       id: 'cases',
@@ -238,6 +239,20 @@ const noteSection = (notes: readonly string[]): PageSection[] =>
           html: `<ul>${notes.map((note) => `<li>${escapeXml(note)}</li>`).join('')}</ul>`,
         },
       ];
+
+/** The last picture of a pre-training, as a figure; nothing where there is none. */
+function reconstructionHtml({ name, reconstruction }: ReportRun): string {
+  if (!reconstruction) return '';
+  const text =
+    `After step ${reconstruction.step}, a row a crop: its middle axial slice as it is, as the network sees it, and as it fills it. ` +
+    'Values below 0 are black, above 1 white.';
+  const source = `data:image/png;base64,${Buffer.from(reconstruction.png).toString('base64')}`;
+  const label = escapeXml(`Run ${name}`);
+  return (
+    `<figure><h3>${label}</h3><img src="${source}" alt="${label}. ${escapeXml(text)}">` +
+    `<figcaption>${escapeXml(text)}</figcaption></figure>`
+  );
+}
 
 function figureHtml({ id, title, text, svg }: Drawing, wide: boolean): string {
   const label = escapeXml(title);
