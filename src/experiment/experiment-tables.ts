@@ -32,7 +32,12 @@ export function experimentMarkdown(result: ExperimentResult): string {
     ...(paper ? [`## The paper's table\n\n${paperTableMarkdown(paper)}`] : []),
     ...(figure ? [`## The paper's figure\n\n${paperFigureMarkdown(figure)}`] : []),
     ...tasksOf(runs).flatMap((ofTask) => taskSections(ofTask, result.compare)),
-    ...(pretrainings.length > 0 ? [`## Pre-training\n\n${pretrainingTable(pretrainings)}`] : []),
+    ...(pretrainings.length > 0
+      ? [
+          `## Pre-training\n\n${pretrainingTable(pretrainings)}`,
+          `## What pre-training has learned\n\n${taskTable(pretrainings)}`,
+        ]
+      : []),
     ...(failed.length > 0
       ? [
           `## Failed\n\n${markdownTable(
@@ -229,6 +234,22 @@ function pretrainingTable(pretrainings: readonly PretrainingRun[]): string {
       firstLoss.toPrecision(4),
       lastLoss.toPrecision(4),
     ]),
+  );
+}
+
+/** Each task's loss at the beginning and the end, beside that of a network that has learned nothing of the images. */
+function taskTable(pretrainings: readonly PretrainingRun[]): string {
+  return markdownTable(
+    ['run', 'task', 'loss, first tenth', 'last tenth', 'knowing nothing'],
+    pretrainings.flatMap(({ title, tasks }) =>
+      tasks.map(({ name, first, last, chance }) => [
+        title,
+        name,
+        first.toPrecision(4),
+        last.toPrecision(4),
+        chance === null ? '-' : chance.toPrecision(4),
+      ]),
+    ),
   );
 }
 

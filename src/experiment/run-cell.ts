@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
-import { itemAt } from '../at.js';
+import { entryOf, itemAt } from '../at.js';
 import { type Evaluation, isEvaluation, readEvaluation } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
@@ -28,6 +28,14 @@ export interface PretrainingRun {
   readonly stepSeconds: { readonly median: number; readonly min: number; readonly max: number };
   readonly firstLoss: number;
   readonly lastLoss: number;
+  /** Each task's training loss, mean over the first and the last tenth of the steps, and that of a network that has learned nothing. */
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly first: number;
+    readonly last: number;
+    /** null where it is not known beforehand. */
+    readonly chance: number | null;
+  }[];
 }
 
 /** One arm with one seed and one share of the labels. */
@@ -79,6 +87,9 @@ const pretrainingRun = z.object({
   stepSeconds: z.object({ median: seconds, min: seconds, max: seconds }),
   firstLoss: z.number(),
   lastLoss: z.number(),
+  tasks: z.array(
+    z.object({ name: z.string(), first: z.number(), last: z.number(), chance: z.number().nullable() }),
+  ),
 });
 
 const experimentRun = z.object({
@@ -136,7 +147,7 @@ async function runPretraining(
   { out, watchRun, signal }: CellOptions,
 ): Promise<PretrainingRun> {
   const run = join(out, cell.id);
-  const { steps } = await pretrain({
+  const { steps, chance } = await pretrain({
     settings: cell.settings,
     out: run,
     resume: isBegun(run),
@@ -155,6 +166,7 @@ async function runPretraining(
     stepSeconds: stepSeconds(lines),
     firstLoss: itemAt(lines, 0).loss,
     lastLoss: itemAt(lines, lines.length - 1).loss,
+    tasks: taskLosses(lines, chance),
   };
 }
 
@@ -196,6 +208,21 @@ async function evaluateOnce(
   const evaluation = await evaluateRun({ run, split, checkpoint, task: title, signal });
   await writeEvaluation(file, evaluation);
   return evaluation;
+}
+
+function taskLosses(
+  lines: readonly StepLine[],
+  chance: Readonly<Record<string, number>>,
+): PretrainingRun['tasks'] {
+  const tenth = Math.max(1, Math.floor(lines.length / 10));
+  const mean = (part: readonly StepLine[], name: string) =>
+    part.reduce((sum, { losses }) => sum + entryOf(losses, name), 0) / part.length;
+  return Object.keys(itemAt(lines, 0).losses).map((name) => ({
+    name,
+    first: mean(lines.slice(0, tenth), name),
+    last: mean(lines.slice(-tenth), name),
+    chance: chance[name] ?? null,
+  }));
 }
 
 const isBegun = (run: string): boolean => existsSync(join(run, 'config.yaml'));

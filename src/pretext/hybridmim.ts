@@ -30,6 +30,7 @@ import {
   stepInput,
 } from '../network/index.js';
 import { voxelsToCells } from './cells-to-voxels.js';
+import { contrastChance, maskChance } from './chance.js';
 import { linearHead } from './head.js';
 import { maskToken, tokenVoxel } from './mask-token.js';
 import {
@@ -114,6 +115,7 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
   return {
     name: 'hybridmim',
     heads: hybridMimHeads(network, batch, n, config),
+    chance: hybridMimChance(grid, batch, config),
     inputs: {
       images: { shape: [batch.size, ...batch.crop, network.inChannels], dtype: 'float32' },
       patchMask: { shape: [batch.size, ...grid.patches], dtype: 'float32' },
@@ -125,6 +127,20 @@ export function hybridMim(network: Network, batch: PretextBatch, config: HybridM
     losses: (inputs, parameters, training) =>
       hybridMimLosses(network, grid, config, inputs, parameters, training),
     reconstruct: (inputs, parameters) => hybridMimReconstruction(network, grid, config, inputs, parameters),
+  };
+}
+
+/** Losses of the tasks that are switched on for a network that has learned nothing. */
+function hybridMimChance(
+  grid: PatchGrid,
+  { size }: PretextBatch,
+  { maskRatio, weights }: HybridMimConfig,
+): Record<string, number> {
+  const { number, location } = maskChance(grid, maskRatio);
+  return {
+    ...(weights.number > 0 && { number }),
+    ...(weights.location > 0 && { location }),
+    ...(weights.contrast > 0 && { contrast: contrastChance(size) }),
   };
 }
 

@@ -27,6 +27,11 @@ export interface Reconstruction {
 /** A self-supervised method as its heads, what it feeds beside the images, and its losses. */
 export interface PretextMethod {
   readonly name: string;
+  /**
+   * Loss, by task, of a network that has learned nothing of the images, where that is known beforehand: above it a task teaches nothing
+   * yet.
+   */
+  readonly chance?: Readonly<Record<string, number>>;
   /** Parameters of its heads; their names begin with `pretext.`. */
   readonly heads: readonly ParameterSpec[];
   /**

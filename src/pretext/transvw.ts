@@ -50,6 +50,7 @@ export function transVw(
   requirePaintable(batch);
   return {
     name: 'transvw',
+    chance: { word: Math.log(words) },
     heads: linear(`${pretextPrefix}${HEAD}`, network.latentChannels, words),
     inputs: { ...restorationInputs(network, batch), words: { shape: [batch.size], dtype: 'int32' } },
     corruption: () => ({}),

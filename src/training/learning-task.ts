@@ -25,6 +25,8 @@ export interface LearningTask {
   readonly inputs: InputSpecs;
   /** Bytes that a step keeps of the encoder for its gradients: the least that it needs. */
   readonly activationBytes: number;
+  /** Loss, by term, of a network that has learned nothing of the images, where that is known beforehand. */
+  readonly chance?: Readonly<Record<string, number>> | undefined;
   /** `total` and its terms, with dropout where `training`. */
   losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean): LossTerms;
   /** A batch of the loader as the inputs of a step. */

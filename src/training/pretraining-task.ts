@@ -33,6 +33,7 @@ export function pretrainingTask({
     network,
     parameters: trainableParameters(network, method),
     inputs: method.inputs,
+    chance: method.chance,
     activationBytes: encodedShare * network.encoderBytes(batch.size, batch.crop),
     losses: (inputs, parameters, training) => method.losses(inputs, parameters, training),
     inputsOf: (crops, step) => ({

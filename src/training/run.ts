@@ -51,6 +51,8 @@ export interface RunResult {
   readonly folder: string;
   readonly steps: number;
   readonly last: string;
+  /** Loss, by term, of a network that has learned nothing of the images, where that is known. */
+  readonly chance: Readonly<Record<string, number>>;
   /** null where nothing was validated. */
   readonly best: { readonly file: string; readonly step: number; readonly value: number } | null;
 }
@@ -98,12 +100,13 @@ function isComplete(
   return folder.state !== undefined && folder.state.step >= schedule.steps;
 }
 
-function resultOf({ out, schedule }: RunPlan, best: RunState['best']): RunResult {
+function resultOf({ out, schedule, task }: RunPlan, best: RunState['best']): RunResult {
   const file = (name: string) => join(out, 'checkpoints', `${name}.safetensors`);
   return {
     folder: out,
     steps: schedule.steps,
     last: file('last'),
+    chance: task.chance ?? {},
     best: best && { file: file('best'), ...best },
   };
 }

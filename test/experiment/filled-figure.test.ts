@@ -21,7 +21,7 @@ function pretrainingOf(cell: Cell, seconds: number): PretrainingRun[] {
   if (cell.kind === 'finetune') return [];
   const { id, title, seed } = cell;
   const stepSeconds = { median: seconds, min: seconds, max: seconds };
-  return [{ id, title, seed, run: id, steps: 1, seconds, stepSeconds, firstLoss: 1, lastLoss: 1 }];
+  return [{ id, title, seed, run: id, steps: 1, seconds, stepSeconds, firstLoss: 1, tasks: [], lastLoss: 1 }];
 }
 
 describe("the paper's figure of an experiment", () => {

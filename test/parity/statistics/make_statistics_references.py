@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 import scipy
+import scipy.stats
 import statsmodels
 from scipy.stats import PermutationMethod, bootstrap, wilcoxon
 from statsmodels.stats.multitest import multipletests
@@ -38,6 +39,13 @@ cases = [
 ]
 families = [[0.01, 0.04, 0.03, 0.005], [0.5, 0.6, 0.7], [0.02, 0.02, 0.02, 0.9], [0.04], [0.001, 0.2, 0.0004, 0.049, 0.013, 0.2]]
 holm = [{"p": ps, "corrected": multipletests(ps, method="holm")[1].tolist()} for ps in families]
+# Masked patches: of `total`, `masked` at random, `n` to a sub-volume. The entropy of their number there, and of a place given that number.
+chance = []
+for total, masked, n in [(64, 26, 8), (96, 38, 8), (216, 86, 64), (27, 11, 27), (8, 3, 1), (1000, 400, 8)]:
+    counts = np.arange(n + 1)
+    p = scipy.stats.hypergeom(total, masked, n).pmf(counts)
+    places = [scipy.stats.entropy([count / n, 1 - count / n]) for count in counts]
+    chance.append({"total": total, "masked": masked, "n": n, "number": float(scipy.stats.entropy(p)), "location": float(p @ places)})
 versions = {"numpy": np.__version__, "scipy": scipy.__version__, "statsmodels": statsmodels.__version__}
 file = pathlib.Path(__file__).parent / "paired.json"
-file.write_text(json.dumps({"versions": versions, "cases": cases, "holm": holm}) + "\n")
+file.write_text(json.dumps({"versions": versions, "cases": cases, "holm": holm, "chance": chance}) + "\n")
