@@ -117,7 +117,7 @@ export async function finetune({
       initialWeights: async () => {
         const fresh = initialiseParameters(network.specs, seed);
         if (init === undefined) return fresh;
-        const { values, report } = await transferredWeights(init, network);
+        const { values, report } = await transferredWeights(init, network, settings.transfer);
         await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
         progress.onTransfer?.(report);
         return { ...fresh, ...values };

@@ -128,6 +128,8 @@ export const finetuneSettings = z.strictObject({
   precision,
   data: finetuneData,
   network: networkSection.prefault({}),
+  /** What is taken from pre-trained weights: encoder and decoder, or the encoder alone. */
+  transfer: z.enum(['all', 'encoder']).default('all'),
   train: finetuneTrain,
   inference: inferenceSection.prefault({}),
 });

@@ -23,13 +23,14 @@ export interface TransferReport {
 }
 
 /**
- * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone where it has no decoder; never
- * the last layer. Where the file is of images of another number of channels (CT before the four of BraTS), its first weights are repeated.
+ * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone where it has no decoder or
+ * `part` says so; never the last layer. Where the file is of images of another number of channels (CT before the four of BraTS), its first weights are repeated.
  * @throws DataError when the file is damaged or of another network
  */
 export async function transferredWeights(
   file: string,
   network: Network,
+  part: 'all' | 'encoder' = 'all',
 ): Promise<{ values: NamedArrays; report: TransferReport }> {
   const isEncoder = (name: string) => isEncoderParameter(network, name);
   const { values, report } = await readWeights(file, network.specs, {
@@ -38,10 +39,11 @@ export async function transferredWeights(
     constants: network.constants,
     firstLayers: network.firstLayers,
     optional: (name) => !isEncoder(name),
+    ...(part === 'encoder' && { only: network.encoder }),
   });
-  const part = (belongs: (name: string) => boolean): TransferredPart => {
+  const counted = (belongs: (name: string) => boolean): TransferredPart => {
     const specs = network.specs.filter(({ name }) => belongs(name));
-    const count = (counted: typeof specs) => counted.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    const count = (all: typeof specs) => all.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     return { values: count(specs.filter(({ name }) => name in values)), of: count(specs) };
   };
   const { fresh, unused, adapted } = report;
@@ -50,8 +52,8 @@ export async function transferredWeights(
     report: {
       schema: 1,
       file,
-      encoder: part(isEncoder),
-      decoder: part((name) => !isEncoder(name)),
+      encoder: counted(isEncoder),
+      decoder: counted((name) => !isEncoder(name)),
       fresh,
       unused,
       adapted,

@@ -79,6 +79,21 @@ describe('what fine-tuning takes from a file', () => {
     expect(report.fresh).toEqual(network.specs.map(({ name }) => name).filter((name) => !isEncoder(name)));
   });
 
+  it('is the encoder of a file that has both, where that is asked for', async () => {
+    const file = await fileOf('both', () => true);
+    const { values, report } = await transferredWeights(file, network, 'encoder');
+    expect(Object.keys(values).toSorted()).toEqual(
+      network.specs
+        .map(({ name }) => name)
+        .filter(isEncoder)
+        .toSorted(),
+    );
+    expect(report.encoder).toEqual({ values: valuesOf(isEncoder), of: valuesOf(isEncoder) });
+    expect(report.decoder).toEqual({ values: 0, of: valuesOf((name) => !isEncoder(name)) });
+    expect(report.fresh).toEqual(network.specs.map(({ name }) => name).filter((name) => !isEncoder(name)));
+    expect(report.unused).toContain('upcat_1.convs.conv_0.conv.weight');
+  });
+
   it('is nothing where a part of the encoder is missing', async () => {
     const file = await fileOf('partial', (name) => name !== 'down_2.convs.conv_0.conv.weight');
     await expect(transferredWeights(file, network)).rejects.toMatchObject({
