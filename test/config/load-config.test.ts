@@ -16,7 +16,12 @@ const minimal =
 describe('loading a configuration', () => {
   it('fills in the defaults of the paper', async () => {
     const config = await loadConfig(pretrainConfig, written(minimal));
-    expect(config.network).toEqual({ name: 'unet', features: [64, 64, 128, 256, 512, 64], dropout: 0.1 });
+    expect(config.network).toEqual({
+      name: 'unet',
+      features: [64, 64, 128, 256, 512, 64],
+      pools: [2, 2, 2, 2],
+      dropout: 0.1,
+    });
     expect(config.method).toMatchObject({ name: 'hybridmim', weights: { contrast: 0.1 } });
     expect(config).toMatchObject({
       seed: 0,

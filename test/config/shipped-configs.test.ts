@@ -123,7 +123,7 @@ describe.each(yaml('pretrain'))('%s', (file) => {
       numHeads: 12,
       dropout: 0,
     };
-    const unet = { name: 'unet', features: [64, 64, 128, 256, 512, 64], dropout: 0.1 };
+    const unet = { name: 'unet', features: [64, 64, 128, 256, 512, 64], pools: [2, 2, 2, 2], dropout: 0.1 };
     expect(config.network).toEqual(file.includes('swin') ? swin : file.includes('unetr') ? unetr : unet);
   });
 });
@@ -235,7 +235,7 @@ describe('the experiments', () => {
   it('are the tables and figures of the paper, each also at a tiny scale, and our own', () => {
     const names = (folder: string) => yaml(folder).map((file) => basename(file, '.yaml'));
     expect(names('experiment').sort()).toEqual(
-      [...published, 'demo', 'phantom-labels', 'real-transfer'].sort(),
+      [...published, 'demo', 'msd-hippocampus', 'phantom-labels', 'real-transfer'].sort(),
     );
     expect(
       names('experiment-tiny')
