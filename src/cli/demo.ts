@@ -1,6 +1,6 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { itemAt } from '../at.js';
 import type { Command } from './context.js';
 import { showExperiment } from './show-experiment.js';
 
@@ -9,15 +9,17 @@ interface Flags {
   readonly json: boolean;
 }
 
-/** As many as the configuration names. */
-const PHANTOMS = 13;
+const configFile = (name: string): string =>
+  fileURLToPath(new URL(`../../configs/experiment/${name}.yaml`, import.meta.url));
 
-const configFile = fileURLToPath(new URL('../../configs/experiment/demo.yaml', import.meta.url));
+/** The real task of the demo in a folder of real scans, as `hybridmim download msd-hippocampus` lays it out. */
+const realTask = (folder: string): string =>
+  join(folder, 'msd-hippocampus', 'Task04_Hippocampus', 'dataset.json');
 
 export const demoCommand: Command<Flags> = {
   command: 'demo',
   describe:
-    'The whole pipeline on generated CT phantoms, in minutes: prepare, pre-train, fine-tune, evaluate',
+    'The whole pipeline in minutes, on generated CT phantoms or on real scans: prepare, pre-train, fine-tune, evaluate',
   flags: (yargs) =>
     yargs
       .option('out', {
@@ -33,13 +35,15 @@ export const demoCommand: Command<Flags> = {
       }),
   run: async ({ out, json }, context) => {
     const { experimentConfig, loadConfig } = await import('../config/index.js');
-    const { writePhantoms } = await import('../phantoms/index.js');
-    const config = await loadConfig(experimentConfig, configFile);
-    const folder = join(out, 'phantoms');
+    const real = process.env.HYBRIDMIM_REAL_DATA;
+    const isReal = real !== undefined && existsSync(realTask(real));
     context.terminal.line(
-      `CT phantoms with organs of differing shape, contrast, noise and spacing: ${folder}`,
+      isReal
+        ? `brain MR of real patients, found by HYBRIDMIM_REAL_DATA: ${join(real, 'msd-hippocampus')}`
+        : `CT phantoms with organs of differing shape, contrast, noise and spacing: ${join(out, 'phantoms')}` +
+            ' (real patients: hybridmim download msd-hippocampus, see docs/demo.md)',
     );
-    await writePhantoms(folder, PHANTOMS, itemAt(config.seeds, 0));
+    const config = await loadConfig(experimentConfig, configFile(isReal ? 'demo-hippocampus' : 'demo'));
     await showExperiment({ config, out, json }, context);
   },
 };

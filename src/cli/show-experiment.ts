@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ExperimentConfig } from '../config/index.js';
 import { WorkError } from '../errors.js';
 import type { ExperimentOptions } from '../experiment/index.js';
@@ -37,6 +37,9 @@ export async function showExperiment(
     '',
     experimentMarkdown(ended),
     ...(ended.plot === null ? [] : ['', `figure: ${relative('.', ended.plot)}`]),
+    ...ended.pretrainings.map(
+      ({ title, run }) => `\nreconstructions of ${title}: ${relative('.', join(run, 'reconstructions'))}`,
+    ),
     ...(ended.picture === null ? [] : ['', `picture: ${relative('.', ended.picture)}`]),
   ].join('\n');
   result(ended, text, json);

@@ -235,7 +235,7 @@ describe('the experiments', () => {
   it('are the tables and figures of the paper, each also at a tiny scale, and our own', () => {
     const names = (folder: string) => yaml(folder).map((file) => basename(file, '.yaml'));
     expect(names('experiment').sort()).toEqual(
-      [...published, 'demo', 'msd-hippocampus', 'phantom-labels', 'real-transfer'].sort(),
+      [...published, 'demo', 'demo-hippocampus', 'msd-hippocampus', 'phantom-labels', 'real-transfer'].sort(),
     );
     expect(
       names('experiment-tiny')
@@ -255,8 +255,9 @@ describe.each([...own, ...yaml('experiment-tiny').filter((file) => !basename(fil
       const { datasets } = await readDatasetFile(
         writeJson(join(folder, `${basename(file)}.json`), config.datasets),
       );
-      const splits = Object.values(datasets).flatMap((entry) =>
-        entry.layout === 'files' ? entry.cases.map(({ split }) => split) : [],
+      const splits = Object.values(datasets).flatMap(
+        (entry) =>
+          entry.layout === 'files' ? entry.cases.map(({ split }) => split) : ['training', 'validation'], // these are drawn
       );
       expect(splits).toContain(config.evaluate === 'test' && !config.finetune ? 'training' : config.evaluate);
       for (const cell of planCells(config, 'prepared')) {
