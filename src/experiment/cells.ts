@@ -143,7 +143,7 @@ function pretrainCell(
       : {},
     { seed, data: { prepared } },
   ];
-  const ownTask = arm.mode === 'task-specific' && arm.finetune !== undefined;
+  const ownTask = arm.mode === 'task-specific' && datasetsOf(arm.finetune ?? {}) !== undefined;
   const parts =
     arm.pretrain || ownTask
       ? [arm.name]

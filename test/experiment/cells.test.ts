@@ -56,6 +56,28 @@ describe('the matrix of an experiment', () => {
     }
   });
 
+  it('pre-trains once on a task for all arms that fine-tune on it, however long, and once more for another task', () => {
+    const arm = (name: string, finetune: object) => ({
+      name,
+      network: 'UNet',
+      method: 'HybridMIM',
+      finetune,
+    });
+    const arms = [
+      arm('short', { train: { steps: 2 } }),
+      arm('long', { train: { steps: 8 } }),
+      arm('other', { data: { datasets: ['another'] } }),
+    ];
+    const cells = planCells(config({ arms, mode: 'task-specific', seeds: [0] }), 'prepared');
+    expect(cells.map(({ id }) => id)).toEqual([
+      'pretrain-hybridmim-unet-task-seed-0',
+      'short-seed-0',
+      'long-seed-0',
+      'pretrain-other-seed-0',
+      'other-seed-0',
+    ]);
+  });
+
   it('gives every run its seed, its network, its method, its share and the data of its mode', () => {
     const specific = pretrainings.find(({ id }) => id === 'pretrain-modelgen-wide-task-seed-1')!.settings;
     expect(specific).toMatchObject({
