@@ -42,14 +42,20 @@ export function uint32At(values: Uint32Array, index: number): number {
   return value;
 }
 
-/** The item at `index` of a list, or of numbers of any kind where speed does not matter. Throws WorkError beyond it. */
+/**
+ * The item at `index` of a list, or of numbers of any kind where speed does not matter. Throws WorkError
+ * beyond it.
+ */
 export function itemAt<T>(items: { readonly length: number; readonly [index: number]: T }, index: number): T {
   const item = items[index];
   if (item === undefined) throw beyond(index, items.length);
   return item;
 }
 
-/** What a record or map holds under a name. Throws WorkError, naming what it does hold, where there is nothing. */
+/**
+ * What a record or map holds under a name. Throws WorkError, naming what it does hold, where there is
+ * nothing.
+ */
 export function entryOf<T>(entries: ReadonlyMap<string, T> | Readonly<Record<string, T>>, name: string): T {
   const entry = entries instanceof Map ? entries.get(name) : (entries as Readonly<Record<string, T>>)[name];
   if (entry !== undefined) return entry;

@@ -33,7 +33,9 @@ export class UsageError extends HybridMimError {
   readonly exitCode = 2;
 }
 
-/** Input data that cannot be used: a truncated file, grids that differ, a label outside the task. Exit code 3. */
+/**
+ * Input data that cannot be used: a truncated file, grids that differ, a label outside the task. Exit code 3.
+ */
 export class DataError extends HybridMimError {
   readonly exitCode = 3;
 }

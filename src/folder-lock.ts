@@ -3,12 +3,13 @@ import { lock } from 'proper-lockfile';
 import { WorkError } from './errors.js';
 
 /**
- * Keeps other processes from writing to a folder until it is given back. A killed process's lock goes stale after 10 s: taking the folder again
- * waits a little longer than that.
+ * Keeps other processes from writing to a folder until it is given back. A killed process's lock goes stale
+ * after 10 s: taking the folder again waits a little longer than that.
  * @param path    of the folder, or of a part of it that need not exist
  * @param busy    the sentence for when another process has it
  * @returns what gives it back
- * @throws WorkError with that sentence; later, when the folder was removed or taken over, out of any call, as an uncaught one
+ * @throws WorkError with that sentence; later, when the folder was removed or taken over, out of any call, as
+ *   an uncaught one
  */
 export async function lockFolder(path: string, busy: string): Promise<() => Promise<void>> {
   const options = {

@@ -1,8 +1,9 @@
 /**
  * The library: what the commands are made of, for scripts of your own. `docs/library.md` begins with one.
  *
- * Importing it loads TensorFlow, which `npx hybridmim setup` places once; without it the import fails with a sentence that says so.
- * Errors that are the user's to mend are a {@link HybridMimError}, whose message is one sentence.
+ * Importing it loads TensorFlow, which `npx hybridmim setup` places once; without it the import fails with a
+ * sentence that says so. Errors that are the user's to mend are a {@link HybridMimError}, whose message is
+ * one sentence.
  * @packageDocumentation
  */
 

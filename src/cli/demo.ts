@@ -12,7 +12,9 @@ interface Flags {
 const configFile = (name: string): string =>
   fileURLToPath(new URL(`../../configs/experiment/${name}.yaml`, import.meta.url));
 
-/** The real task of the demo in a folder of real scans, as `hybridmim download msd-hippocampus` lays it out. */
+/**
+ * The real task of the demo in a folder of real scans, as `hybridmim download msd-hippocampus` lays it out.
+ */
 const realTask = (folder: string): string =>
   join(folder, 'msd-hippocampus', 'Task04_Hippocampus', 'dataset.json');
 

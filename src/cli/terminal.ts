@@ -7,7 +7,10 @@ import { itemAt } from '../at.js';
  */
 export interface Terminal {
   line(text: string): void;
-  /** Begins a bar; another one that is still there ends. `write` is how its counts are written, such as "1.4 GiB". */
+  /**
+   * Begins a bar; another one that is still there ends. `write` is how its counts are written, such as "1.4
+   * GiB".
+   */
   bar(title: string, total: number, done?: number, write?: (count: number) => string): Bar;
   /** Takes the bar away; call it before the process ends. */
   close(): void;

@@ -42,7 +42,9 @@ export const experimentConfig = z
     paperFigure: z.union([z.literal(4), z.literal(5), z.literal(6)]).optional(),
     /** The dataset index itself, as `datasets.example.json` documents it, or the path of its file. */
     datasets: z.union([z.string().min(1), part]),
-    /** Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name. */
+    /**
+     * Writes so many CT phantoms into the folder `phantoms` beside the prepared set, for `datasets` to name.
+     */
     phantoms: z.strictObject({ count: z.int().min(1), seed: seedSchema }).optional(),
     /** Cases of each dataset that are learnt from, for estimates before anything is prepared. */
     trainingCases: z.record(z.string(), z.int().min(1)).default({}),
@@ -68,8 +70,8 @@ export const experimentConfig = z
     pretrain: part,
     finetune: part.nullable().default(null),
     /**
-     * Pairs of arms to compare, `[arm, against]`, at each share of the labels; absent: every pair. The fewer, the less Holm's correction
-     * takes away.
+     * Pairs of arms to compare, `[arm, against]`, at each share of the labels; absent: every pair. The fewer,
+     * the less Holm's correction takes away.
      */
     compare: z
       .array(z.tuple([z.string(), z.string()]))

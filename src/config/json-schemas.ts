@@ -30,8 +30,8 @@ export interface JsonSchemas {
 const draft = 'http://json-schema.org/draft-07/schema#';
 
 /**
- * JSON Schemas (draft 7, which editors know) of what is read from files. They say keys, types, ranges and choices;
- * what a refinement says of several keys together, the program alone checks.
+ * JSON Schemas (draft 7, which editors know) of what is read from files. They say keys, types, ranges and
+ * choices; what a refinement says of several keys together, the program alone checks.
  */
 export function jsonSchemas(): JsonSchemas {
   return {

@@ -48,8 +48,8 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
 }
 
 /**
- * The content of a configuration, laid upon those that its key `extends` names (one or several, files relative to it or shipped ones; later
- * ones upon earlier ones).
+ * The content of a configuration, laid upon those that its key `extends` names (one or several, files
+ * relative to it or shipped ones; later ones upon earlier ones).
  */
 async function readExtended(file: string, within: readonly string[] = []): Promise<Section> {
   if (within.includes(file))

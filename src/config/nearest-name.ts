@@ -1,10 +1,16 @@
 import { intAt } from '../at.js';
 
-/** The name that `wanted` begins, or else the one with the fewest edits from it, if at most half of its letters would change. */
+/**
+ * The name that `wanted` begins, or else the one with the fewest edits from it, if at most half of its
+ * letters would change.
+ */
 export const nearestName = (wanted: string, names: readonly string[]): string | undefined =>
   nearestNames(wanted, names)[0];
 
-/** All names that are near by the same rule, the nearest first: those that `wanted` begins, then by the number of edits. */
+/**
+ * All names that are near by the same rule, the nearest first: those that `wanted` begins, then by the number
+ * of edits.
+ */
 export function nearestNames(wanted: string, names: readonly string[]): string[] {
   const scored = names.map((name) => {
     const begun = name.toLowerCase().startsWith(wanted.toLowerCase());

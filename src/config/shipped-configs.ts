@@ -6,7 +6,10 @@ import { nearestNames } from './nearest-name.js';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'configs');
 
-/** The configurations that the package ships, such as `pretrain/hybridmim-unet-ct`, sorted. Tasks and parts of others (`_...`) are none. */
+/**
+ * The configurations that the package ships, such as `pretrain/hybridmim-unet-ct`, sorted. Tasks and parts of
+ * others (`_...`) are none.
+ */
 export async function shippedConfigs(): Promise<string[]> {
   const files = await readdir(folder, { recursive: true });
   const names = files.filter((file) => file.endsWith('.yaml')).map((file) => file.replace(/\.yaml$/, ''));
@@ -14,10 +17,11 @@ export async function shippedConfigs(): Promise<string[]> {
 }
 
 /**
- * The file of a configuration: `name` where that is a file, seen from the folder `from`, else the shipped one of that name:
- * `configs/pretrain/hybridmim-unet-ct.yaml`, `pretrain/hybridmim-unet-ct` or `hybridmim-unet-ct`. A file goes first, so that a copy that
- * somebody changed is the one that is used.
- * @throws DataError with the nearest names when there is none, UsageError when a short name is that of several
+ * The file of a configuration: `name` where that is a file, seen from the folder `from`, else the shipped one
+ * of that name: `configs/pretrain/hybridmim-unet-ct.yaml`, `pretrain/hybridmim-unet-ct` or
+ * `hybridmim-unet-ct`. A file goes first, so that a copy that somebody changed is the one that is used.
+ * @throws DataError with the nearest names when there is none, UsageError when a short name is that of
+ *   several
  */
 export async function configFile(name: string, from = '.'): Promise<string> {
   const file = isAbsolute(name) ? name : join(from, name);

@@ -64,12 +64,12 @@ interface Reporting {
 }
 
 /**
- * Downloads, checks and unpacks a task of the Medical Segmentation Decathlon into `<out>/<its folder>`. A call
- * that was stopped, killed or cut off is gone on with by the same call.
+ * Downloads, checks and unpacks a task of the Medical Segmentation Decathlon into `<out>/<its folder>`. A
+ * call that was stopped, killed or cut off is gone on with by the same call.
  * @returns what is there now; sizes in bytes
  * @throws UsageError when a setting is wrong or the dataset's folder is there already, which stays as it is;
- *   WorkError when the server cannot be reached or refuses, the disk is too small or another process is at it;
- *   DataError when the archive has another checksum or is none; InterruptedError after the signal
+ *   WorkError when the server cannot be reached or refuses, the disk is too small or another process is at
+ *   it; DataError when the archive has another checksum or is none; InterruptedError after the signal
  */
 export async function downloadDataset(options: DownloadOptions): Promise<DownloadedDataset> {
   const { signal, onProgress = () => {}, onNote = () => {}, patience = usualPatience, ...settings } = options;

@@ -23,7 +23,9 @@ export interface FetchOptions {
   readonly file: string;
   readonly patience: Patience;
   readonly signal?: AbortSignal | undefined;
-  /** Before new bytes are written: how many are to come, and how large the file is. May throw to refuse it. */
+  /**
+   * Before new bytes are written: how many are to come, and how large the file is. May throw to refuse it.
+   */
   readonly onSize: (toDownload: number, size: number) => Promise<void>;
   /** Bytes on disk; the size of all is null where the server does not say it. */
   readonly onBytes: (bytes: number, size: number | null) => void;
@@ -40,8 +42,8 @@ type Outcome =
 /**
  * Downloads a file, going on from the bytes that an earlier call left. A file that changed on the server is
  * begun again. Dropped connections and busy servers (408, 429, 5xx) are tried again, with growing pauses.
- * @throws WorkError when the server refuses, or after the last retry; what is on disk stays. The AbortError of
- *   the signal
+ * @throws WorkError when the server refuses, or after the last retry; what is on disk stays. The AbortError
+ *   of the signal
  */
 export async function fetchArchive(options: FetchOptions): Promise<void> {
   const { patience, signal, onNote } = options;

@@ -12,7 +12,9 @@ export interface Unpacked {
 
 export interface UnpackOptions {
   readonly archive: string;
-  /** Where the dataset will be; nothing may be there. Its last part is the name of the folder in the archive. */
+  /**
+   * Where the dataset will be; nothing may be there. Its last part is the name of the folder in the archive.
+   */
   readonly folder: string;
   readonly name: string;
   readonly signal?: AbortSignal | undefined;
@@ -21,8 +23,8 @@ export interface UnpackOptions {
 }
 
 /**
- * Unpacks a dataset's archive. It is unpacked beside the place where it belongs and moved there when all of it
- * is on disk. The Mac's files of attributes (`._*`) are left out.
+ * Unpacks a dataset's archive. It is unpacked beside the place where it belongs and moved there when all of
+ * it is on disk. The Mac's files of attributes (`._*`) are left out.
  * @returns how many files there are, and their bytes together
  * @throws DataError when it is no tar archive, lacks the dataset's folder, or has an entry that is a link or
  *   would leave the folder; the AbortError of a signal. Nothing stays then.

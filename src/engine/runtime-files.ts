@@ -7,7 +7,10 @@ import { WorkError } from '../errors.js';
 /** What `prepareRuntime` loaded; koffi closes a library that nobody holds. */
 const held: ReturnType<typeof koffi.load>[] = [];
 
-/** Whether the loader's search path holds NVIDIA's libraries already: `bin/hybridmim.mjs` says so to the process that it starts. */
+/**
+ * Whether the loader's search path holds NVIDIA's libraries already: `bin/hybridmim.mjs` says so to the
+ * process that it starts.
+ */
 const searchPathIsSet = () => process.env.HYBRIDMIM_SEARCH_PATH === '1';
 
 /**
@@ -24,10 +27,11 @@ export function findRuntimeLibrary(): string {
 }
 
 /**
- * Makes the runtime loadable from this process on. Where a process was started without NVIDIA's libraries on its search path, as a script
- * that imports the package is, they are loaded here by their paths: the loader reads the search path when a process starts and never
- * again, but takes for a name what is loaded under it.
- * @throws WorkError when set-up was not run, saying so in a sentence, before tfjs does in three that help nobody here
+ * Makes the runtime loadable from this process on. Where a process was started without NVIDIA's libraries on
+ * its search path, as a script that imports the package is, they are loaded here by their paths: the loader
+ * reads the search path when a process starts and never again, but takes for a name what is loaded under it.
+ * @throws WorkError when set-up was not run, saying so in a sentence, before tfjs does in three that help
+ *   nobody here
  */
 export function prepareRuntime(): void {
   findRuntimeLibrary();
@@ -47,7 +51,10 @@ function nvidiaLibraries(): string[] {
     .sort();
 }
 
-/** Loads libraries that need one another, each as soon as those are there. TensorFlow names the one that it lacks, should one stay out. */
+/**
+ * Loads libraries that need one another, each as soon as those are there. TensorFlow names the one that it
+ * lacks, should one stay out.
+ */
 function loadInOrder(libraries: readonly string[]): void {
   const left = libraries.filter((file) => !loads(file));
   if (left.length > 0 && left.length < libraries.length) loadInOrder(left);

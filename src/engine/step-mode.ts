@@ -1,8 +1,8 @@
 import { stepScope } from './step-scope.js';
 
 /**
- * What a step is for. `training` keeps memory low and can be differentiated. `inference` takes more memory for less time, and ops that
- * have no gradient: these refuse to be differentiated.
+ * What a step is for. `training` keeps memory low and can be differentiated. `inference` takes more memory
+ * for less time, and ops that have no gradient: these refuse to be differentiated.
  */
 export type StepMode = 'training' | 'inference';
 

@@ -20,8 +20,8 @@ export interface WholeNumbers {
 const RESAMPLES = 10_000;
 
 /**
- * Compares two methods that were run with the same seeds and measured on the same cases. What is compared is each case's mean over seeds;
- * the interval is over seeds and cases.
+ * Compares two methods that were run with the same seeds and measured on the same cases. What is compared is
+ * each case's mean over seeds; the interval is over seeds and cases.
  * @param first  values of one method, [seed][case]
  * @param second values of the other, in the same order
  * @param random draws the resamples of the interval
@@ -47,8 +47,9 @@ export function comparePaired(
 }
 
 /**
- * 95% percentile interval of the mean over 10,000 resamples that draw seeds and, apart from them, cases: both are samples, and every
- * case is measured with every seed (Owen 2007, "The pigeonhole bootstrap"). With one seed it is the interval over cases.
+ * 95% percentile interval of the mean over 10,000 resamples that draw seeds and, apart from them, cases: both
+ * are samples, and every case is measured with every seed (Owen 2007, "The pigeonhole bootstrap"). With one
+ * seed it is the interval over cases.
  * @param values [seed][case]
  */
 export function bootstrapInterval(
@@ -70,8 +71,8 @@ export function bootstrapInterval(
 }
 
 /**
- * Holm's correction (1979) of the p values of one family of tests: below a level where the test still is significant at it when the
- * chance of any false finding among all of them is held to that level.
+ * Holm's correction (1979) of the p values of one family of tests: below a level where the test still is
+ * significant at it when the chance of any false finding among all of them is held to that level.
  */
 export function holm(ps: readonly number[]): number[] {
   const ascending = ps.map((p, i) => ({ p, i })).sort((a, b) => a.p - b.p);

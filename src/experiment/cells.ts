@@ -53,8 +53,8 @@ export type Cell = PretrainCell | FinetuneCell;
 /**
  * The runs of an experiment, every pre-training before what needs it, with their settings as resolved.
  * @param prepared folder of the prepared set, which every run reads
- * @throws UsageError when a section does not pass its schema, two arms have one name, the picture or `compare` names none, or the
- *   best weights are to be evaluated on the cases that choose them
+ * @throws UsageError when a section does not pass its schema, two arms have one name, the picture or
+ *   `compare` names none, or the best weights are to be evaluated on the cases that choose them
  */
 export function planCells(config: ExperimentConfig, prepared: string): Cell[] {
   const { mode } = config;

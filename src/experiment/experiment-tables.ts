@@ -22,8 +22,8 @@ interface Group {
 }
 
 /**
- * Everything that an experiment found, as Markdown: the paper's table or figure, the table over seeds, comparisons,
- * every run, pre-trainings, and what failed.
+ * Everything that an experiment found, as Markdown: the paper's table or figure, the table over seeds,
+ * comparisons, every run, pre-trainings, and what failed.
  */
 export function experimentMarkdown(result: ExperimentResult): string {
   const { runs, pretrainings, failed, paper, figure, evaluated } = result;
@@ -137,8 +137,8 @@ export function summaryTable(runs: readonly ExperimentRun[]): string {
 }
 
 /**
- * Pairs of arms with the same share of labels: those that the experiment declares, else each arm against each one before it. A case's
- * Dice is its mean over classes; the p values of the table are one family of Holm's.
+ * Pairs of arms with the same share of labels: those that the experiment declares, else each arm against each
+ * one before it. A case's Dice is its mean over classes; the p values of the table are one family of Holm's.
  */
 function comparisonTable(groups: readonly Group[], declared: ExperimentResult['compare']): string {
   const pairs = declared
@@ -237,7 +237,10 @@ function pretrainingTable(pretrainings: readonly PretrainingRun[]): string {
   );
 }
 
-/** Each task's loss at the beginning and the end, beside that of a network that has learned nothing of the images. */
+/**
+ * Each task's loss at the beginning and the end, beside that of a network that has learned nothing of the
+ * images.
+ */
 function taskTable(pretrainings: readonly PretrainingRun[]): string {
   return markdownTable(
     ['run', 'task', 'loss, first tenth', 'last tenth', 'knowing nothing'],

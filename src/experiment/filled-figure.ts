@@ -44,7 +44,10 @@ interface Place {
   readonly arms: readonly string[];
 }
 
-/** Rows with their shares of labels, a row after the other; without fine-tuning, the rows of the pre-trainings. */
+/**
+ * Rows with their shares of labels, a row after the other; without fine-tuning, the rows of the
+ * pre-trainings.
+ */
 function placesOf(cells: readonly Cell[]): Place[] {
   const finetunings = cells.filter((cell) => cell.kind === 'finetune');
   if (finetunings.length === 0) {

@@ -28,7 +28,10 @@ export interface PretrainingRun {
   readonly stepSeconds: { readonly median: number; readonly min: number; readonly max: number };
   readonly firstLoss: number;
   readonly lastLoss: number;
-  /** Each task's training loss, mean over the first and the last tenth of the steps, and that of a network that has learned nothing. */
+  /**
+   * Each task's training loss, mean over the first and the last tenth of the steps, and that of a network
+   * that has learned nothing.
+   */
   readonly tasks: readonly {
     readonly name: string;
     readonly first: number;

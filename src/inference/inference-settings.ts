@@ -11,7 +11,10 @@ export const inferenceSection = z.strictObject({
   blend: z.enum(['gaussian', 'constant']).default('gaussian'),
   /** Windows that go through the network at once. On CPU one alone is as fast and takes least memory. */
   windowBatch: z.int().min(1).default(1),
-  /** Axes of the prepared scan (x: left to right) along which windows are mirrored as well, in all combinations, and their logits averaged. */
+  /**
+   * Axes of the prepared scan (x: left to right) along which windows are mirrored as well, in all
+   * combinations, and their logits averaged.
+   */
   mirror: z
     .array(z.enum(['x', 'y', 'z']))
     .refine((axes) => new Set(axes).size === axes.length, 'an axis of inference.mirror is named twice')

@@ -11,7 +11,9 @@ import type { Axis, InOrder } from '../axes.js';
  * MONAI counts it, x slowest (`rasterIndex`).
  */
 
-/** Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor: [z, y, x]. */
+/**
+ * Voxels (or cells of a coarser grid) along the three spatial axes of a `[B, D, H, W, C]` tensor: [z, y, x].
+ */
 export type SpatialSize = readonly [depth: number, height: number, width: number] & InOrder<'zyx'>;
 
 /** Voxels along the axes of a file, as users give and read them. */

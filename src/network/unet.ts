@@ -27,8 +27,8 @@ export const unetSettings = z.strictObject({
     .readonly()
     .default([64, 64, 128, 256, 512, 64]),
   /**
-   * By how much each level below the first is coarser than the one above it. The authors' code has 2, 2, 2, 1: cells of the latent that
-   * span 8 voxels.
+   * By how much each level below the first is coarser than the one above it. The authors' code has 2, 2, 2,
+   * 1: cells of the latent that span 8 voxels.
    */
   pools: z.tuple([pool, pool, pool, pool]).readonly().default([2, 2, 2, 2]),
   /** Share of elements dropped after each norm while training. */
@@ -134,9 +134,12 @@ export function unetWidths(arrays: NamedArrays, file: string): Omit<UNetConfig, 
 }
 
 /**
- * The encoder: two convolutions a level, 2x2x2 maximum pooling between levels whose pool is 2 (a last odd plane is left out).
- * @param images [B, D, H, W, inChannels], each side at least one cell of the latent (16 voxels with pools of 2)
- * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] (pools of 2) rounded down; level 4 is the latent
+ * The encoder: two convolutions a level, 2x2x2 maximum pooling between levels whose pool is 2 (a last odd
+ * plane is left out).
+ * @param images [B, D, H, W, inChannels], each side at least one cell of the latent (16 voxels with pools of
+ *   2)
+ * @returns five levels, level k [B, D/2^k, H/2^k, W/2^k, features[k]] (pools of 2) rounded down; level 4 is
+ *   the latent
  * @throws ShapeError when the channels differ or a side vanishes in pooling
  */
 export function unetEncode(
@@ -185,9 +188,9 @@ export interface UNetDecodeOptions extends Pass {
 /**
  * The decoder: transposed convolution, concatenation [skip, up], two convolutions a level, then `final_conv`.
  *
- * With a margin only the target region is computed (paper 3.2): every level is cropped by the margin in its cells before anything else runs. Convolutions then see zeros beyond the region's border,
- * and instance norm the region's own statistics, so that the result is close to, but not, the crop of a full
- * decode.
+ * With a margin only the target region is computed (paper 3.2): every level is cropped by the margin in its
+ * cells before anything else runs. Convolutions then see zeros beyond the region's border, and instance norm
+ * the region's own statistics, so that the result is close to, but not, the crop of a full decode.
  * @param levels what `unetEncode` returned
  * @returns logits [B, D', H', W', outChannels], D' = D less the margins
  * @throws ShapeError when a margin is no multiple of the latent's cells or leaves nothing

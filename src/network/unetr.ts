@@ -37,7 +37,10 @@ import { lengthOf } from './weight-shapes.js';
 /** The settings of UNETR; the defaults are MONAI's. */
 export const unetrSettings = z.strictObject({
   name: z.literal('unetr'),
-  /** Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16. */
+  /**
+   * Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token;
+   * multiples of 16.
+   */
   imageSize: sizeOfFile.default([96, 96, 96]),
   /** Channels of the finest level of the decoder. */
   featureSize: count.default(16),

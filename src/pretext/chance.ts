@@ -1,9 +1,9 @@
 import { maskedPatches, type PatchGrid } from './patch-grid.js';
 
 /**
- * Number and location losses of a network that sees nothing of the images, in nats: it says how often each number of masked patches comes
- * up, and of a location, knowing its sub-volume's number, how many of the patches there are masked. A location loss below this has learned
- * places.
+ * Number and location losses of a network that sees nothing of the images, in nats: it says how often each
+ * number of masked patches comes up, and of a location, knowing its sub-volume's number, how many of the
+ * patches there are masked. A location loss below this has learned places.
  * @param maskRatio share of the crop's patches that is masked
  */
 export function maskChance(

@@ -59,8 +59,8 @@ const taskWeights = z.strictObject({
 export type TaskWeights = Readonly<z.output<typeof taskWeights>>;
 
 /**
- * The settings of HybridMIM. Sizes, mask ratio, weights and the squared distance are the paper's (3.5, 4.3); the others are not in it
- * (docs/methods.md).
+ * The settings of HybridMIM. Sizes, mask ratio, weights and the squared distance are the paper's (3.5, 4.3);
+ * the others are not in it (docs/methods.md).
  */
 export const hybridMimSettings = z.strictObject({
   name: z.literal('hybridmim').optional().default('hybridmim'),
@@ -75,8 +75,8 @@ export const hybridMimSettings = z.strictObject({
   reconstruction: z.enum(['l2', 'l1']).default('l2'),
   consistency: z.enum(['soft', 'hard']).default('soft'),
   /**
-   * What a head knows of a sub-volume: its cells of the latent side by side, or, as the authors' code has it, their mean, which throws
-   * their places away.
+   * What a head knows of a sub-volume: its cells of the latent side by side, or, as the authors' code has it,
+   * their mean, which throws their places away.
    */
   subVolumeFeatures: z.enum(['cells', 'mean']).default('cells'),
   /** What a masked voxel is to the network: 0, or a learned value a channel. */
@@ -84,8 +84,8 @@ export const hybridMimSettings = z.strictObject({
   /** What the decoder gives before the reconstruction loss; the authors' code has a sigmoid. */
   output: z.enum(['linear', 'sigmoid']).default('linear'),
   /**
-   * What the contrastive projection takes of a crop's latent: its mean, or the means of its eight octants side by side, which tell crops
-   * apart where instance norm has made all means alike.
+   * What the contrastive projection takes of a crop's latent: its mean, or the means of its eight octants
+   * side by side, which tell crops apart where instance norm has made all means alike.
    */
   contrastFeatures: z.enum(['mean', 'octants']).default('octants'),
   /** Of the contrastive loss. */
@@ -145,7 +145,8 @@ function hybridMimChance(
 }
 
 /**
- * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim]; and the mask token.
+ * The linear heads of the tasks that are switched on: number [n + 1], location [n], contrast [contrastDim];
+ * and the mask token.
  */
 export function hybridMimHeads(
   {
@@ -252,7 +253,10 @@ function hybridMimReconstruction(
   return filledMask(inputs, mask, tf.pad(region, [[0, 0], ...padding, [0, 0]]));
 }
 
-/** Total loss (paper eq. 7): the sum of the tasks by their weights. Throws UsageError where contrast is the only task, and left out. */
+/**
+ * Total loss (paper eq. 7): the sum of the tasks by their weights. Throws UsageError where contrast is the
+ * only task, and left out.
+ */
 function weightedTotal(terms: Partial<Record<keyof TaskWeights, Scalar>>, weights: TaskWeights): Scalar {
   if (Object.keys(terms).length === 0) {
     throw new UsageError(
@@ -278,7 +282,10 @@ function maskedBy(
 const output = (kind: HybridMimConfig['output'], logits: Tensor5D): Tensor5D =>
   kind === 'sigmoid' ? nameScope('sigmoid', () => tf.sigmoid(logits)) : logits;
 
-/** What the heads know of each sub-volume: its cells of the latent side by side, or their mean. [B * S, features] */
+/**
+ * What the heads know of each sub-volume: its cells of the latent side by side, or their mean. [B * S,
+ * features]
+ */
 function subVolumeFeatures(
   latent: Tensor5D,
   grid: PatchGrid,
@@ -298,7 +305,10 @@ function projection(
   return linearHead('contrast', cropFeatures(latent, kind), parameters);
 }
 
-/** What the contrastive projection takes: the mean over the latent's cells, [B, C], or over those of each octant, [B, octants * C]. */
+/**
+ * What the contrastive projection takes: the mean over the latent's cells, [B, C], or over those of each
+ * octant, [B, octants * C].
+ */
 export function cropFeatures(latent: Tensor5D, kind: HybridMimConfig['contrastFeatures']): Tensor2D {
   if (kind === 'mean') return latent.mean([1, 2, 3]);
   const [batch, depth, height, width, channels] = latent.shape;
@@ -312,7 +322,10 @@ export function cropFeatures(latent: Tensor5D, kind: HybridMimConfig['contrastFe
   return tf.concat(means, 1);
 }
 
-/** First cell and length of the two halves of an axis; one cell is not halved, and of an odd number the second half has one more. */
+/**
+ * First cell and length of the two halves of an axis; one cell is not halved, and of an odd number the second
+ * half has one more.
+ */
 function halves(cells: number): [first: number, length: number][] {
   const half = Math.floor(cells / 2);
   return half === 0

@@ -14,7 +14,10 @@ export interface PretextBatch {
   readonly scaledTargets: boolean;
 }
 
-/** What a method is after, what it was shown of it and what it made of that, for pictures: [B, D, H, W, C] each, all on the target's scale. */
+/**
+ * What a method is after, what it was shown of it and what it made of that, for pictures: [B, D, H, W, C]
+ * each, all on the target's scale.
+ */
 export interface Reconstruction {
   /** What the loss compares the prediction with. */
   readonly target: Tensor5D;
@@ -28,8 +31,8 @@ export interface Reconstruction {
 export interface PretextMethod {
   readonly name: string;
   /**
-   * Loss, by task, of a network that has learned nothing of the images, where that is known beforehand: above it a task teaches nothing
-   * yet.
+   * Loss, by task, of a network that has learned nothing of the images, where that is known beforehand: above
+   * it a task teaches nothing yet.
    */
   readonly chance?: Readonly<Record<string, number>>;
   /** Parameters of its heads; their names begin with `pretext.`. */

@@ -28,7 +28,10 @@ export const isMoment = (name: string): boolean =>
 export const momentNames = (parameters: readonly string[]): string[] =>
   parameters.flatMap((name) => [firstPrefix + name, secondPrefix + name]);
 
-/** Zeroed first and second moments of every parameter, under the names that the optimizer looks for; all are views of one array of zeros. */
+/**
+ * Zeroed first and second moments of every parameter, under the names that the optimizer looks for; all are
+ * views of one array of zeros.
+ */
 export function zeroMoments(specs: readonly ParameterSpec[]): NamedArrays {
   const zeros = new Float32Array(Math.max(0, ...specs.map(({ shape }) => elementCount(shape))));
   const moment = ({ shape }: ParameterSpec) => ({ shape, data: zeros.subarray(0, elementCount(shape)) });
@@ -44,7 +47,10 @@ export const optimizerInputs = {
   correction2: { shape: [], dtype: 'float32' },
 } as const satisfies InputSpecs;
 
-/** Adam's bias corrections at update `t`, from 1: 1 - beta^t and the root of the second's, in double precision as PyTorch takes them. */
+/**
+ * Adam's bias corrections at update `t`, from 1: 1 - beta^t and the root of the second's, in double precision
+ * as PyTorch takes them.
+ */
 export function correctionsAt(t: number): { correction1: Float32Array; correction2: Float32Array } {
   const [correction1, correction2] = [BETA_1, BETA_2].map((beta) => 1 - (1 - momentRate(beta)) ** t) as [
     number,
@@ -63,9 +69,10 @@ export interface AdamWInputs {
 }
 
 /**
- * AdamW (Loshchilov & Hutter 2019) as PyTorch orders it, for one parameter of the state; changes the parameter and its moments:
- * p <- (1 - lr wd) p; m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
- * The root's correction is multiplied out into step size and epsilon.
+ * AdamW (Loshchilov & Hutter 2019) as PyTorch orders it, for one parameter of the state; changes the
+ * parameter and its moments: p <- (1 - lr wd) p; m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p -
+ * lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps) The root's correction is multiplied out into step
+ * size and epsilon.
  */
 export function adamW(
   name: string,

@@ -40,7 +40,10 @@ export type RunFacts = Pick<RunState, 'step' | 'seed' | 'schedule' | 'cases' | '
 const folderOf = (run: string) => join(run, 'checkpoints');
 const stateFile = (run: string) => join(folderOf(run), 'state.json');
 
-/** `checkpoints/state.json` of a run; undefined before its first checkpoint. Throws DataError when it is damaged. */
+/**
+ * `checkpoints/state.json` of a run; undefined before its first checkpoint. Throws DataError when it is
+ * damaged.
+ */
 export async function readRunState(run: string): Promise<RunState | undefined> {
   const file = stateFile(run);
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
@@ -57,8 +60,9 @@ export async function readRunState(run: string): Promise<RunState | undefined> {
 }
 
 /**
- * Writes a checkpoint so that a run killed at any moment finds the one before or this one whole: first the files of this step under
- * names of their own, then `state.json` that names them, then `last.safetensors` and the removal of what nobody names any more.
+ * Writes a checkpoint so that a run killed at any moment finds the one before or this one whole: first the
+ * files of this step under names of their own, then `state.json` that names them, then `last.safetensors` and
+ * the removal of what nobody names any more.
  */
 export async function saveCheckpoint(
   run: string,

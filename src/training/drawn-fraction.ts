@@ -1,8 +1,8 @@
 import { randomStream } from '../random/streams.js';
 
 /**
- * The share of the cases that the seed draws, at least one, in their own order. With the same seed a smaller share lies within a
- * larger one, so that results over shares differ by the cases that are added alone.
+ * The share of the cases that the seed draws, at least one, in their own order. With the same seed a smaller
+ * share lies within a larger one, so that results over shares differ by the cases that are added alone.
  * @param fraction above 0, at most 1
  */
 export function drawnFraction(cases: readonly string[], fraction: number, seed: number): string[] {

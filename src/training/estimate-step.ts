@@ -14,7 +14,10 @@ export interface MeasuredStep {
   /** Items of the batch that was measured; time and memory grow with it. */
   readonly batch: number;
   readonly seconds: number;
-  /** The most that the process held so far, program included: of one that measures nothing else, what the step takes; null where the system does not say. */
+  /**
+   * The most that the process held so far, program included: of one that measures nothing else, what the step
+   * takes; null where the system does not say.
+   */
   readonly peakBytes: number | null;
 }
 

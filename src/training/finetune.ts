@@ -48,9 +48,10 @@ export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
 }
 
 /**
- * Trains a segmentation network on the labelled cases of a prepared folder, from pre-trained weights (whose last layer is replaced)
- * or from scratch, and keeps the weights of the best mean Dice over whole volumes.
- * @throws UsageError for settings that do not fit together, DataError for data or weights that do not, and as `carryOut` does
+ * Trains a segmentation network on the labelled cases of a prepared folder, from pre-trained weights (whose
+ * last layer is replaced) or from scratch, and keeps the weights of the best mean Dice over whole volumes.
+ * @throws UsageError for settings that do not fit together, DataError for data or weights that do not, and as
+ *   `carryOut` does
  */
 export async function finetune({
   settings,

@@ -12,8 +12,9 @@ import type { Network, ParameterSpec, Parameters } from '../network/index.js';
 import type { Validation } from './loop.js';
 
 /**
- * A thing to learn: all that a run, a measurement and an estimate need to know of it, whatever the method. Makers are `pretrainingTask`
- * (every pre-training method, and TransVW's auto-encoder of words) and `segmentationTask` (fine-tuning).
+ * A thing to learn: all that a run, a measurement and an estimate need to know of it, whatever the method.
+ * Makers are `pretrainingTask` (every pre-training method, and TransVW's auto-encoder of words) and
+ * `segmentationTask` (fine-tuning).
  */
 export interface LearningTask {
   /** What its step is called in errors and logs, such as `pre-training step`. */

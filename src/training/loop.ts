@@ -64,7 +64,8 @@ export interface TrainingLoop {
 
 /**
  * Steps until the schedule ends: batch, update, log; now and then validation and checkpoint.
- * @throws InterruptedError after `signal`, with the state saved; WorkError when a loss, gradient or validation is no finite number
+ * @throws InterruptedError after `signal`, with the state saved; WorkError when a loss, gradient or
+ *   validation is no finite number
  */
 export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   const { steps } = loop.schedule;
@@ -113,7 +114,10 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
   };
 }
 
-/** A run that was stopped at a step whose validation was due did not wait for it; the resumed run makes up for it. */
+/**
+ * A run that was stopped at a step whose validation was due did not wait for it; the resumed run makes up for
+ * it.
+ */
 async function validateWhatStopped(loop: TrainingLoop): Promise<void> {
   const { firstStep, schedule, metrics } = loop;
   const validated = metrics.lines().some((line) => 'validation' in line && line.step === firstStep);

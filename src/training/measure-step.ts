@@ -11,7 +11,10 @@ export interface MeasureOptions {
 }
 
 export interface MeasuredSteps extends StepTimes {
-  /** As in `StepTimes`; where the system does not say, what Node says, which begins with the peak of the process that started this one. */
+  /**
+   * As in `StepTimes`; where the system does not say, what Node says, which begins with the peak of the
+   * process that started this one.
+   */
   readonly peakBytes: number;
 }
 

@@ -18,7 +18,10 @@ const stepLine = z.object({
 });
 const validationLine = z.object({ step: z.int(), validation: z.record(z.string(), number) });
 
-/** One line of `metrics.jsonl`: a step with what it cost, or a validation. `step` counts finished updates, from 1. */
+/**
+ * One line of `metrics.jsonl`: a step with what it cost, or a validation. `step` counts finished updates,
+ * from 1.
+ */
 export type StepLine = z.infer<typeof stepLine>;
 export type ValidationLine = z.infer<typeof validationLine>;
 export type MetricsLine = StepLine | ValidationLine;
@@ -49,8 +52,8 @@ function parsedLines(text: string): MetricsLine[] {
 }
 
 /**
- * A look at a run's metrics that each time reads only what was written since the last one, and returns all lines so far. A log that was
- * written anew, as resuming does, is read anew.
+ * A look at a run's metrics that each time reads only what was written since the last one, and returns all
+ * lines so far. A log that was written anew, as resuming does, is read anew.
  */
 export function followMetrics(folder: string): () => readonly MetricsLine[] {
   const file = join(folder, logName);
@@ -78,8 +81,8 @@ function bytesFrom(file: string, start: number, length: number): Buffer {
 }
 
 /**
- * Opens the log to go on after `lastStep`: later lines, which a killed run wrote after its last checkpoint, are dropped.
- * The TensorBoard events are written anew from what stays, so that both tell one story.
+ * Opens the log to go on after `lastStep`: later lines, which a killed run wrote after its last checkpoint,
+ * are dropped. The TensorBoard events are written anew from what stays, so that both tell one story.
  */
 export async function openMetricsLog(folder: string, lastStep: number): Promise<MetricsLog> {
   const lines = readMetrics(folder).filter(({ step }) => step <= lastStep);

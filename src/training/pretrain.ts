@@ -31,9 +31,10 @@ import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
 
 /**
- * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest held-out loss.
- * @throws UsageError for settings that do not fit together, DataError for data that does not or for a held-out case in task-specific
- *   pre-training, and as `carryOut` does
+ * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest
+ * held-out loss.
+ * @throws UsageError for settings that do not fit together, DataError for data that does not or for a
+ *   held-out case in task-specific pre-training, and as `carryOut` does
  */
 export async function pretrain({
   settings,
@@ -176,7 +177,10 @@ function cropOptions(
   };
 }
 
-/** The same crops, with the same masks, for every validation or picture: their steps count down from -1, where training never is. */
+/**
+ * The same crops, with the same masks, for every validation or picture: their steps count down from -1, where
+ * training never is.
+ */
 async function fixedInputs(
   settings: PretrainSettings,
   task: LearningTask,
@@ -199,7 +203,10 @@ async function fixedInputs(
   }
 }
 
-/** For z-scored (MR) cases, the map of the input's values to what the network reconstructs; undefined where the input itself is the target. */
+/**
+ * For z-scored (MR) cases, the map of the input's values to what the network reconstructs; undefined where
+ * the input itself is the target.
+ */
 async function scaledTargets(
   prepared: string,
   cases: readonly PreparedCase[],

@@ -14,7 +14,10 @@ export interface PretrainingTaskOptions {
   readonly batch: PretextBatch;
   /** Of the method's corruption: what a step is fed depends on it and the step alone. */
   readonly seed: number;
-  /** What maps the input's values to those that the network reconstructs; absent where the input is the target. */
+  /**
+   * What maps the input's values to those that the network reconstructs; absent where the input is the
+   * target.
+   */
   readonly scalesOf?: ((crops: CropBatch) => InputValues) | undefined;
 }
 
@@ -58,7 +61,10 @@ export function trainableParameters(
   return [...trained, ...heads];
 }
 
-/** Mean of every loss over held-out batches, without dropout and hence without contrast; the lower the total, the better. */
+/**
+ * Mean of every loss over held-out batches, without dropout and hence without contrast; the lower the total,
+ * the better.
+ */
 export function heldOutValidation(
   task: LearningTask,
   batches: readonly InputValues[],

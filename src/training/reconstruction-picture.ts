@@ -34,8 +34,9 @@ export interface Reconstructing {
 }
 
 /**
- * A picture of what the network makes of `values` with the state's weights of now: a row a crop, of which the middle axial slice of the
- * first channel is shown as it is, as the network sees it, and as it is filled. Values below 0 are black, above 1 white.
+ * A picture of what the network makes of `values` with the state's weights of now: a row a crop, of which the
+ * middle axial slice of the first channel is shown as it is, as the network sees it, and as it is filled.
+ * Values below 0 are black, above 1 white.
  */
 export function openReconstructionPicture(
   { inputs, reconstruct }: Reconstructing,
@@ -96,7 +97,10 @@ interface Place {
   readonly channels: number;
 }
 
-/** The middle axial slice of the first channel as radiologists look at it: anterior above, the patient's right on the left. [height * width] */
+/**
+ * The middle axial slice of the first channel as radiologists look at it: anterior above, the patient's right
+ * on the left. [height * width]
+ */
 function axialSlice(
   values: ArrayLike<number>,
   { item, depth, height, width, channels }: Place,

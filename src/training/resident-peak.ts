@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * Bytes of the largest resident size of this process so far; null where the system does not say. `resourceUsage` would
- * begin with the peak of the process that started this one.
+ * Bytes of the largest resident size of this process so far; null where the system does not say.
+ * `resourceUsage` would begin with the peak of the process that started this one.
  */
 export function residentPeak(): number | null {
   try {

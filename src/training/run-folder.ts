@@ -23,7 +23,8 @@ const free = new Set(['data.workers', 'data.prefetch', 'data.prepared', 'train.c
 
 /**
  * Opens a run folder for writing, and keeps others from it until released.
- * @throws UsageError when it holds a run and `resume` is not set, or the run to resume had other settings; WorkError when it is in use
+ * @throws UsageError when it holds a run and `resume` is not set, or the run to resume had other settings;
+ *   WorkError when it is in use
  */
 export async function openRunFolder(path: string, config: RunConfig, resume: boolean): Promise<RunFolder> {
   const configFile = join(path, 'config.yaml');

@@ -2,14 +2,19 @@ import { join } from 'node:path';
 import pino from 'pino';
 import type { RunProgress } from './loop.js';
 
-/** `log.jsonl` of a run folder: what happened to the run, one object a line, appended over every resumption. */
+/**
+ * `log.jsonl` of a run folder: what happened to the run, one object a line, appended over every resumption.
+ */
 export interface RunLog {
   info(event: string, facts?: object): void;
   failed(error: unknown): void;
   close(): void;
 }
 
-/** Opens the log of a run folder, which must exist. Lines are written at once, so that a killed run has them all. */
+/**
+ * Opens the log of a run folder, which must exist. Lines are written at once, so that a killed run has them
+ * all.
+ */
 export function openRunLog(folder: string): RunLog {
   const destination = pino.destination({ dest: join(folder, 'log.jsonl'), sync: true });
   const logger = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
@@ -20,7 +25,10 @@ export function openRunLog(folder: string): RunLog {
   };
 }
 
-/** A run's progress that is also written down: its start, validations and checkpoints; steps have `metrics.jsonl`. */
+/**
+ * A run's progress that is also written down: its start, validations and checkpoints; steps have
+ * `metrics.jsonl`.
+ */
 export function loggedProgress(progress: RunProgress, log: RunLog): RunProgress {
   return {
     ...progress,

@@ -25,7 +25,9 @@ const pretrainData = z.strictObject({
   ...dataShape,
   /** The cases to learn from; no labels are read. `all` for a set that has no held-out cases. */
   split: z.enum(['training', 'all']).default('training'),
-  /** `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused. */
+  /**
+   * `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused.
+   */
   mode: z.enum(['generic', 'task-specific']).default('generic'),
 });
 
@@ -36,12 +38,20 @@ const finetuneData = z
     foregroundRatio: share.default(0.5),
     /** Share of the training cases that is used, drawn by the seed. */
     fraction: z.number().gt(0).max(1).default(1),
-    /** Cross-validation: how many parts the training and validation cases are drawn into, and which of them, from 1, validates. */
+    /**
+     * Cross-validation: how many parts the training and validation cases are drawn into, and which of them,
+     * from 1, validates.
+     */
     folds: z.int().min(2).optional(),
     fold: z.int().min(1).optional(),
-    /** Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which each voxel has one. */
+    /**
+     * Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which
+     * each voxel has one.
+     */
     regions: z.record(z.string(), z.array(z.int().min(1)).min(1).readonly()).optional(),
-    /** Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others. */
+    /**
+     * Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others.
+     */
     validateOn: z.enum(['validation', 'training']).default('validation'),
   })
   .refine(
@@ -143,7 +153,10 @@ export interface RunOptions<S> {
   readonly settings: S;
   /** The run folder. */
   readonly out: string;
-  /** Goes on from the last checkpoint of the folder; otherwise a folder that holds a run is refused. Default false. */
+  /**
+   * Goes on from the last checkpoint of the folder; otherwise a folder that holds a run is refused. Default
+   * false.
+   */
   readonly resume?: boolean;
   /** What the run shows; absent: nothing. */
   readonly progress?: RunProgress;

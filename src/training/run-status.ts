@@ -7,7 +7,10 @@ import { jsonOrUndefined } from '../json.js';
 export interface RunStatus {
   /** Of the whole schedule; undefined before the run has begun. */
   readonly steps: number | undefined;
-  /** How it ended: `finished`, or the sentence with which it stopped; undefined while it goes on, or was killed. */
+  /**
+   * How it ended: `finished`, or the sentence with which it stopped; undefined while it goes on, or was
+   * killed.
+   */
   readonly ended: string | undefined;
 }
 

@@ -58,8 +58,10 @@ export interface RunResult {
 }
 
 /**
- * Carries a run out from its beginning or its last checkpoint to its end; a run that is already complete returns at once.
- * @throws as `openRunFolder` and `runTrainingLoop` do; DataError when the run to resume was made from other cases
+ * Carries a run out from its beginning or its last checkpoint to its end; a run that is already complete
+ * returns at once.
+ * @throws as `openRunFolder` and `runTrainingLoop` do; DataError when the run to resume was made from other
+ *   cases
  */
 export async function carryOut(plan: RunPlan): Promise<RunResult> {
   const folder = await openRunFolder(plan.out, plan.config, plan.resume);
@@ -111,7 +113,10 @@ function resultOf({ out, schedule, task }: RunPlan, best: RunState['best']): Run
   };
 }
 
-/** A function of its own, so that nothing holds the values on the host once the engine has them: one that waits keeps what it passed on. */
+/**
+ * A function of its own, so that nothing holds the values on the host once the engine has them: one that
+ * waits keeps what it passed on.
+ */
 async function startingState(plan: RunPlan, { path, state }: RunFolder): Promise<State> {
   const { parameters } = plan.task;
   const values = state

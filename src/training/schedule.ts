@@ -15,7 +15,10 @@ export interface ScheduleSettings {
   readonly batchSize: number;
 }
 
-/** The schedule of a run over `cases` cases; an epoch shows each of them once. The warm-up ends with the run at the latest. */
+/**
+ * The schedule of a run over `cases` cases; an epoch shows each of them once. The warm-up ends with the run
+ * at the latest.
+ */
 export function scheduleOf(settings: ScheduleSettings, cases: number): Schedule {
   const stepsOf = (epochs: number) => Math.ceil((epochs * cases) / settings.batchSize);
   const steps = settings.steps ?? stepsOf(settings.epochs ?? 0);
@@ -23,7 +26,10 @@ export function scheduleOf(settings: ScheduleSettings, cases: number): Schedule 
   return { steps, warmupSteps, peak: settings.learningRate };
 }
 
-/** Learning rate of a step, from 0: linear up to the peak over the warm-up, then half a cosine down to 0 at the end (paper 4.3). */
+/**
+ * Learning rate of a step, from 0: linear up to the peak over the warm-up, then half a cosine down to 0 at
+ * the end (paper 4.3).
+ */
 export function learningRateAt(step: number, { steps, warmupSteps, peak }: Schedule): number {
   if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
   const progress = (step - warmupSteps) / Math.max(1, steps - warmupSteps);

@@ -4,7 +4,10 @@ import type { SpatialSize } from '../network/index.js';
 
 /** How label values become what the loss compares with. */
 export interface SegmentationTargets {
-  /** classes: int32 [B, D, H, W], the output channel of each voxel; regions: float32 [B, D, H, W, K], 1 inside. */
+  /**
+   * classes: int32 [B, D, H, W], the output channel of each voxel; regions: float32 [B, D, H, W, K], 1
+   * inside.
+   */
   readonly input: InputSpec;
   /** @param labels [B, D, H, W] label values of the dataset */
   of(labels: Int32Array): Int32Array | Float32Array;

@@ -27,7 +27,10 @@ export interface StepTimes {
   readonly compileMs: number;
   /** Multiplications, each with an addition, of a step's convolutions and matrix products. */
   readonly multiplyAdds: number;
-  /** The most that the process held so far, program included: of one that measures nothing else, what the step takes; null where the system does not say. */
+  /**
+   * The most that the process held so far, program included: of one that measures nothing else, what the step
+   * takes; null where the system does not say.
+   */
   readonly peakBytes: number | null;
 }
 

@@ -32,8 +32,8 @@ export interface TrainingStepOptions {
 }
 
 /**
- * One training step as one compiled function: forward, gradients, AdamW. It returns the loss terms and the norm of all gradients
- * (before clipping), and takes the learning rate and Adam's bias corrections as inputs.
+ * One training step as one compiled function: forward, gradients, AdamW. It returns the loss terms and the
+ * norm of all gradients (before clipping), and takes the learning rate and Adam's bias corrections as inputs.
  */
 export function compileTrainingStep({
   name,

@@ -23,8 +23,9 @@ export interface TransferReport {
 }
 
 /**
- * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone where it has no decoder or
- * `part` says so; never the last layer. Where the file is of images of another number of channels (CT before the four of BraTS), its first weights are repeated.
+ * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone
+ * where it has no decoder or `part` says so; never the last layer. Where the file is of images of another
+ * number of channels (CT before the four of BraTS), its first weights are repeated.
  * @throws DataError when the file is damaged or of another network
  */
 export async function transferredWeights(

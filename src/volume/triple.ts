@@ -15,8 +15,9 @@ export { type Axis, mapAxes } from '../axes.js';
 export const AXES = [0, 1, 2] as const;
 
 /**
- * `mapAxes` for whole numbers, such as voxels. V8 keeps what one place in the code makes as fractions once one
- * of them was a fraction; loops up to such a size are 6 % slower. So whole numbers have a place of their own.
+ * `mapAxes` for whole numbers, such as voxels. V8 keeps what one place in the code makes as fractions once
+ * one of them was a fraction; loops up to such a size are 6 % slower. So whole numbers have a place of their
+ * own.
  */
 export function mapSize(size: Triple, of: (n: number, axis: Axis) => number): [number, number, number] {
   return [of(size[0], 0), of(size[1], 1), of(size[2], 2)];

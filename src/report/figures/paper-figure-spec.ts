@@ -13,8 +13,8 @@ const width = 640;
 const height = 320;
 
 /**
- * Writes one of the paper's figures as PNG: our numbers filled, those of the paper's text hollow. A point that
- * neither has is not drawn.
+ * Writes one of the paper's figures as PNG: our numbers filled, those of the paper's text hollow. A point
+ * that neither has is not drawn.
  */
 export async function writePaperFigure(file: string, figure: PaperFigure): Promise<void> {
   const png = await svgToPng(await specToSvg(paperFigureSpec(figure)), zoom);
@@ -22,7 +22,9 @@ export async function writePaperFigure(file: string, figure: PaperFigure): Promi
   await writeFileAtomic(file, png);
 }
 
-/** The figure as Vega-Lite: curves over shares of labels (4), bars (5), or Dice and seconds over sizes (6). */
+/**
+ * The figure as Vega-Lite: curves over shares of labels (4), bars (5), or Dice and seconds over sizes (6).
+ */
 export function paperFigureSpec(figure: PaperFigure): TopLevelSpec {
   const { number, caption, points } = figure;
   const panel = { 4: labelCurves, 5: speedBars, 6: sizesPanel }[number](points);

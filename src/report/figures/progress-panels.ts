@@ -23,7 +23,9 @@ export interface CurvePanel {
   readonly title: string;
   readonly points: readonly SeriesPoint[];
   readonly heldOut: readonly StepValue[];
-  /** Terms that the training value has and the held-out one lacks, such as the contrast, which needs dropout. */
+  /**
+   * Terms that the training value has and the held-out one lacks, such as the contrast, which needs dropout.
+   */
   readonly heldOutLacks: readonly string[];
 }
 

@@ -1,4 +1,7 @@
-/** What runs in the page: sorting of tables and the volume viewer. Plain JavaScript; it needs `niivue` where there are volumes. */
+/**
+ * What runs in the page: sorting of tables and the volume viewer. Plain JavaScript; it needs `niivue` where
+ * there are volumes.
+ */
 export const pageScript = `
 'use strict';
 (() => {

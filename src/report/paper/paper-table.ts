@@ -53,15 +53,17 @@ export interface PaperTable {
 
 /**
  * The paper's four tables with our results below the published rows; the best three Dice of each column are
- * ranked, ties alike. Distances are ranked among our own rows alone: the paper gives its own no unit. A result belongs to a table by its classes: 13 organs of BTCV, liver and tumour,
- * spleen, or the regions WT, TC and ET, which are those of Table 3 and of the ablation in Table 4: there
- * stands what was made for it.
+ * ranked, ties alike. Distances are ranked among our own rows alone: the paper gives its own no unit. A
+ * result belongs to a table by its classes: 13 organs of BTCV, liver and tumour, spleen, or the regions WT,
+ * TC and ET, which are those of Table 3 and of the ablation in Table 4: there stands what was made for it.
  */
 export function paperTables(results: readonly NamedResult[]): PaperTable[] {
   return publishedTables.map((table) => paperTable(table, results));
 }
 
-/** Which of the paper's tasks has exactly these classes, under any of their names; undefined where none has. */
+/**
+ * Which of the paper's tasks has exactly these classes, under any of their names; undefined where none has.
+ */
 export const paperTaskOf = (classes: readonly string[]): PaperTask | undefined => taskClasses(classes)?.task;
 
 function paperTable(table: TaskTable, results: readonly NamedResult[]): PaperTable {

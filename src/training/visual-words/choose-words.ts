@@ -37,9 +37,9 @@ const ATTEMPTS = 50;
 const APART = 5;
 
 /**
- * Chooses visual words: for each a reference patient, drawn without repetition while there are patients left, a place in it, and the same
- * place in the patients nearest to it by feature, the reference first. A place is a share of the way along each axis, because prepared scans
- * are cut to the body and differ in size.
+ * Chooses visual words: for each a reference patient, drawn without repetition while there are patients left,
+ * a place in it, and the same place in the patients nearest to it by feature, the reference first. A place is
+ * a share of the way along each axis, because prepared scans are cut to the body and differ in size.
  * @param isBody whether the crop of a reference shows enough of the body to be a word
  */
 export function chooseWords(
@@ -94,7 +94,10 @@ const isApart = (
       Math.hypot(...start.map((voxel, axis) => voxel - itemAt(other.start, axis))) >= APART,
   );
 
-/** The first voxel of a crop whose place is a share of the way along each axis; a scan smaller than the crop sits in its middle. */
+/**
+ * The first voxel of a crop whose place is a share of the way along each axis; a scan smaller than the crop
+ * sits in its middle.
+ */
 function startAt(place: Triple, size: Triple, cropSize: Triple): Triple {
   const along = (axis: 0 | 1 | 2) => {
     const free = size[axis] - cropSize[axis];
@@ -103,7 +106,10 @@ function startAt(place: Triple, size: Triple, cropSize: Triple): Triple {
   return [along(0), along(1), along(2)];
 }
 
-/** Up to `count` patients, the nearest by Euclidean distance of features first; equal distances in their own order. */
+/**
+ * Up to `count` patients, the nearest by Euclidean distance of features first; equal distances in their own
+ * order.
+ */
 function nearest({ feature }: Patient, patients: readonly Patient[], count: number): Patient[] {
   const distance = (other: Patient) =>
     feature.reduce((sum, value, i) => sum + (value - floatAt(other.feature, i)) ** 2, 0);

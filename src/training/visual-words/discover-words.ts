@@ -54,8 +54,9 @@ const wordsFile = z.object({
 });
 
 /**
- * TransVW's preparatory step: trains an auto-encoder on whole shrunken scans (a run folder of its own, which resumes), takes every
- * patient's latent as a feature, and chooses the words. What `words.json` holds for the same settings and cases is kept.
+ * TransVW's preparatory step: trains an auto-encoder on whole shrunken scans (a run folder of its own, which
+ * resumes), takes every patient's latent as a feature, and chooses the words. What `words.json` holds for the
+ * same settings and cases is kept.
  */
 export async function discoverWords(options: WordDiscovery): Promise<readonly VisualWord[]> {
   const { prepared, datasets, split, withHeldOut, out, cropSize, config, seed } = options;
@@ -187,8 +188,8 @@ async function featuresOf(
 }
 
 /**
- * At least half of a word shows the body, as the shrunken scans tell: above the lower end of the intensity window (CT), or no background
- * (MR). What of a crop lies beyond the scan does not count.
+ * At least half of a word shows the body, as the shrunken scans tell: above the lower end of the intensity
+ * window (CT), or no background (MR). What of a crop lies beyond the scan does not count.
  */
 function bodyTest(
   cases: readonly PreparedCase[],

@@ -4,7 +4,10 @@ import { type PreparedCase, readPreparedVolume, toUnit, unitScales } from '../..
 /** A whole scan as a small cube `[z][y][x][c]`, values in [0, 1] as 0 to 255. */
 export type ShrunkenScan = Uint8Array;
 
-/** Shrinks prepared scans, each to `side` voxels along every axis, whatever its shape. Bytes, because all of them stay in memory. */
+/**
+ * Shrinks prepared scans, each to `side` voxels along every axis, whatever its shape. Bytes, because all of
+ * them stay in memory.
+ */
 export async function shrinkScans(
   prepared: string,
   cases: readonly PreparedCase[],
