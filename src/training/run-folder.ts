@@ -73,8 +73,19 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
   return parse(text) as RunConfig;
 }
 
+/** What runs did that were begun before a setting was there, so that they can go on. */
+const earlier = new Map<string, unknown>([
+  ['network.pools', [2, 2, 2, 2]],
+  ['transfer', 'all'],
+  ['method.subVolumeFeatures', 'mean'],
+  ['method.contrastFeatures', 'mean'],
+  ['method.mask', 'zero'],
+  ['method.output', 'linear'],
+]);
+
 function requireSameConfig(config: RunConfig, stored: RunConfig, file: string): void {
   const [now, before] = [flattened(config), flattened(stored)];
+  for (const [key, value] of earlier) if (now.has(key) && !before.has(key)) before.set(key, value);
   const differing = [...new Set([...now.keys(), ...before.keys()])].find(
     (key) => !free.has(key) && !isDeepStrictEqual(now.get(key), before.get(key)),
   );

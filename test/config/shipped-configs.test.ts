@@ -235,7 +235,15 @@ describe('the experiments', () => {
   it('are the tables and figures of the paper, each also at a tiny scale, and our own', () => {
     const names = (folder: string) => yaml(folder).map((file) => basename(file, '.yaml'));
     expect(names('experiment').sort()).toEqual(
-      [...published, 'demo', 'demo-hippocampus', 'msd-hippocampus', 'phantom-labels', 'real-transfer'].sort(),
+      [
+        ...published,
+        'demo',
+        'demo-hippocampus',
+        'msd-hippocampus',
+        'msd-hippocampus-region',
+        'phantom-labels',
+        'real-transfer',
+      ].sort(),
     );
     expect(
       names('experiment-tiny')

@@ -157,6 +157,24 @@ describe('a run folder', () => {
     expect(stepsOf(out)).toHaveLength(2);
   });
 
+  it('goes on from before a setting was there, as what the run did then, and says where the new default differs', async () => {
+    const out = join(folder, 'older');
+    const as = (...features: string[]) =>
+      smokePretrainConfig(prepared, 'train.steps=2', ...features.map((value) => `method.${value}`));
+    await run(await as('subVolumeFeatures=mean', 'contrastFeatures=mean'), out);
+    const file = join(out, 'config.yaml');
+    const older = readFileSync(file, 'utf8').replace(
+      /^ {2}(subVolumeFeatures|contrastFeatures|mask|output): .*\n/gm,
+      '',
+    );
+    writeFileSync(file, older.replace(/^ {2}pools:\n( {4}- 2\n){4}/m, ''));
+    expect(readFileSync(file, 'utf8')).not.toMatch(/pools|Features|mask:|output:/);
+    await run(await as('subVolumeFeatures=mean', 'contrastFeatures=mean'), out, { resume: true });
+    await expect(run(await as(), out, { resume: true })).rejects.toThrow(
+      /config.yaml says method.(subVolume|contrast)Features "mean", but "(cells|octants)" is asked for/,
+    );
+  });
+
   it('says that a checkpoint is damaged', async () => {
     const out = join(folder, 'damaged');
     const settings = await smokePretrainConfig(prepared, 'train.steps=2');
