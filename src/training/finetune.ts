@@ -118,7 +118,12 @@ export async function finetune({
       initialWeights: async () => {
         const fresh = initialiseParameters(network.specs, seed);
         if (init === undefined) return fresh;
-        const { values, report } = await transferredWeights(init, network, settings.transfer);
+        const { values, report } = await transferredWeights(
+          init,
+          network,
+          settings.network,
+          settings.transfer,
+        );
         await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
         progress.onTransfer?.(report);
         return { ...fresh, ...values };

@@ -1,5 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import type { NamedArrays } from '../engine/index.js';
-import { elementCount, isEncoderParameter, type Network, readWeights } from '../network/index.js';
+import { UsageError } from '../errors.js';
+import { jsonOrUndefined } from '../json.js';
+import {
+  elementCount,
+  isEncoderParameter,
+  type Network,
+  type NetworkSettings,
+  readWeights,
+} from '../network/index.js';
 import { pretextPrefix } from '../pretext/index.js';
 
 /** Values taken from a file, and how many the part of the network has. */
@@ -26,15 +36,18 @@ export interface TransferReport {
  * Weights for fine-tuning from a pre-training file: encoder and decoder where it has both, the encoder alone
  * where it has no decoder or `part` says so; never the last layer. Where the file is of images of another
  * number of channels (CT before the four of BraTS), its first weights are repeated.
- * @throws DataError when the file is damaged or of another network
+ * @param settings those that `network` was made of
+ * @throws DataError when the file is damaged or of another network; UsageError when it says that it was trained
+ *   with other settings of the network, such as pools, which no shape of an encoder shows
  */
 export async function transferredWeights(
   file: string,
   network: Network,
+  settings: NetworkSettings,
   part: 'all' | 'encoder' = 'all',
 ): Promise<{ values: NamedArrays; report: TransferReport }> {
   const isEncoder = (name: string) => isEncoderParameter(network, name);
-  const { values, report } = await readWeights(file, network.specs, {
+  const { values, report, metadata } = await readWeights(file, network.specs, {
     replace: network.lastLayer,
     ignore: pretextPrefix,
     constants: network.constants,
@@ -42,6 +55,7 @@ export async function transferredWeights(
     optional: (name) => !isEncoder(name),
     ...(part === 'encoder' && { only: network.encoder }),
   });
+  requireSameSettings(metadata, settings, file);
   const counted = (belongs: (name: string) => boolean): TransferredPart => {
     const specs = network.specs.filter(({ name }) => belongs(name));
     const count = (all: typeof specs) => all.reduce((sum, { shape }) => sum + elementCount(shape), 0);
@@ -61,3 +75,26 @@ export async function transferredWeights(
     },
   };
 }
+
+/** What fine-tuning may have otherwise than the pre-training. */
+const FREE = new Set(['dropout', 'inChannels', 'outChannels']);
+
+function requireSameSettings(
+  metadata: Readonly<Record<string, string>>,
+  settings: NetworkSettings,
+  file: string,
+): void {
+  const stored = storedSettings.safeParse(jsonOrUndefined(metadata.network ?? ''));
+  if (!stored.success || stored.data.name !== settings.name) return; // what the shapes say was held to already
+  for (const [key, value] of Object.entries(settings)) {
+    const before = stored.data[key];
+    if (FREE.has(key) || before === undefined || isDeepStrictEqual(value, before)) continue;
+    throw new UsageError(
+      `network.${key} is ${JSON.stringify(value)}, but the weights in ${file} were trained with ` +
+        `${JSON.stringify(before)}: set network.${key} to that, or choose other weights`,
+      { file, field: `network.${key}`, found: value, expected: before },
+    );
+  }
+}
+
+const storedSettings = z.looseObject({ name: z.string() });
