@@ -1,5 +1,5 @@
 // Training steps and windows of two checkouts of this project, one step of each by turns, so that both meet the same machine.
-// node benchmarks/two-checkouts.mjs BEFORE AFTER [--turns 30] [--networks swin-unetr,unet]   both checkouts built (npm run build)
+// node benchmarks/two-checkouts.mjs BEFORE AFTER [--turns 30] [--networks swin-unetr,unet] [--kinds step,window]   both checkouts built (npm run build)
 // Prints, a network, the ratio AFTER / BEFORE of the time (best against best, and the median over the turns with the half of the
 // turns around it), of the processor time of all threads, and of the most memory held.
 import { spawn } from 'node:child_process';
@@ -12,6 +12,7 @@ const { positionals, values } = parseArgs({
   options: {
     turns: { type: 'string', default: '30' },
     networks: { type: 'string', default: 'swin-unetr,unet,unetr,seg-res-net' },
+    kinds: { type: 'string', default: 'step,window' },
   },
 });
 const [before, after] = positionals;
@@ -54,7 +55,7 @@ const quantile = (numbers, part) => sorted(numbers)[Math.floor(part * (numbers.l
 const WARM_UP = 2;
 
 for (const name of values.networks.split(',')) {
-  for (const kind of ['step', 'window']) {
+  for (const kind of values.kinds.split(',')) {
     const job = { kind, network: settings[name] };
     const [first, second] = [opened(before, job), opened(after, job)];
     for (let i = 0; i < WARM_UP; i++) for (const one of [first, second]) await one.turn();
