@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { readDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
-import { readNifti } from './nifti-read.js';
+import { readNifti, readVolumeHeader } from './nifti-read.js';
 import { openPlainSlices } from './plain-slices.js';
 import { scanParts } from './scan-parts.js';
 import { readTextHeader, textFormatOf } from './text-header.js';
@@ -44,6 +44,16 @@ export async function bytesHeldWhole(path: string): Promise<number | undefined> 
   if (!(await isFolder(path))) return undefined;
   const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
   return parts.reduce((sum, { size }) => sum + size, 0);
+}
+
+/**
+ * What is odd about the header of a scan or label that can be read: what readers take differently, or had to
+ * guess. One sentence each, which names the file; none for a DICOM folder.
+ * @throws DataError as `readVolume` does for a header
+ */
+export async function headerOddities(path: string): Promise<readonly string[]> {
+  if (textFormatOf(path) || (await isFolder(path))) return [];
+  return (await readVolumeHeader(path)).oddities;
 }
 
 /** What is not NIfTI by its name or because it is a folder; else undefined. */

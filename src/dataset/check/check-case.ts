@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { readVolume, type Triple, type Volume } from '../../volume/index.js';
+import { headerOddities, readVolume, type Triple, type Volume } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { toClassValues } from '../prepare/label-values.js';
 import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
@@ -34,6 +34,7 @@ export type FindingKind =
   | 'mixed-grids'
   | 'foreign-label'
   | 'no-foreground'
+  | 'header'
   | 'constant'
   | 'empty-label'
   | 'duplicate'
@@ -161,7 +162,10 @@ async function checkLabel(
 
 async function readOr(file: string, findings: CaseFinding[]): Promise<Volume | undefined> {
   try {
-    return await readVolume(file);
+    const volume = await readVolume(file);
+    for (const message of await headerOddities(file))
+      findings.push({ kind: 'header', severity: 'odd', file, message });
+    return volume;
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     findings.push(unusable('unreadable', error));
