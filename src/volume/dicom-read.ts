@@ -6,7 +6,7 @@ import { type DicomSlice, orderedSlices } from './dicom-slices.js';
 import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { scanParts } from './scan-parts.js';
-import type { Volume } from './volume.js';
+import type { ValueUse, Volume } from './volume.js';
 
 /**
  * Reads a folder with the slices of one DICOM series, whatever their names; rescale slope and intercept are
@@ -15,7 +15,7 @@ import type { Volume } from './volume.js';
  * @throws DataError when the folder holds no series or several, a slice is missing, of another size or
  * direction, or damaged
  */
-export async function readDicomSeries(folder: string): Promise<Volume> {
+export async function readDicomSeries(folder: string, use?: ValueUse): Promise<Volume> {
   const slices: DicomSlice[] = [];
   for (const file of await scanParts(resolve(folder)))
     if (await isDicom(file)) slices.push(await readSlice(file));
@@ -32,7 +32,7 @@ export async function readDicomSeries(folder: string): Promise<Volume> {
       { cause },
     );
   }
-  return volumeOfItk(image, folder);
+  return volumeOfItk(image, folder, use);
 }
 
 /**

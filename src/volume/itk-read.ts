@@ -5,14 +5,14 @@ import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { readPlainMetaImage } from './meta-raw.js';
 import { readTextHeader, type TextFormat } from './text-header.js';
-import type { Volume } from './volume.js';
+import type { ValueUse, Volume } from './volume.js';
 
 /**
  * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file
  * itself, all else through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
-export async function readItkFile(file: string, format: TextFormat): Promise<Volume> {
+export async function readItkFile(file: string, format: TextFormat, use?: ValueUse): Promise<Volume> {
   const header = await readTextHeader(file, format);
   const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
   if (plain) return plain;
@@ -26,7 +26,7 @@ export async function readItkFile(file: string, format: TextFormat): Promise<Vol
     throw unreadable(file, cause);
   }
   if (!image?.data) throw unreadable(file, undefined);
-  return volumeOfItk(image, file);
+  return volumeOfItk(image, file, use);
 }
 
 function unreadable(file: string, cause: unknown): DataError {

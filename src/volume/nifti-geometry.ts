@@ -181,8 +181,8 @@ function formDisagreement(sform: Affine, qform: Affine, file: string): string[] 
   if (apart <= placeTolerance * Math.min(...spacingOf(sform)) && turned <= directionTolerance) return [];
   const degrees = (2 * Math.asin(Math.min(1, turned / 2)) * 180) / Math.PI;
   return [
-    `${file}: sform and qform are both set and disagree, by ${Number(apart.toPrecision(3))} mm at the first voxel ` +
-      `and ${Number(degrees.toPrecision(2))} degrees between axes; the sform is used, as nibabel and MONAI do, ` +
+    `${file}: sform and qform are both set and disagree, by ${Number(apart.toFixed(3))} mm at the first voxel ` +
+      `and ${Number(degrees.toFixed(2))} degrees between axes; the sform is used, as nibabel and MONAI do, ` +
       'while ITK may use the qform: find out which is right',
   ];
 }

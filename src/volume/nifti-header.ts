@@ -20,7 +20,7 @@ export interface NiftiHeader extends Grid {
   readonly oddities: readonly string[];
 }
 
-/** A numeric voxel type of NIfTI. 64-bit types are kept in 32 bits: scans and labels never need more. */
+/** A numeric voxel type of NIfTI. Intensities of 64 bits are kept in 32: scans never need more. */
 export interface VoxelType {
   readonly name: string;
   readonly bytes: number;

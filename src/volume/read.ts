@@ -5,7 +5,7 @@ import { readNifti, readVolumeHeader } from './nifti-read.js';
 import { openPlainSlices } from './plain-slices.js';
 import { scanParts } from './scan-parts.js';
 import { readTextHeader, textFormatOf } from './text-header.js';
-import type { Volume } from './volume.js';
+import type { ValueUse, Volume } from './volume.js';
 import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
 
 /**
@@ -15,7 +15,20 @@ import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-sli
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readVolume(path: string): Promise<Volume> {
-  return (await readByItk(path)) ?? readNifti(path);
+  return readFor(path, 'intensities');
+}
+
+/**
+ * Reads a label as `readVolume` reads a scan, but whole numbers of 64-bit types stay exact up to 2^53, in
+ * float64.
+ * @throws DataError as `readVolume` does
+ */
+export async function readLabel(path: string): Promise<Volume> {
+  return readFor(path, 'labels');
+}
+
+async function readFor(path: string, use: ValueUse): Promise<Volume> {
+  return (await readByItk(path, use)) ?? readNifti(path, use);
 }
 
 /**
@@ -25,11 +38,23 @@ export async function readVolume(path: string): Promise<Volume> {
  * @throws DataError as `readVolume` does, here or while slices are read
  */
 export async function openSlices(path: string): Promise<VolumeSlices> {
+  return openSlicesFor(path, 'intensities');
+}
+
+/**
+ * Opens a label to be read slice by slice, with the values that `readLabel` gives.
+ * @throws DataError as `openSlices` does
+ */
+export async function openLabelSlices(path: string): Promise<VolumeSlices> {
+  return openSlicesFor(path, 'labels');
+}
+
+async function openSlicesFor(path: string, use: ValueUse): Promise<VolumeSlices> {
   const format = textFormatOf(path);
   const plain = format && (await openPlainSlices(path, format));
   if (plain) return plain;
-  const whole = await readByItk(path);
-  return whole ? slicesOfVolume(whole) : openNiftiSlices(path);
+  const whole = await readByItk(path, use);
+  return whole ? slicesOfVolume(whole) : openNiftiSlices(path, use);
 }
 
 /**
@@ -57,10 +82,10 @@ export async function headerOddities(path: string): Promise<readonly string[]> {
 }
 
 /** What is not NIfTI by its name or because it is a folder; else undefined. */
-async function readByItk(path: string): Promise<Volume | undefined> {
+async function readByItk(path: string, use: ValueUse): Promise<Volume | undefined> {
   const format = textFormatOf(path);
-  if (format) return readItkFile(path, format);
-  return (await isFolder(path)) ? readDicomSeries(path) : undefined;
+  if (format) return readItkFile(path, format, use);
+  return (await isFolder(path)) ? readDicomSeries(path, use) : undefined;
 }
 
 const isFolder = async (path: string): Promise<boolean> =>

@@ -136,6 +136,7 @@ def files():
     yield write("sform-not-qform-half-degree", srow=NEAR[:3])
     yield write("sform-not-qform-be", big=True, srow=OTHER[:3], sform_code=2)
     yield write("sform-not-qform-2", second=True, srow=OTHER[:3], sform_code=2)
+    yield write("sform-moved", srow=(PLAIN + np.array([[0, 0, 0, 0.1]] * 4))[:3])
     yield write("sform-flipped", srow=(PLAIN @ np.diag([-1, 1, 1, 1]))[:3])
     yield write("sform-sheared", srow=SHEARED[:3], pixdim=pixels(*np.linalg.norm(SHEARED[:3, :3], axis=0)))
     yield write("sform-zero", srow=np.zeros(12))
