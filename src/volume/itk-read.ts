@@ -1,10 +1,14 @@
 import { resolve } from 'node:path';
 import type { Image } from 'itk-wasm';
+import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
+import { spacingOf } from './affine.js';
 import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { readPlainMetaImage } from './meta-raw.js';
-import { readTextHeader, type TextFormat } from './text-header.js';
+import { type NrrdGeometry, nrrdGeometry } from './nrrd-geometry.js';
+import { readTextHeader, type TextFormat, type TextHeader } from './text-header.js';
+import { mapAxes } from './triple.js';
 import type { ValueUse, Volume } from './volume.js';
 
 /**
@@ -16,6 +20,7 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   const header = await readTextHeader(file, format);
   const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
   if (plain) return plain;
+  const geometry = format === 'nrrd' ? nrrdGeometry(resolve(file), header) : undefined;
   // Loaded late: who reads NIfTI alone should not wait for it.
   const { metaReadImageNode, nrrdReadImageNode } = await import('@itk-wasm/image-io');
   const read = format === 'metaimage' ? metaReadImageNode : nrrdReadImageNode;
@@ -26,7 +31,26 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
     throw unreadable(file, cause);
   }
   if (!image?.data) throw unreadable(file, undefined);
-  return volumeOfItk(image, file, use);
+  const volume = volumeOfItk(image, file, use);
+  return geometry ? inItsSpace(volume, geometry, header, file) : volume;
+}
+
+/** A volume of ITK's with the place that the header says, since ITK misreads some spaces (`nrrdGeometry`). */
+function inItsSpace(
+  volume: Volume,
+  { affine, axes }: NrrdGeometry,
+  header: TextHeader,
+  file: string,
+): Volume {
+  const size = mapAxes(axes, (axis) => itemAt(header.sizes, axis));
+  if (size.some((n, axis) => n !== volume.size[axis])) {
+    throw new DataError(
+      `${file}: "space directions" makes axes of ${size.join('x')} voxels those of space, but the data have ` +
+        `${volume.size.join('x')}: correct "kinds" and "space directions" in the header`,
+      { file, field: 'space directions', found: size, expected: volume.size },
+    );
+  }
+  return { ...volume, affine, spacing: spacingOf(affine) };
 }
 
 function unreadable(file: string, cause: unknown): DataError {

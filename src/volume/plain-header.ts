@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { itemAt } from '../at.js';
 import { checkAffine, spacingOf } from './affine.js';
 import { lpsToRas } from './itk-volume.js';
+import { nrrdGeometry } from './nrrd-geometry.js';
 import type { TextHeader } from './text-header.js';
 import { AXES, isTriple, mapAxes, type Triple } from './triple.js';
 import type { Grid, VoxelArrayType } from './volume.js';
@@ -69,25 +70,21 @@ export function plainMetaImage(
 }
 
 /**
- * Undefined when the header says anything but a plain NRRD. Throws DataError when the axes do not span space.
+ * Undefined when the header says anything but a plain NRRD. Throws DataError when its place cannot be right.
  */
-export function plainNrrd(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
+export function plainNrrd(file: string, header: TextHeader): PlainHeader | undefined {
+  const { fields, sizes, encoding } = header;
   const ArrayType = arrays.get(fields.get('type') ?? '');
-  const [x, y, z, ...others] = (fields.get('space directions') ?? '').match(/\([^)]*\)/g)?.map(vector) ?? [];
-  const origin = vector(fields.get('space origin') ?? '');
+  const geometry = nrrdGeometry(resolve(file), header);
   const ordered =
     ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
   const kinds = fields.get('kinds') ?? 'domain domain domain';
   const single = /^(domain domain domain|space space space)$/.test(kinds);
   const moved = ['byte skip', 'byteskip', 'line skip', 'lineskip'].some((key) => fields.has(key));
-  const lps = /^(left-posterior-superior|lps)$/i.test(fields.get('space') ?? '');
-  if (!ArrayType || !ordered || !single || moved || !lps || encoding === 'text' || !isTriple(sizes))
-    return undefined;
-  if (!origin || !x || !y || !z || others.length > 0) return undefined;
-  return {
-    grid: gridOf(file, sizes, [x, y, z], origin, 'correct "space directions" in the header'),
-    ArrayType,
-  };
+  if (!ArrayType || !ordered || !single || moved || encoding === 'text' || !isTriple(sizes)) return undefined;
+  if (!geometry) return undefined;
+  const { affine } = geometry;
+  return { grid: { size: sizes, spacing: spacingOf(affine), affine }, ArrayType };
 }
 
 /** @param axes the step from a voxel to the next along each, into LPS, mm */
@@ -104,8 +101,6 @@ function gridOf(
   checkAffine(affine, resolve(file), remedy);
   return { size, spacing: spacingOf(affine), affine };
 }
-
-const vector = (text: string): Triple | undefined => threeNumbers(text.replace(/[(),]/g, ' '));
 
 function threeNumbers(text: string | undefined): Triple | undefined {
   const values = numbers(text, 3);

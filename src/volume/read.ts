@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { readDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
 import { readNifti, readVolumeHeader } from './nifti-read.js';
+import { nrrdOddities } from './nrrd-geometry.js';
 import { openPlainSlices } from './plain-slices.js';
 import { scanParts } from './scan-parts.js';
 import { readTextHeader, textFormatOf } from './text-header.js';
@@ -77,7 +78,12 @@ export async function bytesHeldWhole(path: string): Promise<number | undefined> 
  * @throws DataError as `readVolume` does for a header
  */
 export async function headerOddities(path: string): Promise<readonly string[]> {
-  if (textFormatOf(path) || (await isFolder(path))) return [];
+  const format = textFormatOf(path);
+  if (format) {
+    const header = await readTextHeader(path, format);
+    return format === 'nrrd' ? nrrdOddities(path, header) : [];
+  }
+  if (await isFolder(path)) return [];
   return (await readVolumeHeader(path)).oddities;
 }
 
