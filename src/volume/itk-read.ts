@@ -7,6 +7,7 @@ import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { readPlainMetaImage } from './meta-raw.js';
 import { type NrrdGeometry, nrrdGeometry } from './nrrd-geometry.js';
+import { readPlainSlices } from './plain-slices.js';
 import { readTextHeader, type TextFormat, type TextHeader } from './text-header.js';
 import { mapAxes } from './triple.js';
 import type { ValueUse, Volume } from './volume.js';
@@ -20,6 +21,18 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   const header = await readTextHeader(file, format);
   const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
   if (plain) return plain;
+  const { meta } = header;
+  if (meta && (meta.bigEndian || meta.notItks !== undefined)) {
+    const own = await readPlainSlices(file, format);
+    if (own) return own;
+    if (meta.notItks !== undefined) {
+      throw new DataError(
+        `${file}: ${meta.notItks}, and only ITK can read this type of voxels: spell it as ITK does, such as ` +
+          '"BinaryDataByteOrderMSB = True"',
+        { file, found: meta.notItks },
+      );
+    }
+  }
   const geometry = format === 'nrrd' ? nrrdGeometry(resolve(file), header) : undefined;
   // Loaded late: who reads NIfTI alone should not wait for it.
   const { metaReadImageNode, nrrdReadImageNode } = await import('@itk-wasm/image-io');
@@ -32,7 +45,8 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   }
   if (!image?.data) throw unreadable(file, undefined);
   const volume = volumeOfItk(image, file, use);
-  return geometry ? inItsSpace(volume, geometry, header, file) : volume;
+  if (geometry) return inItsSpace(volume, geometry, header, file);
+  return meta ? inMillimetres(volume, meta.mm) : volume;
 }
 
 /** A volume of ITK's with the place that the header says, since ITK misreads some spaces (`nrrdGeometry`). */
@@ -51,6 +65,11 @@ function inItsSpace(
     );
   }
   return { ...volume, affine, spacing: spacingOf(affine) };
+}
+
+function inMillimetres(volume: Volume, mm: number): Volume {
+  const affine = { rows: volume.affine.rows.map((n) => n * mm) };
+  return mm === 1 ? volume : { ...volume, affine, spacing: spacingOf(affine) };
 }
 
 function unreadable(file: string, cause: unknown): DataError {

@@ -9,12 +9,13 @@ import { AXES, isTriple, mapAxes, type Triple } from './triple.js';
 import type { Grid, VoxelArrayType } from './volume.js';
 
 /**
- * What a plain MetaImage or NRRD is: three axes, one channel, this machine's byte order, a type that has an
- * array of its own.
+ * What a plain MetaImage or NRRD is: three axes, one channel, a type that has an array of its own.
  */
 export interface PlainHeader {
   readonly grid: Grid;
   readonly ArrayType: VoxelArrayType;
+  /** Whether its bytes are in the other order than this machine's. */
+  readonly swapped: boolean;
 }
 
 /** By the names of their types: MetaImage's, then NRRD's as ITK writes them. */
@@ -48,24 +49,30 @@ const arrays: ReadonlyMap<string, VoxelArrayType> = new Map<string, VoxelArrayTy
  */
 export function plainMetaImage(
   file: string,
-  { fields, sizes, encoding }: TextHeader,
+  { fields, sizes, encoding, meta }: TextHeader,
 ): PlainHeader | undefined {
   const ArrayType = arrays.get(fields.get('elementtype') ?? '');
   const direction = numbers(fields.get('transformmatrix'), 9);
   const origin = threeNumbers(fields.get('offset'));
   const spacing = threeNumbers(fields.get('elementspacing'));
-  const ordered = /^true$/i.test(fields.get('binarydatabyteordermsb') ?? 'False') === (endianness() === 'BE');
   const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && !fields.has('headersize');
-  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text')
+  if (!ArrayType || !direction || !origin || !spacing || !meta || !single || encoding === 'text')
     return undefined;
   if (!isTriple(sizes) || spacing.some((n) => n <= 0)) return undefined;
   // The file lists the direction of each axis one after another; the affine holds them as columns.
   const axes = mapAxes(spacing, (mm, axis) =>
-    mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm),
+    mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm * meta.mm),
   );
   return {
-    grid: gridOf(file, sizes, axes, origin, 'correct TransformMatrix and ElementSpacing in the header'),
+    grid: gridOf(
+      file,
+      sizes,
+      axes,
+      mapAxes(origin, (n) => n * meta.mm),
+      'correct TransformMatrix and ElementSpacing in the header',
+    ),
     ArrayType,
+    swapped: ArrayType.BYTES_PER_ELEMENT > 1 && meta.bigEndian !== (endianness() === 'BE'),
   };
 }
 
@@ -84,7 +91,7 @@ export function plainNrrd(file: string, header: TextHeader): PlainHeader | undef
   if (!ArrayType || !ordered || !single || moved || encoding === 'text' || !isTriple(sizes)) return undefined;
   if (!geometry) return undefined;
   const { affine } = geometry;
-  return { grid: { size: sizes, spacing: spacingOf(affine), affine }, ArrayType };
+  return { grid: { size: sizes, spacing: spacingOf(affine), affine }, ArrayType, swapped: false };
 }
 
 /** @param axes the step from a voxel to the next along each, into LPS, mm */

@@ -81,7 +81,7 @@ export async function headerOddities(path: string): Promise<readonly string[]> {
   const format = textFormatOf(path);
   if (format) {
     const header = await readTextHeader(path, format);
-    return format === 'nrrd' ? nrrdOddities(path, header) : [];
+    return header.meta?.oddities ?? nrrdOddities(path, header);
   }
   if (await isFolder(path)) return [];
   return (await readVolumeHeader(path)).oddities;
