@@ -77,6 +77,12 @@ describe('a NRRD', () => {
     ],
     ['a direction of two numbers', /directions: \S+/, 'directions: (1,0)', /"none" or 3 numbers in brackets/],
     [
+      'a direction of one number',
+      /directions: \S+/,
+      'directions: (1,nan,0)',
+      /"none" or 3 numbers in brackets/,
+    ],
+    [
       'directions that lie in a plane',
       /directions: \S+/,
       'directions: (0.2,-0.4,2.5)',
@@ -94,6 +100,13 @@ describe('a NRRD', () => {
       await expect(read(name)).rejects.toBeInstanceOf(DataError);
       await expect(read(name)).rejects.toThrow(sentence);
     }
+  });
+
+  it('with an axis of space that moves in time is refused', async () => {
+    const text = readFileSync(file('LAST.nrrd'), 'latin1').replace('(0.8,0.1,0,0)', '(0.8,0.1,0,1)');
+    const name = join(folder, 'moving.nrrd');
+    writeFileSync(name, Buffer.from(text, 'latin1'));
+    await expect(readVolume(name)).rejects.toThrow(/expected the directions of three axes of space/);
   });
 
   it.each<[string, number, RegExp | undefined]>([
