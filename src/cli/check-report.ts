@@ -32,7 +32,7 @@ export function checkText({ datasets, findings }: CheckResult): string {
   return [
     ...datasets.flatMap(datasetLines),
     ...unusable.map((finding) => findingLine('UNUSABLE', finding)),
-    ...odd.map((finding) => findingLine('odd', finding)),
+    ...oddLines(odd),
     cases > 0
       ? `${cases} cases are unusable and would be skipped; nothing was changed`
       : `every case can be prepared; nothing was changed`,
@@ -64,6 +64,25 @@ function datasetLines({
 function rangeText({ min, max }: NonNullable<CheckedDataset['size']>): string {
   const short = (n: number) => String(Number(n.toPrecision(4)));
   return min.map((low, axis) => [...new Set([short(low), short(itemAt(max, axis))])].join('-')).join(' x ');
+}
+
+/**
+ * What is odd, a line each. Headers that are odd in one way are a line together: a tool that wrote one of them
+ * wrote them all.
+ */
+function oddLines(odd: readonly Finding[]): string[] {
+  const wayOf = ({ kind, file, message, id }: Finding) =>
+    kind === 'header' && file !== undefined
+      ? `${id.split('/')[0]} ${message.replace(file, '')}`
+      : `${id} ${kind} ${message}`;
+  const alike = new Map<string, Finding[]>();
+  for (const finding of odd) alike.set(wayOf(finding), [...(alike.get(wayOf(finding)) ?? []), finding]);
+  return [...alike.values()].map((findings) => {
+    const line = findingLine('odd', itemAt(findings, 0));
+    return findings.length === 1
+      ? line
+      : `${line} (and ${findings.length - 1} files more, which --json names)`;
+  });
 }
 
 const findingLine = (mark: string, { id, kind, message }: Finding): string =>

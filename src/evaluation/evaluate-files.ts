@@ -1,5 +1,5 @@
 import { type LabelMap, toClassValues } from '../dataset/index.js';
-import { readVolume } from '../volume/index.js';
+import { readLabel } from '../volume/index.js';
 import { type CaseResult, type EvaluatedClass, evaluateCase, type FurtherMetrics } from './evaluate-case.js';
 import { type Placement, placePrediction } from './place-prediction.js';
 
@@ -40,7 +40,7 @@ export async function evaluateFiles({
   const names = Object.fromEntries(
     classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])),
   );
-  const read = async (file: string) => toClassValues(await readVolume(file), names, labelMap, file);
+  const read = async (file: string) => toClassValues(await readLabel(file), names, labelMap, file);
   const files = { prediction, reference };
   const label = await read(reference);
   const placed = placePrediction({ prediction: await read(prediction), reference: label, files }, resample);

@@ -30,7 +30,6 @@ export function overlaps(
     reference: new Runs(),
   }));
   const endOfRun = runEnder(prediction, reference);
-  const none: typeof found = [];
   const ofValue = regionsByValue(regions, found);
   for (let row = 0, start = 0; row < ny * nz; row++, start += nx) {
     // A stretch of equal pairs at a time: labels are mostly long stretches, and most of them background.
@@ -42,8 +41,8 @@ export function overlaps(
       if (predicted === 0 && present === 0) continue;
       const first = from - start;
       const last = i - 1 - start;
-      const there = ofValue[present] ?? none;
-      for (const region of ofValue[predicted] ?? none) {
+      const there = ofValue(present);
+      for (const region of ofValue(predicted)) {
         region.predicted += i - from;
         if (there.includes(region)) region.both += i - from;
         region.prediction.add(row, first, last);
@@ -57,13 +56,23 @@ export function overlaps(
   return found;
 }
 
-/** By label value: the regions that it belongs to. */
-function regionsByValue<T>(regions: readonly (readonly number[])[], found: readonly T[]): (readonly T[])[] {
-  const largest = Math.max(0, ...regions.flat());
-  return Array.from({ length: largest + 1 }, (_, value) =>
-    found.filter((_, i) => value !== 0 && itemAt(regions, i).includes(value)),
-  );
+/** The regions that a label value belongs to. By a table where values are small, as nearly all are. */
+function regionsByValue<T>(
+  regions: readonly (readonly number[])[],
+  found: readonly T[],
+): (value: number) => readonly T[] {
+  const none: readonly T[] = [];
+  const values = [...new Set(regions.flat())].filter((value) => value !== 0);
+  const having = (value: number) => found.filter((_, i) => itemAt(regions, i).includes(value));
+  const byValue = new Map(values.map((value) => [value, having(value)]));
+  const largest = Math.max(0, ...values);
+  if (largest > largestInTable) return (value) => byValue.get(value) ?? none;
+  const table = Array.from({ length: largest + 1 }, (_, value) => byValue.get(value) ?? none);
+  return (value) => table[value] ?? none;
 }
+
+/** A table up to an atlas id such as 312782574 would not fit into memory. */
+const largestInTable = 65_535;
 
 /**
  * Finds, from a voxel on and before `end`, the first where the pair of values is another; four voxels at a

@@ -3,7 +3,7 @@ import { type PreparedCase, type PreparedIndex, readPreparedIndex } from '../dat
 import { predictionFiles, readReference } from '../prediction/index.js';
 import type { ContourFigureContent, ContourPanel } from '../report/index.js';
 import { windowOf } from '../report-sources/index.js';
-import { readVolume } from '../volume/index.js';
+import { readLabel, readVolume } from '../volume/index.js';
 import type { FinetuneCell } from './cells.js';
 import type { ExperimentRun } from './run-cell.js';
 
@@ -95,7 +95,7 @@ async function panelOf(
   const predictions: Record<string, Awaited<ReturnType<typeof readVolume>>> = {};
   for (const { title, arms } of columns) {
     const run = runs.find(({ arm }) => arms.includes(arm));
-    if (run) predictions[title] = await readVolume(entryOf(predictionFiles(run.run, cases), drawn.id));
+    if (run) predictions[title] = await readLabel(entryOf(predictionFiles(run.run, cases), drawn.id));
   }
   return {
     caseName: drawn.name,

@@ -30,7 +30,7 @@ export interface LabelInProgress {
 export function openLabel(from: Grid, grid: Grid, scheme: LabelScheme): LabelInProgress {
   const voxels = voxelCount(grid);
   const slice = grid.size[0] * grid.size[1];
-  const label = new (largestValue(scheme) > 255 ? Uint16Array : Uint8Array)(voxels);
+  const label = new (labelArrayOf(largestValue(scheme)))(voxels);
   const channelValues = Array.from({ length: outputChannels(scheme) }, (_, channel) =>
     channelValue(scheme, channel),
   );
@@ -80,7 +80,7 @@ export function labelOnGrid(logits: Volume, grid: Grid, scheme: LabelScheme): Vo
 export const logitsOnGrid = (logits: Volume, grid: Grid): Volume => resampleToGrid(logits, grid, 'linear');
 
 /** Zeroes the voxels of `grid` whose centres lie outside the voxels of `inner`. */
-function clearOutside(label: Uint8Array | Uint16Array, grid: Grid, inner: Grid): void {
+function clearOutside(label: LabelArray, grid: Grid, inner: Grid): void {
   const rows = Float64Array.from(composeAffines(invertAffine(inner.affine), grid.affine).rows);
   const [nx, ny, nz] = grid.size;
   const slack = 1e-3; // voxels: affines are stored with rounding
@@ -99,6 +99,14 @@ function clearOutside(label: Uint8Array | Uint16Array, grid: Grid, inner: Grid):
       }
     }
   }
+}
+
+type LabelArray = Uint8Array | Uint16Array | Uint32Array;
+
+/** The narrowest array that holds every value as it is. */
+function labelArrayOf(largest: number): new (length: number) => LabelArray {
+  if (largest <= 255) return Uint8Array;
+  return largest <= 65_535 ? Uint16Array : Uint32Array;
 }
 
 const largestValue = ({ values }: LabelScheme): number => Math.max(...values.flat());

@@ -1,7 +1,7 @@
 import { entryOf } from '../at.js';
 import { type PreparedCase, type PreparedIndex, toClassValues } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import { readVolume, type Volume } from '../volume/index.js';
+import { readLabel, type Volume } from '../volume/index.js';
 
 /**
  * The label of a prepared case in the scan's own space, as its file has it, with the values of the dataset's
@@ -19,7 +19,7 @@ export async function readReference(
     });
   }
   return toClassValues(
-    await readVolume(sourceLabel),
+    await readLabel(sourceLabel),
     entryOf(datasets, dataset).classes,
     labelMap,
     sourceLabel,

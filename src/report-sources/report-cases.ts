@@ -5,7 +5,7 @@ import { type PreparedCase, type PreparedIndex, readPreparedIndex } from '../dat
 import { HybridMimError } from '../errors.js';
 import { predictionFiles, readReference } from '../prediction/index.js';
 import type { ReportCase, ReportEvaluation } from '../report/index.js';
-import { readVolume } from '../volume/index.js';
+import { readLabel, readVolume } from '../volume/index.js';
 import { windowOf } from './shown-window.js';
 
 /**
@@ -52,6 +52,6 @@ async function caseVolumes(index: PreparedIndex, prepared: PreparedCase, predict
   return {
     image: await readVolume(itemAt(prepared.sourceImages, 0)),
     reference: await readReference(index, prepared),
-    prediction: await readVolume(prediction),
+    prediction: await readLabel(prediction),
   };
 }

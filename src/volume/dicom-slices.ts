@@ -13,6 +13,10 @@ export interface DicomSlice {
   readonly directions: readonly number[];
   /** Columns and rows. */
   readonly size: readonly number[];
+  /** NumberOfFrames; 1 where it is not said. */
+  readonly frames: number;
+  /** RescaleSlope and RescaleIntercept; 1 and 0 where they are not said. */
+  readonly rescale: readonly [slope: number, intercept: number];
 }
 
 /** Gaps that differ by more than this share of the usual one are missing or doubled slices, not rounding. */
@@ -24,7 +28,7 @@ const directionTolerance = 1e-3;
 /**
  * The slices in the order of their place along the series' normal.
  * @throws DataError when there are none, they belong to several series, differ in size or direction, or do
- * not lie at even distances
+ * not lie at even distances straight above one another
  */
 export function orderedSlices(slices: readonly DicomSlice[], folder: string): DicomSlice[] {
   const first = slices[0];
@@ -46,6 +50,10 @@ export function orderedSlices(slices: readonly DicomSlice[], folder: string): Di
   for (const slice of slices) refuseOther(slice, first);
   const ordered = slices.map((slice) => ({ slice, at: along(slice) })).sort((a, b) => a.at - b.at);
   refuseGaps(ordered, folder);
+  refuseTilt(
+    ordered.map(({ slice }) => slice),
+    folder,
+  );
   return ordered.map(({ slice }) => slice);
 }
 
@@ -70,6 +78,41 @@ function refuseOther(slice: DicomSlice, first: DicomSlice): void {
           'a volume cannot be made of it',
     { file: slice.file, found: directions },
   );
+}
+
+/** Positions are written with three decimals or more. */
+const sidewaysToleranceMm = 0.1;
+
+/**
+ * ITK would put slices that lie aside of one another straight above one another, and shear the patient.
+ * Slices aside are those of a tilted gantry, whose table moves along another line than the slices' normal.
+ */
+function refuseTilt(ordered: readonly DicomSlice[], folder: string): void {
+  const first = itemAt(ordered, 0);
+  const sideways = ordered.map((slice) => {
+    const to = mapAxes(AXES, (world) => itemAt(slice.position, world) - itemAt(first.position, world));
+    return { slice, mm: Math.sqrt(Math.max(0, squared(to) - (along(slice) - along(first)) ** 2)) };
+  });
+  const aside = sideways.find(({ mm }) => mm > sidewaysToleranceMm);
+  if (!aside) return;
+  const last = itemAt(sideways, sideways.length - 1);
+  const degrees = (Math.atan2(last.mm, along(last.slice) - along(first)) * 180) / Math.PI;
+  throw new DataError(
+    last.mm > sidewaysToleranceMm
+      ? `the DICOM series in ${folder} was made with a gantry tilted by ${degrees.toFixed(1)} degrees: its slices ` +
+          'do not lie straight above one another, so resample it to a straight grid first, as dcm2niix does'
+      : `${aside.slice.file} lies ${aside.mm.toFixed(2)} mm aside of the other slices of its series: ` +
+          'remove what is no slice',
+    { file: folder, field: 'ImagePositionPatient', found: degrees, expected: 0 },
+  );
+}
+
+const squared = (vector: Triple): number => vector.reduce((sum, mm) => sum + mm * mm, 0);
+
+/** Whether slices have slopes or intercepts of their own, as those of PET do. */
+export function differsInRescale(slices: readonly DicomSlice[]): boolean {
+  const [slope, intercept] = itemAt(slices, 0).rescale;
+  return slices.some(({ rescale }) => rescale[0] !== slope || rescale[1] !== intercept);
 }
 
 /** mm along the normal of the slice. */

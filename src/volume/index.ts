@@ -23,7 +23,14 @@ export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolumeHeader } from './nifti-read.js';
 export { niftiBytes, writeNifti } from './nifti-write.js';
-export { bytesHeldWhole, openSlices, readVolume } from './read.js';
+export {
+  bytesHeldWhole,
+  headerOddities,
+  openLabelSlices,
+  openSlices,
+  readLabel,
+  readVolume,
+} from './read.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
 export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume } from './resample.js';

@@ -1,21 +1,39 @@
 import { resolve } from 'node:path';
 import type { Image } from 'itk-wasm';
+import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
+import { spacingOf } from './affine.js';
 import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { readPlainMetaImage } from './meta-raw.js';
-import { readTextHeader, type TextFormat } from './text-header.js';
-import type { Volume } from './volume.js';
+import { type NrrdGeometry, nrrdGeometry } from './nrrd-geometry.js';
+import { readPlainSlices } from './plain-slices.js';
+import { readTextHeader, type TextFormat, type TextHeader } from './text-header.js';
+import { mapAxes } from './triple.js';
+import type { ValueUse, Volume } from './volume.js';
 
 /**
  * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file
  * itself, all else through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
-export async function readItkFile(file: string, format: TextFormat): Promise<Volume> {
+export async function readItkFile(file: string, format: TextFormat, use?: ValueUse): Promise<Volume> {
   const header = await readTextHeader(file, format);
   const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
   if (plain) return plain;
+  const { meta } = header;
+  if (meta && (meta.bigEndian || meta.notItks !== undefined)) {
+    const own = await readPlainSlices(file, format);
+    if (own) return own;
+    if (meta.notItks !== undefined) {
+      throw new DataError(
+        `${file}: ${meta.notItks}, and only ITK can read this type of voxels: spell it as ITK does, such as ` +
+          '"BinaryDataByteOrderMSB = True"',
+        { file, found: meta.notItks },
+      );
+    }
+  }
+  const geometry = format === 'nrrd' ? nrrdGeometry(resolve(file), header) : undefined;
   // Loaded late: who reads NIfTI alone should not wait for it.
   const { metaReadImageNode, nrrdReadImageNode } = await import('@itk-wasm/image-io');
   const read = format === 'metaimage' ? metaReadImageNode : nrrdReadImageNode;
@@ -26,7 +44,32 @@ export async function readItkFile(file: string, format: TextFormat): Promise<Vol
     throw unreadable(file, cause);
   }
   if (!image?.data) throw unreadable(file, undefined);
-  return volumeOfItk(image, file);
+  const volume = volumeOfItk(image, file, use);
+  if (geometry) return inItsSpace(volume, geometry, header, file);
+  return meta ? inMillimetres(volume, meta.mm) : volume;
+}
+
+/** A volume of ITK's with the place that the header says, since ITK misreads some spaces (`nrrdGeometry`). */
+function inItsSpace(
+  volume: Volume,
+  { affine, axes }: NrrdGeometry,
+  header: TextHeader,
+  file: string,
+): Volume {
+  const size = mapAxes(axes, (axis) => itemAt(header.sizes, axis));
+  if (size.some((n, axis) => n !== volume.size[axis])) {
+    throw new DataError(
+      `${file}: "space directions" makes axes of ${size.join('x')} voxels those of space, but the data have ` +
+        `${volume.size.join('x')}: correct "kinds" and "space directions" in the header`,
+      { file, field: 'space directions', found: size, expected: volume.size },
+    );
+  }
+  return { ...volume, affine, spacing: spacingOf(affine) };
+}
+
+function inMillimetres(volume: Volume, mm: number): Volume {
+  const affine = { rows: volume.affine.rows.map((n) => n * mm) };
+  return mm === 1 ? volume : { ...volume, affine, spacing: spacingOf(affine) };
 }
 
 function unreadable(file: string, cause: unknown): DataError {

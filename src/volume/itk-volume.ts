@@ -3,16 +3,18 @@ import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { type Affine, checkAffine, spacingOf } from './affine.js';
 import { AXES, type Triple } from './triple.js';
-import { type Volume, type VoxelArray, voxelCount } from './volume.js';
+import { type ValueUse, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
- * ITK's image as a volume: LPS to RAS, interleaved components to planes, 64-bit types to float32.
+ * ITK's image as a volume: LPS to RAS, interleaved components to planes, 64-bit types to float32, or to
+ * float64 where they are labels.
  * @param file where it comes from, for errors
  * @throws DataError when it has not three axes of space, or its axes do not span space
  */
 export function volumeOfItk(
   image: Pick<Image, 'size' | 'spacing' | 'origin' | 'direction' | 'data' | 'imageType'>,
   file: string,
+  use: ValueUse = 'intensities',
 ): Volume {
   const [nx, ny, nz, ...rest] = image.size;
   if (nx === undefined || ny === undefined || nz === undefined || rest.length > 1) {
@@ -26,7 +28,11 @@ export function volumeOfItk(
   checkAffine(affine, file, 'correct the directions and spacing in the header');
   const { components } = image.imageType;
   const channels = components * rest.reduce((product, n) => product * n, 1);
-  const data = planar(narrowed(image.data, file), components, voxelCount({ size }) * (channels / components));
+  const data = planar(
+    narrowed(image.data, file, use),
+    components,
+    voxelCount({ size }) * (channels / components),
+  );
   return { size, spacing: spacingOf(affine), affine, channels, data };
 }
 
@@ -50,11 +56,12 @@ function lpsAffine({
   return { rows: AXES.flatMap(row) };
 }
 
-function narrowed(data: Image['data'], file: string): VoxelArray {
+function narrowed(data: Image['data'], file: string, use: ValueUse): VoxelArray {
   if (data === null) throw new DataError(`${file} holds no voxels; copy or download it again`, { file });
   if (data instanceof Uint8ClampedArray) return Uint8Array.from(data);
-  if (data instanceof Float64Array) return Float32Array.from(data);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float32Array.from(data, Number);
+  if (data instanceof Float64Array) return use === 'labels' ? data : Float32Array.from(data);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    return use === 'labels' ? Float64Array.from(data, Number) : Float32Array.from(data, Number);
   return data;
 }
 

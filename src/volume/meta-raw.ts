@@ -6,12 +6,12 @@ import { type Volume, voxelCount } from './volume.js';
 /**
  * The plain MetaImage that LUNA16 and most others are. Its voxels go straight from the file into the array,
  * where ITK needs more than twice the memory and half a second more for a large scan.
- * @returns undefined when the header says anything else, or the voxels are compressed, which is ITK's to read
+ * @returns undefined when the header says anything else, the bytes are in another order, or the voxels are compressed
  * @throws DataError when the axes do not span space
  */
 export async function readPlainMetaImage(file: string, header: TextHeader): Promise<Volume | undefined> {
   const plain = header.encoding === 'raw' ? plainMetaImage(file, header) : undefined;
-  if (!plain) return undefined;
+  if (!plain || plain.swapped) return undefined;
   const { grid, ArrayType } = plain;
   const data = new ArrayType(await readBytes(header.dataFile, header.dataOffset, header.bytes));
   return { ...grid, channels: data.length / voxelCount(grid), data };

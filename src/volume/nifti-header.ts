@@ -1,8 +1,9 @@
 import { NIFTI2, readHeader } from 'nifti-reader-js';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
-import { type Affine, checkAffine, spacingOf } from './affine.js';
-import { AXES, type Axis, mapAxes, type Triple } from './triple.js';
+import { spacingOf } from './affine.js';
+import { niftiGeometry, type ParsedHeader } from './nifti-geometry.js';
+import type { Triple } from './triple.js';
 import type { Grid, VoxelArrayType } from './volume.js';
 
 /** What a NIfTI-1 or -2 header says, checked. */
@@ -15,9 +16,11 @@ export interface NiftiHeader extends Grid {
   /** stored * slope + intercept = value; 1 and 0 when the header sets none. */
   readonly slope: number;
   readonly intercept: number;
+  /** What readers take differently, or had to guess: one sentence each, which names the file. */
+  readonly oddities: readonly string[];
 }
 
-/** A numeric voxel type of NIfTI. 64-bit types are kept in 32 bits: scans and labels never need more. */
+/** A numeric voxel type of NIfTI. Intensities of 64 bits are kept in 32: scans never need more. */
 export interface VoxelType {
   readonly name: string;
   readonly bytes: number;
@@ -69,10 +72,9 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
       { file, field: 'datatype', found },
     );
   }
-  const affine = headerAffine(header, new DataView(buffer), size);
-  checkAffine(affine, file, 'fix sform or qform in the header');
-  const scaled =
-    header.scl_slope !== 0 && Number.isFinite(header.scl_slope) && Number.isFinite(header.scl_inter);
+  const { affine, oddities } = niftiGeometry(header, new DataView(buffer), size, file);
+  const { slope, intercept, ...scaling } = scalingOf(header, file);
+  const start = dataStart(header, file);
   return {
     size,
     spacing: spacingOf(affine),
@@ -80,10 +82,70 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
     channels,
     type,
     littleEndian: header.littleEndian,
-    dataOffset: Math.max(352, Math.floor(header.vox_offset)),
-    slope: scaled ? header.scl_slope : 1,
-    intercept: scaled ? header.scl_inter : 0,
+    dataOffset: start.offset,
+    slope,
+    intercept,
+    oddities: [...oddities, ...scaling.oddities, ...start.oddities],
   };
+}
+
+/**
+ * Slope and intercept. A slope of 0 or NaN means none, and then ITK adds the intercept and nibabel does not;
+ * with an intercept of NaN, nibabel refuses the file and ITK takes 0.
+ */
+function scalingOf(
+  { scl_slope, scl_inter }: ParsedHeader,
+  file: string,
+): { slope: number; intercept: number; oddities: string[] } {
+  const none = { slope: 1, intercept: 0 };
+  const hasSlope = scl_slope !== 0 && Number.isFinite(scl_slope);
+  const hasIntercept = scl_inter !== 0 && Number.isFinite(scl_inter);
+  if (hasSlope && Number.isFinite(scl_inter)) return { slope: scl_slope, intercept: scl_inter, oddities: [] };
+  if (!hasSlope && !hasIntercept) {
+    const usual = scl_slope === 0 || Number.isNaN(scl_slope); // as nibabel writes it, NaN for both
+    const alike = scl_slope === 0 ? scl_inter === 0 : Number.isNaN(scl_inter);
+    return {
+      ...none,
+      oddities:
+        usual && alike
+          ? []
+          : [
+              `${file}: scl_slope is ${scl_slope} and scl_inter ${scl_inter}; values are taken as stored, ` +
+                'as nibabel and ITK do',
+            ],
+    };
+  }
+  if (scl_slope === 0) {
+    return {
+      ...none,
+      oddities: [
+        `${file}: scl_slope is 0 and scl_inter ${scl_inter}; values are taken as stored, as NIfTI defines and ` +
+          'nibabel does, while ITK adds the intercept: check the intensities',
+      ],
+    };
+  }
+  const [field, found] = hasSlope ? ['scl_inter', scl_inter] : ['scl_slope', scl_slope];
+  throw new DataError(
+    `${file}: scl_slope is ${scl_slope} and scl_inter ${scl_inter}; expected two finite numbers or neither, ` +
+      `since readers disagree about what the voxels mean, so fix ${field} in the header`,
+    { file, field: String(field), found },
+  );
+}
+
+/** The byte at which voxels begin: never within the header and the four bytes that follow it. */
+function dataStart(header: ParsedHeader, file: string): { offset: number; oddities: string[] } {
+  const first = header instanceof NIFTI2 ? 544 : 352;
+  const found = header.vox_offset;
+  if (found >= first) return { offset: Math.floor(found), oddities: [] };
+  if (found === 0) {
+    const sentence = `${file}: vox_offset is 0; voxels are taken from byte ${first} on, right after the header`;
+    return { offset: first, oddities: [sentence] };
+  }
+  throw new DataError(
+    `${file}: vox_offset is ${found}; expected the byte at which voxels begin, ${first} or more, ` +
+      'so fix vox_offset in the header',
+    { file, field: 'vox_offset', found },
+  );
 }
 
 const foreign = (file: string, options?: ErrorOptions): DataError =>
@@ -114,48 +176,4 @@ function checkedSize(dims: readonly number[], file: string): { size: Triple; cha
   }
   const [nx = 1, ny = 1, nz = 1, ...rest] = used;
   return { size: [nx, ny, nz], channels: rest.reduce((product, n) => product * n, 1) };
-}
-
-/**
- * sform where it is set, else qform, else the spacing around a centred origin with x to the left, as nibabel
- * does.
- */
-function headerAffine(header: ReturnType<typeof readHeader>, view: DataView, size: Triple): Affine {
-  const pixels = mapAxes(AXES, (axis) => Math.abs(itemAt(header.pixDims, axis + 1)) || 1);
-  if (header.sform_code > 0) {
-    const long = header instanceof NIFTI2;
-    const { littleEndian } = header;
-    const number = (i: number) =>
-      long ? view.getFloat64(400 + 8 * i, littleEndian) : view.getFloat32(280 + 4 * i, littleEndian);
-    return { rows: Array.from({ length: 12 }, (_, i) => number(i)) };
-  }
-  if (header.qform_code > 0) return quaternionAffine(header, pixels);
-  const centre = (axis: Axis) => ((size[axis] - 1) / 2) * pixels[axis];
-  return { rows: [-pixels[0], 0, 0, centre(0), 0, pixels[1], 0, -centre(1), 0, 0, pixels[2], -centre(2)] };
-}
-
-/**
- * NIfTI's "method 2": a rotation given by a unit quaternion whose real part is left out, spacing, and a sign
- * for the third axis.
- */
-function quaternionAffine(header: ReturnType<typeof readHeader>, pixels: Triple): Affine {
-  let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d];
-  const squared = b * b + c * c + d * d;
-  const a = Math.sqrt(Math.max(0, 1 - squared));
-  if (squared > 1) [b, c, d] = mapAxes([b, c, d], (n) => n / Math.sqrt(squared)); // rounding in the file
-  const zSign = itemAt(header.pixDims, 0) < 0 ? -1 : 1;
-  const rotation: readonly [Triple, Triple, Triple] = [
-    [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-    [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-    [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
-  ];
-  const offsets = [header.qoffset_x, header.qoffset_y, header.qoffset_z] as const;
-  return {
-    rows: mapAxes(rotation, ([x, y, z], world) => [
-      x * pixels[0],
-      y * pixels[1],
-      z * pixels[2] * zSign,
-      offsets[world],
-    ]).flat(),
-  };
 }

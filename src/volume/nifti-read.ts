@@ -3,7 +3,7 @@ import { endianness } from 'node:os';
 import { DataError } from '../errors.js';
 import { contentOf, type VoxelBytes, voxelPieces } from './file-content.js';
 import { headerBytes, type NiftiHeader, parseNiftiHeader } from './nifti-header.js';
-import { type Volume, type VoxelArray, voxelCount } from './volume.js';
+import { type ValueUse, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
  * A deflate stream can shrink by 1032 at most; a header that asks for more than this from a file of its size
@@ -13,10 +13,11 @@ const largestCompression = 1100;
 
 /**
  * Reads a NIfTI-1 or -2 file, `.nii` or `.nii.gz` (told by content, not by name). Slope and intercept are
- * applied. Values stay in the file's type where they can; float64 and 64-bit integers become float32.
+ * applied. Values stay in the file's type where they can; float64 and 64-bit integers become float32, or
+ * float64 where they are labels.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
-export async function readNifti(file: string): Promise<Volume> {
+export async function readNifti(file: string, use: ValueUse = 'intensities'): Promise<Volume> {
   const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
   const bytes = new Uint8Array(voxels.bytes);
@@ -25,7 +26,7 @@ export async function readNifti(file: string): Promise<Volume> {
     bytes.set(piece, filled);
     filled += piece.length;
   }
-  return { size, spacing, affine, channels, data: toValues(header, bytes) };
+  return { size, spacing, affine, channels, data: toValues(header, bytes, use) };
 }
 
 /** Reads and checks only the header, however large the file. Throws as `readNifti` does. */
@@ -68,6 +69,7 @@ function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, 
 export function toValues(
   { type, littleEndian, slope, intercept }: NiftiHeader,
   bytes: Uint8Array,
+  use: ValueUse = 'intensities',
 ): VoxelArray {
   const count = bytes.length / type.bytes;
   const scaled = slope !== 1 || intercept !== 0;
@@ -76,7 +78,9 @@ export function toValues(
     return new type.array(bytes.buffer, bytes.byteOffset, count);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = scaled ? new Float32Array(count) : new type.array(count);
+  const FloatArray = use === 'labels' ? Float64Array : Float32Array;
+  const wide = scaled || type.bytes > type.array.BYTES_PER_ELEMENT;
+  const values = wide ? new FloatArray(count) : new type.array(count);
   for (let i = 0; i < count; i++)
     values[i] = type.read(view, i * type.bytes, littleEndian) * slope + intercept;
   return values;

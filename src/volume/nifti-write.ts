@@ -70,6 +70,7 @@ const typeCodes = {
   Int16Array: 4,
   Int32Array: 8,
   Float32Array: 16,
+  Float64Array: 64,
   Int8Array: 256,
   Uint16Array: 512,
   Uint32Array: 768,

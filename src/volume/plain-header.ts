@@ -3,17 +3,19 @@ import { resolve } from 'node:path';
 import { itemAt } from '../at.js';
 import { checkAffine, spacingOf } from './affine.js';
 import { lpsToRas } from './itk-volume.js';
+import { nrrdGeometry } from './nrrd-geometry.js';
 import type { TextHeader } from './text-header.js';
 import { AXES, isTriple, mapAxes, type Triple } from './triple.js';
 import type { Grid, VoxelArrayType } from './volume.js';
 
 /**
- * What a plain MetaImage or NRRD is: three axes, one channel, this machine's byte order, a type that has an
- * array of its own.
+ * What a plain MetaImage or NRRD is: three axes, one channel, a type that has an array of its own.
  */
 export interface PlainHeader {
   readonly grid: Grid;
   readonly ArrayType: VoxelArrayType;
+  /** Whether its bytes are in the other order than this machine's. */
+  readonly swapped: boolean;
 }
 
 /** By the names of their types: MetaImage's, then NRRD's as ITK writes them. */
@@ -47,47 +49,49 @@ const arrays: ReadonlyMap<string, VoxelArrayType> = new Map<string, VoxelArrayTy
  */
 export function plainMetaImage(
   file: string,
-  { fields, sizes, encoding }: TextHeader,
+  { fields, sizes, encoding, meta }: TextHeader,
 ): PlainHeader | undefined {
   const ArrayType = arrays.get(fields.get('elementtype') ?? '');
   const direction = numbers(fields.get('transformmatrix'), 9);
   const origin = threeNumbers(fields.get('offset'));
   const spacing = threeNumbers(fields.get('elementspacing'));
-  const ordered = /^true$/i.test(fields.get('binarydatabyteordermsb') ?? 'False') === (endianness() === 'BE');
   const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && !fields.has('headersize');
-  if (!ArrayType || !direction || !origin || !spacing || !ordered || !single || encoding === 'text')
+  if (!ArrayType || !direction || !origin || !spacing || !meta || !single || encoding === 'text')
     return undefined;
   if (!isTriple(sizes) || spacing.some((n) => n <= 0)) return undefined;
   // The file lists the direction of each axis one after another; the affine holds them as columns.
   const axes = mapAxes(spacing, (mm, axis) =>
-    mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm),
+    mapAxes(AXES, (world) => itemAt(direction, 3 * axis + world) * mm * meta.mm),
   );
   return {
-    grid: gridOf(file, sizes, axes, origin, 'correct TransformMatrix and ElementSpacing in the header'),
+    grid: gridOf(
+      file,
+      sizes,
+      axes,
+      mapAxes(origin, (n) => n * meta.mm),
+      'correct TransformMatrix and ElementSpacing in the header',
+    ),
     ArrayType,
+    swapped: ArrayType.BYTES_PER_ELEMENT > 1 && meta.bigEndian !== (endianness() === 'BE'),
   };
 }
 
 /**
- * Undefined when the header says anything but a plain NRRD. Throws DataError when the axes do not span space.
+ * Undefined when the header says anything but a plain NRRD. Throws DataError when its place cannot be right.
  */
-export function plainNrrd(file: string, { fields, sizes, encoding }: TextHeader): PlainHeader | undefined {
+export function plainNrrd(file: string, header: TextHeader): PlainHeader | undefined {
+  const { fields, sizes, encoding } = header;
   const ArrayType = arrays.get(fields.get('type') ?? '');
-  const [x, y, z, ...others] = (fields.get('space directions') ?? '').match(/\([^)]*\)/g)?.map(vector) ?? [];
-  const origin = vector(fields.get('space origin') ?? '');
+  const geometry = nrrdGeometry(resolve(file), header);
   const ordered =
     ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
   const kinds = fields.get('kinds') ?? 'domain domain domain';
   const single = /^(domain domain domain|space space space)$/.test(kinds);
   const moved = ['byte skip', 'byteskip', 'line skip', 'lineskip'].some((key) => fields.has(key));
-  const lps = /^(left-posterior-superior|lps)$/i.test(fields.get('space') ?? '');
-  if (!ArrayType || !ordered || !single || moved || !lps || encoding === 'text' || !isTriple(sizes))
-    return undefined;
-  if (!origin || !x || !y || !z || others.length > 0) return undefined;
-  return {
-    grid: gridOf(file, sizes, [x, y, z], origin, 'correct "space directions" in the header'),
-    ArrayType,
-  };
+  if (!ArrayType || !ordered || !single || moved || encoding === 'text' || !isTriple(sizes)) return undefined;
+  if (!geometry) return undefined;
+  const { affine } = geometry;
+  return { grid: { size: sizes, spacing: spacingOf(affine), affine }, ArrayType, swapped: false };
 }
 
 /** @param axes the step from a voxel to the next along each, into LPS, mm */
@@ -104,8 +108,6 @@ function gridOf(
   checkAffine(affine, resolve(file), remedy);
   return { size, spacing: spacingOf(affine), affine };
 }
-
-const vector = (text: string): Triple | undefined => threeNumbers(text.replace(/[(),]/g, ' '));
 
 function threeNumbers(text: string | undefined): Triple | undefined {
   const values = numbers(text, 3);

@@ -1,5 +1,6 @@
 import { plainMetaImage, plainNrrd } from './plain-header.js';
 import { readTextHeader, type TextFormat } from './text-header.js';
+import { arrayLike, type Volume, type VoxelArray, voxelCount } from './volume.js';
 import { slicesOfFile, type VolumeSlices } from './volume-slices.js';
 
 /**
@@ -12,7 +13,7 @@ export async function openPlainSlices(file: string, format: TextFormat): Promise
   const header = await readTextHeader(file, format);
   const plain = format === 'metaimage' ? plainMetaImage(file, header) : plainNrrd(file, header);
   if (!plain) return undefined;
-  const { grid, ArrayType } = plain;
+  const { grid, ArrayType, swapped } = plain;
   const voxels = {
     file: header.dataFile,
     start: header.dataOffset,
@@ -20,7 +21,35 @@ export async function openPlainSlices(file: string, format: TextFormat): Promise
     skip: 0,
     bytes: header.bytes,
   };
-  const toValues = (bytes: Uint8Array) =>
-    new ArrayType(bytes.buffer, bytes.byteOffset, bytes.length / ArrayType.BYTES_PER_ELEMENT);
+  const toValues = (bytes: Uint8Array) => {
+    if (swapped) swapBytes(bytes, ArrayType.BYTES_PER_ELEMENT);
+    return new ArrayType(bytes.buffer, bytes.byteOffset, bytes.length / ArrayType.BYTES_PER_ELEMENT);
+  };
   return { ...grid, channels: 1, slices: () => slicesOfFile(voxels, header.bytes / grid.size[2], toValues) };
+}
+
+/** Turns the bytes of numbers of 2 or 4 bytes round, where they lie. */
+function swapBytes({ buffer, byteOffset, byteLength }: Uint8Array, each: number): void {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  if (each === 2) bytes.swap16();
+  else bytes.swap32();
+}
+
+/**
+ * The whole of a plain MetaImage or NRRD, from its slices.
+ * @returns undefined when it is not plain
+ * @throws DataError as `openPlainSlices` does, and for a damaged file
+ */
+export async function readPlainSlices(file: string, format: TextFormat): Promise<Volume | undefined> {
+  const opened = await openPlainSlices(file, format);
+  if (!opened) return undefined;
+  const { size, spacing, affine, channels } = opened;
+  let data: VoxelArray | undefined;
+  let filled = 0;
+  for await (const slice of opened.slices()) {
+    data ??= arrayLike(slice, voxelCount(opened));
+    data.set(slice, filled);
+    filled += slice.length;
+  }
+  return data && { size, spacing, affine, channels, data };
 }

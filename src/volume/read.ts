@@ -1,11 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { readDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
-import { readNifti } from './nifti-read.js';
+import { readNifti, readVolumeHeader } from './nifti-read.js';
+import { nrrdOddities } from './nrrd-geometry.js';
 import { openPlainSlices } from './plain-slices.js';
 import { scanParts } from './scan-parts.js';
 import { readTextHeader, textFormatOf } from './text-header.js';
-import type { Volume } from './volume.js';
+import type { ValueUse, Volume } from './volume.js';
 import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
 
 /**
@@ -15,7 +16,20 @@ import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-sli
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readVolume(path: string): Promise<Volume> {
-  return (await readByItk(path)) ?? readNifti(path);
+  return readFor(path, 'intensities');
+}
+
+/**
+ * Reads a label as `readVolume` reads a scan, but whole numbers of 64-bit types stay exact up to 2^53, in
+ * float64.
+ * @throws DataError as `readVolume` does
+ */
+export async function readLabel(path: string): Promise<Volume> {
+  return readFor(path, 'labels');
+}
+
+async function readFor(path: string, use: ValueUse): Promise<Volume> {
+  return (await readByItk(path, use)) ?? readNifti(path, use);
 }
 
 /**
@@ -25,11 +39,23 @@ export async function readVolume(path: string): Promise<Volume> {
  * @throws DataError as `readVolume` does, here or while slices are read
  */
 export async function openSlices(path: string): Promise<VolumeSlices> {
+  return openSlicesFor(path, 'intensities');
+}
+
+/**
+ * Opens a label to be read slice by slice, with the values that `readLabel` gives.
+ * @throws DataError as `openSlices` does
+ */
+export async function openLabelSlices(path: string): Promise<VolumeSlices> {
+  return openSlicesFor(path, 'labels');
+}
+
+async function openSlicesFor(path: string, use: ValueUse): Promise<VolumeSlices> {
   const format = textFormatOf(path);
   const plain = format && (await openPlainSlices(path, format));
   if (plain) return plain;
-  const whole = await readByItk(path);
-  return whole ? slicesOfVolume(whole) : openNiftiSlices(path);
+  const whole = await readByItk(path, use);
+  return whole ? slicesOfVolume(whole) : openNiftiSlices(path, use);
 }
 
 /**
@@ -46,11 +72,26 @@ export async function bytesHeldWhole(path: string): Promise<number | undefined> 
   return parts.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** What is not NIfTI by its name or because it is a folder; else undefined. */
-async function readByItk(path: string): Promise<Volume | undefined> {
+/**
+ * What is odd about the header of a scan or label that can be read: what readers take differently, or had to
+ * guess. One sentence each, which names the file; none for a DICOM folder.
+ * @throws DataError as `readVolume` does for a header
+ */
+export async function headerOddities(path: string): Promise<readonly string[]> {
   const format = textFormatOf(path);
-  if (format) return readItkFile(path, format);
-  return (await isFolder(path)) ? readDicomSeries(path) : undefined;
+  if (format) {
+    const header = await readTextHeader(path, format);
+    return header.meta?.oddities ?? nrrdOddities(path, header);
+  }
+  if (await isFolder(path)) return [];
+  return (await readVolumeHeader(path)).oddities;
+}
+
+/** What is not NIfTI by its name or because it is a folder; else undefined. */
+async function readByItk(path: string, use: ValueUse): Promise<Volume | undefined> {
+  const format = textFormatOf(path);
+  if (format) return readItkFile(path, format, use);
+  return (await isFolder(path)) ? readDicomSeries(path, use) : undefined;
 }
 
 const isFolder = async (path: string): Promise<boolean> =>

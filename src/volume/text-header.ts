@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { entryOf } from '../at.js';
 import { DataError } from '../errors.js';
+import { type MetaField, type MetaFlags, metaFlags } from './meta-flags.js';
 
 /** What is checked of a MetaImage or NRRD header before its voxels are read. */
 export interface TextHeader {
@@ -17,6 +18,8 @@ export interface TextHeader {
   readonly dataFile: string;
   /** Byte of `dataFile` at which they begin, at least. */
   readonly dataOffset: number;
+  /** Of MetaImage alone. */
+  readonly meta?: MetaFlags;
 }
 
 /** The formats whose header is text. */
@@ -63,16 +66,19 @@ const typeBytes = new Map(
  * truncated data file
  */
 export async function readTextHeader(file: string, format: TextFormat): Promise<TextHeader> {
-  const { fields, length } = await readFields(file, format);
+  const { spelled, length } = await readFields(file, format);
+  const fields = new Map([...spelled].map(([key, { value }]) => [key, value]));
   const header =
-    format === 'metaimage' ? metaImageHeader(fields, length, file) : nrrdHeader(fields, length, file);
+    format === 'metaimage'
+      ? metaImageHeader(fields, length, file, metaFlags(spelled, file))
+      : nrrdHeader(fields, length, file);
   await checkData(header, file);
   return header;
 }
 
 interface Fields {
   /** By the key in lower case. */
-  readonly fields: ReadonlyMap<string, string>;
+  readonly spelled: ReadonlyMap<string, MetaField>;
   /** Bytes of the header. */
   readonly length: number;
 }
@@ -80,21 +86,22 @@ interface Fields {
 async function readFields(file: string, format: TextFormat): Promise<Fields> {
   const start = await readStart(file);
   const lines = start.split('\n');
-  const fields = new Map<string, string>();
+  const spelled = new Map<string, MetaField>();
   let length = 0;
   const [separator, last, name] =
-    format === 'metaimage' ? ['=', /^ElementDataFile\s*=/i, 'MetaImage'] : [':', /^\s*$/, 'NRRD'];
+    format === 'metaimage' ? [/[=:]/, /^\s*ElementDataFile\s*[=:]/i, 'MetaImage'] : [/:/, /^\s*$/, 'NRRD'];
   if (format === 'nrrd' && !/^NRRD000\d/.test(start)) throw foreign(file, name);
   for (const line of lines) {
     length += line.length + 1;
-    const at = line.indexOf(separator);
+    const at = line.search(separator);
     if (at > 0 && !line.startsWith('#')) {
       const value = line.slice(at + 1).replace(/^=/, ''); // NRRD's own keys stand before ":="
-      fields.set(line.slice(0, at).trim().toLowerCase(), value.trim());
+      const key = line.slice(0, at).trim();
+      spelled.set(key.toLowerCase(), { key, value: value.trim() });
     }
-    if (last.test(line.trimEnd())) return { fields, length };
+    if (last.test(line.trimEnd())) return { spelled, length };
   }
-  if (format === 'nrrd' && start.length < longestHeader) return { fields, length }; // a detached header ends with its file
+  if (format === 'nrrd' && start.length < longestHeader) return { spelled, length }; // a detached header ends with its file
   throw foreign(file, name);
 }
 
@@ -117,27 +124,28 @@ async function readStart(file: string): Promise<string> {
   }
 }
 
-function metaImageHeader(fields: Fields['fields'], length: number, file: string): TextHeader {
+function metaImageHeader(
+  fields: TextHeader['fields'],
+  length: number,
+  file: string,
+  meta: MetaFlags,
+): TextHeader {
   const sizes = checkedSizes(fields.get('dimsize'), 'DimSize', file);
   const channels = Number(fields.get('elementnumberofchannels') ?? 1);
   const data = entryOf(fields, 'elementdatafile');
   const skipped = Number(fields.get('headersize') ?? 0);
-  const own = data === 'LOCAL';
   return {
     fields,
     sizes,
     bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
-    encoding: isTrue(fields.get('compresseddata'))
-      ? 'compressed'
-      : isTrue(fields.get('binarydata') ?? 'True')
-        ? 'raw'
-        : 'text',
-    dataFile: own ? file : besideHeader(data, 'ElementDataFile', file),
-    dataOffset: own ? length : Math.max(0, skipped),
+    encoding: meta.compressed ? 'compressed' : meta.binary ? 'raw' : 'text',
+    dataFile: meta.local ? file : besideHeader(data, 'ElementDataFile', file),
+    dataOffset: meta.local ? length : Math.max(0, skipped),
+    meta,
   };
 }
 
-function nrrdHeader(fields: Fields['fields'], length: number, file: string): TextHeader {
+function nrrdHeader(fields: TextHeader['fields'], length: number, file: string): TextHeader {
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
   const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
@@ -219,7 +227,5 @@ async function checkData(
     );
   }
 }
-
-const isTrue = (text: string | undefined): boolean => /^(true|t|1|yes)$/i.test(text ?? '');
 
 const product = (numbers: readonly number[]): number => numbers.reduce((all, n) => all * n, 1);

@@ -1,6 +1,6 @@
 import { type VoxelBytes, voxelPiecesOf } from './file-content.js';
 import { openNifti, toValues } from './nifti-read.js';
-import type { Grid, Volume, VoxelArray } from './volume.js';
+import type { Grid, ValueUse, Volume, VoxelArray } from './volume.js';
 
 /** A volume that is read slice by slice, so that it need not be held whole. */
 export interface VolumeSlices extends Grid {
@@ -16,7 +16,7 @@ export interface VolumeSlices extends Grid {
  * Opens a NIfTI file to be read slice by slice, with the values that `readNifti` gives.
  * @throws DataError as `readNifti` does, here or while slices are read
  */
-export async function openNiftiSlices(file: string): Promise<VolumeSlices> {
+export async function openNiftiSlices(file: string, use: ValueUse = 'intensities'): Promise<VolumeSlices> {
   const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
   const sliceBytes = voxels.bytes / channels / size[2];
@@ -25,7 +25,7 @@ export async function openNiftiSlices(file: string): Promise<VolumeSlices> {
     spacing,
     affine,
     channels,
-    slices: () => slicesOfFile(voxels, sliceBytes, (bytes) => toValues(header, bytes)),
+    slices: () => slicesOfFile(voxels, sliceBytes, (bytes) => toValues(header, bytes, use)),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Triple } from './triple.js';
 
 /**
  * Voxel values as they are kept in memory; file types without an array of their own are converted on reading.
+ * Float64 is of labels alone.
  */
 export type VoxelArray =
   | Uint8Array
@@ -11,7 +12,14 @@ export type VoxelArray =
   | Int16Array
   | Uint32Array
   | Int32Array
-  | Float32Array;
+  | Float32Array
+  | Float64Array;
+
+/**
+ * What the values of a file are for. `intensities`: types of 8 bytes become float32, which is as exact as any
+ * scanner. `labels`: every whole number up to 2^53 stays what it is, since ids that are rounded become other ids.
+ */
+export type ValueUse = 'intensities' | 'labels';
 
 /** The constructor of such an array: of zeros, or over the bytes of a buffer. */
 export interface VoxelArrayType {

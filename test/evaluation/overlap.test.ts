@@ -57,6 +57,24 @@ describe('what regions take up in two label volumes', () => {
       );
     },
   );
+
+  it('is the same whatever the ids of the labels are', () => {
+    const ids = [0, 4464, 70_000, 182_305_689, 312_782_574];
+    fc.assert(
+      fc.property(pairs, ([size, prediction, reference]) => {
+        const renamed = (values: readonly number[]) => Uint32Array.from(values, (value) => ids[value]!);
+        const found = overlaps(
+          size,
+          renamed(prediction),
+          renamed(reference),
+          regions.map((values) => values.map((value) => ids[value]!)),
+        );
+        expect(found).toEqual(
+          overlaps(size, Uint8Array.from(prediction), Uint8Array.from(reference), regions),
+        );
+      }),
+    );
+  });
 });
 
 /** Indices of the voxels of runs, which must not touch. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { readVolume, type Triple, type Volume } from '../../volume/index.js';
+import { headerOddities, readLabel, readVolume, type Triple, type Volume } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { toClassValues } from '../prepare/label-values.js';
 import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
@@ -34,6 +34,7 @@ export type FindingKind =
   | 'mixed-grids'
   | 'foreign-label'
   | 'no-foreground'
+  | 'header'
   | 'constant'
   | 'empty-label'
   | 'duplicate'
@@ -107,7 +108,7 @@ async function imageFacts(
   findings: CaseFinding[],
   checkGrid: (grid: Grid) => void,
 ): Promise<{ channels: number; highest: number; sha256?: string } | undefined> {
-  const volume = await readOr(file, findings);
+  const volume = await readOr(readVolume, file, findings);
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
   collect(findings, 'mixed-grids', () => checkGrid({ size, spacing, affine }));
@@ -138,7 +139,7 @@ async function checkLabel(
   image: Grid | undefined,
   findings: CaseFinding[],
 ): Promise<void> {
-  const label = await readOr(file, findings);
+  const label = await readOr(readLabel, file, findings);
   if (!label) return;
   if (image)
     collect(findings, 'mixed-grids', () =>
@@ -159,9 +160,16 @@ async function checkLabel(
   }
 }
 
-async function readOr(file: string, findings: CaseFinding[]): Promise<Volume | undefined> {
+async function readOr(
+  read: (file: string) => Promise<Volume>,
+  file: string,
+  findings: CaseFinding[],
+): Promise<Volume | undefined> {
   try {
-    return await readVolume(file);
+    const volume = await read(file);
+    for (const message of await headerOddities(file))
+      findings.push({ kind: 'header', severity: 'odd', file, message });
+    return volume;
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     findings.push(unusable('unreadable', error));

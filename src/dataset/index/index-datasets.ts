@@ -1,5 +1,6 @@
 import { entryOf } from '../../at.js';
 import { UsageError } from '../../errors.js';
+import { largestPreparedClass } from '../prepare/label-values.js';
 import { type Preprocessing, preprocessingOf } from '../prepare/preprocessing.js';
 import type { DatasetEntry, DatasetFile } from './dataset-file.js';
 import { listCases } from './layouts/list-cases.js';
@@ -9,7 +10,8 @@ import { assignSplits } from './split.js';
 /**
  * Lists the cases of every dataset asked for, whatever its layout, and gives each its split.
  * @param only names of datasets; absent: all
- * @throws UsageError for a name that is not in the index, a case listed twice, a label without classes
+ * @throws UsageError for a name that is not in the index, a case listed twice, a label without classes, a class
+ *   above 65,535
  */
 export async function indexDatasets(file: DatasetFile, only?: readonly string[]): Promise<SourceDataset[]> {
   const known = Object.keys(file.datasets);
@@ -32,6 +34,7 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
   const cases = withoutExcluded(name, listed, entry.exclude ?? [], file.file);
   refuseDuplicates(name, cases, file.file);
   refuseLabelsWithoutClasses(name, cases, classes, file.file);
+  refuseLargeClasses(name, classes, file.file);
   const splits = assignSplits(name, cases, entry.splits ?? {}, file);
   return {
     name,
@@ -100,5 +103,17 @@ function refuseLabelsWithoutClasses(
     `${file}: datasets.${dataset}.classes is missing, but the case "${labelled.name}" has a label: ` +
       'name its classes as {"1": "liver"}',
     { file, field: `datasets.${dataset}.classes` },
+  );
+}
+
+/** A prepared label has two bytes a voxel: 70000 would become 4464, which may be another class. */
+function refuseLargeClasses(dataset: string, classes: SourceDataset['classes'], file: string): void {
+  const largest = Math.max(0, ...Object.keys(classes).map(Number));
+  if (largest <= largestPreparedClass) return;
+  const field = `datasets.${dataset}.classes`;
+  throw new UsageError(
+    `${file}: ${field} has the class ${largest}, but a class is ${largestPreparedClass} at most: ` +
+      `name a smaller one, and map the value of the files to it with "labelMap": {"${largest}": 1}`,
+    { file, field, found: largest, expected: largestPreparedClass },
   );
 }

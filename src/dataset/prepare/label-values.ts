@@ -1,13 +1,14 @@
 import { intAt, itemAt } from '../../at.js';
-import { DataError } from '../../errors.js';
+import { DataError, UsageError } from '../../errors.js';
 import type { Volume, VoxelArray } from '../../volume/index.js';
 import type { LabelMap } from '../index/dataset-file.js';
 
 /**
  * The label with the dataset's class values: mapped where a map is given, then every value checked.
  * A value that the map does not list becomes what "*" says, or stays.
- * @returns one channel of Uint8 or, with classes above 255, Uint16
- * @throws DataError for a value that is no class of the task, fractional values, or several channels
+ * @returns one channel of Uint8, with classes above 255 Uint16, above 65,535 Uint32
+ * @throws DataError for a value that is no class of the task, fractional values, ids that the file's type cannot
+ * tell apart, or several channels; UsageError for a class above 2^32 - 1
  */
 export function toClassValues(
   label: Volume,
@@ -19,7 +20,13 @@ export function toClassValues(
   return { ...label, data: classValues(classes, map, file).of(label.data) };
 }
 
-/** What holds the classes' values. */
+/** The largest class of a prepared label, which has two bytes a voxel at most. */
+export const largestPreparedClass = 65_535;
+
+/** What holds the values of classes. */
+export type ClassArray = Uint8Array | Uint16Array | Uint32Array;
+
+/** What holds the classes' values in a prepared label, none of which is above `largestPreparedClass`. */
 export function classValueType(classes: Readonly<Record<string, string>>): 'uint8' | 'uint16' {
   return Math.max(0, ...Object.keys(classes).map(Number)) > 255 ? 'uint16' : 'uint8';
 }
@@ -41,9 +48,9 @@ export interface ClassValues {
   require(found: VoxelArray): void;
   /**
    * The classes of values. Throws DataError for a value that is no class of the task.
-   * @param into an array of `classValueType` and the length of `found` to fill and return; absent: a new one
+   * @param into an array that this gave before, of the length of `found` to fill and return; absent: a new one
    */
-  of(found: VoxelArray, into?: Uint8Array | Uint16Array): Uint8Array | Uint16Array;
+  of(found: VoxelArray, into?: ClassArray): ClassArray;
 }
 
 /**
@@ -70,26 +77,51 @@ export function classValues(
     );
   };
   const accepted = new Map<number, number>();
-  const accept = (found: number): number => {
+  const acceptUpTo = (largest: number) => (found: number) => {
+    if (Math.abs(found) > largest) throw notExact(found, largest, file);
     const value = accepted.get(found) ?? resolve(found);
     accepted.set(found, value);
     return value;
   };
-  const ArrayType = classValueType(classes) === 'uint16' ? Uint16Array : Uint8Array;
+  const acceptSingle = acceptUpTo(2 ** 24);
+  const acceptDouble = acceptUpTo(Number.MAX_SAFE_INTEGER);
+  const acceptOf = (found: VoxelArray) => (found instanceof Float32Array ? acceptSingle : acceptDouble);
+  const ArrayType = classArrayType(values);
   return {
-    require: (found) => acceptEach(found, accept),
-    of: (found, into = new ArrayType(found.length)) => mapEach(found, accept, into),
+    require: (found) => acceptEach(found, acceptOf(found)),
+    of: (found, into = new ArrayType(found.length)) => mapEach(found, acceptOf(found), into),
   };
 }
+
+function classArrayType(values: readonly number[]): new (length: number) => ClassArray {
+  const largest = Math.max(0, ...values);
+  if (largest <= 255) return Uint8Array;
+  if (largest <= 65_535) return Uint16Array;
+  if (largest < 2 ** 32) return Uint32Array;
+  throw new UsageError(
+    `the class ${largest} is larger than ${2 ** 32 - 1}, the most that a class can be: ` +
+      'map its value to a smaller one with "labelMap"',
+    { field: 'classes', found: largest, expected: 2 ** 32 - 1 },
+  );
+}
+
+/** Beyond its largest safe whole number a type of float rounds ids to others, before anybody reads them. */
+const notExact = (found: number, largest: number, file: string): DataError =>
+  new DataError(
+    `label ${file} holds the value ${found}, but its type of number tells whole numbers apart up to ${largest} ` +
+      'only, so that ids may have become others: write the label as whole numbers of 32 bits',
+    { file, field: 'datatype', found, expected: largest },
+  );
 
 /**
  * Neighbours are mostly alike, so that words of four bytes,
  * which hold up to four voxels, are mostly as the word before.
+ * Numbers of eight bytes are read one by one.
  */
 function acceptEach(found: VoxelArray, accept: (value: number) => number): void {
   const voxels = 4 / found.BYTES_PER_ELEMENT;
   const words =
-    found.byteOffset % 4 === 0
+    found.byteOffset % 4 === 0 && voxels >= 1
       ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels))
       : new Int32Array(0);
   let last = 0;
@@ -102,11 +134,7 @@ function acceptEach(found: VoxelArray, accept: (value: number) => number): void 
   for (let k = words.length * voxels; k < found.length; k++) accept(itemAt<number>(found, k));
 }
 
-function mapEach(
-  found: VoxelArray,
-  accept: (value: number) => number,
-  into: Uint8Array | Uint16Array,
-): Uint8Array | Uint16Array {
+function mapEach(found: VoxelArray, accept: (value: number) => number, into: ClassArray): ClassArray {
   let [lastFound, lastValue] = [Number.NaN, 0];
   for (let i = 0; i < into.length; i++) {
     const value = found[i]!;

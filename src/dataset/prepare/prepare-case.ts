@@ -6,7 +6,7 @@ import { DataError } from '../../errors.js';
 import {
   type ChannelParts,
   type Grid,
-  openSlices,
+  openLabelSlices,
   shiftAffine,
   type UprightSlices,
   uprightSlices,
@@ -20,7 +20,7 @@ import type { SourceCase } from '../index/listed-case.js';
 import type { PreparedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
-import { classValues, classValueType, requireOneChannel } from './label-values.js';
+import { type ClassArray, classValues, classValueType, requireOneChannel } from './label-values.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
@@ -137,7 +137,7 @@ async function openLabel(
   image: VolumeSlices,
   { source, classes, preprocessing }: PrepareCaseTask,
 ): Promise<UprightSlices> {
-  const label = await openSlices(file);
+  const label = await openLabelSlices(file);
   requireSameGrid(image, itemAt(source.images, 0), label, file, 'label');
   requireOneChannel(label, file);
   const values = classValues(classes, source.labelMap, file);
@@ -149,7 +149,7 @@ async function openLabel(
   };
   const upright = uprightSlices({ ...label, slices: checked }, preprocessing.spacing, 'nearest');
   const mapped = async function* () {
-    let into: Uint8Array | Uint16Array | undefined;
+    let into: ClassArray | undefined;
     for await (const { values: found, ...place } of upright.slices()) {
       into = values.of(found, into);
       yield { ...place, values: into };

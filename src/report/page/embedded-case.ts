@@ -10,6 +10,7 @@ import {
   resampleToGrid,
   type Triple,
   type Volume,
+  type VoxelArray,
 } from '../../volume/index.js';
 
 /** The volumes of a case as they stand in a page: gzip-compressed NIfTI, base64. */
@@ -40,7 +41,7 @@ const fewestCharacters = 0.5;
 
 /**
  * Volumes cropped to what is labelled in either label with 20 mm around it, made coarser as far as it takes
- * to fit, intensities as 8 bits. Labels keep their values, which must be below 256.
+ * to fit, intensities as 8 bits. Labels keep their values, in bytes where these are below 256.
  * @param window image values shown as black and white; by default the 0.5th and 99.5th percentiles
  * @param budget characters for all three; the coarsest form, 32 voxels long, may take more
  */
@@ -141,11 +142,15 @@ function encoded({ image, reference, prediction }: CaseVolumes, low: number, hig
   );
   return {
     image: base64({ ...image, data: grey }),
-    reference: base64({ ...reference, data: Uint8Array.from(reference.data) }),
-    prediction: base64({ ...prediction, data: Uint8Array.from(prediction.data) }),
+    reference: base64({ ...reference, data: labelBytes(reference.data) }),
+    prediction: base64({ ...prediction, data: labelBytes(prediction.data) }),
     size: image.size,
     spacing: image.spacing,
   };
 }
+
+/** Labels as bytes where these hold their values. */
+const labelBytes = (data: VoxelArray): VoxelArray =>
+  data.every((value: number) => value <= 255) ? Uint8Array.from(data) : data;
 
 const base64 = (volume: Volume): string => gzipSync(niftiBytes(volume), { level: 6 }).toString('base64');
