@@ -75,7 +75,7 @@ describe('an experiment on the command line', () => {
         `pretrain-${name}-unet-seed-0`,
         4,
         2,
-        [64, 64, 64],
+        [32, 32, 32],
       ]),
     );
     for (const { seconds, bytes } of cells) {
@@ -83,7 +83,7 @@ describe('an experiment on the command line', () => {
       expect(bytes).toBeGreaterThan(1e8); // of a process of its own, program included
     }
     expect(stderr).toMatch(
-      /measuring step 2 of 3: pre-training unet by hybridmim, 64 x 64 x 64 \(pre-training HybridMIM, not partial UNet, seed 0\)/,
+      /measuring step 2 of 3: pre-training unet by hybridmim, 32 x 32 x 32 \(pre-training HybridMIM, not partial UNet, seed 0\)/,
     );
     expect(stderr).toMatch(/^ {2}[\d.]+ s and \d\.\d GiB with a batch of 2$/m);
     const text = estimateTable(cells);
