@@ -19,6 +19,7 @@ export async function showExperiment(
   { terminal, signal, result }: Context,
 ): Promise<void> {
   const { experimentMarkdown, runExperiment } = await import('../experiment/index.js');
+  const { pictureFolder } = await import('../training/index.js');
   const count = countingBar(terminal, 'prepare');
   const ended = await runExperiment({
     config,
@@ -38,7 +39,7 @@ export async function showExperiment(
     experimentMarkdown(ended),
     ...(ended.plot === null ? [] : ['', `figure: ${relative('.', ended.plot)}`]),
     ...ended.pretrainings.map(
-      ({ title, run }) => `\nreconstructions of ${title}: ${relative('.', join(run, 'reconstructions'))}`,
+      ({ title, run }) => `\nreconstructions of ${title}: ${relative('.', join(run, pictureFolder))}`,
     ),
     ...(ended.picture === null ? [] : ['', `picture: ${relative('.', ended.picture)}`]),
   ].join('\n');

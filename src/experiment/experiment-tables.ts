@@ -156,18 +156,17 @@ function comparisonTable(groups: readonly Group[], declared: ExperimentResult['c
           .map((base) => ({ group, base })),
       );
   const compared = pairs.map(({ group, base }) => compareGroups(group, base));
-  const tested = compared.map(({ p }) => p).filter((p) => p !== null);
-  const corrected = holm(tested);
+  const tested = compared.flatMap(({ p }, i) => (p === null ? [] : [{ p, i }]));
+  const corrected = holm(tested.map(({ p }) => p));
+  const byPair = new Map(tested.map(({ i }, rank) => [i, itemAt(corrected, rank)]));
   return markdownTable(
     ['mean difference of Dice', 'seeds', 'cases', 'difference', '95% interval', 'Wilcoxon p', 'p by Holm'],
     pairs.map(({ group, base }, i) => {
-      const found = itemAt(compared, i);
-      const rank = compared.slice(0, i).filter(({ p }) => p !== null).length;
       return [
         `${group.name} - ${base.name}`,
         String(sharedSeeds(group, base).length),
-        ...comparisonCells(found),
-        found.p === null ? '-' : itemAt(corrected, rank).toPrecision(2),
+        ...comparisonCells(itemAt(compared, i)),
+        byPair.get(i)?.toPrecision(2) ?? '-',
       ];
     }),
   );

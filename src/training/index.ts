@@ -18,7 +18,7 @@ export {
 } from './metrics-log.js';
 export { pretrain, runMetadata } from './pretrain.js';
 export { pretrainingTask } from './pretraining-task.js';
-export { lastPicture } from './reconstruction-picture.js';
+export { lastPicture, pictureFolder } from './reconstruction-picture.js';
 export type { RunResult } from './run.js';
 export { readRunConfig } from './run-folder.js';
 export {

@@ -25,7 +25,7 @@ const LEAST_SIDE = 96;
 const GAP = 4;
 
 /** Folder of the pictures within a run's. */
-const FOLDER = 'reconstructions';
+export const pictureFolder = 'reconstructions';
 
 /** What pictures are made of: a method's reconstruction of the same inputs, again and again. */
 export interface Reconstructing {
@@ -63,26 +63,26 @@ export function openReconstructionPicture(
 
 /** Keeps a picture in the run folder: `reconstructions/step-000200.png`. */
 export async function keepPicture(run: string, { png }: GreyPicture, step: number): Promise<void> {
-  await mkdir(join(run, FOLDER), { recursive: true });
-  await writeFileAtomic(join(run, FOLDER, nameOf(step)), Buffer.from(png));
+  await mkdir(join(run, pictureFolder), { recursive: true });
+  await writeFileAtomic(join(run, pictureFolder, nameOf(step)), Buffer.from(png));
 }
 
 /** The latest picture in a run folder, and the step it is of; undefined where there is none. */
 export async function lastPicture(run: string): Promise<{ png: Uint8Array; step: number } | undefined> {
-  const files = await readdir(join(run, FOLDER)).catch(() => []);
+  const files = await readdir(join(run, pictureFolder)).catch(() => []);
   const file = files
     .filter((name) => PICTURE.test(name))
     .toSorted()
     .at(-1);
   if (file === undefined) return undefined;
-  return { png: await readFile(join(run, FOLDER, file)), step: Number(PICTURE.exec(file)?.[1]) };
+  return { png: await readFile(join(run, pictureFolder, file)), step: Number(PICTURE.exec(file)?.[1]) };
 }
 
 /** Takes away the pictures of steps after `lastStep`, which a run that goes on from there makes anew. */
 export async function dropLaterPictures(run: string, lastStep: number): Promise<void> {
-  const files = await readdir(join(run, FOLDER)).catch(() => []);
+  const files = await readdir(join(run, pictureFolder)).catch(() => []);
   const later = files.filter((file) => file > nameOf(lastStep));
-  await Promise.all(later.map((file) => rm(join(run, FOLDER, file))));
+  await Promise.all(later.map((file) => rm(join(run, pictureFolder, file))));
 }
 
 const PICTURE = /^step-(\d+)\.png$/;
