@@ -21,7 +21,8 @@ describe('an experiment on the command line', () => {
   const args = ['experiment', '--config', tinyFile('figure5-speed'), '--out', out];
   const armsOf = (...methods: string[]) =>
     `arms=[${methods.map((method) => `{ name: "${method}", network: UNet, method: "${method}" }`).join(', ')}]`;
-  const smaller = [...args, '--set', armsOf('ModelGen', 'HybridMIM, not partial', 'HybridMIM')];
+  const partial = ['subVolume', 'region'].flatMap((key) => ['--set', `methods.HybridMIM.method.${key}=16`]);
+  const smaller = [...args, ...partial, '--set', armsOf('ModelGen', 'HybridMIM, not partial', 'HybridMIM')];
 
   it('that is killed goes on where it was, and repeats no finished cell', async () => {
     const killed = await runCli(smaller, (text, kill) => {
