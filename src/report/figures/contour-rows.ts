@@ -3,7 +3,7 @@ import { dice, type EvaluatedClass } from '../../evaluation/index.js';
 import { percentile, type Volume, voxelCount } from '../../volume/index.js';
 import { percent } from '../table.js';
 import type { PixelMask } from './label-contour.js';
-import { countInSlices, type Plane, type Slice, sliceCount, sliceOf } from './slice.js';
+import { countInSlices, type Plane, patientSpacing, type Slice, sliceCount, sliceOf } from './slice.js';
 
 /** A case of the figure. All its volumes lie on one grid. */
 export interface ContourPanel {
@@ -23,6 +23,8 @@ export interface ContourPanel {
 /** What is shown of a case. */
 export interface ContourRow {
   readonly caseName: string;
+  /** Spacing of its voxels, and what is shown as black and white. */
+  readonly facts: string;
   readonly slices: readonly ShownSlice[];
   /** A line on each method's prediction. */
   readonly captions: readonly string[];
@@ -57,6 +59,7 @@ export function contourRow(panel: ContourPanel, figure: ContourChoice): ContourR
   const choice = choiceOf(panel, figure);
   return {
     caseName: panel.caseName,
+    facts: `${patientSpacing(panel.image).map(shortNumber).join(' x ')} mm, window ${windowText(choice.window)}`,
     slices: choice.planes.flatMap((plane) =>
       shownSlices(panel, plane, choice).map((index) => shownSlice(panel, plane, index, choice)),
     ),
@@ -65,6 +68,11 @@ export function contourRow(panel: ContourPanel, figure: ContourChoice): ContourR
     ),
   };
 }
+
+const shortNumber = (value: number): string => String(Number(value.toPrecision(3)));
+
+const windowText = (window: ContourChoice['window']): string =>
+  window ? window.map(shortNumber).join(' to ') : 'from percentile 0.5 to 99.5 of the slice';
 
 /** The figure's classes with the values that they have in this case, and its window. */
 function choiceOf({ classes, window }: ContourPanel, figure: ContourChoice): ContourChoice {

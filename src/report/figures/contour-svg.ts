@@ -1,4 +1,4 @@
-import { itemAt } from '../../at.js';
+import { classColour } from './class-colours.js';
 import type { ContourRow, ShownSlice } from './contour-rows.js';
 import { greyPng } from './grey-png.js';
 import { contourPath, type PixelMask } from './label-contour.js';
@@ -18,29 +18,29 @@ interface Block {
 }
 
 /** Units of the figure. */
-const layout = { margin: 24, cell: 300, tallest: 420, gap: 10, rowGap: 22, line: 18 };
-
-/** Of outlines, in the order of classes: bright, to stand out from grey. */
-export const contourColours = [
-  ...['#ff5c5c', '#4da6ff', '#ffd43b', '#51cf66', '#cc8bff', '#ff9f43', '#22e0d0'],
-  ...['#ff85c8', '#b5e853', '#9aa5ff', '#e0a878', '#9be7ff', '#f3f0a0', '#c0ffb5'],
-];
-
-/** The colour of a class by its place in the order of classes; they begin again after the last. */
-export const contourColour = (i: number): string => itemAt(contourColours, i % contourColours.length);
+const layout = { margin: 24, cell: 300, tallest: 420, gap: 10, rowGap: 22, line: 18, widest: 1300 };
 
 const colours = { text: '#24292f', quiet: '#6e7781', neutral: '#57606a' };
 
 /**
- * The figure as SVG: titles of the columns, the rows of cases, and a legend of the classes that can be seen.
+ * The figure as SVG: titles of the columns, the rows of cases, and a legend of the classes that can be seen. Cases with few
+ * columns stand side by side, as many as fit.
  */
 export function contourSvg({ title, methods, classNames, rows }: ContourGrid): string {
   const columns = methods.length + 1;
-  const inner = columns * layout.cell + (columns - 1) * layout.gap;
+  const own = columns * layout.cell + (columns - 1) * layout.gap;
+  const step = own + 2 * layout.gap;
+  const across = Math.max(1, Math.min(rows.length, Math.floor((layout.widest + 2 * layout.gap) / step)));
+  const inner = across * step - 2 * layout.gap;
+  const titles = columnTitles([hasReference(rows) ? 'reference' : 'image', ...methods]);
+  const cases = rows.map((row) => rowBlock(row, own));
   const blocks = [
     ...(title === undefined ? [] : [titleBlock(title, inner)]),
-    columnTitles([hasReference(rows) ? 'reference' : 'image', ...methods]),
-    ...rows.map((row) => rowBlock(row, inner)),
+    sideBySide(
+      Array.from({ length: across }, () => titles),
+      step,
+    ),
+    ...linesOf(cases, across).map((line) => sideBySide(line, step)),
     legend(classNames, rows, inner),
   ];
   let y = layout.margin;
@@ -56,6 +56,17 @@ export function contourSvg({ title, methods, classNames, rows }: ContourGrid): s
   );
 }
 
+/** Blocks beside each other, as high as the highest. */
+const sideBySide = (blocks: readonly Block[], step: number): Block => ({
+  svg: blocks.map(({ svg }, i) => `<g transform="translate(${i * step} 0)">${svg}</g>`).join(''),
+  height: Math.max(...blocks.map(({ height }) => height)),
+});
+
+const linesOf = (blocks: readonly Block[], across: number): Block[][] =>
+  Array.from({ length: Math.ceil(blocks.length / across) }, (_, i) =>
+    blocks.slice(i * across, (i + 1) * across),
+  );
+
 function titleBlock(title: string, width: number): Block {
   return { svg: textLine(title, 0, 15, { size: 18, weight: 600, fill: colours.text, width }), height: 34 };
 }
@@ -68,14 +79,16 @@ function columnTitles(titles: readonly string[]): Block {
   };
 }
 
-/** The name of the case, its slices one above the other, and the captions. */
-function rowBlock({ caseName, slices, captions }: ContourRow, width: number): Block {
+/** The name of the case with spacing and window, its slices one above the other, and the captions. */
+function rowBlock({ caseName, facts, slices, captions }: ContourRow, width: number): Block {
   const notes = slices.map(({ note }) => note).join(', ');
   const name = fitted(caseName, width - textWidth(notes, 12) - 10, 13, 600);
-  let y = layout.line + 4;
+  let y = 2 * layout.line + 4;
+  const quiet = { size: 12, weight: 400, fill: colours.quiet, width } as const;
   const parts = [
     textLine(name, 0, 13, { size: 13, weight: 600, fill: colours.text, width }),
-    textLine(notes, textWidth(name, 13, 600) + 10, 13, { size: 12, weight: 400, fill: colours.quiet, width }),
+    textLine(notes, textWidth(name, 13, 600) + 10, 13, quiet),
+    textLine(facts, 0, 13 + layout.line, quiet),
   ];
   for (const slice of slices) {
     const { svg, height } = sliceCells(slice);
@@ -116,7 +129,7 @@ function outlines(
   tint = 0,
 ): string {
   return masks
-    .map((mask, i) => ({ path: contourPath(mask, scale), colour: contourColour(i) }))
+    .map((mask, i) => ({ path: contourPath(mask, scale), colour: classColour(i) }))
     .filter(({ path }) => path !== '')
     .map(
       ({ path, colour }) =>
@@ -145,7 +158,7 @@ function legend(classNames: readonly string[], rows: readonly ContourRow[], widt
       ? [{ name: 'prediction', symbol: line(dashes), symbolWidth: 22 }]
       : []),
     ...classNames.flatMap((name, i) => {
-      const colour = contourColour(i);
+      const colour = classColour(i);
       return isSeen(rows, i)
         ? [
             {

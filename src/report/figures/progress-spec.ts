@@ -1,5 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { itemAt } from '../../at.js';
+import { classColour } from './class-colours.js';
 import type { CurvePanel, ProgressPanels, ScoresPanel } from './progress-panels.js';
 import { figureFont, textWidth } from './svg-to-png.js';
 import { axisFromZero, lossAxis, type ValueAxis } from './value-axis.js';
@@ -40,16 +41,13 @@ export const colours = {
   learningRate: '#2b8a5a',
 };
 
-/**
- * Of validation values. They can be told apart on white, and neighbours differ in lightness too. The mean,
- * where there is one, is dark.
- */
+/** Of runs and rows. They can be told apart on white, and neighbours differ in lightness too. */
 const scoreColours = [
   ...['#1f77b4', '#ff7f0e', '#2ca02c', '#d62728', '#9467bd', '#17a2b8', '#e377c2'],
   ...['#8c6d31', '#7f7f7f', '#bcbd22', '#0b4f8a', '#f4a582', '#66c2a5', '#a50f15'],
 ];
 
-/** The colour of a class or a run by its place; the colours begin again after the last. */
+/** The colour of a run or a row by its place; the colours begin again after the last. */
 export const scoreColour = (i: number): string => itemAt(scoreColours, i % scoreColours.length);
 
 /**
@@ -143,7 +141,7 @@ function scoresPanel({ title, names, values }: ScoresPanel, lastStep: number): P
     ? [0, 1]
     : undefined;
   const classes = names.filter((name) => name !== 'mean');
-  const range = names.map((name) => (name === 'mean' ? colours.text : scoreColour(classes.indexOf(name))));
+  const range = names.map((name) => (name === 'mean' ? colours.text : classColour(classes.indexOf(name))));
   return {
     title,
     ...size,

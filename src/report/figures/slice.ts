@@ -33,6 +33,9 @@ const planeAxes = { axial: { through: 2, up: 1 }, coronal: { through: 1, up: 2 }
 export const sliceCount = (volume: Volume, plane: Plane): number =>
   patientAxes(volume).size[planeAxes[plane].through];
 
+/** mm along the patient's right, anterior and superior. */
+export const patientSpacing = (volume: Volume): Triple => patientAxes(volume).spacing;
+
 /** One slice of the first channel. `index` counts from the feet, or from the back. */
 export function sliceOf(volume: Volume, plane: Plane, index: number): Slice {
   const { size, spacing, steps, first } = patientAxes(volume);

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { itemAt } from '../../at.js';
 import { HybridMimError } from '../../errors.js';
+import { classColour } from '../figures/class-colours.js';
 import { requireOneGrid } from '../figures/contour-figure.js';
 import { contourRow } from '../figures/contour-rows.js';
-import { contourColour, contourSvg } from '../figures/contour-svg.js';
+import { contourSvg } from '../figures/contour-svg.js';
 import { progressPanels } from '../figures/progress-panels.js';
 import { progressSpec } from '../figures/progress-spec.js';
 import {
@@ -146,7 +147,7 @@ async function drawCases(
       const classes = reportCase.classes.map(({ name, values }, k) => ({
         name,
         value: itemAt(values, 0),
-        colour: contourColour(k),
+        colour: classColour(k),
       }));
       const place = {
         id: `case-${shown.length + 1}`,

@@ -6,8 +6,8 @@ import { Resvg } from '@resvg/resvg-js';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError, UsageError } from '../../../src/errors.js';
+import { classColour } from '../../../src/report/figures/class-colours.js';
 import { contourRow } from '../../../src/report/figures/contour-rows.js';
-import { contourColours } from '../../../src/report/figures/contour-svg.js';
 import { greyPng } from '../../../src/report/figures/grey-png.js';
 import { contourPath } from '../../../src/report/figures/label-contour.js';
 import { countInSlices, type Plane, sliceCount, sliceOf } from '../../../src/report/figures/slice.js';
@@ -31,7 +31,7 @@ import {
 const folder = mkdtempSync(join(tmpdir(), 'hybridmim-contours-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const [red, blue] = contourColours as [string, string];
+const [red, blue] = [classColour(0), classColour(1)];
 
 /** Voxels, first and last, along right, anterior and superior. */
 type Range = readonly [first: Triple, last: Triple];
@@ -248,8 +248,9 @@ describe('the picture of outlines', () => {
         slice.left + 0.25 * (slice.right - slice.left),
         slice.top + (11.5 / 16) * (slice.bottom - slice.top),
       );
-    expect(inFar(slices[2]!)[0]).toBeGreaterThan(0.2 * 255);
-    expect(inFar(slices[2]!)[0]).toBeLessThan(0.25 * 255);
+    const ofRed = Number.parseInt(red.slice(1, 3), 16);
+    expect(inFar(slices[2]!)[0]).toBeGreaterThan(0.2 * ofRed);
+    expect(inFar(slices[2]!)[0]).toBeLessThan(0.25 * ofRed);
     expect(inFar(slices[1]!)).toEqual([0, 0, 0]);
     // Dashed: the upper edge of the far prediction has gaps, that of the reference none.
     const edge = (slice: Box, voxel: number, from: number, to: number) => {
@@ -283,10 +284,48 @@ describe('the picture of outlines', () => {
     expect(first!.left).toBeCloseTo((20 - 8) / 20, 1);
     expect(second!.right).toBeCloseTo((20 - 11) / 20, 1);
     const legend = { top: slice.bottom + 1 };
-    const swatches = contourColours.map((colour) => countOfColour(picture, colour, legend, 4));
+    const swatches = Array.from({ length: 14 }, (_, i) => classColour(i)).map((colour) =>
+      countOfColour(picture, colour, legend, 4),
+    );
     // 12 units of 2 pixels a side; some 5 pixels at each rounded corner and one soft row of 24 are not of the full colour
     for (const seen of swatches.slice(0, 2)) expect(Math.abs(seen - 24 * 24)).toBeLessThan(50);
     expect(Math.max(...swatches.slice(2))).toBe(0);
+  });
+
+  it('has class colours that can be seen on white and on black, by the contrast of WCAG', () => {
+    const luminance = (hex: string) => {
+      const [r, g, b] = [1, 3, 5].map((i) => {
+        const c = Number.parseInt(hex.slice(i, i + 2), 16) / 255;
+        return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+      }) as [number, number, number];
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const all = Array.from({ length: 14 }, (_, i) => classColour(i));
+    expect(new Set(all).size).toBe(14);
+    expect(classColour(14)).toBe(all[0]);
+    for (const colour of all) {
+      expect(1.05 / (luminance(colour) + 0.05)).toBeGreaterThan(3);
+      expect((luminance(colour) + 0.05) / 0.05).toBeGreaterThan(4);
+    }
+  });
+
+  it('stands cases side by side as far as they fit, each with spacing and window', async () => {
+    const panels = ['a', 'b', 'c', 'd', 'e', 'f'].map((caseName) => ({
+      caseName,
+      image: black,
+      reference: boxLabel(box),
+      predictions: {},
+    }));
+    const picture = await drawn('grid', panels);
+    const slices = slicesIn(picture);
+    expect(slices.map((line) => line.length)).toEqual([4, 2]);
+    const row = contourRow(panels[0]!, {
+      methods: [],
+      classes: [{ name: 'x', values: [1] }],
+      planes: ['axial'],
+      window: [-175, 250],
+    });
+    expect(row.facts).toBe('2 x 3 x 5 mm, window -175 to 250');
   });
 
   it('outlines a region made of several label values as one', async () => {
