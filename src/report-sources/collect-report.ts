@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join, relative, resolve } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { DataError, errorCode } from '../errors.js';
 import { isEvaluation, wrongFieldOf } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
+import { softwareVersions } from '../package-version.js';
 import type {
   PaperFigure,
   ReportCase,
@@ -51,16 +53,21 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
     ReportCase[],
     string[],
   ] = [[], [], [], [], []];
-  const shownName = (path: string) => names?.get(path) ?? path;
   for (const folder of await resultFolders(from)) {
     const path = relative(from, folder.path) || basename(resolve(from));
     const facts = folder.files.includes('config.yaml') ? await factsOf(folder.path, notes) : undefined;
     const cell = folder.files.includes('cell.json')
       ? await cellOf(join(folder.path, 'cell.json'))
-      : { table: undefined };
+      : { table: undefined, title: undefined };
+    const shownName = (own: string) => names?.get(own) ?? (own === path ? cell.title : undefined) ?? own;
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
     if (lines.length > 0)
-      runs.push({ name: shownName(path), lines, reconstruction: await lastPicture(folder.path) });
+      runs.push({
+        name: shownName(path),
+        lines,
+        reconstruction: await lastPicture(folder.path),
+        settings: facts?.text,
+      });
     // nnU-Net's form of an evaluation lies beside it.
     for (const name of folder.files.filter(
       (file) => file.endsWith('.json') && !file.endsWith('.summary.json'),
@@ -84,17 +91,19 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
         source: file,
         split,
         evaluation: content,
-        ...cell,
+        table: cell.table,
+        arm: cell.arm,
         ...resultFacts(facts),
       };
       evaluations.push(entry);
       if (ofRun && split !== 'training')
-        cases.push(...(await runCases(folder.path, facts.data?.prepared, entry, notes)));
+        cases.push(...(await runCases(folder.path, facts.settings.data?.prepared, entry, notes)));
     }
   }
   const title = `Report of ${basename(resolve(from))}`;
+  const made = { date: new Date().toISOString(), software: softwareVersions() };
   if (runs.length + evaluations.length + speed.length + paperFigures.length > 0)
-    return { title, runs, evaluations, speed, paperFigures, cases, notes };
+    return { title, made, runs, evaluations, speed, paperFigures, cases, notes };
   const results = 'run folders, files that "hybridmim evaluate" wrote, or measurements of speed';
   throw new DataError(`${from} holds nothing to report: ${results} are expected`, { file: from });
 }
@@ -121,24 +130,49 @@ async function resultFolders(path: string): Promise<ResultFolder[]> {
   return [{ path, files }, ...below];
 }
 
-async function factsOf(folder: string, notes: string[]): Promise<RunFacts> {
-  const parsed = runFacts.safeParse(await readRunConfig(folder).catch(() => undefined));
-  if (parsed.success) return parsed.data;
-  notes.push(`the settings of ${folder} cannot be read; its results are shown without them`);
-  return {};
+interface RunSettings {
+  readonly settings: RunFacts;
+  /** All of them as YAML; undefined where they cannot be read. */
+  readonly text: string | undefined;
 }
 
-/** What a cell of an experiment says about the table that it is for, and the arm that it is of. */
-async function cellOf(file: string): Promise<Pick<ReportEvaluation, 'table' | 'arm'>> {
+async function factsOf(folder: string, notes: string[]): Promise<RunSettings> {
+  const config = await readRunConfig(folder).catch(() => undefined);
+  const parsed = runFacts.safeParse(config);
+  if (parsed.success) return { settings: parsed.data, text: stringify(withoutFolders(config)) };
+  notes.push(`the settings of ${folder} cannot be read; its results are shown without them`);
+  return { settings: {}, text: undefined };
+}
+
+/** Settings whose absolute paths are cut to their last part: folders may name people and machines. */
+function withoutFolders(value: unknown): unknown {
+  if (typeof value === 'string') return isAbsolute(value) ? `.../${basename(value)}` : value;
+  if (Array.isArray(value)) return value.map(withoutFolders);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutFolders(inner)]));
+}
+
+/** What a cell of an experiment says about the table that it is for, the arm that it is of, and its own name. */
+async function cellOf(
+  file: string,
+): Promise<Pick<ReportEvaluation, 'table' | 'arm'> & { readonly title?: string | undefined }> {
   const parsed = cellFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8')));
-  return parsed.success
-    ? { table: parsed.data.paperTable, arm: parsed.data.result?.arm }
-    : { table: undefined };
+  if (!parsed.success) return { table: undefined };
+  const { arm, title, seed, fraction } = parsed.data.result ?? {};
+  const parts = [
+    arm,
+    ...(fraction === undefined || fraction === 1
+      ? []
+      : [`${Number((100 * fraction).toPrecision(3))} % of labels`]),
+    ...(seed === undefined ? [] : [`seed ${seed}`]),
+  ];
+  return { table: parsed.data.paperTable, arm, title: arm === undefined ? title : parts.join(', ') };
 }
 
 function resultFacts(
-  facts: RunFacts | undefined,
+  run: RunSettings | undefined,
 ): Pick<ReportEvaluation, 'network' | 'fraction' | 'pretrained'> {
+  const facts = run?.settings;
   if (!facts) return { network: undefined, fraction: undefined, pretrained: undefined };
   return {
     network: facts.network?.name,

@@ -17,7 +17,14 @@ export const speedFile = z.object({
 /** `cell.json` of an experiment, as far as a report needs it. */
 export const cellFile = z.object({
   paperTable: z.union([z.literal(1), z.literal(2), z.literal(3), z.literal(4)]).optional(),
-  result: z.object({ arm: z.string().optional() }).optional(),
+  result: z
+    .object({
+      arm: z.string().optional(),
+      title: z.string().optional(),
+      seed: z.number().optional(),
+      fraction: z.number().optional(),
+    })
+    .optional(),
 });
 
 const published = z.object({ value: z.number(), stated: z.boolean() }).nullable();

@@ -72,6 +72,29 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
     expect((await canvasColours(opened)).strong).toEqual(all.strong);
   });
 
+  it('draws labels as outlines or areas, as opaque as asked, and the image in another window', async () => {
+    const { page } = opened;
+    await page.selectOption('#viewer-layout', 'axial');
+    await page.locator('#show-reference').uncheck();
+    const area = await canvasColours(opened);
+    await page.selectOption('#prediction-as', 'outline');
+    const outline = await canvasColours(opened);
+    expect(outline.strong.red).toBeGreaterThan(50);
+    expect(outline.strong.red).toBeLessThan(0.5 * area.strong.red);
+    await page.selectOption('#prediction-as', 'area');
+    await page.locator('#opacity').fill('5');
+    expect((await canvasColours(opened)).strong.red).toBeLessThan(0.2 * area.strong.red);
+    await page.locator('#opacity').fill('55');
+    expect((await canvasColours(opened)).strong).toEqual(area.strong);
+    await page.locator('#show-prediction').uncheck();
+    const wide = await canvasBrightness(opened);
+    const level = page.locator('#window-level');
+    await level.fill((await level.getAttribute('min'))!);
+    expect(await canvasBrightness(opened)).toBeGreaterThan(1.2 * wide);
+    expect(await page.textContent('#window-values')).toMatch(/^-?[\d.]+ to [\d.]+$/);
+    for (const part of ['reference', 'prediction']) await page.locator(`#show-${part}`).check();
+  });
+
   it('goes through slices and turns by the keyboard', async () => {
     const { page } = opened;
     for (const [id, layout] of [
@@ -122,6 +145,12 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
       await page.waitForSelector('#viewer[data-shown]');
       await page.evaluate('document.querySelectorAll("details").forEach(details => { details.open = true })');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(look.width);
+      // The first number of every table can be read without scrolling sideways, whatever the name beside it.
+      const rightEdges = (await page.evaluate(
+        '[...document.querySelectorAll("#results td:nth-child(2), #cases td:nth-child(2)")].map(cell => cell.getBoundingClientRect().right)',
+      )) as number[];
+      expect(rightEdges.length).toBeGreaterThan(3);
+      expect(Math.max(...rightEdges)).toBeLessThan(look.width);
       await page.evaluate(
         readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'),
       );
@@ -141,6 +170,15 @@ describe.skipIf(!executable)('the report in a browser (skipped without chromium:
     expect(opened.errors).toEqual([]);
   });
 });
+
+/** Mean of the viewer's pixels, 0 to 255. */
+async function canvasBrightness({ page }: WatchedPage): Promise<number> {
+  await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
+  const { rgba } = decodePng(await page.locator('#viewer canvas').screenshot());
+  let sum = 0;
+  for (let i = 0; i < rgba.length; i += 4) sum += rgba[i]! + rgba[i + 1]! + rgba[i + 2]!;
+  return sum / ((3 * rgba.length) / 4);
+}
 
 /** Colours of the viewer: how many there are, and the pixels that are clearly of the colour of the liver (red) and the tumour (blue). */
 async function canvasColours({

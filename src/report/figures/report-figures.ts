@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { itemAt } from '../../at.js';
-import { byClasses, type ReportEvaluation, type SpeedResult } from '../page/report-content.js';
+import { comparable, isOfTraining, type ReportEvaluation, type SpeedResult } from '../page/report-content.js';
 import { type FigurePoint, type PaperFigure, publishedText } from '../paper/paper-figure.js';
 import { paperFigureSpec } from './paper-figure-spec.js';
 import { colours, figureStyle, scoreColour } from './progress-spec.js';
@@ -20,10 +20,10 @@ const base = { background: 'white', padding: 12, config: figureStyle } as const;
 
 /**
  * Box plots of Dice over cases, every case a point, a group a class and a box an evaluation; one figure for
- * evaluations with the same classes.
+ * evaluations with the same classes, training cases apart.
  */
 export function boxFigures(evaluations: readonly ReportEvaluation[]): ReportFigure[] {
-  return byClasses(evaluations)
+  return comparable(evaluations)
     .map((members, i) => boxFigure(members, i + 1))
     .filter((figure) => figure !== undefined);
 }
@@ -42,7 +42,7 @@ function boxFigure(members: readonly ReportEvaluation[], number: number): Report
   const perClass = Math.max(26, 16 * names.length);
   return {
     id: `dice-over-cases-${number}`,
-    title: `Dice over cases: ${classes.join(', ')}`,
+    title: `Dice over ${members.every(isOfTraining) ? 'training cases' : 'cases'}: ${classes.join(', ')}`,
     text: members
       .map(
         ({ name, evaluation }) =>

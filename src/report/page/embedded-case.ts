@@ -21,6 +21,10 @@ export interface EmbeddedCase {
   /** Voxels along right, anterior and superior. */
   readonly size: Triple;
   readonly spacing: Triple;
+  /** What the bytes of the image are: values of the scan at 0 and at 255. */
+  readonly range: readonly [number, number];
+  /** Values shown as black and white at first. */
+  readonly window: readonly [number, number];
 }
 
 interface CaseVolumes {
@@ -51,10 +55,10 @@ export function embedCase(
   budget: number,
 ): EmbeddedCase {
   const cropped = croppedToLabels(volumes);
-  const [low, high] = window ?? percentiles(cropped.image);
+  const shown = window ?? percentiles(cropped.image);
   let side = Math.min(largestSide, sideFor(cropped.image, budget / fewestCharacters));
   for (;;) {
-    const embedded = encoded(coarser(cropped, side), low, high);
+    const embedded = encoded(coarser(cropped, side), shown);
     const share = (embedded.image.length + embedded.reference.length + embedded.prediction.length) / budget;
     if (share <= 1 || side === smallestSide) return embedded;
     const [nx, ny, nz] = embedded.size;
@@ -135,7 +139,21 @@ function coarser({ image, reference, prediction }: CaseVolumes, side: number): C
   };
 }
 
-function encoded({ image, reference, prediction }: CaseVolumes, low: number, high: number): EmbeddedCase {
+/** The window can be moved and widened in the viewer: as much again is kept on either side, where the scan has it. */
+function rangeOf({ data }: Volume, [low, high]: readonly [number, number]): [number, number] {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of data) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return [Math.min(low, Math.max(least, 2 * low - high)), Math.max(high, Math.min(most, 2 * high - low))];
+}
+
+function encoded(
+  { image, reference, prediction }: CaseVolumes,
+  window: readonly [number, number],
+): EmbeddedCase {
+  const [low, high] = rangeOf(image, window);
   const scale = high > low ? 255 / (high - low) : 0;
   const grey = Uint8Array.from(image.data, (value) =>
     Math.round(Math.min(255, Math.max(0, (value - low) * scale))),
@@ -146,6 +164,8 @@ function encoded({ image, reference, prediction }: CaseVolumes, low: number, hig
     prediction: base64({ ...prediction, data: labelBytes(prediction.data) }),
     size: image.size,
     spacing: image.spacing,
+    range: [low, high],
+    window,
   };
 }
 

@@ -66,11 +66,60 @@ export const pageScript = `
     if (!shown || nv.volumes.length < 3) return;
     nv.volumes[1].setColormapLabel(colourTable(shown.classes, lighter));
     nv.volumes[2].setColormapLabel(colourTable(shown.classes, (channel) => channel));
+    const [low, high] = shownWindow();
+    Object.assign(nv.volumes[0], { cal_min: byteOf(low), cal_max: byteOf(high) });
     for (const [i, part] of ['image', 'reference', 'prediction'].entries()) {
       const checked = viewer.querySelector('#show-' + part).checked;
-      nv.volumes[i].opacity = checked ? (i === 0 ? 1 : 0.55) : 0;
+      if (i > 0) nv.volumes[i].img = isOutlined(part) ? outlineOf(part) : areas[part];
+      const opacity = i === 0 || isOutlined(part) ? 1 : slider('#opacity') / 100;
+      nv.volumes[i].opacity = checked ? opacity : 0;
     }
     nv.updateGLVolume();
+  }
+
+  /** Labels as they are in the file, and their outlines for the planes that are looked at. */
+  let areas = {};
+  let outlines = {};
+  const isOutlined = (part) => viewer.querySelector('#' + part + '-as').value === 'outline';
+  const outlinedAlong = { axial: [0, 1], coronal: [0, 2], sagittal: [1, 2], all: [0, 1, 2], turned: [0, 1, 2] };
+
+  /** The voxels of a label that have another value beside them, within the planes of the layout. */
+  function outlineOf(part) {
+    const layout = viewer.querySelector('#viewer-layout').value;
+    const key = part + outlinedAlong[layout].join('');
+    if (outlines[key]) return outlines[key];
+    const size = shown.size;
+    const strides = [1, size[0], size[0] * size[1]];
+    const values = areas[part];
+    const edge = values.slice();
+    for (let z = 0, i = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++, i++) {
+      if (values[i] === 0) continue;
+      const at = [x, y, z];
+      const inside = outlinedAlong[layout].every((axis) =>
+        at[axis] > 0 && at[axis] < size[axis] - 1 && values[i - strides[axis]] === values[i] && values[i + strides[axis]] === values[i]);
+      if (inside) edge[i] = 0;
+    }
+    return (outlines[key] = edge);
+  }
+
+  /** Values of the scan shown as black and white. */
+  function shownWindow() {
+    const [level, width] = ['level', 'width'].map((id) => slider('#window-' + id));
+    return [level - width / 2, level + width / 2];
+  }
+  const byteOf = (value) => (255 * (value - shown.range[0])) / Math.max(1e-6, shown.range[1] - shown.range[0]);
+
+  /** The sliders of the window, as wide as the values that the page has. */
+  function placeWindow({ range, window }) {
+    const step = (range[1] - range[0]) / 200 || 1;
+    const settings = { level: [range[0], range[1], (window[0] + window[1]) / 2], width: [step, range[1] - range[0], window[1] - window[0]] };
+    for (const [id, [min, max, value]] of Object.entries(settings)) {
+      Object.assign(viewer.querySelector('#window-' + id), { min, max, step: step / 10, value });
+    }
+    sayWindow();
+  }
+  function sayWindow() {
+    viewer.querySelector('#window-values').textContent = shownWindow().map((value) => Number(value.toPrecision(3))).join(' to ');
   }
 
   function classToggle({ name, value, colour }) {
@@ -91,10 +140,12 @@ export const pageScript = `
     for (const volume of [...nv.volumes]) nv.removeVolume(volume);
     hiddenValues.clear();
     shown = data;
+    [areas, outlines] = [{}, {}];
+    placeWindow(data);
     for (const part of ['image', 'reference', 'prediction']) {
       const volume = await niivue.NVImage.loadFromBase64({ base64: data[part], name: part + '.nii.gz' });
       if (shown !== data) return;
-      if (part === 'image') Object.assign(volume, { cal_min: 0, cal_max: 255 });
+      areas[part] = volume.img;
       nv.addVolume(volume);
     }
     classBoxes.replaceChildren(classBoxes.querySelector('legend'), ...data.classes.map(classToggle));
@@ -116,9 +167,11 @@ export const pageScript = `
   async function begin() {
     await nv.attachToCanvas(canvas);
     nv.setSliceType(layouts.all);
-    for (const input of viewer.querySelectorAll('input[type=range]')) input.addEventListener('input', place);
+    for (const input of viewer.querySelectorAll('.place input[type=range]')) input.addEventListener('input', place);
     for (const part of ['image', 'reference', 'prediction']) viewer.querySelector('#show-' + part).addEventListener('change', paint);
-    viewer.querySelector('#viewer-layout').addEventListener('change', (event) => nv.setSliceType(layouts[event.target.value]));
+    viewer.querySelector('#viewer-layout').addEventListener('change', (event) => { nv.setSliceType(layouts[event.target.value]); paint(); });
+    for (const id of ['reference-as', 'prediction-as']) viewer.querySelector('#' + id).addEventListener('change', paint);
+    for (const id of ['opacity', 'window-level', 'window-width']) viewer.querySelector('#' + id).addEventListener('input', () => { sayWindow(); paint(); });
     chooser.addEventListener('change', () => show(chooser.value));
     for (const button of document.querySelectorAll('button[data-case]')) {
       button.addEventListener('click', async () => {

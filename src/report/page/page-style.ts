@@ -22,7 +22,8 @@ table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-
 caption { text-align: left; padding: 0.6rem 0.75rem; font-weight: 600; }
 th, td { padding: 0.35rem 0.6rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
 th:first-child, td:first-child, .left { text-align: left; }
-thead th { background: var(--panel); }
+th:first-child { position: sticky; left: 0; z-index: 1; background: var(--page); white-space: normal; overflow-wrap: anywhere; min-width: 14rem; }
+thead th, thead th:first-child { background: var(--panel); }
 thead button { all: unset; cursor: pointer; font-weight: 600; }
 thead button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 thead button::after { content: ' \\2195'; color: var(--quiet); }
@@ -34,6 +35,10 @@ tr.ours th, tr.ours td { background: var(--mark); }
 figure { margin: 1.25rem 0; }
 figure svg { display: block; height: auto; max-width: 100%; min-width: 34rem; }
 figure.wide svg { min-width: 50rem; }
+figure img { max-width: 100%; height: auto; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 0 1.25rem; }
+.grid figure svg { min-width: 0; width: 100%; }
+pre.scroll { padding: 0.75rem; font-size: 0.85rem; }
 .viewer { border: 1px solid var(--line); border-radius: 6px; padding: 0.75rem; background: var(--panel); }
 .viewer canvas { display: block; width: 100%; height: 100%; }
 .stage { position: relative; height: min(70vh, 34rem); background: #000; border-radius: 4px; overflow: hidden; }
@@ -45,5 +50,5 @@ label.stacked { flex-direction: column; align-items: start; gap: 0.1rem; }
 select, tbody button { font: inherit; color: var(--ink); background: var(--page); border: 1px solid var(--line); border-radius: 6px; padding: 0.3rem 0.6rem; max-width: 100%; }
 tbody button { padding: 0.1rem 0.5rem; cursor: pointer; }
 .swatch { width: 0.9rem; height: 0.9rem; border-radius: 3px; border: 1px solid var(--line); }
-@media (max-width: 40rem) { header, main, footer { padding: 0.75rem; } .stage { height: 65vh; } }
+@media (max-width: 40rem) { header, main, footer { padding: 0.75rem; } .stage { height: 65vh; } th, td { padding: 0.3rem 0.4rem; } th:first-child { min-width: 8.8rem; max-width: 10rem; } caption { max-width: calc(100vw - 3rem); } figure.wide svg { min-width: 36rem; } }
 `;

@@ -2,7 +2,7 @@ import { itemAt } from '../../at.js';
 import { escapeXml } from '../figures/svg-to-png.js';
 import type { PaperCell, PaperTable } from '../paper/paper-table.js';
 import { evaluationCells, millimetres, percent } from '../table.js';
-import { byClasses, caseDice, type ReportEvaluation } from './report-content.js';
+import { caseDice, comparable, isOfTraining, type ReportEvaluation } from './report-content.js';
 
 interface HtmlCell {
   readonly text: string;
@@ -47,12 +47,13 @@ export function paperTableHtml({ number, caption, header, rows, notes, comparabl
   return [table, ...notes.map((note) => `<p class="quiet">${escapeXml(note)}</p>`)].join('');
 }
 
-/** Means of every evaluation, a table for those with the same classes. */
+/** Means of every evaluation, a table for those with the same classes; training cases have tables of their own. */
 export function evaluationTablesHtml(evaluations: readonly ReportEvaluation[]): string {
-  return byClasses(evaluations)
+  return comparable(evaluations)
     .map((members) => {
       const { header, body } = evaluationCells(members);
-      const caption = `Means over cases, then over classes: ${itemAt(members, 0).evaluation.classes.join(', ')}; Dice in %, HD95 in mm`;
+      const ofTraining = members.every(isOfTraining) ? 'Training cases, which the runs learned from. ' : '';
+      const caption = `${ofTraining}Means over cases, then over classes: ${itemAt(members, 0).evaluation.classes.join(', ')}; Dice in %, HD95 in mm`;
       const counts = members.map(({ evaluation: { cases, perClass } }) => {
         const missed = Object.values(perClass).reduce((sum, { nMissed }) => sum + nMissed, 0);
         return [String(cases.length), String(missed)];

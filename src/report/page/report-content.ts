@@ -7,6 +7,8 @@ import type { TableNumber } from '../paper/task-table.js';
 /** What a report is made of. Names come from files and are shown as they are. */
 export interface ReportContent {
   readonly title: string;
+  /** When it was made, as ISO 8601, and with which versions. */
+  readonly made?: { readonly date: string; readonly software: Readonly<Record<string, string>> } | undefined;
   readonly runs: readonly ReportRun[];
   readonly evaluations: readonly ReportEvaluation[];
   readonly speed: readonly SpeedResult[];
@@ -23,6 +25,8 @@ export interface ReportRun {
   readonly lines: readonly ProgressLine[];
   /** Of a pre-training: its last picture of reconstructions, a PNG. */
   readonly reconstruction?: { readonly png: Uint8Array; readonly step: number } | undefined;
+  /** As YAML. */
+  readonly settings?: string | undefined;
 }
 
 /** An evaluation and what is known of the run that it is of. */
@@ -80,15 +84,23 @@ export function caseDice({ classes }: CaseResult): number | undefined {
   return defined.length > 0 ? defined.reduce((sum, value) => sum + value, 0) / defined.length : undefined;
 }
 
-/** Evaluations with the same classes together, in the order in which each such group begins. */
-export function byClasses(evaluations: readonly ReportEvaluation[]): ReportEvaluation[][] {
+/**
+ * Evaluations that can be compared together, in the order in which each such group begins: those with the same classes, on
+ * cases that the run learned from or on others. Those on training cases come last.
+ */
+export function comparable(evaluations: readonly ReportEvaluation[]): ReportEvaluation[][] {
   const groups = new Map<string, ReportEvaluation[]>();
   for (const member of evaluations) {
-    const key = JSON.stringify(member.evaluation.classes);
+    const key = JSON.stringify([isOfTraining(member), member.evaluation.classes]);
     groups.set(key, [...(groups.get(key) ?? []), member]);
   }
-  return [...groups.values()];
+  return [...groups.values()].toSorted(
+    ([a], [b]) => Number(a && isOfTraining(a)) - Number(b && isOfTraining(b)),
+  );
 }
+
+/** Whether the evaluated cases are those that the run learned from. */
+export const isOfTraining = ({ split }: ReportEvaluation): boolean => split === 'training';
 
 /** Cases from the lowest mean Dice; those without one last. */
 export function worstFirst(cases: readonly ReportCase[]): ReportCase[] {

@@ -85,13 +85,19 @@ function viewerHtml(cases: readonly PageCase[]): string {
     ['turned', 'turned'],
   ];
   return (
-    '<p>Worst case first. Drag or use the sliders to go through slices and to turn; the reference has lighter colours than the prediction.</p>' +
+    '<p>Worst case first. Drag or use the sliders to go through slices and to turn. The reference is an outline in a lighter colour, the prediction an area, unless chosen otherwise.</p>' +
     '<div id="viewer" class="viewer"><div class="controls">' +
     `<label class="stacked">Case<select id="viewer-case">${options}</select></label>` +
     `<label class="stacked">Layout<select id="viewer-layout">${layouts.map(([value, name]) => `<option value="${value}">${name}</option>`).join('')}</select></label>` +
     `<fieldset><legend>Volumes</legend>${['image', 'reference', 'prediction'].map(check).join('')}</fieldset>` +
+    labelLook('reference', ['outline', 'area']) +
+    labelLook('prediction', ['area', 'outline']) +
+    range('opacity', 'opacity of areas', 0, 100, 55) +
+    range('window-level', 'window level', 0, 255, 128) +
+    range('window-width', 'window width', 1, 255, 255) +
+    '<p class="quiet">window: <output id="window-values"></output></p>' +
     '<fieldset id="viewer-classes"><legend>Classes</legend></fieldset></div>' +
-    '<div class="stage"><canvas role="img" aria-label="Volume viewer"></canvas></div><div class="controls">' +
+    '<div class="stage"><canvas role="img" aria-label="Volume viewer"></canvas></div><div class="controls place">' +
     range('slice-x', 'left to right', 0, 100, 50) +
     range('slice-y', 'back to front', 0, 100, 50) +
     range('slice-z', 'feet to head', 0, 100, 50) +
@@ -100,6 +106,10 @@ function viewerHtml(cases: readonly PageCase[]): string {
     '</div><p role="status" class="quiet"></p></div>'
   );
 }
+
+/** A choice of how a label is drawn; the first is the beginning. */
+const labelLook = (part: string, looks: readonly string[]): string =>
+  `<label class="stacked">${part} as<select id="${part}-as">${looks.map((look) => `<option>${look}</option>`).join('')}</select></label>`;
 
 /** `<` as JSON may write it, so that no text of a file ends the script. */
 function caseJson({ name, classes, volumes }: PageCase): string {

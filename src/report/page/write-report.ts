@@ -75,6 +75,7 @@ export async function writeReport(
   const sections = [
     ...pageSections(content, drawings, slices, cases),
     ...(cases.length > 0 ? [viewerSection(cases)] : []),
+    ...madeSection(content),
     ...noteSection([...content.notes, ...problems]),
   ];
   const page = reportPage(content.title, sections, cases, cases.length > 0 ? await viewerCode() : '');
@@ -217,7 +218,14 @@ function pageSections(
     { id: 'speed', title: 'Speed', html: figuresNamed(/^seconds-a-step/) },
     { id: 'curves', title: 'Loss and Dice curves', html: figuresNamed(/^run-/, true) },
     { id: 'reconstructions', title: 'Reconstructions', html: content.runs.map(reconstructionHtml).join('') },
-    { id: 'worst', title: 'Worst cases', html: slices.map((drawing) => figureHtml(drawing, false)).join('') },
+    {
+      id: 'worst',
+      title: 'Worst cases',
+      html:
+        slices.length > 0
+          ? `<div class="grid">${slices.map((drawing) => figureHtml(drawing, false)).join('')}</div>`
+          : '',
+    },
     {
       id: 'cases',
       title: 'Every case',
@@ -240,6 +248,27 @@ const noteSection = (notes: readonly string[]): PageSection[] =>
           html: `<ul>${notes.map((note) => `<li>${escapeXml(note)}</li>`).join('')}</ul>`,
         },
       ];
+
+/** When and with what the page was made, and the settings of the runs. */
+function madeSection({ made, runs }: ReportContent): PageSection[] {
+  const facts = made
+    ? `<p>Written ${escapeXml(made.date)} with ${Object.entries(made.software)
+        .map(([name, version]) => `${escapeXml(name)} ${escapeXml(version)}`)
+        .join(', ')}.</p>`
+    : '';
+  const settings = runs.flatMap(({ name, settings: yaml }) =>
+    yaml === undefined
+      ? []
+      : [
+          `<details><summary>${escapeXml(`Settings of ${name}`)}</summary>${preformatted(name, yaml)}</details>`,
+        ],
+  );
+  const html = facts + settings.join('');
+  return html === '' ? [] : [{ id: 'made', title: 'Settings and versions', html }];
+}
+
+const preformatted = (name: string, text: string): string =>
+  `<pre class="scroll" tabindex="0" role="region" aria-label="${escapeXml(`Settings of ${name}`)}">${escapeXml(text)}</pre>`;
 
 /** The last picture of a pre-training, as a figure; nothing where there is none. */
 function reconstructionHtml({ name, reconstruction }: ReportRun): string {

@@ -48,15 +48,18 @@ describe('a case inside a page', () => {
     expect([rows[0], rows[5], rows[10]]).toEqual([1, 1, 1]);
   });
 
-  it('shows the window as black and white', () => {
+  it('keeps the values of the window, and as much again on either side where the scan has it', () => {
     const grey = volumeOf([16, 16, 16], (x) => 100 * x - 500);
     const labels = asLabel(volumeOf([16, 16, 16], () => 1));
-    const { data } = decoded(
-      embedCase({ image: grey, reference: labels, prediction: labels }, [-200, 400], 1e6).image,
+    const embedded = embedCase({ image: grey, reference: labels, prediction: labels }, [-100, 100], 1e6);
+    expect(embedded.window).toEqual([-100, 100]);
+    expect(embedded.range).toEqual([-300, 300]);
+    const values = [...decoded(embedded.image).data.subarray(0, 16)];
+    expect(values).toEqual(
+      Array.from({ length: 16 }, (_, x) => Math.round(255 * Math.min(1, Math.max(0, (x - 2) / 6)))),
     );
-    expect([...data.subarray(0, 16)]).toEqual([
-      0, 0, 0, 0, 43, 85, 128, 170, 213, 255, 255, 255, 255, 255, 255, 255,
-    ]);
+    const narrow = embedCase({ image: grey, reference: labels, prediction: labels }, [-600, 900], 1e6);
+    expect(narrow.range).toEqual([-600, 1000]);
   });
 
   it('gets coarser until it fits, over the same extent', () => {
