@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { classColour } from '../../../src/report/figures/class-colours.js';
 import { progressPanels } from '../../../src/report/figures/progress-panels.js';
 import { evenlySpread, seriesPoints } from '../../../src/report/figures/step-series.js';
 import { escapeXml, svgToPng, textWidth } from '../../../src/report/figures/svg-to-png.js';
@@ -19,8 +20,8 @@ const colours = {
   loss: '#1f6fb2',
   heldOut: '#d9480f',
   learningRate: '#2b8a5a',
-  firstClass: '#1f77b4',
-  secondClass: '#ff7f0e',
+  firstClass: classColour(0),
+  secondClass: classColour(1),
   mean: '#24292f',
 };
 
