@@ -43,6 +43,14 @@ describe('settings of HybridMIM', () => {
     });
   });
 
+  it('take a weight of 0 but none below, and a temperature above 0 alone', () => {
+    const found = (extra: object) => hybridMimSettings.safeParse({ name: 'hybridmim', region: 32, ...extra });
+    expect(found({ weights: { number: 0 } }).success).toBe(true);
+    expect(found({ weights: { number: -0.1 } }).success).toBe(false);
+    expect(hybridMimSettings.parse({ name: 'hybridmim', region: 32 }).temperature).toBe(0.5);
+    expect([found({ temperature: 0.01 }).success, found({ temperature: 0 }).success]).toEqual([true, false]);
+  });
+
   it.each(tasks)('tell what knowing nothing costs for the tasks that have a weight alone: %s', (task) => {
     const { chance } = hybridMim(network, batch, only(task));
     const known = { number: ['number'], location: ['location'], contrast: ['contrast'] } as Record<
