@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 
 const hybridMim = 'test/pretext/hybridmim-by-definition.test.ts';
 const methods = 'test/pretext/methods-by-definition.test.ts';
+const defaults = 'test/pretext/method-defaults.test.ts';
 const losses = ['test/losses/losses-by-definition.test.ts', 'test/losses/errors-and-properties.test.ts'];
 
 /** Test files by a source file or its folder, the cheapest first. A file's own entry goes before its folder's. */
@@ -11,7 +12,7 @@ const covered = {
   'src/corruption': ['test/corruption/corruption-by-definition.test.ts'],
   'src/losses': losses,
   'src/network/target-region.ts': ['test/network/target-region.test.ts'],
-  'src/pretext': [methods],
+  'src/pretext': [defaults, methods],
   'src/pretext/chance.ts': ['test/pretext/chance.test.ts'],
   'src/pretext/hybridmim.ts': [hybridMim, 'test/pretext/hybridmim-settings.test.ts'],
   'src/pretext/patch-grid.ts': ['test/pretext/patch-grid.test.ts', hybridMim],
