@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { tf } from '../../src/engine/index.js';
 import { unet } from '../../src/network/index.js';
 import { contrastChance } from '../../src/pretext/chance.js';
 import {
+  cropFeatures,
   type HybridMimConfig,
   hybridMim,
   hybridMimHeads,
@@ -74,5 +76,12 @@ describe('settings of HybridMIM', () => {
     expect(inputsOf([48, 48, 80])).toBe(8 * network.latentChannels); // odd numbers of cells
     expect(inputsOf([32, 16, 32])).toBe(4 * network.latentChannels);
     expect(inputsOf([16, 16, 16])).toBe(network.latentChannels);
+  });
+
+  it('take the means of the halves of an axis, and its one cell where it has one', () => {
+    const latent = tf.tensor([1, 2, 3, 4, 5, 6], [1, 1, 3, 1, 2], 'float32');
+    const features = cropFeatures(latent as Parameters<typeof cropFeatures>[0], 'octants');
+    expect([...features.dataSync()]).toEqual([1, 2, 4, 5]);
+    tf.dispose([latent, features]);
   });
 });
