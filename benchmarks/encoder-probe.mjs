@@ -54,7 +54,9 @@ function chosenVoxels(labels) {
 
 const network = makeNetwork(JSON.parse(flags.network), { inChannels: 1, outChannels: 1 });
 const [depth, height, width] = spatialSize(crop);
-const encoderSpecs = network.specs.filter(({ name }) => network.encoder.some((part) => name.startsWith(`${part}.`)));
+const encoderSpecs = network.specs.filter(({ name }) =>
+  network.encoder.some((part) => name.startsWith(`${part}.`)),
+);
 
 /** Features and labels of the chosen voxels of a split, an array of rows a level. */
 async function featuresOf(split, values) {
@@ -83,7 +85,10 @@ async function featuresOf(split, values) {
       const cells = (stride) => [depth, height, width].map((n) => n / stride);
       const stride = [1, 2, 4, 8, 16].find((s) => {
         const [d, h, w] = cells(s);
-        return Number.isInteger(values_.length / (BATCH * d * h * w)) && channelsOf(name) === values_.length / (BATCH * d * h * w);
+        return (
+          Number.isInteger(values_.length / (BATCH * d * h * w)) &&
+          channelsOf(name) === values_.length / (BATCH * d * h * w)
+        );
       });
       const [d, h, w] = cells(stride);
       const channels = channelsOf(name);
@@ -94,7 +99,8 @@ async function featuresOf(split, values) {
           Math.floor(voxel / width / height) % depth,
           Math.floor(voxel / width / height / depth),
         ];
-        const cell = ((b * d + Math.floor(z / stride)) * h + Math.floor(y / stride)) * w + Math.floor(x / stride);
+        const cell =
+          ((b * d + Math.floor(z / stride)) * h + Math.floor(y / stride)) * w + Math.floor(x / stride);
         found[name].push(values_.slice(cell * channels, (cell + 1) * channels));
       }
     }
@@ -136,7 +142,9 @@ function balancedAccuracy(weights, rows, labels, classes) {
   const hits = classes.map(() => 0);
   const totals = classes.map(() => 0);
   rows.forEach((row, n) => {
-    const scores = classes.map((_, k) => row.reduce((sum, value, i) => sum + value * weights[i][k], weights.at(-1)[k]));
+    const scores = classes.map((_, k) =>
+      row.reduce((sum, value, i) => sum + value * weights[i][k], weights.at(-1)[k]),
+    );
     const truth = classes.indexOf(labels[n]);
     totals[truth]++;
     if (scores.indexOf(Math.max(...scores)) === truth) hits[truth]++;
@@ -148,15 +156,30 @@ for (const argument of positionals) {
   const [name, file] = argument.split('=');
   const fresh = initialiseParameters(network.specs, 0);
   const values =
-    file === 'random' ? fresh : { ...fresh, ...(await readWeights(file, encoderSpecs, { ignore: '' })).values };
+    file === 'random'
+      ? fresh
+      : { ...fresh, ...(await readWeights(file, encoderSpecs, { ignore: '' })).values };
   const [train, test] = [await featuresOf('training', values), await featuresOf('validation', values)];
   const classes = [...new Set(train.labels)].sort((a, b) => a - b);
   const levels = Object.keys(train.features);
   const scores = levels.map((level) =>
-    balancedAccuracy(fitted(train.features[level], train.labels, classes), test.features[level], test.labels, classes),
+    balancedAccuracy(
+      fitted(train.features[level], train.labels, classes),
+      test.features[level],
+      test.labels,
+      classes,
+    ),
   );
-  const joined = ({ features, labels }) => labels.map((_, i) => levels.flatMap((level) => [...features[level][i]]));
-  const all = balancedAccuracy(fitted(joined(train), train.labels, classes), joined(test), test.labels, classes);
-  console.log(`${name.padEnd(24)} ${[...scores, all].map((score) => score.toFixed(1).padStart(6)).join(' ')}   (levels ${levels.length}, then all together; ${test.labels.length} voxels)`);
+  const joined = ({ features, labels }) =>
+    labels.map((_, i) => levels.flatMap((level) => [...features[level][i]]));
+  const all = balancedAccuracy(
+    fitted(joined(train), train.labels, classes),
+    joined(test),
+    test.labels,
+    classes,
+  );
+  console.log(
+    `${name.padEnd(24)} ${[...scores, all].map((score) => score.toFixed(1).padStart(6)).join(' ')}   (levels ${levels.length}, then all together; ${test.labels.length} voxels)`,
+  );
 }
 process.reallyExit(0);
