@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { copyFile, link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import type { NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
@@ -16,6 +15,7 @@ import {
   writeSafetensors,
   writeWeights,
 } from '../network/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import { momentNames } from './adamw.js';
 
 const fileRecord = z.object({ name: z.string(), sha256: z.string() });
@@ -88,7 +88,7 @@ export async function saveCheckpoint(
     weights: { name: weights, sha256: await sha256(join(folder, weights)) },
     optimizer: { name: optimizer, sha256: await sha256(join(folder, optimizer)) },
   };
-  await writeFileAtomic(stateFile(run), `${JSON.stringify(state, null, 1)}\n`);
+  await writeWholeFile(stateFile(run), `${JSON.stringify(state, null, 1)}\n`);
   await replaceByLink(join(folder, weights), join(folder, 'last.safetensors'));
   await removeOthers(folder, state);
 }

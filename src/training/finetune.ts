@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { entryOf, itemAt } from '../at.js';
 import {
   type Fold,
@@ -31,6 +30,7 @@ import {
   spatialSize,
 } from '../network/index.js';
 import type { Volume } from '../volume/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { runMetadata } from './pretrain.js';
@@ -124,7 +124,7 @@ export async function finetune({
           settings.network,
           settings.transfer,
         );
-        await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
+        await writeWholeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
         progress.onTransfer?.(report);
         return { ...fresh, ...values };
       },

@@ -79,8 +79,8 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
     if (isDue(done, loop.checkpointEvery, steps) || stopping) {
       await loop.picture?.(done);
+      loop.metrics.flush(); // first: a checkpoint whose steps are not in the log would leave a gap there
       await loop.checkpoint(done);
-      loop.metrics.flush();
       await loop.progress.onCheckpoint?.(loop.metrics.lines());
     }
     if (stopping)

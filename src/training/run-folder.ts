@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import writeFileAtomic from 'write-file-atomic';
 import { parse, stringify } from 'yaml';
 import { DataError, UsageError, WorkError } from '../errors.js';
 import { lockFolder } from '../folder-lock.js';
+import { writeWholeFile } from '../whole-file.js';
 import { type RunState, readRunState } from './checkpoint.js';
 
 /** A run's settings as plain data; `config.yaml` holds them as resolved. */
@@ -43,7 +43,7 @@ export async function openRunFolder(path: string, config: RunConfig, resume: boo
   try {
     requireAsExpected(path, existsSync(configFile), resume); // another process may have begun it while this one waited
     if (resume) requireSameConfig(config, await readRunConfig(path), configFile);
-    else await writeFileAtomic(configFile, stringify(config));
+    else await writeWholeFile(configFile, stringify(config));
     return { path, state: await readRunState(path), release };
   } catch (error) {
     await release();

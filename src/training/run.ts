@@ -90,7 +90,6 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
     log.failed(error);
     throw error;
   } finally {
-    log.close();
     await folder.release();
   }
 }

@@ -73,6 +73,8 @@ export async function prepareCases(
       await mapInLanes(pending, plan.workers, async (task) => {
         signal?.throwIfAborted();
         const outcome = await pool.run(task);
+        if (outcome.kind === 'failed')
+          throw new WorkError(outcome.reason, outcome.file === undefined ? {} : { file: outcome.file });
         if (outcome.kind === 'prepared') cases.set(task, outcome.record);
         else skipped.set(task, skippedCase(task, outcome));
         report(

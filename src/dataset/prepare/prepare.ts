@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { WorkError } from '../../errors.js';
+import { writeWholeFile } from '../../whole-file.js';
 import { type DatasetFile, readDatasetFile } from '../index/dataset-file.js';
 import { indexDatasets } from '../index/index-datasets.js';
 import type { SourceDataset } from '../index/listed-case.js';
@@ -150,7 +150,7 @@ async function listWork({ datasetsFile, out: folder, only, splitFile }: DatasetC
 async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult> {
   const index = mergeIndex(await previousIndex(work), work, outcomes);
   const indexFile = join(work.out, indexFileName);
-  await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
+  await writeWholeFile(indexFile, `${JSON.stringify(index, null, 1)}\n`);
   const notes = work.datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
   return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
 }

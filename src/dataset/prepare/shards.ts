@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
+import { writeWholeFile } from '../../whole-file.js';
 import { type SkippedCase, skippedCaseSchema } from '../index/prepared-index.js';
 
 /** One of `count` parts of the work, from 1. */
@@ -43,7 +43,7 @@ export async function writeShardRecord(
   skipped: readonly SkippedCase[],
 ): Promise<void> {
   await mkdir(join(out, folderName), { recursive: true });
-  await writeFileAtomic(
+  await writeWholeFile(
     join(out, folderName, `${shardName(shard)}.json`),
     JSON.stringify({ schema: 1, skipped }),
   );

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { entryOf } from '../../at.js';
 import {
   type Evaluation,
@@ -9,6 +8,7 @@ import {
   nnunetSummary,
   type WeightsFacts,
 } from '../../evaluation/index.js';
+import { writeWholeFile } from '../../whole-file.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
 import { chosenSentence } from './paper-table.js';
 
@@ -21,11 +21,11 @@ import { chosenSentence } from './paper-table.js';
 export async function writeEvaluation(file: string, evaluation: Evaluation): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const base = file.replace(/\.json$/, '');
-  await writeFileAtomic(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);
-  await writeFileAtomic(`${base}.md`, `${evaluationMarkdown(evaluation)}\n`);
-  await writeFileAtomic(`${base}.csv`, `${evaluationCsv(evaluation)}\n`);
+  await writeWholeFile(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);
+  await writeWholeFile(`${base}.md`, `${evaluationMarkdown(evaluation)}\n`);
+  await writeWholeFile(`${base}.csv`, `${evaluationCsv(evaluation)}\n`);
   const summary = nnunetSummary(evaluation);
-  if (summary !== undefined) await writeFileAtomic(summaryFile(base), `${summary}\n`);
+  if (summary !== undefined) await writeWholeFile(summaryFile(base), `${summary}\n`);
 }
 
 /**
