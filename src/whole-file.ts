@@ -308,7 +308,7 @@ function namesIn(folder: string): string[] {
 function beginFile(file: string): { target: string; partial: string; rights: number | undefined } {
   const target = linkedTo(file);
   clearLeftovers(dirname(target));
-  const there = statSync(target, { throwIfNoEntry: false });
+  const there = attemptSync(file, () => statSync(target, { throwIfNoEntry: false }));
   if (there?.isDirectory()) {
     throw new WorkError(`${file} is a folder, but a file is to be written there: choose another name`, {
       file,
