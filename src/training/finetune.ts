@@ -58,6 +58,7 @@ export async function finetune({
   init,
   out,
   resume = false,
+  mayChange,
   progress = {},
   signal,
 }: FinetuneOptions): Promise<RunResult> {
@@ -106,6 +107,7 @@ export async function finetune({
     return await carryOut({
       out,
       resume,
+      mayChange,
       seed,
       loader,
       task: { ...learned, ...(validationCases.length > 0 && { openValidation }) },

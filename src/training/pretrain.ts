@@ -40,6 +40,7 @@ export async function pretrain({
   settings,
   out,
   resume = false,
+  mayChange,
   progress = {},
   signal,
 }: RunOptions<PretrainSettings>): Promise<RunResult> {
@@ -96,6 +97,7 @@ export async function pretrain({
     return await carryOut({
       out,
       resume,
+      mayChange,
       seed,
       loader,
       task,

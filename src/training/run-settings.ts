@@ -158,6 +158,11 @@ export interface RunOptions<S> {
    * false.
    */
   readonly resume?: boolean;
+  /**
+   * Whether a run that goes on may have another rate, length and the like from here on; otherwise its settings
+   * must be those of before. Default false.
+   */
+  readonly mayChange?: boolean;
   /** What the run shows; absent: nothing. */
   readonly progress?: RunProgress;
   readonly signal?: AbortSignal | undefined;
