@@ -5,7 +5,7 @@ import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
-import { writeContourFigureOf, writePaperFigure } from '../report/index.js';
+import { markdownText, writeContourFigureOf, writePaperFigure } from '../report/index.js';
 import type { RunProgress } from '../training/index.js';
 import { writeWholeFile } from '../whole-file.js';
 import { type Cell, planCells } from './cells.js';
@@ -112,7 +112,10 @@ async function collect(
     await writeContourFigureOf(picture, content);
   }
   await writeWholeFile(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
-  await writeWholeFile(join(out, 'results.md'), `# ${config.name}\n\n${experimentMarkdown(result)}\n`);
+  await writeWholeFile(
+    join(out, 'results.md'),
+    `# ${markdownText(config.name)}\n\n${experimentMarkdown(result)}\n`,
+  );
   return result;
 }
 

@@ -22,15 +22,15 @@ const fileRecord = z.object({ name: z.string(), sha256: z.string() });
 const runState = z.object({
   schema: z.literal(1),
   /** Finished updates. The data order, masks and dropout of the next one follow from it and the seed. */
-  step: z.int(),
-  seed: z.int(),
-  schedule: z.object({ steps: z.int(), warmupSteps: z.int(), peak: z.number() }),
+  step: z.int().min(0),
+  seed: z.int().min(0),
+  schedule: z.object({ steps: z.int().min(1), warmupSteps: z.int().min(0), peak: z.number() }),
   /** Training cases in the order that the crops are drawn from; another order would be another run. */
   cases: z.array(z.string()),
   weights: fileRecord,
   optimizer: fileRecord,
   /** The best validation so far, whose weights are `best.safetensors`. */
-  best: z.object({ step: z.int(), value: z.number() }).nullable(),
+  best: z.object({ step: z.int().min(0), value: z.number() }).nullable(),
 });
 export type RunState = z.infer<typeof runState>;
 

@@ -9,6 +9,7 @@ import {
   type WeightsFacts,
 } from '../../evaluation/index.js';
 import { writeWholeFile } from '../../whole-file.js';
+import { markdownText } from '../markdown-text.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
 import { chosenSentence } from './paper-table.js';
 
@@ -51,7 +52,7 @@ function evaluationMarkdown(evaluation: Evaluation): string {
     ]),
   );
   return [
-    `# ${evaluation.task}`,
+    `# ${markdownText(evaluation.task)}`,
     'Dice in %, HD95 in mm. Means over cases a class, then over classes; undefined numbers are left out and counted.',
     ...(evaluation.weights ? [weightsSentence(evaluation.weights)] : []),
     markdownTable(header, body),
