@@ -24,7 +24,7 @@ import {
 } from '../cache/spilled-volume.js';
 import { writeChunkedFile } from '../cache/write-chunked.js';
 import type { SourceCase } from '../index/listed-case.js';
-import type { PreparedCase } from '../index/prepared-index.js';
+import { type PreparedCase, storedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { type ClassArray, classValues, classValueType, requireOneChannel } from './label-values.js';
@@ -106,7 +106,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       classVoxels,
       fingerprint: { settings: settingsFingerprint(preprocessing, task.classes, source), sources },
     };
-    await writeWholeFile(join(out, caseRecordFile(source.id)), JSON.stringify(record));
+    await writeWholeFile(join(out, caseRecordFile(source.id)), JSON.stringify(storedCase(record, out)));
     return record;
   } finally {
     for (const spilled of waiting) spilled.remove();

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
 import { writeWholeFile } from '../../whole-file.js';
-import { type SkippedCase, skippedCaseSchema } from '../index/prepared-index.js';
+import { openedSkipped, type SkippedCase, storedSkippedSchema } from '../index/prepared-index.js';
 
 /** One of `count` parts of the work, from 1. */
 export interface Shard {
@@ -12,7 +12,7 @@ export interface Shard {
   readonly count: number;
 }
 
-const shardRecord = z.object({ schema: z.literal(1), skipped: z.array(skippedCaseSchema) });
+const shardRecord = z.object({ schema: z.literal(1), skipped: z.array(storedSkippedSchema) });
 const folderName = 'shards';
 
 /** "2/16" is the second of sixteen. Throws UsageError for anything else. */
@@ -55,7 +55,9 @@ export async function readSkippedOfShards(out: string): Promise<SkippedCase[]> {
     .filter((file) => file.endsWith('.json'))
     .sort();
   const records = await Promise.all(files.map((file) => readFile(join(out, folderName, file), 'utf8')));
-  return records.flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? []);
+  return records
+    .flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? [])
+    .map((stored) => openedSkipped(stored, out));
 }
 
 /** Removes the records of shards, when they are in the index. */
