@@ -146,11 +146,11 @@ export async function saveCheckpoint(
   const optimizer = `step-${facts.step}.optimizer.safetensors`;
   const names = specs.map(({ name }) => name);
   const before = await stepBefore(run, facts.step);
-  const [values, moments] = [await read(names), await read(momentNames(names))];
-  requireFiniteState({ ...values, ...moments }, facts.step);
   const step = String(facts.step);
-  await writeWeights(join(folder, weights), values, specs, { ...metadata, step });
-  await writeSafetensors(join(folder, optimizer), moments, { step });
+  // One after the other, so that both are not in memory at once. Without a record they are no checkpoint yet.
+  const readFinite = async (wanted: readonly string[]) => finite(await read(wanted), facts.step);
+  await writeWeights(join(folder, weights), await readFinite(names), specs, { ...metadata, step });
+  await writeSafetensors(join(folder, optimizer), await readFinite(momentNames(names)), { step });
   const state: RunState = {
     schema: 1,
     ...facts,
@@ -177,7 +177,7 @@ async function stepBefore(run: string, step: number): Promise<number[]> {
  * A loss says what the weights were before its update; the next one would say what they are now, but the
  * checkpoint comes first.
  */
-function requireFiniteState(values: NamedArrays, step: number): void {
+function finite(values: NamedArrays, step: number): NamedArrays {
   for (const [name, { data }] of Object.entries(values)) {
     const at = data.findIndex((value) => !Number.isFinite(value));
     if (at === -1) continue;
@@ -187,6 +187,7 @@ function requireFiniteState(values: NamedArrays, step: number): void {
       { field: 'train.learningRate', found: name },
     );
   }
+  return values;
 }
 
 /** Writes the weights of the best validation so far. Throws as `saveCheckpoint` does. */
@@ -196,8 +197,8 @@ export async function saveBest(
   specs: readonly ParameterSpec[],
   metadata: Record<string, string>,
 ): Promise<void> {
-  requireFiniteState(values, Number(metadata.step));
-  await writeWeights(join(folderOf(run), 'best.safetensors'), values, specs, metadata);
+  const checked = finite(values, Number(metadata.step));
+  await writeWeights(join(folderOf(run), 'best.safetensors'), checked, specs, metadata);
 }
 
 /**
