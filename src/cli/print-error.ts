@@ -15,7 +15,8 @@ export function printError(
     return known.exitCode;
   }
   const message = error instanceof Error ? error.message : String(error);
-  const code = errorCode(error);
+  // Errors of a thread keep their message alone.
+  const code = errorCode(error) ?? /^(EMFILE|ENFILE|ENOMEM|ENOSPC)(?=: )/.exec(message)?.[0];
   const system = code === undefined ? undefined : systemSentence(code, message);
   const unexpected = `unexpected failure: ${message} (run again with --verbose for the place in the code)`;
   process.stderr.write(`hybridmim: ${system ?? unexpected}\n`);

@@ -139,10 +139,17 @@ export function storedSkipped(
   const short = (path: string) => `${relative(dir, path)}${path.endsWith('/') ? '/' : ''}`;
   return {
     ...skipped,
-    reason: known.reduce((text, path) => text.replaceAll(path, short(path)), reason),
+    reason: withoutFolders(known.reduce((text, path) => text.replaceAll(path, short(path)), reason), named, dir),
     ...(file !== undefined && { file: relative(dir, file) }),
     sources: named.map(short),
   };
+}
+
+/** A reason with the sources' folders relative, where one is named by itself. */
+function withoutFolders(reason: string, paths: readonly string[], dir: string): string {
+  const folders = new Set(paths.map((path) => dirname(path)));
+  const parts = reason.split(/(?<=[\s(])|(?=[\s,;:)])/);
+  return parts.map((part) => (folders.has(part) ? relative(dir, part) : part)).join('');
 }
 
 /** A skipped case of such a file, as it is in memory. */
