@@ -99,11 +99,13 @@ describe('an input that is meant to do harm', () => {
     writeFileSync(
       datasets,
       JSON.stringify({
+        schema: 1,
         datasets: {
           ct: {
+            layout: 'files',
             modality: 'ct',
             classes: { 1: 'a', 2: 'b' },
-            root: '.',
+
             cases: [{ id: 'a', image: 'a.nii.gz', label: 'a_label.nii.gz' }],
           },
         },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../src/errors.js';
+import { requireWholePixels } from '../../src/volume/dicom-bytes.js';
 import { readVolume } from '../../src/volume/index.js';
 import { readReference, referenceFile } from './references.js';
 
@@ -30,6 +31,20 @@ describe('a DICOM slice whose pixels have no plain length', () => {
       const error = await readVolume(target).catch((thrown: unknown) => thrown);
       expect(error, `cut to ${length} bytes of ${whole.length}`).toBeInstanceOf(DataError);
       expect((error as DataError).message).toContain('slice.dcm');
+    }
+  });
+
+  it.each(['rle', 'jpeg2000'])('is known to be cut before ITK decodes it: %s', async (name) => {
+    const whole = readFileSync(referenceFile(join('encapsulated-dicom', name, 'slice.dcm')));
+    const file = join(folder, `${name}.dcm`);
+    const need = { rows: 64, columns: 48, frames: 1, samples: 1, bits: 16 };
+    writeFileSync(file, whole);
+    await requireWholePixels(file, need);
+    for (const bytes of [5, 8, 40, 1000]) {
+      writeFileSync(file, whole.subarray(0, whole.length - bytes));
+      await expect(requireWholePixels(file, need)).rejects.toThrow(
+        /compressed pixels end before the mark of their end/,
+      );
     }
   });
 });
