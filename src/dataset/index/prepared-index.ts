@@ -139,7 +139,11 @@ export function storedSkipped(
   const short = (path: string) => `${relative(dir, path)}${path.endsWith('/') ? '/' : ''}`;
   return {
     ...skipped,
-    reason: withoutFolders(known.reduce((text, path) => text.replaceAll(path, short(path)), reason), named, dir),
+    reason: withoutFolders(
+      known.reduce((text, path) => text.replaceAll(path, short(path)), reason),
+      named,
+      dir,
+    ),
     ...(file !== undefined && { file: relative(dir, file) }),
     sources: named.map(short),
   };
