@@ -16,8 +16,17 @@ if (process.argv[2] === 'setup') {
 } else if (nvidiaFolders().length > 0 && process.env.HYBRIDMIM_SEARCH_PATH !== '1') {
   restartWithSearchPath();
 } else {
-  const { main } = await import(entry);
+  const { main } = await import(entry).catch(endAtFewFiles);
   await main(process.argv.slice(2));
+}
+
+/** Where the sources themselves cannot be opened, none of them is there to say so. */
+function endAtFewFiles(error) {
+  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;
+  console.error(
+    `hybridmim: too many files are open (${error.message}): raise the limit with "ulimit -n 4096"`,
+  );
+  process.exit(1);
 }
 
 /** The folders of the NVIDIA libraries that the CUDA runtime was placed with; none for the CPU runtime. */
@@ -42,5 +51,6 @@ function restartWithSearchPath() {
   const child = spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit', env: environment });
   process.on('SIGINT', () => {}); // the terminal sends it to the child as well, which saves its state
   process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.on('SIGHUP', () => child.kill('SIGHUP'));
   child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
 }

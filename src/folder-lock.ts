@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { lock } from 'proper-lockfile';
-import { WorkError } from './errors.js';
+import { errorCode, WorkError } from './errors.js';
 
 /**
  * Keeps other processes from writing to a folder until it is given back. A killed process's lock goes stale
@@ -25,6 +25,12 @@ export async function lockFolder(path: string, busy: string): Promise<() => Prom
     },
   };
   return lock(path, options).catch((cause: unknown) => {
-    throw new WorkError(busy, { file: path }, { cause });
+    const code = errorCode(cause);
+    if (code === 'ELOCKED') throw new WorkError(busy, { file: path }, { cause });
+    throw new WorkError(
+      `${path} could not be locked for writing (${code}): check the space on its disk and the folder's permissions`,
+      { file: path },
+      { cause },
+    );
   });
 }

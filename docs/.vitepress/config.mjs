@@ -29,7 +29,8 @@ export default {
       },
       {
         text: 'Refer',
-        items: [page('Files', 'formats'), page('Library', 'library'), page('Architecture', 'architecture'), page('A new method', 'new-method'), page('Tests', 'testing'), page('Decisions', 'decisions')],
+        items: [page('Files', 'formats'),
+          page('Reliability', 'reliability'), page('Library', 'library'), page('Architecture', 'architecture'), page('A new method', 'new-method'), page('Tests', 'testing'), page('Decisions', 'decisions')],
       },
     ],
   },

@@ -1,6 +1,6 @@
-import writeFileAtomic from 'write-file-atomic';
 import type { Precision } from '../engine/index.js';
 import { UsageError } from '../errors.js';
+import { writeWholeFile } from '../whole-file.js';
 import type { Command } from './context.js';
 import { countingBar } from './terminal.js';
 import { requireWholeNumber } from './whole-number.js';
@@ -116,7 +116,7 @@ export const benchmarkSpeedCommand: Command<Flags> = {
     });
     const { processor, cores, device } = report.machine;
     const where = `${processor}, ${cores} cores, ${device}; crop ${crop}, batch ${batch}`;
-    if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(report, null, 1)}\n`);
+    if (out !== undefined) await writeWholeFile(out, `${JSON.stringify(report, null, 1)}\n`);
     if (figure !== undefined) await writeSpeedFigure(figure, speedBars(report), where);
     const skipped = report.skipped.map(
       ({ method, network, reason }) => `not measured: ${method} on ${network}: ${reason}`,

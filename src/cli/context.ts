@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { writeOutput } from '../whole-file.js';
 import { interruptSignal } from './interrupt.js';
 import { openTerminal, type Terminal } from './terminal.js';
 
@@ -50,6 +51,6 @@ export function openContext(): Context {
       return signal;
     },
     interrupted: () => signal?.aborted ?? false,
-    result: (record, text, json) => process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${text}\n`),
+    result: (record, text, json) => writeOutput(json ? `${JSON.stringify(record)}\n` : `${text}\n`),
   };
 }

@@ -106,9 +106,9 @@ export const evaluateCommand: Command<Flags> = {
       });
     }
     if (run !== undefined && predictions !== undefined) throw neitherOrBoth();
-    const evaluation = run === undefined ? await ofFolders(flags, context) : await ofRun(run, flags, context);
+    const evaluated = run === undefined ? await ofFolders(flags, context) : await ofRun(run, flags, context);
     const file = out ?? (run === undefined ? 'evaluation.json' : join(run, 'evaluation.json'));
-    await writeEvaluation(file, evaluation);
+    const evaluation = await writeEvaluation(file, evaluated);
     const { header, body } = evaluationCells([{ name: evaluation.task, evaluation }]);
     const lines = [
       ...(evaluation.files ? fileLines(evaluation.files) : []),

@@ -34,7 +34,7 @@ export const finetuneCommand: Command<Flags> = {
       .option('resume', {
         type: 'boolean',
         default: false,
-        describe: 'go on from the last checkpoint, bit for bit',
+        describe: 'go on from the last checkpoint, bit for bit unless --set changes the rate or the length',
       })
       .example(
         '$0 finetune --config btcv-unet --init runs/pretrain/checkpoints/last.safetensors',
@@ -56,6 +56,7 @@ export const finetuneCommand: Command<Flags> = {
       init,
       out: folder,
       resume,
+      mayChange: true,
       progress: runDisplay(terminal, 'fine-tuning', folder),
       signal: signal(),
     });

@@ -1,5 +1,5 @@
 /**
- * A signal that aborts at the first Ctrl-C (or SIGTERM), so that work can save its state and stop; a second
+ * A signal that aborts at the first Ctrl-C (or SIGTERM, or SIGHUP of a terminal that was closed), so that work can save its state and stop; a second
  * one ends the process at once.
  * @param onFirst tells the user what is going on
  */
@@ -12,5 +12,6 @@ export function interruptSignal(onFirst: () => void): AbortSignal {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  process.on('SIGHUP', stop);
   return controller.signal;
 }

@@ -14,7 +14,7 @@ export const pretrainCommand: Command<Flags> = {
       .option('resume', {
         type: 'boolean',
         default: false,
-        describe: 'go on from the last checkpoint, bit for bit',
+        describe: 'go on from the last checkpoint, bit for bit unless --set changes the rate or the length',
       })
       .example('$0 pretrain --config hybridmim-unet-ct', 'the paper’s settings for CT')
       .example('$0 pretrain --config ... --set train.steps=2000 --resume', 'go on with an interrupted run'),
@@ -26,6 +26,7 @@ export const pretrainCommand: Command<Flags> = {
       settings,
       out,
       resume,
+      mayChange: true,
       progress: runDisplay(terminal, 'pre-training', out),
       signal: signal(),
     });

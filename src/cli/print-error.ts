@@ -15,7 +15,8 @@ export function printError(
     return known.exitCode;
   }
   const message = error instanceof Error ? error.message : String(error);
-  const code = errorCode(error);
+  // Errors of a thread keep their message alone.
+  const code = errorCode(error) ?? /^(EMFILE|ENFILE|ENOMEM|ENOSPC)(?=: )/.exec(message)?.[0];
   const system = code === undefined ? undefined : systemSentence(code, message);
   const unexpected = `unexpected failure: ${message} (run again with --verbose for the place in the code)`;
   process.stderr.write(`hybridmim: ${system ?? unexpected}\n`);
@@ -37,7 +38,17 @@ function systemSentence(code: string, message: string): string | undefined {
     return `the disk is full (${message}): free some space and run the same command again`;
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
     return `a file may not be written or read (${message}): check the folder's permissions`;
-  if (code === 'EMFILE') return `too many files are open (${message}): raise the limit with "ulimit -n 4096"`;
+  if (code === 'EDQUOT')
+    return `your share of the disk is full (${message}): free some space and run the same command again`;
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return `too many files are open (${message}): raise the limit with "ulimit -n 4096"`;
+  if (code === 'ENAMETOOLONG')
+    return `a name is longer than the system allows (${message}): choose a shorter one`;
+  if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'ELOOP')
+    return `a path leads to something else than expected (${message}): check it`;
+  if (code === 'EIO') return `the disk answered with an error (${message}): check the disk`;
+  if (code === 'ENOMEM')
+    return `the system has no more memory (${message}): end other programs, or use fewer --workers`;
   return undefined;
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { DataError, UsageError } from '../errors.js';
 import { nearestName } from './nearest-name.js';
-import { overlaid, type Section } from './overlay.js';
+import { inheritedName, isInheritedName, overlaid, type Section } from './overlay.js';
 import { configFile } from './shipped-configs.js';
 
 /**
@@ -85,6 +85,12 @@ function parsed(text: string, file: string): Record<string, unknown> {
       { cause },
     );
   }
+  const name = inheritedName(content);
+  if (name !== undefined)
+    throw new UsageError(`${file} has a key "${name}", which no setting is named: remove it`, {
+      file,
+      field: name,
+    });
   if (isRecord(content)) return content;
   throw new UsageError(
     `${file} holds ${content === null ? 'nothing' : typeof content}, but a configuration of keys ` +
@@ -105,15 +111,41 @@ function applyOverride(content: Record<string, unknown>, override: string): void
   const path = override.slice(0, at);
   const dot = path.lastIndexOf('.');
   const [groups, last] = dot < 0 ? [[], path] : [path.slice(0, dot).split('.'), path.slice(dot + 1)];
+  const wrong = [...groups, last].find((key) => key === '' || isInheritedName(key));
+  if (wrong !== undefined) {
+    throw new UsageError(
+      `--set ${override}: "${wrong}" is no name of a setting: write it as --set train.steps=10`,
+      { field: '--set', found: override },
+    );
+  }
   let section = content;
   for (const key of groups) {
-    const next = section[key] ?? {};
+    const next = (Object.hasOwn(section, key) ? section[key] : undefined) ?? {};
     if (!isRecord(next))
       throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: path });
     section[key] = next;
     section = next;
   }
-  section[last] = parse(override.slice(at + 1));
+  section[last] = parsedValue(override, override.slice(at + 1));
+}
+
+function parsedValue(override: string, text: string): unknown {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
+    throw new UsageError(
+      `--set ${override}: the value is not valid YAML: ${what}`,
+      { field: '--set', found: override },
+      { cause },
+    );
+  }
+  if (inheritedName(value) === undefined) return value;
+  throw new UsageError(`--set ${override}: the value has a key that no setting is named`, {
+    field: '--set',
+    found: override,
+  });
 }
 
 function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown): string {

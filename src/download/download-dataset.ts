@@ -1,7 +1,8 @@
-import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, errorCode, HybridMimError, InterruptedError, UsageError, WorkError } from '../errors.js';
 import { lockFolder } from '../folder-lock.js';
+import { moveWholeFile } from '../whole-file.js';
 import { type Checksum, hashFile } from './checksum.js';
 import { decathlonCitation, decathlonLicence, decathlonTasks } from './decathlon.js';
 import { requireSpace } from './disk-space.js';
@@ -165,7 +166,7 @@ async function obtainArchive(plan: Plan, reporting: Reporting): Promise<void> {
       { file: url, found, expected },
     );
   }
-  await rename(part, archive);
+  await moveWholeFile(part, archive);
   await removePart(part, 'record');
 }
 

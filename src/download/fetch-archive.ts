@@ -146,7 +146,7 @@ async function receive(
         const next = await read.catch((error: unknown) => dropped(what, error, bytes));
         if ('kind' in next) return next;
         if (next.done) break;
-        await part.writeFile(next.value);
+        await part.add(next.value);
         bytes += next.value.length;
         onBytes(bytes, size);
       }

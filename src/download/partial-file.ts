@@ -1,7 +1,7 @@
-import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
-import writeFileAtomic from 'write-file-atomic';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { jsonOrUndefined } from '../json.js';
+import { type GrowingFile, openGrowingFile, writeWholeFile } from '../whole-file.js';
 
 /** What a server says of a file's state; equal ones mean the same bytes. */
 export interface FileState {
@@ -47,21 +47,20 @@ export async function readKeptPart(file: string, url: string): Promise<KeptPart>
 /**
  * Opens a partial file to write from byte `from` on, and notes what it is a part of. Old bytes go before the
  * note is changed, so that a kill in between never leaves bytes under the note of another file.
- * @returns a handle that writes at the end of the file; close it when done
+ * @returns what adds to the end of the file; close it when done
  */
 export async function openPart(
   file: string,
   url: string,
   from: number,
   state: FileState,
-): Promise<FileHandle> {
-  const handle = await open(file, from === 0 ? 'w' : 'a');
+): Promise<GrowingFile> {
+  const part = await openGrowingFile(file, from);
   try {
-    await handle.truncate(from);
     await writeRecord(file, url, state);
-    return handle;
+    return part;
   } catch (error) {
-    await handle.close();
+    await part.close();
     throw error;
   }
 }
@@ -72,10 +71,7 @@ export async function writeRecord(
   url: string,
   { etag, lastModified, size }: FileState,
 ): Promise<void> {
-  await writeFileAtomic(
-    recordFile(file),
-    `${JSON.stringify({ schema: 1, url, etag, lastModified, size })}\n`,
-  );
+  await writeWholeFile(recordFile(file), `${JSON.stringify({ schema: 1, url, etag, lastModified, size })}\n`);
 }
 
 /** Removes the note on a partial file, and with `bytes` the file itself. */

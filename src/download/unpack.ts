@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unpack } from 'tar';
-import { DataError } from '../errors.js';
+import { DataError, WorkError } from '../errors.js';
+import { moveWholeFolder } from '../whole-file.js';
 
 /** What was unpacked. */
 export interface Unpacked {
@@ -27,7 +28,8 @@ export interface UnpackOptions {
  * it is on disk. The Mac's files of attributes (`._*`) are left out.
  * @returns how many files there are, and their bytes together
  * @throws DataError when it is no tar archive, lacks the dataset's folder, or has an entry that is a link or
- *   would leave the folder; the AbortError of a signal. Nothing stays then.
+ *   would leave the folder; WorkError when the disk took not all of it; the AbortError of a signal. Nothing
+ *   stays then.
  */
 export async function unpackArchive(options: UnpackOptions): Promise<Unpacked> {
   const beside = `${options.folder}.unpacking`;
@@ -37,8 +39,8 @@ export async function unpackArchive(options: UnpackOptions): Promise<Unpacked> {
     await extractInto(beside, options);
     const unpacked = join(beside, options.name);
     await requireDataset(unpacked, options);
-    const counted = await flushFiles(unpacked);
-    await rename(unpacked, options.folder);
+    const counted = await countFiles(unpacked);
+    await moveWholeFolder(unpacked, options.folder);
     return counted;
   } finally {
     await rm(beside, { recursive: true, force: true, maxRetries: 5 });
@@ -64,6 +66,7 @@ const isAttributesOfMac = (path: string): boolean => /(^|\/)\._[^/]*\/?$/.test(p
 
 async function extractInto(target: string, { archive, signal, onBytes }: UnpackOptions): Promise<void> {
   let refused: string | undefined;
+  const sizes = new Map<string, number>();
   const unpack = new Unpack({
     cwd: target,
     strict: true, // what tar would only warn of is an error
@@ -71,7 +74,9 @@ async function extractInto(target: string, { archive, signal, onBytes }: UnpackO
     filter: (path, entry) => {
       const problem = entryProblem(path, 'type' in entry ? entry.type : 'File');
       if (problem !== undefined) refused ??= `${archive}: the entry "${path}" ${problem}`;
-      return refused === undefined && !isAttributesOfMac(path);
+      const wanted = refused === undefined && !isAttributesOfMac(path);
+      if (wanted && 'type' in entry && entry.type !== 'Directory') sizes.set(path, entry.size);
+      return wanted;
     },
   });
   const written = new Promise<void>((resolve, reject) => unpack.on('close', resolve).on('error', reject));
@@ -89,6 +94,18 @@ async function extractInto(target: string, { archive, signal, onBytes }: UnpackO
     throw tarProblem(error, archive);
   }
   if (refused !== undefined) throw new DataError(`${refused}: nothing was unpacked`, { file: archive });
+  for (const [path, size] of sizes) await requireSize(join(target, path), size);
+}
+
+/** tar takes a write of fewer bytes than it asked for as one of all, as the system answers on a full disk. */
+async function requireSize(file: string, expected: number): Promise<void> {
+  const { size } = await stat(file);
+  if (size === expected) return;
+  throw new WorkError(
+    `${file} was unpacked to ${size} bytes of ${expected}, as where the disk is full: nothing is kept; ` +
+      'free some space and run the same command again',
+    { file, found: size, expected },
+  );
 }
 
 /** tar's own errors say what is wrong with the archive; the system's say something else. */
@@ -113,19 +130,12 @@ async function requireDataset(folder: string, { archive, name }: UnpackOptions):
   });
 }
 
-/** Waits until every file is on disk and not only in memory, and counts them: a power cut then takes none. */
-async function flushFiles(folder: string): Promise<Unpacked> {
+async function countFiles(folder: string): Promise<Unpacked> {
   let [files, bytes] = [0, 0];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
-    const handle = await open(join(entry.parentPath, entry.name), 'r');
-    try {
-      await handle.sync();
-      bytes += (await handle.stat()).size;
-      files++;
-    } finally {
-      await handle.close();
-    }
+    bytes += (await stat(join(entry.parentPath, entry.name))).size;
+    files++;
   }
   return { files, bytes };
 }

@@ -91,7 +91,7 @@ export async function evaluateFolders(options: FolderEvaluation): Promise<Evalua
   }
   return {
     cases: evaluated.map(({ result }) => result),
-    files: reportOf(pairing, checked, unusable, evaluated),
+    files: reportOf(options, pairing, checked, unusable, evaluated),
   };
 }
 
@@ -180,18 +180,24 @@ async function evaluatePairs(
 }
 
 function reportOf(
+  { predictions, labels }: FolderEvaluation,
   { missing, extra }: Pairing,
   checked: Checked,
   unusable: readonly UnusableFile[],
   evaluated: readonly EvaluatedFiles[],
 ): FileReport {
+  // Files by their names alone: their folders say more of a machine and its patients than a result should.
+  const named = ({ id, reason }: UnusableFile): UnusableFile => {
+    const [first, then] = [predictions, labels].sort((a, b) => b.length - a.length);
+    return { id, reason: reason.replaceAll(`${first}/`, '').replaceAll(`${then}/`, '') };
+  };
   const where = (holds: (files: EvaluatedFiles) => boolean) =>
     evaluated.filter(holds).map(({ result }) => result.id);
   return {
     missing,
     extra,
-    misaligned: checked.misaligned,
-    unusable: [...checked.unusable, ...unusable],
+    misaligned: checked.misaligned.map(named),
+    unusable: [...checked.unusable, ...unusable].map(named),
     emptyPredictions: where(({ empty }) => empty.prediction),
     emptyLabels: where(({ empty }) => empty.label),
     reoriented: where(({ placement }) => placement === 'reoriented'),

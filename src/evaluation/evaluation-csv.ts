@@ -3,7 +3,7 @@ import { type Evaluation, furtherMetricsOf } from './summarise.js';
 
 /**
  * The cases as tidy CSV (RFC 4180): a line a case, class and metric; the value is empty where it is
- * undefined.
+ * undefined. A name that a spreadsheet would take for a formula gets an apostrophe before it.
  */
 export function evaluationCsv({ cases }: Evaluation): string {
   const lines = cases.flatMap(({ id, classes }) =>
@@ -15,5 +15,14 @@ export function evaluationCsv({ cases }: Evaluation): string {
   return ['case,class,metric,value', ...lines].join('\n');
 }
 
-const csvField = (value: string | number): string =>
-  /[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+function csvField(value: string | number): string {
+  if (typeof value === 'number') return String(value);
+  const text = formulaStart.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/**
+ * How text begins that spreadsheets would carry out: a mark before it makes it text. Fullwidth signs count in
+ * some languages.
+ */
+const formulaStart = /^\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;

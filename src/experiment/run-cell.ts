@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { entryOf, itemAt } from '../at.js';
 import { type Evaluation, isEvaluation, readEvaluation } from '../evaluation/index.js';
@@ -10,6 +9,7 @@ import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
 import { type TableNumber, writeEvaluation } from '../report/index.js';
 import { finetune, pretrain, type RunProgress, readMetrics, type StepLine } from '../training/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import type { Cell, FinetuneCell, PretrainCell } from './cells.js';
 
 /** A finished pre-training. */
@@ -126,7 +126,7 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<void> {
   const result =
     cell.kind === 'pretrain' ? await runPretraining(cell, options) : await runFinetuning(cell, options);
   const { out, paperTable } = options;
-  await writeFileAtomic(
+  await writeWholeFile(
     cellFile(out, cell),
     `${JSON.stringify({ schema: 1, ...identity(cell), paperTable, result }, null, 1)}\n`,
   );

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
-import { writeContourFigureOf, writePaperFigure } from '../report/index.js';
+import { markdownText, writeContourFigureOf, writePaperFigure } from '../report/index.js';
 import type { RunProgress } from '../training/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import { type Cell, planCells } from './cells.js';
 import { experimentPicture, pictureColumns } from './experiment-picture.js';
 import type { ExperimentResult } from './experiment-result.js';
@@ -111,8 +111,11 @@ async function collect(
     const content = await experimentPicture(config.name, prepared, columnsOf(config, cells), runs);
     await writeContourFigureOf(picture, content);
   }
-  await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
-  await writeFileAtomic(join(out, 'results.md'), `# ${config.name}\n\n${experimentMarkdown(result)}\n`);
+  await writeWholeFile(join(out, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
+  await writeWholeFile(
+    join(out, 'results.md'),
+    `# ${markdownText(config.name)}\n\n${experimentMarkdown(result)}\n`,
+  );
   return result;
 }
 
@@ -180,6 +183,6 @@ export async function prepareExperiment({
 async function datasetsFile({ datasets }: ExperimentConfig, out: string): Promise<string> {
   if (typeof datasets === 'string') return datasets;
   const file = join(out, 'datasets.json');
-  await writeFileAtomic(file, `${JSON.stringify(datasets, null, 1)}\n`);
+  await writeWholeFile(file, `${JSON.stringify(datasets, null, 1)}\n`);
   return file;
 }

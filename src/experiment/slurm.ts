@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { writeWholeFile } from '../whole-file.js';
 import type { Cell } from './cells.js';
 
 export interface SlurmOptions {
@@ -35,7 +35,7 @@ export async function writeSlurmScripts({ name, cells, folder, command }: SlurmO
   const call = command.map(quoted).join(' ');
   const jobs = arraysOf(cells);
   const write = (file: string, body: readonly string[]) =>
-    writeFileAtomic(join(folder, file), `${['#!/bin/bash', ...body].join('\n')}\n`, { mode: 0o755 });
+    writeWholeFile(join(folder, file), `${['#!/bin/bash', ...body].join('\n')}\n`, { mode: 0o755 });
   await write('prepare.sh', [...header(`${name}-prepare`, folder), `${call} --only-prepare`]);
   for (const job of jobs)
     await write(`${job.name}.sh`, [...header(`${name}-${job.name}`, folder), ...arrayBody(job, call)]);

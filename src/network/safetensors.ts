@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import type { NamedArray, NamedArrays } from '../engine/index.js';
 import { DataError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
+import { writeWholeFile } from '../whole-file.js';
 import { elementCount } from './parameters.js';
 
 const tensorEntry = z.object({
@@ -59,31 +59,24 @@ export async function writeSafetensors(
   await writeArrays(file, entries, metadata);
 }
 
-/**
- * As `writeSafetensors`, with one array's values in memory at a time: to a temporary file first, which is
- * renamed when it is complete.
- */
+/** As `writeSafetensors`, with one array's values in memory at a time. */
 export async function writeArrays(
   file: string,
   arrays: readonly WrittenArray[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const partial = `${file}.${randomUUID()}.partial`;
-  const handle = await open(partial, 'w');
-  try {
-    await handle.writeFile(encodedHeader(arrays, metadata));
-    for (const { values, dtype } of arrays) {
-      const data = dtype === 'I64' ? BigInt64Array.from(values(), BigInt) : values();
-      await handle.writeFile(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-    }
-    await handle.sync();
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
+  await writeWholeFile(file, encodedArrays(arrays, metadata));
+}
+
+function* encodedArrays(
+  arrays: readonly WrittenArray[],
+  metadata: Readonly<Record<string, string>>,
+): Generator<Uint8Array> {
+  yield encodedHeader(arrays, metadata);
+  for (const { values, dtype } of arrays) {
+    const data = dtype === 'I64' ? BigInt64Array.from(values(), BigInt) : values();
+    yield Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   }
-  await rename(partial, file);
 }
 
 function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>>): Buffer {

@@ -91,7 +91,7 @@ export const hybridMimSettings = z.strictObject({
   /** Of the contrastive loss. */
   temperature: z.number().gt(0).default(0.5),
   /** Width of the contrastive projection. */
-  contrastDim: voxels.default(384),
+  contrastDim: z.int().min(1).max(65_536).default(384),
 });
 
 export type HybridMimConfig = MethodSettings<typeof hybridMimSettings>;

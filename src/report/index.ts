@@ -9,6 +9,7 @@ export { paperFigureSpec, writePaperFigure } from './figures/paper-figure-spec.j
 export { writeProgressFigure } from './figures/progress-figure.js';
 export type { ProgressLine } from './figures/progress-panels.js';
 export { type SpeedBar, writeSpeedFigure } from './figures/speed-figure.js';
+export { markdownText } from './markdown-text.js';
 export {
   type ReportCase,
   type ReportContent,

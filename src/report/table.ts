@@ -1,5 +1,6 @@
 import { entryOf, itemAt } from '../at.js';
 import type { Evaluation } from '../evaluation/index.js';
+import { markdownText } from './markdown-text.js';
 
 /** A row of a table: a method, and what it reached. */
 export interface TableRow {
@@ -34,11 +35,11 @@ export function evaluationCells(rows: readonly TableRow[]): {
 }
 
 /**
- * The table as Markdown; columns are aligned, so that it reads well in a terminal too. A `|` in a cell is
- * escaped.
+ * The table as Markdown; columns are aligned, so that it reads well in a terminal too. Cells are text, in which
+ * stars alone mean something, see `markdownText`.
  */
 export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const escaped = (cells: readonly string[]) => cells.map((cell) => cell.replaceAll('|', '\\|'));
+  const escaped = (cells: readonly string[]) => cells.map(markdownText);
   const [header, body] = [escaped(titles), rows.map(escaped)];
   const widths = header.map((title, i) =>
     body.reduce((width, row) => Math.max(width, itemAt(row, i).length), title.length),

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, link, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import type { NamedArrays } from '../engine/index.js';
-import { DataError } from '../errors.js';
+import { DataError, WorkError } from '../errors.js';
 import { firstIssue } from '../first-issue.js';
 import { jsonOrUndefined } from '../json.js';
 import {
@@ -16,21 +15,22 @@ import {
   writeSafetensors,
   writeWeights,
 } from '../network/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import { momentNames } from './adamw.js';
 
 const fileRecord = z.object({ name: z.string(), sha256: z.string() });
 const runState = z.object({
   schema: z.literal(1),
   /** Finished updates. The data order, masks and dropout of the next one follow from it and the seed. */
-  step: z.int(),
-  seed: z.int(),
-  schedule: z.object({ steps: z.int(), warmupSteps: z.int(), peak: z.number() }),
+  step: z.int().min(0),
+  seed: z.int().min(0),
+  schedule: z.object({ steps: z.int().min(1), warmupSteps: z.int().min(0), peak: z.number() }),
   /** Training cases in the order that the crops are drawn from; another order would be another run. */
   cases: z.array(z.string()),
   weights: fileRecord,
   optimizer: fileRecord,
   /** The best validation so far, whose weights are `best.safetensors`. */
-  best: z.object({ step: z.int(), value: z.number() }).nullable(),
+  best: z.object({ step: z.int().min(0), value: z.number() }).nullable(),
 });
 export type RunState = z.infer<typeof runState>;
 
@@ -59,10 +59,80 @@ export async function readRunState(run: string): Promise<RunState | undefined> {
   );
 }
 
+/** What is left of a run to go on from. */
+export interface FoundCheckpoint {
+  /** Of the latest checkpoint that is whole; undefined before the first. */
+  readonly state: RunState | undefined;
+  /** What is wrong with each later one, in sentences. */
+  readonly torn: readonly string[];
+}
+
+/**
+ * The latest checkpoint of a run that is whole: its record and its files are those that were written.
+ * @throws DataError when there are checkpoints, but none is whole
+ */
+export async function findCheckpoint(run: string): Promise<FoundCheckpoint> {
+  const steps = await recordedSteps(run);
+  if (steps.length === 0) {
+    const state = await readRunState(run); // of a run of an earlier version, which kept one
+    if (state) await verifyCheckpoint(run, state);
+    return { state, torn: [] };
+  }
+  const torn: string[] = [];
+  for (const step of steps) {
+    try {
+      const state = await readRecord(run, step);
+      await verifyCheckpoint(run, state);
+      return { state, torn };
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      torn.push(error.message);
+    }
+  }
+  throw new DataError(`no checkpoint of ${run} is whole: ${torn.join('; ')}`, { file: folderOf(run) });
+}
+
+/** Takes away the records of checkpoints after a step, from which the run makes them anew. */
+export async function dropLaterCheckpoints(run: string, step: number): Promise<void> {
+  const later = (await recordedSteps(run)).filter((other) => other > step);
+  await Promise.all(later.map((other) => rm(recordFile(run, other), { force: true })));
+}
+
+/** Steps of the checkpoints that have a record, the latest first. */
+async function recordedSteps(run: string): Promise<number[]> {
+  const names = await readdir(folderOf(run)).catch(() => []);
+  return names
+    .flatMap((name) => /^step-(\d+)\.json$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+const recordFile = (run: string, step: number): string => join(folderOf(run), `step-${step}.json`);
+
+/** A state with the checksum of what it says: a record that was damaged may still be one. */
+const checkpointRecord = z.object({ sha256: z.string(), state: runState });
+
+async function readRecord(run: string, step: number): Promise<RunState> {
+  const file = recordFile(run, step);
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError(`${file} cannot be read (${cause.code})`, { file }, { cause });
+  });
+  const { data } = checkpointRecord.safeParse(jsonOrUndefined(text));
+  if (data?.state.step === step && data.sha256 === checksumOf(data.state)) return data.state;
+  throw new DataError(`${file} is damaged: its checksum is not that of what it says`, { file });
+}
+
+const checksumOf = (state: RunState): string =>
+  createHash('sha256')
+    .update(JSON.stringify(runState.parse(state)))
+    .digest('hex');
+
 /**
  * Writes a checkpoint so that a run killed at any moment finds the one before or this one whole: first the
- * files of this step under names of their own, then `state.json` that names them, then `last.safetensors` and
- * the removal of what nobody names any more.
+ * files of this step under names of their own, then its record, and `state.json` and `last.safetensors`, which
+ * are copies for others to read. The checkpoint before stays, what is older goes.
+ * @throws WorkError when a value is no finite number, or where the disk takes not all of it; the earlier
+ *   checkpoints stay then
  */
 export async function saveCheckpoint(
   run: string,
@@ -75,32 +145,60 @@ export async function saveCheckpoint(
   const weights = `step-${facts.step}.safetensors`;
   const optimizer = `step-${facts.step}.optimizer.safetensors`;
   const names = specs.map(({ name }) => name);
-  await writeWeights(join(folder, weights), await read(names), specs, {
-    ...metadata,
-    step: String(facts.step),
-  });
-  await writeSafetensors(join(folder, optimizer), await read(momentNames(names)), {
-    step: String(facts.step),
-  });
+  const before = await stepBefore(run, facts.step);
+  const step = String(facts.step);
+  // One after the other, so that both are not in memory at once. Without a record they are no checkpoint yet.
+  const readFinite = async (wanted: readonly string[]) => finite(await read(wanted), facts.step);
+  await writeWeights(join(folder, weights), await readFinite(names), specs, { ...metadata, step });
+  await writeSafetensors(join(folder, optimizer), await readFinite(momentNames(names)), { step });
   const state: RunState = {
     schema: 1,
     ...facts,
     weights: { name: weights, sha256: await sha256(join(folder, weights)) },
     optimizer: { name: optimizer, sha256: await sha256(join(folder, optimizer)) },
   };
-  await writeFileAtomic(stateFile(run), `${JSON.stringify(state, null, 1)}\n`);
-  await replaceByLink(join(folder, weights), join(folder, 'last.safetensors'));
-  await removeOthers(folder, state);
+  const record = { sha256: checksumOf(state), state };
+  await writeWholeFile(recordFile(run, facts.step), `${JSON.stringify(record, null, 1)}\n`);
+  await writeWholeFile(stateFile(run), `${JSON.stringify(state, null, 1)}\n`);
+  // A copy, not another name of the same bytes: what damages one leaves the other whole.
+  await writeWholeFile(join(folder, 'last.safetensors'), createReadStream(join(folder, weights)));
+  await removeOthers(folder, new Set([facts.step, ...before]));
 }
 
-/** Writes the weights of the best validation so far. */
+/** The step of the checkpoint that this one follows; none at the first. */
+async function stepBefore(run: string, step: number): Promise<number[]> {
+  const recorded = (await recordedSteps(run)).find((other) => other < step);
+  if (recorded !== undefined) return [recorded];
+  const state = await readRunState(run).catch(() => undefined); // of an earlier version
+  return state && state.step < step ? [state.step] : [];
+}
+
+/**
+ * A loss says what the weights were before its update; the next one would say what they are now, but the
+ * checkpoint comes first.
+ */
+function finite(values: NamedArrays, step: number): NamedArrays {
+  for (const [name, { data }] of Object.entries(values)) {
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at === -1) continue;
+    throw new WorkError(
+      `after step ${step} the parameter ${name} holds ${data[at]}, which is no finite number, so that no checkpoint ` +
+        'was written: lower train.learningRate, then resume from the last one',
+      { field: 'train.learningRate', found: name },
+    );
+  }
+  return values;
+}
+
+/** Writes the weights of the best validation so far. Throws as `saveCheckpoint` does. */
 export async function saveBest(
   run: string,
   values: NamedArrays,
   specs: readonly ParameterSpec[],
   metadata: Record<string, string>,
 ): Promise<void> {
-  await writeWeights(join(folderOf(run), 'best.safetensors'), values, specs, metadata);
+  const checked = finite(values, Number(metadata.step));
+  await writeWeights(join(folderOf(run), 'best.safetensors'), checked, specs, metadata);
 }
 
 /**
@@ -142,18 +240,12 @@ export async function verifyCheckpoint(run: string, state: RunState): Promise<vo
   }
 }
 
-/** `target` as another name of `source` (a copy where names cannot share a file), at no moment missing. */
-async function replaceByLink(source: string, target: string): Promise<void> {
-  const between = `${target}.new`;
-  await rm(between, { force: true });
-  await link(source, between).catch(() => copyFile(source, between)); // not every file system has links
-  await rename(between, target);
-}
-
-async function removeOthers(folder: string, { weights, optimizer }: RunState): Promise<void> {
-  const kept = new Set([weights.name, optimizer.name]);
-  const isStale = (name: string) =>
-    name.endsWith('.partial') || (name.startsWith('step-') && !kept.has(name)); // also what a killed run left half written
+/** Removes the files of steps that are not kept, also what a killed run left half written. */
+async function removeOthers(folder: string, kept: ReadonlySet<number>): Promise<void> {
+  const isStale = (name: string) => {
+    const step = /^step-(\d+)\./.exec(name)?.[1];
+    return name.endsWith('.partial') || (step !== undefined && !kept.has(Number(step)));
+  };
   const stale = (await readdir(folder)).filter(isStale);
   await Promise.all(stale.map((name) => rm(join(folder, name), { force: true })));
 }

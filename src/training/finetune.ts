@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { entryOf, itemAt } from '../at.js';
 import {
   type Fold,
@@ -31,6 +30,7 @@ import {
   spatialSize,
 } from '../network/index.js';
 import type { Volume } from '../volume/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { runMetadata } from './pretrain.js';
@@ -58,6 +58,7 @@ export async function finetune({
   init,
   out,
   resume = false,
+  mayChange,
   progress = {},
   signal,
 }: FinetuneOptions): Promise<RunResult> {
@@ -91,7 +92,9 @@ export async function finetune({
       crop: spatialSize(cropSize),
     });
     requireStepMemory(learned);
+    for (const note of emptyLabels(scheme, loader.cases, 'training')) progress.onNote?.(note);
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
+    for (const note of emptyLabels(scheme, validationCases, 'validation')) progress.onNote?.(note);
     const openValidation = (state: State) => {
       const predictor = openPredictor({
         ...settings.inference,
@@ -106,6 +109,7 @@ export async function finetune({
     return await carryOut({
       out,
       resume,
+      mayChange,
       seed,
       loader,
       task: { ...learned, ...(validationCases.length > 0 && { openValidation }) },
@@ -124,7 +128,7 @@ export async function finetune({
           settings.network,
           settings.transfer,
         );
-        await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
+        await writeWholeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
         progress.onTransfer?.(report);
         return { ...fresh, ...values };
       },
@@ -204,6 +208,24 @@ function casesToValidate(
       'set data.validateOn to training, or train.validateEvery to 0',
     { file: data.prepared, field: 'data.validateOn' },
   );
+}
+
+/** What no label of these cases has any voxel of, in sentences: nothing can be learned or measured of it. */
+function emptyLabels(scheme: LabelScheme, cases: readonly PreparedCase[], which: string): string[] {
+  if (cases.length === 0) return [];
+  const has = (values: readonly number[]) =>
+    cases.some(({ classVoxels }) => values.some((value) => (classVoxels[value]?.voxels ?? 0) > 0));
+  const missing = scheme.names.filter((_, i) => !has(itemAt(scheme.values, i)));
+  if (missing.length === 0) return [];
+  const [labels, what] = [`none of the ${cases.length} ${which} labels`, missing.join(', ')];
+  if (missing.length < scheme.names.length)
+    return [
+      `${labels} holds ${what}: the network cannot ${which === 'training' ? 'learn' : 'be chosen by'} it`,
+    ];
+  return [
+    `${labels} holds any of ${what}, they are empty: a Dice of this run means nothing, so check the labels ` +
+      'and the label values of the dataset index',
+  ];
 }
 
 /** Mean Dice of each class over whole prepared volumes, and the mean of those. */

@@ -22,6 +22,8 @@ export interface RunProgress {
   readonly onCheckpoint?: (lines: readonly MetricsLine[]) => Promise<void>;
   /** What a fine-tuning run takes from pre-trained weights; before its first step, not when it resumes. */
   readonly onTransfer?: (report: TransferReport) => void;
+  /** Something that should be known of how the run goes on, in one sentence. */
+  readonly onNote?: (sentence: string) => void;
   /** Once, before the first step. */
   readonly onStart?: (facts: RunStart) => void;
 }
@@ -79,8 +81,8 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
     if (isDue(done, loop.checkpointEvery, steps) || stopping) {
       await loop.picture?.(done);
+      loop.metrics.flush(); // first: a checkpoint whose steps are not in the log would leave a gap there
       await loop.checkpoint(done);
-      loop.metrics.flush();
       await loop.progress.onCheckpoint?.(loop.metrics.lines());
     }
     if (stopping)

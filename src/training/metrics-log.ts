@@ -1,10 +1,10 @@
-import { appendFileSync, closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { type EventWriter, type GreyPicture, openEventWriter } from '../engine/index.js';
 import { jsonOrUndefined } from '../json.js';
+import { appendWhole, cutFile, syncFileNow } from '../whole-file.js';
 
 const number = z.number().nullable();
 const stepLine = z.object({
@@ -32,6 +32,7 @@ export interface MetricsLog {
   picture(name: string, picture: GreyPicture, step: number): void;
   /** All lines so far. */
   lines(): MetricsLine[];
+  /** Brings what was appended to the disk. */
   flush(): void;
 }
 
@@ -53,22 +54,31 @@ function parsedLines(text: string): MetricsLine[] {
 
 /**
  * A look at a run's metrics that each time reads only what was written since the last one, and returns all
- * lines so far. A log that was written anew, as resuming does, is read anew.
+ * lines so far. A log that was cut, as resuming does, or written anew is read anew.
  */
 export function followMetrics(folder: string): () => readonly MetricsLine[] {
   const file = join(folder, logName);
   let [inode, offset, lines]: [number, number, MetricsLine[]] = [0, 0, []];
+  let end = Buffer.alloc(0); // of what was read: other bytes there mean that the log was cut and went on
   return () => {
     const stats = statSync(file, { throwIfNoEntry: false });
     if (!stats) return lines;
-    if (stats.ino !== inode || stats.size < offset) [inode, offset, lines] = [stats.ino, 0, []];
+    const isCut = () => !bytesFrom(file, offset - end.length, end.length).equals(end);
+    if (stats.ino !== inode || stats.size < offset || isCut()) {
+      [inode, offset, lines] = [stats.ino, 0, []];
+      end = Buffer.alloc(0);
+    }
     const fresh = bytesFrom(file, offset, stats.size - offset);
     const whole = fresh.subarray(0, fresh.lastIndexOf(0x0a) + 1); // a line that is being written comes with the next look
     for (const line of parsedLines(whole.toString('utf8'))) lines.push(line);
     offset += whole.length;
+    if (whole.length > 0) end = Buffer.from(whole.subarray(-seenAgain));
     return lines;
   };
 }
+
+/** Bytes of the end that are compared: a line, which holds how long its step took. */
+const seenAgain = 256;
 
 function bytesFrom(file: string, start: number, length: number): Buffer {
   const descriptor = openSync(file, 'r');
@@ -81,12 +91,14 @@ function bytesFrom(file: string, start: number, length: number): Buffer {
 }
 
 /**
- * Opens the log to go on after `lastStep`: later lines, which a killed run wrote after its last checkpoint,
- * are dropped. The TensorBoard events are written anew from what stays, so that both tell one story.
+ * Opens the log to go on after `lastStep`: later lines, which a killed run wrote after its last checkpoint, are
+ * cut off where they stand, which takes no room on the disk. The TensorBoard events are written anew from what
+ * stays, so that both tell one story: they are a copy, and hold nothing that the log lacks but pictures.
+ * @throws WorkError where the log cannot be cut or added to
  */
 export async function openMetricsLog(folder: string, lastStep: number): Promise<MetricsLog> {
-  const lines = readMetrics(folder).filter(({ step }) => step <= lastStep);
-  await writeFileAtomic(join(folder, logName), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const file = join(folder, logName);
+  const lines = keptLines(file, lastStep);
   const stale = (await readdir(folder)).filter((name) => name.includes('tfevents'));
   await Promise.all(stale.map((name) => rm(join(folder, name))));
   const events = openEventWriter(folder);
@@ -94,13 +106,32 @@ export async function openMetricsLog(folder: string, lastStep: number): Promise<
   return {
     append: (line) => {
       lines.push(line);
-      appendFileSync(join(folder, logName), `${JSON.stringify(line)}\n`);
+      appendWhole(file, `${JSON.stringify(line)}\n`);
       writeEvents(events, line);
     },
     picture: (name, picture, step) => events.picture(name, picture, step),
     lines: () => lines,
-    flush: () => events.flush(),
+    flush: () => {
+      if (existsSync(file)) syncFileNow(file);
+      events.flush();
+    },
   };
+}
+
+/** Cuts a log where its lines are of later steps or torn, and gives those that stay. */
+function keptLines(file: string, lastStep: number): MetricsLine[] {
+  if (!existsSync(file)) return [];
+  const bytes = readFileSync(file);
+  const lines: MetricsLine[] = [];
+  let kept = 0;
+  for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, kept)) {
+    const found = parsedLines(bytes.toString('utf8', kept, end));
+    if (found.some(({ step }) => step > lastStep)) break;
+    lines.push(...found);
+    kept = end + 1;
+  }
+  if (kept < bytes.length) cutFile(file, kept);
+  return lines;
 }
 
 function writeEvents(events: EventWriter, line: MetricsLine): void {

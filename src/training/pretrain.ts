@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { entryOf } from '../at.js';
+import { entryOf, itemAt } from '../at.js';
+import { byteSize } from '../byte-size.js';
 import {
   type CropBatch,
   type CropOfWord,
@@ -11,6 +12,8 @@ import {
   unitScales,
 } from '../dataset/index.js';
 import type { InputValues } from '../engine/index.js';
+import { UsageError } from '../errors.js';
+import { freeMemory } from '../free-memory.js';
 import {
   initialiseParameters,
   makeNetwork,
@@ -40,6 +43,7 @@ export async function pretrain({
   settings,
   out,
   resume = false,
+  mayChange,
   progress = {},
   signal,
 }: RunOptions<PretrainSettings>): Promise<RunResult> {
@@ -96,6 +100,7 @@ export async function pretrain({
     return await carryOut({
       out,
       resume,
+      mayChange,
       seed,
       loader,
       task,
@@ -196,11 +201,26 @@ async function fixedInputs(
   });
   try {
     const inputs: InputValues[] = [];
-    for (let i = 0; i < batches; i++) inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
+    for (let i = 0; i < batches; i++) {
+      inputs.push(task.inputsOf(await loader.batch(i), -1 - i));
+      if (i === 0) requireRoomFor(batches, itemAt(inputs, 0));
+    }
     return inputs;
   } finally {
     await loader.close();
   }
+}
+
+/** Refuses held-out batches that memory cannot hold: all are kept, so that every validation is of the same. */
+function requireRoomFor(batches: number, first: InputValues): void {
+  const needed = batches * Object.values(first).reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const free = freeMemory();
+  if (needed <= free) return;
+  throw new UsageError(
+    `train.validationBatches is ${batches}, which takes ${byteSize(needed)} of memory, but ${byteSize(free)} is free: ` +
+      'ask for fewer',
+    { field: 'train.validationBatches', found: batches },
+  );
 }
 
 /**

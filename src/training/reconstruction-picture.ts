@@ -1,6 +1,5 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { floatAt } from '../at.js';
 import {
   compile,
@@ -14,6 +13,7 @@ import {
 } from '../engine/index.js';
 import type { Parameters } from '../network/index.js';
 import type { Reconstruction } from '../pretext/index.js';
+import { writeWholeFile } from '../whole-file.js';
 
 /** Crops of a picture, one a row. */
 const MOST_CROPS = 4;
@@ -64,7 +64,7 @@ export function openReconstructionPicture(
 /** Keeps a picture in the run folder: `reconstructions/step-000200.png`. */
 export async function keepPicture(run: string, { png }: GreyPicture, step: number): Promise<void> {
   await mkdir(join(run, pictureFolder), { recursive: true });
-  await writeFileAtomic(join(run, pictureFolder, nameOf(step)), Buffer.from(png));
+  await writeWholeFile(join(run, pictureFolder, nameOf(step)), Buffer.from(png));
 }
 
 /** The latest picture in a run folder, and the step it is of; undefined where there is none. */

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import writeFileAtomic from 'write-file-atomic';
 import { parse, stringify } from 'yaml';
+import { z } from 'zod';
 import { DataError, UsageError, WorkError } from '../errors.js';
 import { lockFolder } from '../folder-lock.js';
-import { type RunState, readRunState } from './checkpoint.js';
+import { appendWhole, removeLeftovers, writeWholeFile } from '../whole-file.js';
+import { dropLaterCheckpoints, findCheckpoint, type RunState } from './checkpoint.js';
 
 /** A run's settings as plain data; `config.yaml` holds them as resolved. */
 export type RunConfig = object;
@@ -15,6 +16,10 @@ export interface RunFolder {
   readonly path: string;
   /** Where the last checkpoint left the run; undefined at its beginning. */
   readonly state: RunState | undefined;
+  /** What should be said of how the run goes on, in sentences. */
+  readonly notes: readonly string[];
+  /** Writes down the settings that changed; for when nothing else speaks against going on with them. */
+  keepChanges(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -22,11 +27,41 @@ export interface RunFolder {
 const free = new Set(['data.workers', 'data.prefetch', 'data.prepared', 'train.checkpointEvery']);
 
 /**
- * Opens a run folder for writing, and keeps others from it until released.
- * @throws UsageError when it holds a run and `resume` is not set, or the run to resume had other settings;
- *   WorkError when it is in use
+ * Settings, or groups of them, that somebody may want to be others from a step on. All else says what the run
+ * is: its network, its method, its data, its seed.
  */
-export async function openRunFolder(path: string, config: RunConfig, resume: boolean): Promise<RunFolder> {
+const changeable = [
+  'train.learningRate',
+  'train.weightDecay',
+  'train.decayNormsAndBiases',
+  'train.clipNorm',
+  'train.steps',
+  'train.epochs',
+  'train.warmupSteps',
+  'train.warmupEpochs',
+  'train.validateEvery',
+  'train.validationBatches',
+  'train.threads',
+  'train.engine',
+  'train.augmentation',
+  'data.foregroundRatio',
+  'inference',
+];
+
+/**
+ * Opens a run folder for writing, and keeps others from it until released. A run that goes on does so from its
+ * latest checkpoint that is whole. `keepChanges` writes settings that changed down in `config.yaml` as they are
+ * now, and in `changes.jsonl` as they were.
+ * @param mayChange whether settings of `changeable` may be others than before; otherwise such a run is refused
+ * @throws UsageError when it holds a run and `resume` is not set, or the run to resume had other settings;
+ *   DataError when it has checkpoints, but none is whole; WorkError when it is in use
+ */
+export async function openRunFolder(
+  path: string,
+  config: RunConfig,
+  resume: boolean,
+  mayChange = false,
+): Promise<RunFolder> {
   const configFile = join(path, 'config.yaml');
   requireAsExpected(path, existsSync(configFile), resume);
   await mkdir(join(path, 'checkpoints'), { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
@@ -42,9 +77,26 @@ export async function openRunFolder(path: string, config: RunConfig, resume: boo
   );
   try {
     requireAsExpected(path, existsSync(configFile), resume); // another process may have begun it while this one waited
-    if (resume) requireSameConfig(config, await readRunConfig(path), configFile);
-    else await writeFileAtomic(configFile, stringify(config));
-    return { path, state: await readRunState(path), release };
+    removeLeftovers(path, 'all');
+    removeLeftovers(join(path, 'checkpoints'), 'all');
+    if (!resume) {
+      await writeWholeFile(configFile, stringify(config));
+      return { path, state: undefined, notes: [], keepChanges: async () => {}, release };
+    }
+    const stored = await readRunConfig(path);
+    const changes = changedSettings(config, stored, configFile, mayChange);
+    const { state, torn } = await findCheckpoint(path);
+    if (state && torn.length > 0) await dropLaterCheckpoints(path, state.step);
+    const notes = [
+      ...torn.map((sentence) => `${sentence}; going on from the checkpoint before it`),
+      ...changes.map(
+        ({ key, before, now }) => `${key} is ${shown(now)} from here on, and was ${shown(before)}`,
+      ),
+    ];
+    const keepChanges = async () => {
+      if (changes.length > 0) await recordChanges(path, changes, state?.step ?? 0, withFree(config, stored));
+    };
+    return { path, state, notes, keepChanges, release };
   } catch (error) {
     await release();
     throw error;
@@ -70,7 +122,16 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(`${path} is no run folder: ${file} cannot be read`, { file }, { cause });
   });
-  return parse(text) as RunConfig;
+  let content: unknown;
+  try {
+    content = parse(text);
+  } catch (cause) {
+    const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
+    throw new DataError(`${file} is not valid YAML (${what}): restore it`, { file }, { cause });
+  }
+  const config = z.record(z.string(), z.unknown()).safeParse(content);
+  if (config.success) return config.data;
+  throw new DataError(`${file} holds no settings of a run: restore it`, { file, found: content });
 }
 
 /** What runs did that were begun before a setting was there, so that they can go on. */
@@ -83,18 +144,64 @@ const earlier = new Map<string, unknown>([
   ['method.output', 'linear'],
 ]);
 
-function requireSameConfig(config: RunConfig, stored: RunConfig, file: string): void {
+interface Change {
+  readonly key: string;
+  readonly before: unknown;
+  readonly now: unknown;
+}
+
+const shown = (value: unknown): string => JSON.stringify(value) ?? 'not set';
+
+/** Writes down what is different from a step on: first what it was. */
+async function recordChanges(
+  path: string,
+  changes: readonly Change[],
+  step: number,
+  config: RunConfig,
+): Promise<void> {
+  const settings = changes.map(({ key, before = null, now = null }) => ({ key, before, now }));
+  appendWhole(join(path, 'changes.jsonl'), `${JSON.stringify({ schema: 1, afterStep: step, settings })}\n`);
+  await writeWholeFile(join(path, 'config.yaml'), stringify(config));
+}
+
+/** The settings of now, but those that change no bit as they were written. */
+function withFree(config: RunConfig, stored: RunConfig): RunConfig {
+  const before = flattened(stored);
+  const keep = (value: object, prefix: string): object =>
+    Object.fromEntries(
+      Object.entries(value).map(([key, part]: [string, unknown]) => {
+        const path = `${prefix}${key}`;
+        if (free.has(path) && before.has(path)) return [key, before.get(path)];
+        return [key, isGroup(part) ? keep(part, `${path}.`) : part];
+      }),
+    );
+  return keep(config, '');
+}
+
+const isGroup = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * What is asked for otherwise than before.
+ * @throws UsageError for what may not be
+ */
+function changedSettings(config: RunConfig, stored: RunConfig, file: string, mayChange: boolean): Change[] {
   const [now, before] = [flattened(config), flattened(stored)];
   for (const [key, value] of earlier) if (now.has(key) && !before.has(key)) before.set(key, value);
-  const differing = [...new Set([...now.keys(), ...before.keys()])].find(
+  const differing = [...new Set([...now.keys(), ...before.keys()])].filter(
     (key) => !free.has(key) && !isDeepStrictEqual(now.get(key), before.get(key)),
   );
-  if (differing === undefined) return;
-  throw new UsageError(
-    `${file} says ${differing} ${JSON.stringify(before.get(differing))}, but ${JSON.stringify(now.get(differing))} is asked for: ` +
-      'resume with the same settings, or begin another run with --out',
-    { file, field: differing, found: now.get(differing), expected: before.get(differing) },
-  );
+  const isChangeable = (key: string) =>
+    mayChange && changeable.some((group) => key === group || key.startsWith(`${group}.`));
+  const fixed = differing.find((key) => !isChangeable(key));
+  if (fixed !== undefined) {
+    throw new UsageError(
+      `${file} says ${fixed} ${JSON.stringify(before.get(fixed))}, but ${JSON.stringify(now.get(fixed))} is asked for: ` +
+        'resume with the same settings, or begin another run with --out',
+      { file, field: fixed, found: now.get(fixed), expected: before.get(fixed) },
+    );
+  }
+  return differing.map((key) => ({ key, before: before.get(key), now: now.get(key) }));
 }
 
 /** Leaves of nested records by dotted path; what YAML would not keep (undefined) is left out. */
@@ -102,7 +209,7 @@ function flattened(config: RunConfig, prefix = ''): Map<string, unknown> {
   return new Map(
     Object.entries(config).flatMap(([key, value]): [string, unknown][] => {
       if (value === undefined) return [];
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[prefix + key, value]];
+      if (!isGroup(value)) return [[prefix + key, value]];
       return [...flattened(value, `${prefix}${key}.`)];
     }),
   );

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import pino from 'pino';
+import { appendWhole } from '../whole-file.js';
 import type { RunProgress } from './loop.js';
 
 /**
@@ -8,7 +9,6 @@ import type { RunProgress } from './loop.js';
 export interface RunLog {
   info(event: string, facts?: object): void;
   failed(error: unknown): void;
-  close(): void;
 }
 
 /**
@@ -16,12 +16,18 @@ export interface RunLog {
  * all.
  */
 export function openRunLog(folder: string): RunLog {
-  const destination = pino.destination({ dest: join(folder, 'log.jsonl'), sync: true });
+  const file = join(folder, 'log.jsonl');
+  const destination = { write: (line: string) => appendWhole(file, line) };
   const logger = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return {
     info: (event, facts = {}) => logger.info(facts, event),
-    failed: (error) => logger.error({ err: error }, error instanceof Error ? error.message : String(error)),
-    close: () => destination.end(),
+    failed: (error) => {
+      try {
+        logger.error({ err: error }, error instanceof Error ? error.message : String(error));
+      } catch {
+        // A disk that is full takes no line about it: the error itself is thrown on, and printed.
+      }
+    },
   };
 }
 

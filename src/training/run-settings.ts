@@ -16,9 +16,9 @@ const dataShape = {
   /** Voxels [x, y, z]. */
   cropSize: sizeOfFile,
   /** Threads that make crops; batches do not depend on it. */
-  workers: z.int().min(1).default(1),
+  workers: z.int().min(1).max(1024).default(1),
   /** Batches made ahead of the step. */
-  prefetch: z.int().min(0).default(3),
+  prefetch: z.int().min(0).max(1024).default(3),
 };
 
 const pretrainData = z.strictObject({
@@ -63,7 +63,7 @@ const finetuneData = z
   );
 
 const trainShape = {
-  batchSize: z.int().min(1),
+  batchSize: z.int().min(1).max(65_536),
   /** Length of the run; counts before `epochs` when both are given. */
   steps: z.int().min(1).optional(),
   /** One epoch shows every training case once. */
@@ -97,7 +97,7 @@ const pretrainTrain = z
   .strictObject({
     ...trainShape,
     /** Held-out batches of one validation. */
-    validationBatches: z.int().min(1).default(8),
+    validationBatches: z.int().min(1).max(10_000).default(8),
   })
   .refine(lengthGiven, needsLength);
 
@@ -158,6 +158,11 @@ export interface RunOptions<S> {
    * false.
    */
   readonly resume?: boolean;
+  /**
+   * Whether a run that goes on may have another rate, length and the like from here on; otherwise its settings
+   * must be those of before. Default false.
+   */
+  readonly mayChange?: boolean;
   /** What the run shows; absent: nothing. */
   readonly progress?: RunProgress;
   readonly signal?: AbortSignal | undefined;

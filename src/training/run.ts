@@ -1,17 +1,10 @@
 import { join } from 'node:path';
 import type { CropLoader } from '../dataset/index.js';
 import { createState, type NamedArrays, type Precision, type State } from '../engine/index.js';
-import { DataError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import { elementCount } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
-import {
-  loadCheckpoint,
-  type RunFacts,
-  type RunState,
-  saveBest,
-  saveCheckpoint,
-  verifyCheckpoint,
-} from './checkpoint.js';
+import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint } from './checkpoint.js';
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
@@ -27,6 +20,8 @@ export interface RunPlan {
   readonly out: string;
   readonly config: RunConfig;
   readonly resume: boolean;
+  /** Whether a run that goes on may have other settings than before, see `openRunFolder`. */
+  readonly mayChange?: boolean | undefined;
   readonly seed: number;
   readonly schedule: Schedule;
   readonly loader: CropLoader;
@@ -64,13 +59,19 @@ export interface RunResult {
  *   cases
  */
 export async function carryOut(plan: RunPlan): Promise<RunResult> {
-  const folder = await openRunFolder(plan.out, plan.config, plan.resume);
-  const log = openRunLog(plan.out);
+  const { out, config, resume, mayChange = false } = plan;
+  const folder = await openRunFolder(out, config, resume, mayChange);
+  const log = openRunLog(out);
   try {
     const cases = plan.loader.cases.map(({ id }) => id);
     requireSameCases(folder, cases);
+    requireLength(plan, folder);
+    await folder.keepChanges();
+    for (const note of folder.notes) {
+      log.info(note);
+      plan.progress.onNote?.(note);
+    }
     if (isComplete(plan, folder)) {
-      await verifyCheckpoint(folder.path, folder.state);
       return resultOf(plan, folder.state.best);
     }
     const state = await startingState(plan, folder);
@@ -90,7 +91,6 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
     log.failed(error);
     throw error;
   } finally {
-    log.close();
     await folder.release();
   }
 }
@@ -199,6 +199,16 @@ async function train(
   await runTrainingLoop(loop);
   metrics.flush();
   return loop.best;
+}
+
+/** A run may become longer, but what it has done stays done. */
+function requireLength({ schedule }: RunPlan, { path, state }: RunFolder): void {
+  if (!state || state.step <= schedule.steps) return;
+  throw new UsageError(
+    `the run in ${path} has finished ${state.step} steps, but ${schedule.steps} are asked for: ` +
+      'give it as many or more, or begin another run with --out',
+    { file: path, field: 'train.steps', found: schedule.steps, expected: state.step },
+  );
 }
 
 function requireSameCases({ path, state }: RunFolder, cases: readonly string[]): void {

@@ -1,18 +1,21 @@
-import { freemem } from 'node:os';
 import { UsageError } from '../errors.js';
+import { freeMemory } from '../free-memory.js';
+import { elementCount } from '../network/index.js';
 import type { LearningTask } from './learning-task.js';
 
 /**
  * Refuses a step that cannot fit before anything is written, instead of being killed by the system in the
  * middle of it.
  * @param free bytes
- * @throws UsageError when the activations that the encoder keeps for its gradients alone, only a part of what
- *   a step takes, are more than the memory that is free
+ * @throws UsageError when the activations that the encoder keeps for its gradients, and the parameters with
+ *   their gradients and moments, only a part of what a step takes, are more than the memory that is free
  */
 export function requireStepMemory(
-  { name, activationBytes: needed }: LearningTask,
-  free: number = freemem(),
+  { name, activationBytes, parameters }: Pick<LearningTask, 'name' | 'activationBytes' | 'parameters'>,
+  free: number = freeMemory(),
 ): void {
+  const values = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const needed = activationBytes + 4 * 4 * values;
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(

@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises';
+import { inflateRawSync } from 'node:zlib';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 
@@ -22,22 +23,33 @@ const tagBytes = (group: number, element: number): Buffer => {
 
 const pixelData = tagBytes(0x7fe0, 0x0010);
 
-/** Transfer syntaxes whose elements are not to be found in the bytes: deflated, big-endian. */
-const otherSyntax = /1\.2\.840\.10008\.1\.2\.(1\.99|2)\0/;
+/** Transfer syntaxes whose elements are not to be found in the bytes. */
+const deflated = /1\.2\.840\.10008\.1\.2\.1\.99[^.0-9]/;
+const bigEndian = /1\.2\.840\.10008\.1\.2\.2[^.0-9]/;
 
 /**
  * Refuses a file whose pixels are not all there. ITK fills such a slice up, or says nothing but that some
- * slice failed. What is compressed, deflated or big-endian is left to ITK, which must decode it.
+ * slice failed. Pixels that are compressed must have all their fragments, to the mark of their end: ITK decodes
+ * them, and fills up what it does not find.
  * @throws DataError naming the file, with the bytes that are there and those that should be
  */
 export async function requireWholePixels(file: string, need: PixelNeed): Promise<void> {
   const { rows, columns, frames, samples, bits } = need;
   const expected = Math.ceil((rows * columns * frames * samples * bits) / 8);
   const bytes = await contentOf(file);
-  if (!(expected > 0) || otherSyntax.test(bytes.toString('latin1', 0, 1024))) return;
-  const found = pixelLengths(bytes);
-  if (found.some((length) => length === undefined || length >= expected)) return;
-  const most = Math.max(0, ...found.map((length) => length ?? 0));
+  if (!(expected > 0)) return;
+  const syntax = bytes.toString('latin1', 0, 1024);
+  if (bigEndian.test(syntax)) return; // ITK reads no such header, and has refused it
+  const elements = deflated.test(syntax) ? inflatedElements(bytes, file, expected) : bytes;
+  const found = pixelLengths(elements);
+  if (found.some((pixels) => (pixels === 'whole' ? true : pixels !== 'cut' && pixels >= expected))) return;
+  if (found.includes('cut')) {
+    throw new DataError(
+      `${file} is truncated: its compressed pixels end before the mark of their end; copy or download it again`,
+      { file },
+    );
+  }
+  const most = Math.max(0, ...found.map((pixels) => (typeof pixels === 'number' ? pixels : 0)));
   throw new DataError(
     `${file} is truncated: its header promises ${expected} bytes of pixels, ${most} are there; ` +
       'copy or download it again',
@@ -45,20 +57,51 @@ export async function requireWholePixels(file: string, need: PixelNeed): Promise
   );
 }
 
-/**
- * Bytes that are there of each element of pixels, an icon's among them; undefined for compressed ones, whose
- * length is not said.
- */
-function pixelLengths(bytes: Buffer): (number | undefined)[] {
-  const lengths: (number | undefined)[] = [];
+/** What is there of an element of pixels: bytes, or of compressed ones whether all fragments are. */
+type PixelsThere = number | 'whole' | 'cut';
+
+/** Of each element of pixels, an icon's among them. */
+function pixelLengths(bytes: Buffer): PixelsThere[] {
+  const lengths: PixelsThere[] = [];
   for (let at = bytes.indexOf(pixelData); at !== -1; at = bytes.indexOf(pixelData, at + 4)) {
     const named = /^O[BW]\0\0$/.test(bytes.toString('latin1', at + 4, at + 8));
     const start = at + (named ? 12 : 8);
     if (start > bytes.length) continue;
     const said = bytes.readUInt32LE(start - 4);
-    lengths.push(said === 0xffffffff ? undefined : Math.min(said, bytes.length - start));
+    lengths.push(said === 0xffffffff ? fragmentsThere(bytes, start) : Math.min(said, bytes.length - start));
   }
   return lengths;
+}
+
+const [fragment, endOfFragments] = [tagBytes(0xfffe, 0xe000), tagBytes(0xfffe, 0xe0dd)];
+
+/** Whether every fragment of compressed pixels is there, and the mark after the last (DICOM PS3.5, A.4). */
+function fragmentsThere(bytes: Buffer, start: number): 'whole' | 'cut' {
+  for (let at = start; at + 8 <= bytes.length; ) {
+    const tag = bytes.subarray(at, at + 4);
+    if (tag.equals(endOfFragments)) return 'whole';
+    if (!tag.equals(fragment)) return 'cut';
+    at += 8 + bytes.readUInt32LE(at + 4);
+  }
+  return 'cut';
+}
+
+/** What a deflated file may hold beside its pixels. */
+const mostBesidePixels = 1 << 26;
+
+/** The elements of a deflated file (DICOM PS3.5, A.5), after those that say that it is one. */
+function inflatedElements(bytes: Buffer, file: string, expected: number): Buffer {
+  try {
+    const start = 144 + bytes.readUInt32LE(140); // the length of the group before them is its first element
+    return inflateRawSync(bytes.subarray(start), { maxOutputLength: expected + mostBesidePixels });
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new DataError(
+      `${file} is damaged or truncated: it could not be decompressed to its end (${what}); copy or download it again`,
+      { file },
+      { cause },
+    );
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { createUnzip } from 'node:zlib';
 import { DataError } from '../errors.js';
+import { decompressed } from './decompressed.js';
 
 /** Where bytes of voxels stand. */
 export interface VoxelBytes {
@@ -24,15 +24,15 @@ export async function* contentOf(
   compressed: boolean,
   start = 0,
 ): AsyncGenerator<Uint8Array, void> {
-  const source = createReadStream(file, { start, highWaterMark: 1 << 20 });
-  const stream = compressed ? source.pipe(createUnzip({ chunkSize: 1 << 20 })) : source;
-  source.on('error', (error) => stream.destroy(error));
-  const pieces: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
+  const source = compressed ? undefined : createReadStream(file, { start, highWaterMark: 1 << 20 });
+  const pieces: AsyncIterator<Uint8Array> =
+    source?.[Symbol.asyncIterator]() ?? decompressed(file, start)[Symbol.asyncIterator]();
   try {
     for (;;) {
       const piece = await pieces.next().catch((cause: Error) => {
+        const what = compressed ? 'decompressed' : 'read';
         throw new DataError(
-          `${file} is damaged or truncated: it could not be decompressed to its end (${cause.message}); ` +
+          `${file} is damaged or truncated: it could not be ${what} to its end (${cause.message}); ` +
             'copy or download it again',
           { file },
           { cause },
@@ -42,14 +42,20 @@ export async function* contentOf(
       yield piece.value;
     }
   } finally {
-    stream.destroy();
-    source.destroy();
+    await pieces.return?.();
+    source?.destroy();
   }
 }
 
 /**
- * All bytes of the voxels as they are in the file, in pieces of about 1 MiB. Throws DataError where the file
- * is damaged or ends early.
+ * Bytes that compressed content may have beyond the voxels that its header promises, as readers pass over some.
+ * More of them is a header that belongs to another scan, or a small file made to fill memory and time.
+ */
+const mostBeyond = 1 << 20;
+
+/**
+ * All bytes of the voxels as they are in the file, in pieces of about 1 MiB. What is compressed is read on to
+ * its end, where its checksum stands. Throws DataError where the file is damaged or ends early.
  */
 export async function* voxelPieces({
   file,
@@ -65,10 +71,17 @@ export async function* voxelPieces({
     const to = Math.min(chunk.length, end - position);
     if (to > from) yield chunk.subarray(from, to);
     position += chunk.length;
-    if (position >= end) return;
+    if (!compressed && position >= end) return;
+    if (position > end + mostBeyond) {
+      throw new DataError(
+        `${file} goes on for more than ${mostBeyond} bytes after the ${bytes} bytes of voxels that its header ` +
+          'promises: header and voxels do not belong together; copy or download it again',
+        { file, expected: bytes },
+      );
+    }
   }
+  if (position >= end) return;
   const found = Math.max(0, position - skip);
-  if (found === bytes) return;
   throw new DataError(
     `${file} is truncated: its header promises ${bytes} bytes of voxels, ${found} are there; copy or download it again`,
     {
@@ -77,6 +90,12 @@ export async function* voxelPieces({
       expected: bytes,
     },
   );
+}
+
+/** Reads the voxels to their end without keeping them, for who reads them by other means. Throws DataError. */
+export async function requireWholeVoxels(voxels: VoxelBytes): Promise<void> {
+  const pieces = voxelPieces(voxels);
+  while (!(await pieces.next()).done);
 }
 
 /**

@@ -23,6 +23,7 @@ export type { Interpolation } from './interpolation.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolumeHeader } from './nifti-read.js';
 export { niftiBytes, writeNifti } from './nifti-write.js';
+export { possibleGrid } from './possible-grid.js';
 export {
   bytesHeldWhole,
   headerOddities,

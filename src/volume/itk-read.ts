@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import type { Image } from 'itk-wasm';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
+import { requireMemory } from '../free-memory.js';
 import { spacingOf } from './affine.js';
+import { requireWholeVoxels } from './file-content.js';
 import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { readPlainMetaImage } from './meta-raw.js';
@@ -34,6 +36,8 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
     }
   }
   const geometry = format === 'nrrd' ? nrrdGeometry(resolve(file), header) : undefined;
+  requireMemory(2 * header.bytes, file, 'reading it whole');
+  await requireWholeData(header, file);
   // Loaded late: who reads NIfTI alone should not wait for it.
   const { metaReadImageNode, nrrdReadImageNode } = await import('@itk-wasm/image-io');
   const read = format === 'metaimage' ? metaReadImageNode : nrrdReadImageNode;
@@ -47,6 +51,28 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   const volume = volumeOfItk(image, file, use);
   if (geometry) return inItsSpace(volume, geometry, header, file);
   return meta ? inMillimetres(volume, meta.mm) : volume;
+}
+
+/** ITK compares no checksum of a zlib stream that it has the bytes of, and none of gzip. */
+async function requireWholeData(header: TextHeader, file: string): Promise<void> {
+  const { fields, encoding, dataFile, dataOffset, dataSkip, bytes } = header;
+  if (encoding !== 'compressed') return;
+  const lines = fields.get('line skip') ?? fields.get('lineskip') ?? '0';
+  if (lines !== '0') {
+    throw new DataError(
+      `${file}: "line skip" is ${lines}, but compressed voxels are read without any: write it without lines to skip`,
+      { file, field: 'line skip', found: lines, expected: 0 },
+    );
+  }
+  const voxels = { file: dataFile, start: dataOffset, compressed: true, skip: dataSkip, bytes };
+  await requireWholeVoxels(voxels).catch((cause: unknown) => {
+    if (!(cause instanceof DataError)) throw cause;
+    throw new DataError(
+      `${file} is damaged or truncated: its voxels could not be read to their end, since ${cause.message}`,
+      cause.facts,
+      { cause },
+    );
+  });
 }
 
 /** A volume of ITK's with the place that the header says, since ITK misreads some spaces (`nrrdGeometry`). */

@@ -1,4 +1,6 @@
 import { open } from 'node:fs/promises';
+import { DataError } from '../errors.js';
+import { requireMemory } from '../free-memory.js';
 import { plainMetaImage } from './plain-header.js';
 import type { TextHeader } from './text-header.js';
 import { type Volume, voxelCount } from './volume.js';
@@ -19,12 +21,14 @@ export async function readPlainMetaImage(file: string, header: TextHeader): Prom
 
 /** The header was checked against the file's length, so that everything is there. */
 async function readBytes(file: string, offset: number, length: number): Promise<ArrayBuffer> {
+  requireMemory(length, file, 'reading it whole');
   const bytes = new Uint8Array(length);
   const handle = await open(file);
   try {
     for (let done = 0; done < length; ) {
       const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, 1 << 26), offset + done);
-      if (bytesRead === 0) throw new Error(`${file} became shorter while it was read`);
+      if (bytesRead === 0)
+        throw new DataError(`${file} became shorter while it was read: copy or download it again`, { file });
       done += bytesRead;
     }
   } finally {

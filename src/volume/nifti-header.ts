@@ -1,4 +1,4 @@
-import { NIFTI2, readHeader } from 'nifti-reader-js';
+import { NIFTI1, NIFTI2, readHeader } from 'nifti-reader-js';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { spacingOf } from './affine.js';
@@ -44,7 +44,7 @@ const voxelTypes: Readonly<Record<number, VoxelType>> = {
 /** Bytes that hold either header with the flag that extensions follow. */
 export const headerBytes = 544;
 
-/** More voxels than any scanner makes, and than a typed array of floats should be asked to hold. */
+/** More than a number of 32 bits counts. */
 const largestVoxelCount = 2 ** 32;
 
 /**
@@ -64,7 +64,8 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   const { size, channels } = checkedSize(header.dims, file);
   const type = voxelTypes[header.datatypeCode];
   if (!type) {
-    const found = `${header.datatypeCode} (${header.getDatatypeCodeString(header.datatypeCode)})`;
+    // The library's header of NIfTI-2 lacks the names of types.
+    const found = `${header.datatypeCode} (${new NIFTI1().getDatatypeCodeString(header.datatypeCode)})`;
     throw new DataError(
       `${file}: datatype is ${found}; expected one of ${Object.values(voxelTypes)
         .map(({ name }) => name)

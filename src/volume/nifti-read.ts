@@ -1,9 +1,10 @@
 import { open, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { DataError } from '../errors.js';
+import { requireMemory } from '../free-memory.js';
 import { contentOf, type VoxelBytes, voxelPieces } from './file-content.js';
 import { headerBytes, type NiftiHeader, parseNiftiHeader } from './nifti-header.js';
-import { type ValueUse, type Volume, type VoxelArray, voxelCount } from './volume.js';
+import { requirePossibleCount, type ValueUse, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
  * A deflate stream can shrink by 1032 at most; a header that asks for more than this from a file of its size
@@ -20,6 +21,13 @@ const largestCompression = 1100;
 export async function readNifti(file: string, use: ValueUse = 'intensities'): Promise<Volume> {
   const { header, voxels } = await openNifti(file);
   const { size, spacing, affine, channels } = header;
+  const converted = header.slope !== 1 || header.intercept !== 0 || header.type.bytes === 8;
+  const values = voxels.bytes / header.type.bytes;
+  requireMemory(
+    voxels.bytes + (converted ? values * (use === 'labels' ? 8 : 4) : 0),
+    file,
+    'reading it whole',
+  );
   const bytes = new Uint8Array(voxels.bytes);
   let filled = 0;
   for await (const piece of voxelPieces(voxels)) {
@@ -57,7 +65,10 @@ async function openStart(
 function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, compressed: boolean): number {
   const expected = voxelCount(header) * header.channels * header.type.bytes;
   const possible = compressed ? fileBytes * largestCompression : fileBytes - header.dataOffset;
-  if (expected <= possible) return expected;
+  if (expected <= possible) {
+    requirePossibleCount(voxelCount(header) * header.channels, file);
+    return expected;
+  }
   throw new DataError(
     `${file} is truncated or its header is damaged: a size of ${header.size.join('x')}x${header.channels} ` +
       `${header.type.name} needs ${expected} bytes, more than a file of ${fileBytes} bytes can hold`,

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import writeFileAtomic from 'write-file-atomic';
 import { entryOf, itemAt } from '../at.js';
 import { UsageError } from '../errors.js';
+import { writeWholeFile } from '../whole-file.js';
 import { affineDeterminant, affineRows, nearestRotation, spacingOf } from './affine.js';
 import { AXES, mapAxes, type Triple } from './triple.js';
 import type { Volume, VoxelArray } from './volume.js';
@@ -24,7 +24,7 @@ export async function writeNifti(file: string, volume: Volume): Promise<void> {
     });
   }
   const bytes = niftiBytes(volume);
-  await writeFileAtomic(file, file.endsWith('.gz') ? await promisify(gzip)(bytes, { level: 4 }) : bytes);
+  await writeWholeFile(file, file.endsWith('.gz') ? await promisify(gzip)(bytes, { level: 4 }) : bytes);
 }
 
 /** The content of an uncompressed NIfTI-1 file; no axis may be longer than 32767. */

@@ -1,3 +1,4 @@
+import { requireMemory } from '../free-memory.js';
 import { plainMetaImage, plainNrrd } from './plain-header.js';
 import { readTextHeader, type TextFormat } from './text-header.js';
 import { arrayLike, type Volume, type VoxelArray, voxelCount } from './volume.js';
@@ -18,7 +19,7 @@ export async function openPlainSlices(file: string, format: TextFormat): Promise
     file: header.dataFile,
     start: header.dataOffset,
     compressed: header.encoding === 'compressed',
-    skip: 0,
+    skip: header.dataSkip,
     bytes: header.bytes,
   };
   const toValues = (bytes: Uint8Array) => {
@@ -44,6 +45,7 @@ export async function readPlainSlices(file: string, format: TextFormat): Promise
   const opened = await openPlainSlices(file, format);
   if (!opened) return undefined;
   const { size, spacing, affine, channels } = opened;
+  requireMemory(4 * voxelCount(opened), file, 'reading it whole');
   let data: VoxelArray | undefined;
   let filled = 0;
   for await (const slice of opened.slices()) {

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { DataError, errorCode, HybridMimError } from '../errors.js';
 import { readDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
 import { readNifti, readVolumeHeader } from './nifti-read.js';
@@ -6,7 +7,7 @@ import { nrrdOddities } from './nrrd-geometry.js';
 import { openPlainSlices } from './plain-slices.js';
 import { scanParts } from './scan-parts.js';
 import { readTextHeader, textFormatOf } from './text-header.js';
-import type { ValueUse, Volume } from './volume.js';
+import type { ValueUse, Volume, VoxelArray } from './volume.js';
 import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
 
 /**
@@ -29,7 +30,7 @@ export async function readLabel(path: string): Promise<Volume> {
 }
 
 async function readFor(path: string, use: ValueUse): Promise<Volume> {
-  return (await readByItk(path, use)) ?? readNifti(path, use);
+  return ofFile(path, async () => (await readByItk(path, use)) ?? readNifti(path, use));
 }
 
 /**
@@ -51,11 +52,49 @@ export async function openLabelSlices(path: string): Promise<VolumeSlices> {
 }
 
 async function openSlicesFor(path: string, use: ValueUse): Promise<VolumeSlices> {
-  const format = textFormatOf(path);
-  const plain = format && (await openPlainSlices(path, format));
-  if (plain) return plain;
-  const whole = await readByItk(path, use);
-  return whole ? slicesOfVolume(whole) : openNiftiSlices(path, use);
+  const opened = await ofFile(path, async () => {
+    const format = textFormatOf(path);
+    const plain = format && (await openPlainSlices(path, format));
+    if (plain) return plain;
+    const whole = await readByItk(path, use);
+    return whole ? slicesOfVolume(whole) : openNiftiSlices(path, use);
+  });
+  return { ...opened, slices: () => slicesOfFile(path, opened.slices()) };
+}
+
+/**
+ * What goes wrong with a file in a way that nobody foresaw is still wrong with that file, and the next one can
+ * be read. Where the system has no more files or memory to give, that is not so.
+ */
+async function ofFile<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (cause instanceof HybridMimError || code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM')
+      throw cause;
+    const why = code ?? (cause instanceof Error ? cause.message : String(cause));
+    throw new DataError(
+      `${path} could not be read (${why}): check the file, or copy or download it again`,
+      { file: path },
+      { cause },
+    );
+  }
+}
+
+async function* slicesOfFile(
+  path: string,
+  slices: AsyncGenerator<VoxelArray, void>,
+): AsyncGenerator<VoxelArray, void> {
+  try {
+    for (;;) {
+      const next = await ofFile(path, () => slices.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    await slices.return();
+  }
 }
 
 /**
@@ -64,12 +103,14 @@ async function openSlicesFor(path: string, use: ValueUse): Promise<VolumeSlices>
  * @throws DataError when a header cannot be read or a data file is missing
  */
 export async function bytesHeldWhole(path: string): Promise<number | undefined> {
-  const format = textFormatOf(path);
-  if (format)
-    return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
-  if (!(await isFolder(path))) return undefined;
-  const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
-  return parts.reduce((sum, { size }) => sum + size, 0);
+  return ofFile(path, async () => {
+    const format = textFormatOf(path);
+    if (format)
+      return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
+    if (!(await isFolder(path))) return undefined;
+    const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
+    return parts.reduce((sum, { size }) => sum + size, 0);
+  });
 }
 
 /**
@@ -78,13 +119,15 @@ export async function bytesHeldWhole(path: string): Promise<number | undefined> 
  * @throws DataError as `readVolume` does for a header
  */
 export async function headerOddities(path: string): Promise<readonly string[]> {
-  const format = textFormatOf(path);
-  if (format) {
-    const header = await readTextHeader(path, format);
-    return header.meta?.oddities ?? nrrdOddities(path, header);
-  }
-  if (await isFolder(path)) return [];
-  return (await readVolumeHeader(path)).oddities;
+  return ofFile(path, async () => {
+    const format = textFormatOf(path);
+    if (format) {
+      const header = await readTextHeader(path, format);
+      return header.meta?.oddities ?? nrrdOddities(path, header);
+    }
+    if (await isFolder(path)) return [];
+    return (await readVolumeHeader(path)).oddities;
+  });
 }
 
 /** What is not NIfTI by its name or because it is a folder; else undefined. */

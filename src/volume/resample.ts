@@ -16,10 +16,14 @@ export function resampleToSpacing(volume: Volume, spacing: Triple, mode: Interpo
 
 /** The grid that `resampleToSpacing` brings a volume to. */
 export function gridAtSpacing(grid: Grid, spacing: Triple): Grid {
-  const ratio = mapAxes(spacing, (mm, axis) => mm / grid.spacing[axis]);
-  const size = mapSize(grid.size, (n, axis) => roundHalfEven((n - 1) / ratio[axis] + 1));
   const affine = respaceAffine(grid.affine, spacing);
-  return { size, spacing: spacingOf(affine), affine };
+  return { size: sizeAtSpacing(grid, spacing), spacing: spacingOf(affine), affine };
+}
+
+/** Voxels of that grid along each axis. */
+export function sizeAtSpacing(grid: Pick<Grid, 'size' | 'spacing'>, spacing: Triple): Triple {
+  const ratio = mapAxes(spacing, (mm, axis) => mm / grid.spacing[axis]);
+  return mapSize(grid.size, (n, axis) => roundHalfEven((n - 1) / ratio[axis] + 1));
 }
 
 /**

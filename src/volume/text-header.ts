@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { entryOf } from '../at.js';
 import { DataError } from '../errors.js';
 import { type MetaField, type MetaFlags, metaFlags } from './meta-flags.js';
+import { requirePossibleCount } from './volume.js';
 
 /** What is checked of a MetaImage or NRRD header before its voxels are read. */
 export interface TextHeader {
@@ -16,8 +17,10 @@ export interface TextHeader {
   readonly encoding: 'raw' | 'compressed' | 'text';
   /** Where the voxels are; the header's own file when they follow it. */
   readonly dataFile: string;
-  /** Byte of `dataFile` at which they begin, at least. */
+  /** Byte of `dataFile` at which they, or their compressed bytes, begin, at least. */
   readonly dataOffset: number;
+  /** Bytes of what was decompressed before the voxels. */
+  readonly dataSkip: number;
   /** Of MetaImage alone. */
   readonly meta?: MetaFlags;
 }
@@ -37,7 +40,7 @@ const longestHeader = 1 << 16;
 /** A deflate stream can shrink by 1032 at most. */
 const largestCompression = 1100;
 
-/** More voxels than any scanner makes. */
+/** More than a number of 32 bits counts. */
 const largestVoxelCount = 2 ** 32;
 
 /** Types by their bytes: MetaImage's, then NRRD's with its synonyms. */
@@ -141,6 +144,7 @@ function metaImageHeader(
     encoding: meta.compressed ? 'compressed' : meta.binary ? 'raw' : 'text',
     dataFile: meta.local ? file : besideHeader(data, 'ElementDataFile', file),
     dataOffset: meta.local ? length : Math.max(0, skipped),
+    dataSkip: 0,
     meta,
   };
 }
@@ -149,14 +153,16 @@ function nrrdHeader(fields: TextHeader['fields'], length: number, file: string):
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
   const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
-  const skipped = Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0);
+  const skipped = Math.max(0, Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0));
+  const compressed = /^(gz|gzip)$/.test(encoding); // bytes to skip are then those of the decompressed
   return {
     fields,
     sizes,
     bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
-    encoding: encoding === 'raw' ? 'raw' : /^(gz|gzip)$/.test(encoding) ? 'compressed' : 'text',
+    encoding: encoding === 'raw' ? 'raw' : compressed ? 'compressed' : 'text',
     dataFile: data === undefined ? file : besideHeader(data, 'data file', file),
-    dataOffset: (data === undefined ? length : 0) + Math.max(0, skipped),
+    dataOffset: (data === undefined ? length : 0) + (compressed ? 0 : skipped),
+    dataSkip: compressed ? skipped : 0,
   };
 }
 
@@ -211,6 +217,12 @@ async function checkData(
       { cause },
     );
   });
+  if (!found.isFile()) {
+    throw new DataError(
+      `${file} has its voxels in ${dataFile}, which is no file: correct the name of the data file in the header`,
+      { file, found: dataFile },
+    );
+  }
   const there = Math.max(0, found.size - dataOffset);
   if (encoding === 'raw' && there < bytes) {
     throw new DataError(
@@ -226,6 +238,7 @@ async function checkData(
       { file: dataFile, found: sizes, expected: bytes },
     );
   }
+  requirePossibleCount(product(sizes), file);
 }
 
 const product = (numbers: readonly number[]): number => numbers.reduce((all, n) => all * n, 1);

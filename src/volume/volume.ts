@@ -1,3 +1,4 @@
+import { DataError } from '../errors.js';
 import type { Affine } from './affine.js';
 import type { Triple } from './triple.js';
 
@@ -42,6 +43,24 @@ export interface Grid {
 export interface Volume extends Grid {
   readonly channels: number;
   readonly data: VoxelArray;
+}
+
+/** More voxels than any scanner makes, of all channels together: 1024 x 1024 x 2048. */
+export const largestVoxelCount = 2 ** 31;
+
+/**
+ * Refuses a scan of more voxels than there can be. A file of a few megabytes may hold them all the same, where
+ * they are one value over and over.
+ * @param voxels of all channels
+ * @throws DataError
+ */
+export function requirePossibleCount(voxels: number, file: string): void {
+  if (voxels <= largestVoxelCount) return;
+  throw new DataError(
+    `${file} has ${voxels} voxels, but ${largestVoxelCount} are the most that a scan may have: ` +
+      'check its header, or cut the scan into parts',
+    { file, field: 'size', found: voxels, expected: largestVoxelCount },
+  );
 }
 
 /** Voxels of one channel. */

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings, overridesOf, predictConfig } from '../config/index.js';
 import { type NamedArrays, savedModel, type Tensor5D, tf } from '../engine/index.js';
-import { DataError, errorCode, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
 import {
   AXIS_ORDER,
@@ -25,6 +24,7 @@ import {
 import { pretextPrefix } from '../pretext/index.js';
 import { runMetadata } from '../training/index.js';
 import type { Triple } from '../volume/index.js';
+import { writeWholeFile, writeWholeFolder } from '../whole-file.js';
 
 export interface ImportOptions {
   readonly network: NetworkName;
@@ -219,18 +219,9 @@ async function writeSavedModel(
     values,
     [1, ...size, network.inChannels],
   );
-  const partial = `${folder}.${randomUUID()}.partial`;
-  try {
+  await writeWholeFolder(folder, async (partial) => {
     await mkdir(join(partial, 'assets.extra'), { recursive: true });
-    await writeFile(join(partial, SAVED_MODEL_FACTS), `${JSON.stringify(facts, null, 1)}\n`);
-    await writeFile(join(partial, 'saved_model.pb'), model);
-    await rename(partial, folder);
-  } catch (cause) {
-    await rm(partial, { recursive: true, force: true });
-    throw new DataError(
-      `the folder ${folder} cannot be written (${errorCode(cause)}): name one that is not there yet`,
-      { file: folder },
-      { cause },
-    );
-  }
+    await writeWholeFile(join(partial, SAVED_MODEL_FACTS), `${JSON.stringify(facts, null, 1)}\n`);
+    await writeWholeFile(join(partial, 'saved_model.pb'), model);
+  });
 }

@@ -5,6 +5,7 @@ import { loadSettings, overridesOf, type PredictConfig, predictConfig, readPrese
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
 import { createState, type State } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
+import { firstIssue } from '../first-issue.js';
 import {
   imageSizeOf,
   type LabelScheme,
@@ -35,11 +36,29 @@ const networkFacts = z
     context.addIssue({ code: 'custom', message: 'no network of this version' });
     return z.NEVER;
   });
-const schemeFacts = z.object({
-  kind: z.enum(['classes', 'regions']),
-  names: z.array(z.string()),
-  values: z.array(z.array(z.int())),
-});
+const schemeFacts = z
+  .object({
+    kind: z.enum(['classes', 'regions']),
+    names: z.array(z.string().min(1)).min(1),
+    values: z.array(
+      z
+        .array(
+          z
+            .int()
+            .min(1)
+            .max(2 ** 32 - 1),
+        )
+        .min(1),
+    ),
+  })
+  .refine(({ names, values }) => names.length === values.length, {
+    path: ['values'],
+    message: 'there must be as many as names',
+  })
+  .refine(({ names }) => new Set(names).size === names.length, {
+    path: ['names'],
+    message: 'each must stand once',
+  });
 
 /** A network with its parameters, ready to predict, and what it needs to know of scans and labels. */
 export interface OpenedWeights {
@@ -102,10 +121,13 @@ export async function openRunWeights({
       await readFinetunedRun(run);
       const file = runWeights(run, checkpoint);
       const { metadata } = await readSafetensors(file);
+      const network = requiredFact(file, metadata, 'network', networkFacts);
+      const classes = requiredFact(file, metadata, 'scheme', schemeFacts);
+      requireOutputs(file, classes, network.channels.outChannels);
       return {
         file,
-        network: requiredFact(file, metadata, 'network', networkFacts),
-        classes: requiredFact(file, metadata, 'scheme', schemeFacts),
+        network,
+        classes,
         preparation: given?.preparation ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
       };
     }),
@@ -152,9 +174,9 @@ export async function openForeignWeights({
     files.map(async (file) => {
       const { arrays, metadata } = await readSafetensors(file);
       const network = networkShapes(name, arrays, file);
-      const preparation = given?.preparation ?? fact(metadata, 'preprocessing', preprocessingSchema);
+      const preparation = given?.preparation ?? fact(file, metadata, 'preprocessing', preprocessingSchema);
       const classes =
-        given?.scheme ?? fact(metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels);
+        given?.scheme ?? fact(file, metadata, 'scheme', schemeFacts) ?? numberedScheme(network.outChannels);
       if (preparation === undefined) {
         const remedy =
           'give --preset none (as they are), ct, mr, a preset file or the folder of a MONAI bundle';
@@ -162,6 +184,7 @@ export async function openForeignWeights({
           field: '--preset',
         });
       }
+      if (!given?.scheme) requireOutputs(file, classes, network.outChannels);
       if (outputChannels(classes) !== network.outChannels) {
         const named = `${classes.names.length} ${classes.kind}, which are ${outputChannels(classes)} channels`;
         throw new UsageError(`${preset} names ${named}, but ${file} has ${network.outChannels}`, {
@@ -302,7 +325,7 @@ function requiredFact<S extends z.ZodType>(
   name: string,
   schema: S,
 ): z.infer<S> {
-  const found = fact(metadata, name, schema);
+  const found = fact(file, metadata, name, schema);
   if (found !== undefined) return found;
   throw new DataError(
     `${file} does not say its ${name}: only weights that "hybridmim finetune" wrote carry it`,
@@ -311,10 +334,31 @@ function requiredFact<S extends z.ZodType>(
 }
 
 function fact<S extends z.ZodType>(
+  file: string,
   metadata: Readonly<Record<string, string>>,
   name: string,
   schema: S,
 ): z.infer<S> | undefined {
-  const parsed = schema.safeParse(jsonOrUndefined(metadata[name] ?? ''));
-  return parsed.success ? parsed.data : undefined;
+  const text = Object.hasOwn(metadata, name) ? metadata[name] : undefined;
+  if (text === undefined) return undefined;
+  const parsed = schema.safeParse(jsonOrUndefined(text));
+  if (parsed.success) return parsed.data;
+  const { field, message } = firstIssue(parsed.error);
+  throw new DataError(
+    `${file} says of its ${name} what cannot be${field === '' ? '' : ` (${field})`}: ${message}; ` +
+      'the file is damaged, or of another version',
+    { file, field: name, found: text },
+  );
+}
+
+/** Refuses weights that name more or fewer classes than they have outputs. */
+function requireOutputs(file: string, classes: LabelScheme, outputs: number): void {
+  if (outputChannels(classes) === outputs) return;
+  const named = `${classes.names.length} ${classes.kind}, which are ${outputChannels(classes)} channels`;
+  throw new DataError(`${file} names ${named}, but has ${outputs}: it is damaged, or of another program`, {
+    file,
+    field: 'scheme',
+    found: outputChannels(classes),
+    expected: outputs,
+  });
 }

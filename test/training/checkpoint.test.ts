@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +15,8 @@ import type { NamedArrays } from '../../src/engine/index.js';
 import { convolution, initialiseParameters, readSafetensors } from '../../src/network/index.js';
 import { zeroMoments } from '../../src/training/adamw.js';
 import {
+  dropLaterCheckpoints,
+  findCheckpoint,
   loadCheckpoint,
   type RunFacts,
   readRunState,
@@ -64,7 +74,8 @@ describe('a checkpoint', () => {
     expect(metadata).toEqual({ producer: 'test', step: '4', axisOrder: 'xyz' });
   });
 
-  it('takes the place of the one before, and clears what a killed run left of another', async () => {
+  it('stands beside the one before, and clears what is older and what a killed run left of another', async () => {
+    await save(1);
     await save(2);
     writeFileSync(file('step-3.safetensors'), 'half of a checkpoint that state.json never named');
     expect(await load()).toEqual(valuesAt(2));
@@ -74,9 +85,15 @@ describe('a checkpoint', () => {
       'best.safetensors',
       'last.safetensors',
       'state.json',
+      'step-2.json',
+      'step-2.optimizer.safetensors',
+      'step-2.safetensors',
+      'step-4.json',
       'step-4.optimizer.safetensors',
       'step-4.safetensors',
     ]);
+    const { ino } = statSync(file('last.safetensors'));
+    expect(ino).not.toBe(statSync(file('step-4.safetensors')).ino); // whole by itself
     expect(readFileSync(file('last.safetensors')).equals(readFileSync(file('step-4.safetensors')))).toBe(
       true,
     );
@@ -131,5 +148,89 @@ describe('a checkpoint', () => {
     await save(2);
     damage();
     await expect(load()).rejects.toMatchObject({ exitCode: 3, message });
+  });
+});
+
+/** Turns one bit in the middle of a file. */
+function turnBit(name: string, place = Math.floor(statSync(file(name)).size / 2)): void {
+  const bytes = readFileSync(file(name));
+  bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place);
+  writeFileSync(file(name), bytes);
+}
+
+describe('the latest checkpoint that is whole', () => {
+  it('is none before the first, and the latest where all are', async () => {
+    expect(await findCheckpoint(run)).toEqual({ state: undefined, torn: [] });
+    await save(2);
+    await save(4);
+    expect(await findCheckpoint(run)).toMatchObject({ state: facts(4), torn: [] });
+  });
+
+  it.each([
+    ['its weights', () => turnBit('step-4.safetensors'), /step-4.safetensors is damaged: its checksum/],
+    ['its moments', () => turnBit('step-4.optimizer.safetensors'), /step-4.optimizer.safetensors is damaged/],
+    ['its record', () => turnBit('step-4.json'), /step-4.json is damaged/],
+    [
+      'a number of its record',
+      () => turnBit('step-4.json', readFileSync(file('step-4.json'), 'utf8').indexOf('"value": 0.5') + 11),
+      /step-4.json is damaged: its checksum is not that of what it says/,
+    ],
+    ['its record cut off', () => truncateSync(file('step-4.json'), 100), /step-4.json is damaged/],
+    ['its weights gone', () => rmSync(file('step-4.safetensors')), /step-4.safetensors cannot be read/],
+  ])('is the one before with a bit turned in %s, which is named', async (_, damage, sentence) => {
+    await save(2);
+    await save(4);
+    damage();
+    const { state, torn } = await findCheckpoint(run);
+    expect(state).toMatchObject(facts(2));
+    expect(torn).toEqual([expect.stringMatching(sentence)]);
+    expect(await loadCheckpoint(run, state!, specs)).toEqual(valuesAt(2));
+    // The one that goes on from there keeps it, however late the next one comes.
+    await dropLaterCheckpoints(run, 2);
+    await save(6);
+    turnBit('step-6.safetensors');
+    expect((await findCheckpoint(run)).state?.step).toBe(2);
+  });
+
+  it('is refused in one sentence where none is whole', async () => {
+    await save(2);
+    await save(4);
+    turnBit('step-2.safetensors');
+    turnBit('step-4.safetensors');
+    await expect(findCheckpoint(run)).rejects.toMatchObject({
+      exitCode: 3,
+      message:
+        /^no checkpoint of .* is whole: .*step-4.safetensors is damaged.*; .*step-2.safetensors is damaged/,
+    });
+  });
+
+  it('is that of a run of an earlier version, which kept one', async () => {
+    await save(2);
+    rmSync(file('step-2.json'));
+    expect((await findCheckpoint(run)).state).toMatchObject(facts(2));
+    await save(4);
+    turnBit('step-4.safetensors');
+    rmSync(file('step-4.json'));
+    expect(readdirSync(join(run, 'checkpoints'))).toContain('step-2.safetensors');
+  });
+
+  it('stays where the next one has a number that is not finite', async () => {
+    await save(2);
+    const broken = (names: readonly string[]): Promise<NamedArrays> => {
+      const values = valuesAt(4);
+      values['conv.bias']!.data[1] = Number.NaN;
+      return Promise.resolve(Object.fromEntries(names.map((name) => [name, values[name]!])));
+    };
+    const before = readdirSync(join(run, 'checkpoints'));
+    const saved = saveCheckpoint(run, facts(4), broken, specs, {});
+    await expect(saved).rejects.toMatchObject({
+      exitCode: 1,
+      message: /after step 4 the parameter conv.bias holds NaN, .*: lower train.learningRate/,
+    });
+    await expect(
+      saveBest(run, await broken(['conv.bias', 'conv.weight']), specs, { step: '4' }),
+    ).rejects.toThrow(/after step 4 the parameter conv.bias holds NaN/);
+    expect(readdirSync(join(run, 'checkpoints'))).toEqual(before);
+    expect(await load()).toEqual(valuesAt(2));
   });
 });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -54,6 +54,10 @@ describe('pre-training', () => {
       'best.safetensors',
       'last.safetensors',
       'state.json',
+      'step-20.json',
+      'step-20.optimizer.safetensors',
+      'step-20.safetensors',
+      'step-24.json',
       'step-24.optimizer.safetensors',
       'step-24.safetensors',
     ]);
@@ -114,6 +118,67 @@ describe('pre-training', () => {
     },
     120_000,
   );
+
+  it('goes on bit for bit from the checkpoint before one that is torn, and names it', async () => {
+    const settings = await smokePretrainConfig(prepared, 'train.steps=12', 'train.checkpointEvery=3');
+    const [whole, out] = [join(folder, 'none-torn'), join(folder, 'torn')];
+    await run(settings, whole);
+    const stop = new AbortController();
+    const stopped = run(settings, out, {
+      signal: stop.signal,
+      progress: { onStep: ({ step }) => step === 8 && stop.abort() },
+    });
+    await expect(stopped).rejects.toMatchObject({ exitCode: 130 });
+    const torn = join(out, 'checkpoints', 'step-8.optimizer.safetensors');
+    const bytes = readFileSync(torn);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 9) ^ 64, bytes.length - 9);
+    writeFileSync(torn, bytes);
+    const notes: string[] = [];
+    const starts: number[] = [];
+    await run(settings, out, {
+      resume: true,
+      progress: {
+        onNote: (sentence) => notes.push(sentence),
+        onStart: ({ firstStep }) => starts.push(firstStep),
+      },
+    });
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /step-8.optimizer.safetensors is damaged: .*; going on from the checkpoint before it/,
+      ),
+    ]);
+    expect(starts).toEqual([6]);
+    expect(readFileSync(join(out, 'log.jsonl'), 'utf8')).toContain('going on from the checkpoint before it');
+    expect(lossesOf(out)).toEqual(lossesOf(whole));
+    expect(weightsOf(out).equals(weightsOf(whole))).toBe(true);
+    for (const name of ['best.safetensors', 'step-9.safetensors', 'step-12.optimizer.safetensors'])
+      expect(
+        readFileSync(join(out, 'checkpoints', name)).equals(readFileSync(join(whole, 'checkpoints', name))),
+      ).toBe(true);
+  });
+
+  it('goes on with another rate and for longer where that is allowed, but never for less than it has', async () => {
+    const out = join(folder, 'changed');
+    await run(await smokePretrainConfig(prepared, 'train.steps=4'), out);
+    const changes = ['train.steps=6', 'train.learningRate=0.5', 'train.warmupSteps=0'];
+    const longer = await smokePretrainConfig(prepared, ...changes);
+    await expect(run(longer, out, { resume: true })).rejects.toMatchObject({ exitCode: 2 });
+    const notes: string[] = [];
+    const progress = { onNote: (sentence: string) => notes.push(sentence) };
+    await run(longer, out, { resume: true, mayChange: true, progress });
+    expect(notes).toContainEqual(expect.stringMatching(/^train.learningRate is 0.5 from here on, and was 0/));
+    expect(stepsOf(out).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(stepsOf(out)[4]?.lr).toBeGreaterThan(0.01);
+    const shorter = run(await smokePretrainConfig(prepared, 'train.steps=5'), out, {
+      resume: true,
+      mayChange: true,
+    });
+    await expect(shorter).rejects.toMatchObject({
+      exitCode: 2,
+      message: /has finished 6 steps, but 5 are asked for/,
+    });
+    expect(readFileSync(join(out, 'config.yaml'), 'utf8')).toMatch(/steps: 6/);
+  });
 
   it('stops at a number that is not finite with the step, the losses and the crop, and keeps the last checkpoint', async () => {
     const out = join(folder, 'diverged');
@@ -200,13 +265,14 @@ describe('a run folder', () => {
     await run(settings, out);
     const { cases } = await readPreparedIndex(prepared);
     expect(cases).toHaveLength(6);
-    const state = JSON.parse(readFileSync(join(out, 'checkpoints', 'state.json'), 'utf8')) as {
-      cases: string[];
-    };
-    writeFileSync(join(out, 'checkpoints', 'state.json'), JSON.stringify({ ...state, cases: ['ct/z'] }));
-    await expect(run(settings, out, { resume: true })).rejects.toMatchObject({
+    const other = join(folder, 'fewer-cases');
+    cpSync(prepared, other, { recursive: true });
+    const index = JSON.parse(readFileSync(join(other, 'index.json'), 'utf8')) as { cases: object[] };
+    writeFileSync(join(other, 'index.json'), JSON.stringify({ ...index, cases: index.cases.slice(1) }));
+    const fewer = { ...settings, data: { ...settings.data, prepared: other } };
+    await expect(run(fewer, out, { resume: true })).rejects.toMatchObject({
       exitCode: 3,
-      message: /was made from 1 cases \(ct\/z/,
+      message: /was made from \d cases \(.*, but the prepared folder now gives \d/,
     });
   });
 });

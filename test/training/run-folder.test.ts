@@ -14,8 +14,9 @@ const config = {
   init: null,
 };
 /** Opens the folder and lets it go again. */
-const opened = async (name: string, settings: object, resume: boolean) => {
-  const run = await openRunFolder(join(folder, name), settings, resume);
+const opened = async (name: string, settings: object, resume: boolean, mayChange = false) => {
+  const run = await openRunFolder(join(folder, name), settings, resume, mayChange);
+  await run.keepChanges();
   await run.release();
   return run;
 };
@@ -76,6 +77,61 @@ describe('a run folder', () => {
     await opened(name, config, false);
     await expect(opened(name, settings, true)).rejects.toMatchObject({ exitCode: 2, message });
     await opened(name, config, true); // and is not left locked
+  });
+
+  it('is resumed with another rate or length where that is allowed, which is written down and said', async () => {
+    await opened('changed', config, false);
+    const now = {
+      ...config,
+      data: { ...config.data, workers: 5 },
+      train: { ...config.train, steps: 9, learningRate: 0.01, clipNorm: 2 },
+    };
+    const { notes } = await opened('changed', now, true, true);
+    expect(notes).toEqual([
+      'train.steps is 9 from here on, and was 5',
+      'train.clipNorm is 2 from here on, and was null',
+      'train.learningRate is 0.01 from here on, and was not set',
+    ]);
+    const written = readFileSync(join(folder, 'changed', 'changes.jsonl'), 'utf8');
+    expect(JSON.parse(written)).toEqual({
+      schema: 1,
+      afterStep: 0,
+      settings: [
+        { key: 'train.steps', before: 5, now: 9 },
+        { key: 'train.clipNorm', before: null, now: 2 },
+        { key: 'train.learningRate', before: null, now: 0.01 },
+      ],
+    });
+    const stored = await readRunConfig(join(folder, 'changed'));
+    expect(stored).toMatchObject({ data: { workers: 1 }, train: { steps: 9, learningRate: 0.01 } });
+    expect((await opened('changed', now, true, true)).notes).toEqual([]); // once
+    expect(readFileSync(join(folder, 'changed', 'changes.jsonl'), 'utf8')).toBe(written);
+  });
+
+  it.each([
+    ['another seed', { ...config, seed: 2 }],
+    ['another crop', { ...config, data: { ...config.data, cropSize: [32, 32, 16] } }],
+    ['other weights to start from', { ...config, init: 'other' }],
+    ['a key that only begins alike', { ...config, train: { ...config.train, stepsBefore: 3 } }],
+  ])('is not resumed with %s, whatever else is allowed', async (name, settings) => {
+    await opened(name, config, false);
+    const changed = { ...settings, train: { ...settings.train, steps: 9 } };
+    await expect(opened(name, changed, true, true)).rejects.toMatchObject({ exitCode: 2 });
+    expect(await readRunConfig(join(folder, name))).toMatchObject({ train: { steps: 5 } });
+    expect(existsSync(join(folder, name, 'changes.jsonl'))).toBe(false);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no YAML', 'a: [1'],
+    ['a list', '- 1'],
+  ])('is refused in one sentence with %s in config.yaml', async (name, text) => {
+    await opened(`broken ${name}`, config, false);
+    writeFileSync(join(folder, `broken ${name}`, 'config.yaml'), text);
+    await expect(opened(`broken ${name}`, config, true)).rejects.toMatchObject({
+      exitCode: 3,
+      message: /config.yaml (holds no settings of a run|is not valid YAML \(.*\)): restore it$/,
+    });
   });
 
   it('is begun by one of two processes that find it empty at the same time; the other is refused', async () => {

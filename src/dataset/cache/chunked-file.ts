@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { itemAt } from '../../at.js';
 import { DataError, errorCode } from '../../errors.js';
+import { jsonOrUndefined } from '../../json.js';
 import { AXES, mapAxes, type Triple } from '../../volume/index.js';
 import {
   arrayTypes,
@@ -142,7 +143,7 @@ function readHeader(file: string, descriptor: number): { header: ChunkedHeader; 
   }
   const text = Buffer.alloc(length);
   readFully(file, descriptor, text, 12);
-  const header = chunkedHeader.safeParse(JSON.parse(text.toString('utf8')));
+  const header = chunkedHeader.safeParse(jsonOrUndefined(text.toString('utf8')));
   if (!header.success) {
     throw new DataError(
       `${file} has a header of another version: run prepare again`,

@@ -1,7 +1,6 @@
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { itemAt } from '../../at.js';
 import { mapAxes, type Triple, type UprightSlices, type VoxelArray } from '../../volume/index.js';
+import { openScratchFile, type ScratchFile } from '../../whole-file.js';
 import { readFully } from './chunked-file.js';
 import {
   arrayTypes,
@@ -34,10 +33,19 @@ export interface SpilledVolume {
   remove(): void;
 }
 
+/** How many slabs are in memory at once while a case is made, garbage included: measured, rounded up. */
+export const slabsHeld = 4;
+
+/** Bytes of the largest slab that a volume of float32 is written and read in, along any axis. */
+export function largestSlabBytes(size: Triple, channels: number): number {
+  const chunks = mapAxes(size, (n) => Math.ceil(n / chunkSide));
+  return (4 * channels * (chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3)) / Math.min(...chunks);
+}
+
 /**
  * Writes slices that come in the order of their source, whatever axis they are stacked
  * along, so that they can be read from below. Holds one layer of them in memory.
- * @param file removed by `remove`, and when the slices fail
+ * @param file beside which they wait; what they wait in goes by `remove`, and when the slices fail
  * @param threshold of the foreground; null: everything
  */
 export async function spillVolume(
@@ -46,16 +54,12 @@ export async function spillVolume(
   dtype: ChunkedHeader['dtype'],
   threshold: number | null,
 ): Promise<SpilledVolume> {
-  mkdirSync(dirname(file), { recursive: true });
-  const descriptor = openSync(file, 'w+');
-  const remove = () => {
-    closeSync(descriptor);
-    rmSync(file, { force: true });
-  };
+  const scratch = openScratchFile(file);
+  const { descriptor, remove } = scratch;
   try {
     const layers = layersOf(source, dtype);
     const found = foregroundOf(source, threshold);
-    const writer = layerWriter(descriptor, layers, source);
+    const writer = layerWriter(scratch, layers, source);
     for await (const { channel, index, values } of source.slices()) {
       writer.add(channel, index, values);
       found.add(channel, index, values);
@@ -99,7 +103,7 @@ function layersOf(
 
 /** Collects slices into a layer, and writes it when another begins. */
 function layerWriter(
-  descriptor: number,
+  scratch: ScratchFile,
   { dtype, through, count, extent }: Layers,
   { across: [along, down] }: UprightSlices,
 ) {
@@ -115,7 +119,7 @@ function layerWriter(
   const flush = () => {
     if (!current) return;
     const bytes = bytesOf(layer);
-    writeFully(descriptor, bytes, bytes.length * (current.place + count * current.channel));
+    scratch.write(bytes, bytes.length * (current.place + count * current.channel));
   };
   const add = (channel: number, index: number, values: VoxelArray) => {
     const place = Math.floor(index / chunkSide);
@@ -245,9 +249,4 @@ function readLayers(
       }
     }
   }
-}
-
-function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeWholeFileSync } from '../../whole-file.js';
 import {
   arrayTypes,
   bytesOf,
@@ -13,7 +13,7 @@ import {
 import type { ClassPositions } from './class-positions.js';
 
 /**
- * Writes a volume in chunks, to a temporary file first, which is renamed when it is complete.
+ * Writes a volume in chunks, whole or not at all.
  * @param slabs the volume from below, each of `chunkSide` planes (the last may have fewer), `[c][z][y][x]`
  * @param positions may be filled while the slabs are drawn: only how many there are must be known before
  */
@@ -32,22 +32,13 @@ export function writeChunkedFile(
     }),
   );
   const header: ChunkedHeader = { ...described, chunk: [chunkSide, chunkSide, chunkSide], classPositions };
-  const partial = `${file}.${randomUUID()}.partial`;
+  const content = function* () {
+    yield encodeHeader(header);
+    for (const slab of slabs) for (const chunk of chunksOf(header, slab)) yield bytesOf(chunk);
+    for (const entry of Object.values(positions)) yield bytesOf(entry.positions);
+  };
   mkdirSync(dirname(file), { recursive: true });
-  const descriptor = openSync(partial, 'w');
-  try {
-    writeSync(descriptor, encodeHeader(header));
-    for (const slab of slabs)
-      for (const chunk of chunksOf(header, slab)) writeSync(descriptor, bytesOf(chunk));
-    for (const entry of Object.values(positions)) writeSync(descriptor, bytesOf(entry.positions));
-    fsyncSync(descriptor);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(partial, file);
+  writeWholeFileSync(file, content());
 }
 
 /** The chunks of a slab, x fastest; one array for all of them, to be used before the next is asked for. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, errorCode } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
@@ -30,7 +30,10 @@ export const preparedCaseSchema = z.object({
   /** Prepared volumes, relative to the prepared folder. */
   image: z.string(),
   label: z.string().optional(),
-  /** Absolute paths of what they were made from. */
+  /**
+   * Paths of what they were made from: absolute in memory. Files have them relative to the prepared folder, which
+   * says less of a machine and its patients, and lets both be moved together.
+   */
   sourceImages: z.array(z.string()),
   sourceLabel: z.string().optional(),
   labelMap: z.record(z.string(), z.int()).optional(),
@@ -83,16 +86,88 @@ export const skippedCaseSchema = z.object({
   file: z.string().optional(),
 });
 
+/** The same in a file: paths are relative, in the reason too, and `sources` lists those that it may name. */
+export const storedSkippedSchema = skippedCaseSchema.extend({ sources: z.array(z.string()).optional() });
+type StoredSkipped = z.infer<typeof storedSkippedSchema>;
+
 const preparedIndexSchema = z.object({
   schema: z.literal(1),
   seed: z.int(),
   validationShare: z.number(),
   datasets: z.record(z.string(), datasetSummary),
   cases: z.array(preparedCaseSchema),
-  skipped: z.array(skippedCaseSchema),
+  skipped: z.array(storedSkippedSchema),
 });
-export type PreparedIndex = z.infer<typeof preparedIndexSchema>;
+export type PreparedIndex = Omit<z.infer<typeof preparedIndexSchema>, 'skipped'> & {
+  readonly skipped: readonly SkippedCase[];
+};
 export type SkippedCase = z.infer<typeof skippedCaseSchema>;
+
+/** A case as the files of a prepared folder have it. */
+export const storedCase = (prepared: PreparedCase, dir: string): PreparedCase =>
+  withPaths(prepared, (path) => relative(dir, path));
+
+/** A case of such a file, as it is in memory. Earlier versions wrote absolute paths, which stay as they are. */
+export const openedCase = (stored: PreparedCase, dir: string): PreparedCase =>
+  withPaths(stored, (path) => resolve(dir, path));
+
+function withPaths(prepared: PreparedCase, pathOf: (path: string) => string): PreparedCase {
+  const { sourceImages, sourceLabel, fingerprint } = prepared;
+  return {
+    ...prepared,
+    sourceImages: sourceImages.map(pathOf),
+    ...(sourceLabel !== undefined && { sourceLabel: pathOf(sourceLabel) }),
+    fingerprint: {
+      ...fingerprint,
+      sources: fingerprint.sources.map((source) => ({ ...source, path: pathOf(source.path) })),
+    },
+  };
+}
+
+/**
+ * A case that cannot be used, as the files of a prepared folder have it.
+ * @param paths of its sources, which its reason may name
+ */
+export function storedSkipped(
+  { file, reason, ...skipped }: SkippedCase,
+  paths: readonly string[],
+  dir: string,
+): StoredSkipped {
+  const named = [...paths, ...(file === undefined ? [] : [file])];
+  // Data files that a header names stand beside it, and a reason may name them as well.
+  const known = [...named, ...named.map((path) => `${dirname(path)}/`)].sort((a, b) => b.length - a.length);
+  const short = (path: string) => `${relative(dir, path)}${path.endsWith('/') ? '/' : ''}`;
+  return {
+    ...skipped,
+    reason: withoutFolders(
+      known.reduce((text, path) => text.replaceAll(path, short(path)), reason),
+      named,
+      dir,
+    ),
+    ...(file !== undefined && { file: relative(dir, file) }),
+    sources: named.map(short),
+  };
+}
+
+/** A reason with the sources' folders relative, where one is named by itself. */
+function withoutFolders(reason: string, paths: readonly string[], dir: string): string {
+  const folders = new Set(paths.map((path) => dirname(path)));
+  const parts = reason.split(/(?<=[\s(])|(?=[\s,;:)])/);
+  return parts.map((part) => (folders.has(part) ? relative(dir, part) : part)).join('');
+}
+
+/** A skipped case of such a file, as it is in memory. */
+export function openedSkipped(
+  { file, reason, sources = [], ...skipped }: StoredSkipped,
+  dir: string,
+): SkippedCase {
+  const longestFirst = [...new Set(sources)].sort((a, b) => b.length - a.length);
+  return {
+    ...skipped,
+    reason: longestFirst.reduce((text, path) => text.replaceAll(path, resolve(dir, path)), reason),
+    ...(file !== undefined && { file: resolve(dir, file) }),
+  };
+}
 
 /** The file of a prepared folder that says what is in it. */
 export const indexFileName = 'index.json';
@@ -123,7 +198,14 @@ export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex
     throw new DataError(`${file} cannot be read (${code})`, { file }, { cause });
   }
   const parsed = preparedIndexSchema.safeParse(jsonOrUndefined(text));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { cases, skipped, ...index } = parsed.data;
+    return {
+      ...index,
+      cases: cases.map((stored) => openedCase(stored, dir)),
+      skipped: skipped.map((stored) => openedSkipped(stored, dir)),
+    };
+  }
   const { field, message } = firstIssue(parsed.error);
   throw new DataError(
     `${file} is no index of this version (${field}: ${message}): delete it and run prepare again`,

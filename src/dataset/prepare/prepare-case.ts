@@ -1,23 +1,30 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
+import { requireMemory } from '../../free-memory.js';
 import {
   type ChannelParts,
   type Grid,
   openLabelSlices,
+  possibleGrid,
   shiftAffine,
   type UprightSlices,
   uprightSlices,
   type VolumeSlices,
 } from '../../volume/index.js';
+import { writeWholeFile } from '../../whole-file.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
 import { classFinder } from '../cache/class-positions.js';
-import { type Box, type SpilledVolume, spillVolume } from '../cache/spilled-volume.js';
+import {
+  type Box,
+  largestSlabBytes,
+  type SpilledVolume,
+  slabsHeld,
+  spillVolume,
+} from '../cache/spilled-volume.js';
 import { writeChunkedFile } from '../cache/write-chunked.js';
 import type { SourceCase } from '../index/listed-case.js';
-import type { PreparedCase } from '../index/prepared-index.js';
+import { type PreparedCase, storedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { type ClassArray, classValues, classValueType, requireOneChannel } from './label-values.js';
@@ -52,15 +59,13 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   const hashes = sources.map(({ sha256 }) => sha256);
 
   const original = await openChannels(source.images);
+  const scan = source.images.join(', ');
+  const { size } = possibleGrid(original, preprocessing.spacing, scan);
+  requireMemory(slabsHeld * largestSlabBytes(size, original.channels), scan, 'preparing it');
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
   const spill = async (slices: UprightSlices, dtype: ChunkedHeader['dtype'], threshold: number | null) => {
-    const spilled = await spillVolume(
-      join(out, `${source.id}.${randomUUID()}.partial`),
-      slices,
-      dtype,
-      threshold,
-    );
+    const spilled = await spillVolume(join(out, source.id), slices, dtype, threshold);
     waiting.push(spilled);
     return spilled;
   };
@@ -101,7 +106,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       classVoxels,
       fingerprint: { settings: settingsFingerprint(preprocessing, task.classes, source), sources },
     };
-    await writeFileAtomic(join(out, caseRecordFile(source.id)), JSON.stringify(record));
+    await writeWholeFile(join(out, caseRecordFile(source.id)), JSON.stringify(storedCase(record, out)));
     return record;
   } finally {
     for (const spilled of waiting) spilled.remove();

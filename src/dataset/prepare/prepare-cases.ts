@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { errorCode, InterruptedError, WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
-import { type PreparedCase, preparedCaseSchema, type SkippedCase } from '../index/prepared-index.js';
+import {
+  openedCase,
+  type PreparedCase,
+  preparedCaseSchema,
+  type SkippedCase,
+} from '../index/prepared-index.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
 import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
 import { type PreparePlan, planPreparation } from './prepare-plan.js';
@@ -73,6 +78,8 @@ export async function prepareCases(
       await mapInLanes(pending, plan.workers, async (task) => {
         signal?.throwIfAborted();
         const outcome = await pool.run(task);
+        if (outcome.kind === 'failed')
+          throw new WorkError(outcome.reason, outcome.file === undefined ? {} : { file: outcome.file });
         if (outcome.kind === 'prepared') cases.set(task, outcome.record);
         else skipped.set(task, skippedCase(task, outcome));
         report(
@@ -136,7 +143,8 @@ export async function unchangedRecord({
   const recordFile = join(out, caseRecordFile(source.id));
   const text = await readFile(recordFile, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const { data: record } = preparedCaseSchema.safeParse(jsonOrUndefined(text));
+  const { data: stored } = preparedCaseSchema.safeParse(jsonOrUndefined(text));
+  const record = stored && openedCase(stored, out);
   if (record?.fingerprint.settings !== settingsFingerprint(preprocessing, classes, source)) return undefined;
   for (const file of [record.image, record.label]) {
     if (file !== undefined && !(await stat(join(out, file)).catch(() => undefined))) return undefined;

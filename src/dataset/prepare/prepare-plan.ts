@@ -2,8 +2,9 @@ import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { DataError, WorkError } from '../../errors.js';
 import { mapInLanes } from '../../threads/index.js';
-import { bytesHeldWhole, mapAxes, uprightSlices } from '../../volume/index.js';
+import { bytesHeldWhole, mapAxes, possibleGrid } from '../../volume/index.js';
 import { chunkSide } from '../cache/chunked-format.js';
+import { largestSlabBytes, slabsHeld } from '../cache/spilled-volume.js';
 import { classValueType } from './label-values.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import { openChannels } from './read-channels.js';
@@ -118,12 +119,8 @@ const headersAtOnce = 16;
 /** Of free memory: other programs want some as well. */
 const usableShare = 0.8;
 
-/**
- * A thread, its code and the buffers of its streams; and how many
- * slabs are on their way, garbage included: both measured, rounded up.
- */
+/** A thread, its code and the buffers of its streams: measured, rounded up. */
 const threadBytes = 128 * 2 ** 20;
-const slabsHeld = 4;
 
 /**
  * Of a scan that is not NIfTI: ITK's copy, ours, and the resampled volume; and float32 of what are
@@ -147,19 +144,16 @@ async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Pro
         cacheBytes: wholeGrowth * whole,
         waitingBytes: wholeGrowth * whole,
       };
-    const { grid, channels } = uprightSlices(
-      await openChannels(source.images),
-      preprocessing.spacing,
-      'linear',
-    );
+    const scan = await openChannels(source.images);
+    const grid = possibleGrid(scan, preprocessing.spacing, source.images.join(', '));
+    const { channels } = scan;
     const chunks = mapAxes(grid.size, (n) => Math.ceil(n / chunkSide));
     const voxels = chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3;
-    const largestSlab = voxels / Math.min(...chunks);
     const imageBytes = 4 * channels * voxels;
     const labelBytes =
       source.label === undefined ? 0 : voxels * (classValueType(classes) === 'uint8' ? 1 : 2);
     return {
-      memoryBytes: threadBytes + slabsHeld * 4 * channels * largestSlab,
+      memoryBytes: threadBytes + slabsHeld * largestSlabBytes(grid.size, channels),
       cacheBytes: imageBytes + labelBytes,
       waitingBytes: imageBytes + labelBytes,
     };

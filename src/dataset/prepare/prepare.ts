@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { WorkError } from '../../errors.js';
+import { writeWholeFile } from '../../whole-file.js';
 import { type DatasetFile, readDatasetFile } from '../index/dataset-file.js';
 import { indexDatasets } from '../index/index-datasets.js';
 import type { SourceDataset } from '../index/listed-case.js';
@@ -9,6 +9,8 @@ import {
   type PreparedIndex,
   readPreparedIndexIfAny,
   type SkippedCase,
+  storedCase,
+  storedSkipped,
 } from '../index/prepared-index.js';
 import { withSplitFile } from '../index/split-file.js';
 import { summariseDataset } from '../index/summary.js';
@@ -88,7 +90,7 @@ export async function prepareShard(options: PrepareOptions, shard: Shard): Promi
   try {
     await removePartialFiles(out, own);
     const outcomes = await prepareCases(own, { ...options, out });
-    await writeShardRecord(out, shard, outcomes.skipped);
+    await writeShardRecord(out, shard, withStoredPaths(outcomes.skipped, own, out));
     return resultOf(outcomes);
   } finally {
     await release();
@@ -150,9 +152,23 @@ async function listWork({ datasetsFile, out: folder, only, splitFile }: DatasetC
 async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult> {
   const index = mergeIndex(await previousIndex(work), work, outcomes);
   const indexFile = join(work.out, indexFileName);
-  await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
+  const stored: PreparedIndex = {
+    ...index,
+    cases: index.cases.map((prepared) => storedCase(prepared, work.out)),
+    skipped: withStoredPaths(index.skipped, work.tasks, work.out),
+  };
+  await writeWholeFile(indexFile, `${JSON.stringify(stored, null, 1)}\n`);
   const notes = work.datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
   return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
+}
+
+function withStoredPaths(
+  skipped: readonly SkippedCase[],
+  tasks: readonly PrepareCaseTask[],
+  out: string,
+): SkippedCase[] {
+  const paths = new Map(tasks.map(({ source: { id, images, label = '' } }) => [id, [...images, label]]));
+  return skipped.map((one) => storedSkipped(one, (paths.get(one.id) ?? []).filter(Boolean), out));
 }
 
 /**

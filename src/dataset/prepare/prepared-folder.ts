@@ -23,12 +23,12 @@ export async function lockPreparedFolder(out: string, part?: string): Promise<()
 }
 
 /**
- * What a killed run left half written of these cases and the index: our own partial volumes, and the numbered
- * files that atomic writes begin with. Other cases may be some other shard's, which is at work on them.
+ * What killed runs, of other machines too, left half written of these cases and the index. Other cases may be
+ * some other shard's, which is at work on them. Earlier versions numbered what they had in the making.
  */
 export async function removePartialFiles(out: string, tasks: readonly PrepareCaseTask[]): Promise<void> {
   for (const file of await readdir(out))
-    if (/^index\.json\.[0-9]+$/.test(file)) await rm(join(out, file), { force: true });
+    if (/^index\.json\.([0-9]+|[0-9a-f-]+\.partial)$/.test(file)) await rm(join(out, file), { force: true });
   const names = new Map<string, Set<string>>();
   for (const { source } of tasks)
     names.set(source.dataset, (names.get(source.dataset) ?? new Set()).add(source.name));
@@ -65,4 +65,4 @@ export async function leftoverCases(
 }
 
 const partialFile =
-  /^(?<name>.*?)(?:(?:\.(?:image|label)\.hmv)?\.[0-9a-f-]{36}\.partial|\.case\.json\.[0-9]+)$/;
+  /^(?<name>.*?)(?:(?:\.(?:image|label)\.hmv|\.case\.json)?\.[0-9a-f-]{19,}\.partial|\.case\.json\.[0-9]+)$/;

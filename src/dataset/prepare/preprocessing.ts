@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DataError } from '../../errors.js';
+import { requireMemory } from '../../free-memory.js';
 import {
   type ChannelParts,
   cropBox,
@@ -8,6 +9,7 @@ import {
   type IntensityScaling,
   nonZeroMoments,
   percentileScaling,
+  possibleGrid,
   reorientToRas,
   resampleToSpacing,
   type Triple,
@@ -29,7 +31,7 @@ export const preprocessingSchema = z.object({
    */
   orientation: z.literal('as-stored').optional(),
   /** mm; null: the scan's own. */
-  spacing: z.tuple([z.number(), z.number(), z.number()]).nullable(),
+  spacing: z.tuple([z.number().gt(0), z.number().gt(0), z.number().gt(0)]).nullable(),
   /**
    * `ct-window`: windowHu to [0, 1]; `z-score`: over non-zero voxels per
    * channel; `percentile`: 0.5th to 99.5th to [0, 1]; `none`: as it is.
@@ -79,13 +81,14 @@ export interface PreprocessedImage {
  * RAS, resampling (linear), intensity, foreground crop of a scan in
  * memory; `prepare` does the same to one that it reads in slices.
  * @param file where the scan comes from, for errors
- * @throws DataError when no voxel is above the foreground threshold
+ * @throws DataError when no voxel is above the foreground threshold, or the resampled scan would be too large
  */
 export function preprocessImage(
   source: Volume,
   settings: Preprocessing,
   file = 'the scan',
 ): PreprocessedImage {
+  requireResampled(source, settings, file);
   const upright = settings.orientation === 'as-stored' ? source : reorientToRas(source);
   const resampled =
     settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
@@ -96,6 +99,12 @@ export function preprocessImage(
     throw noForeground(foregroundThreshold, file);
   const { volume, start } = cropToForeground(resampled, foregroundThreshold);
   return { image: cropBox(scaled, start, volume.size), cropStart: start };
+}
+
+/** Refuses a scan that would be too large on its new grid, where it is held twice: before and after scaling. */
+function requireResampled(source: Volume, { spacing, orientation }: Preprocessing, file: string): void {
+  const grid = possibleGrid(source, spacing, file, orientation);
+  requireMemory(2 * 4 * source.channels * voxelCount(grid), file, 'preparing it');
 }
 
 /** What is done to an image, in order, for people to read. */

@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import { type SkippedCase, skippedCaseSchema } from '../index/prepared-index.js';
+import { writeWholeFile } from '../../whole-file.js';
+import { openedSkipped, type SkippedCase, storedSkippedSchema } from '../index/prepared-index.js';
 
 /** One of `count` parts of the work, from 1. */
 export interface Shard {
@@ -12,7 +12,7 @@ export interface Shard {
   readonly count: number;
 }
 
-const shardRecord = z.object({ schema: z.literal(1), skipped: z.array(skippedCaseSchema) });
+const shardRecord = z.object({ schema: z.literal(1), skipped: z.array(storedSkippedSchema) });
 const folderName = 'shards';
 
 /** "2/16" is the second of sixteen. Throws UsageError for anything else. */
@@ -43,7 +43,7 @@ export async function writeShardRecord(
   skipped: readonly SkippedCase[],
 ): Promise<void> {
   await mkdir(join(out, folderName), { recursive: true });
-  await writeFileAtomic(
+  await writeWholeFile(
     join(out, folderName, `${shardName(shard)}.json`),
     JSON.stringify({ schema: 1, skipped }),
   );
@@ -55,7 +55,9 @@ export async function readSkippedOfShards(out: string): Promise<SkippedCase[]> {
     .filter((file) => file.endsWith('.json'))
     .sort();
   const records = await Promise.all(files.map((file) => readFile(join(out, folderName, file), 'utf8')));
-  return records.flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? []);
+  return records
+    .flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? [])
+    .map((stored) => openedSkipped(stored, out));
 }
 
 /** Removes the records of shards, when they are in the index. */

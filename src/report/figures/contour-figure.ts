@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { DataError, UsageError } from '../../errors.js';
 import type { EvaluatedClass } from '../../evaluation/index.js';
 import { applyAffine, mapAxes, type Volume } from '../../volume/index.js';
+import { writeWholeFile } from '../../whole-file.js';
 import { type ContourPanel, type ContourRow, contourRow } from './contour-rows.js';
 import { contourSvg } from './contour-svg.js';
 import type { Plane } from './slice.js';
@@ -77,7 +77,7 @@ export async function writeContourFigureOf(
   }
   const svg = contourSvg({ title, methods, classNames: classes.map(({ name }) => name), rows });
   await mkdir(dirname(file), { recursive: true });
-  await writeFileAtomic(file, await svgToPng(svg, zoom));
+  await writeWholeFile(file, await svgToPng(svg, zoom));
 }
 
 function requireWindow(window: readonly [number, number] | undefined): void {

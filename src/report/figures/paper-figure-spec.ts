@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import writeFileAtomic from 'write-file-atomic';
+import { writeWholeFile } from '../../whole-file.js';
 import type { FigurePoint, PaperFigure } from '../paper/paper-figure.js';
 import { figureStyle, scoreColour } from './progress-spec.js';
 import { specToSvg } from './spec-to-svg.js';
@@ -19,7 +19,7 @@ const height = 320;
 export async function writePaperFigure(file: string, figure: PaperFigure): Promise<void> {
   const png = await svgToPng(await specToSvg(paperFigureSpec(figure)), zoom);
   await mkdir(dirname(file), { recursive: true });
-  await writeFileAtomic(file, png);
+  await writeWholeFile(file, png);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { writeWholeFile } from '../../whole-file.js';
 import { type ProgressLine, progressPanels } from './progress-panels.js';
 import { progressSpec } from './progress-spec.js';
 import { specToSvg } from './spec-to-svg.js';
@@ -21,5 +21,5 @@ export async function writeProgressFigure(
 ): Promise<void> {
   const svg = await specToSvg(progressSpec(progressPanels(lines), title));
   await mkdir(dirname(file), { recursive: true });
-  await writeFileAtomic(file, await svgToPng(svg, zoom));
+  await writeWholeFile(file, await svgToPng(svg, zoom));
 }

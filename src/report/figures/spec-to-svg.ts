@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { textWidth } from './svg-to-png.js';
+import { textWidth, xmlLetters } from './svg-to-png.js';
 
 /**
  * A Vega-Lite figure as SVG, drawn without a browser.
@@ -10,7 +10,7 @@ export async function specToSvg(spec: TopLevelSpec): Promise<string> {
   measureTexts(vega);
   const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: 'none' });
   try {
-    return await view.toSVG();
+    return xmlLetters(await view.toSVG()); // vega writes names as they come
   } finally {
     view.finalize();
   }

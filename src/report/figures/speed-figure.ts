@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import writeFileAtomic from 'write-file-atomic';
+import { writeWholeFile } from '../../whole-file.js';
 import { publishedSpeeds } from '../paper/published-speed.js';
 import { specToSvg } from './spec-to-svg.js';
 import { figureFont, svgToPng } from './svg-to-png.js';
@@ -42,7 +42,7 @@ export async function writeSpeedFigure(
 ): Promise<void> {
   const png = await svgToPng(await specToSvg(speedSpec(bars, subtitle)), zoom);
   await mkdir(dirname(file), { recursive: true });
-  await writeFileAtomic(file, png);
+  await writeWholeFile(file, png);
 }
 
 /** The figure as Vega-Lite. */

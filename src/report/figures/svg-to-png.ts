@@ -27,9 +27,17 @@ export function textWidth(text: string, fontSize: number, weight: FontWeight = 4
   return [...text].reduce((sum, letter) => sum + letterWidth(letter, weight) * fontSize, 0);
 }
 
+/** Letters that XML has no place for, such as those of control, as blanks. */
+export const xmlLetters = (text: string): string =>
+  text.replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, ' ');
+
 /** Text as it may stand in SVG. */
 export const escapeXml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  xmlLetters(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 
 const letterWidths = new Map<string, number>();
 

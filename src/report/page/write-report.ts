@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { itemAt } from '../../at.js';
 import { HybridMimError } from '../../errors.js';
+import { writeWholeFile } from '../../whole-file.js';
 import { classColour } from '../figures/class-colours.js';
 import { requireOneGrid } from '../figures/contour-figure.js';
 import { contourRow } from '../figures/contour-rows.js';
@@ -80,7 +80,7 @@ export async function writeReport(
   ];
   const page = reportPage(content.title, sections, cases, cases.length > 0 ? await viewerCode() : '');
   await mkdir(dirname(file), { recursive: true });
-  await writeFileAtomic(file, page);
+  await writeWholeFile(file, page);
 }
 
 /** The results that stand in the paper's tables: those of cases that the run did not learn from. */
@@ -295,7 +295,7 @@ function figureHtml({ id, title, text, svg }: Drawing, wide: boolean): string {
 async function writeFigures(folder: string, drawings: readonly Drawing[]): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const { id, svg } of drawings) {
-    await writeFileAtomic(join(folder, `${id}.svg`), svg);
-    await writeFileAtomic(join(folder, `${id}.png`), await svgToPng(svg, zoom));
+    await writeWholeFile(join(folder, `${id}.svg`), svg);
+    await writeWholeFile(join(folder, `${id}.png`), await svgToPng(svg, zoom));
   }
 }

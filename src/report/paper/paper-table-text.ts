@@ -1,3 +1,4 @@
+import { markdownText } from '../markdown-text.js';
 import { markdownTable } from '../table.js';
 import type { Rank } from './column-ranks.js';
 import type { PaperCell, PaperRow, PaperTable } from './paper-table.js';
@@ -9,9 +10,9 @@ import type { PaperCell, PaperRow, PaperTable } from './paper-table.js';
 export function paperTableMarkdown({ number, caption, header, rows, notes }: PaperTable): string {
   const body = rows.map((row) => [...rowLabels(row), ...row.cells.map(markdownCell)]);
   return [
-    `**Table ${number}. ${caption}**`,
+    `**Table ${number}. ${markdownText(caption)}**`,
     markdownTable(header, body),
-    [rankSentence, ...notes].join(' '),
+    [rankSentence, ...notes.map(markdownText)].join(' '),
   ].join('\n\n');
 }
 
@@ -67,8 +68,13 @@ const latexLetters: Readonly<Record<string, string>> = {
   '\\': '\\textbackslash{}',
   '~': '\\textasciitilde{}',
   '^': '\\textasciicircum{}',
+  '<': '\\textless{}',
+  '>': '\\textgreater{}',
+  '|': '\\textbar{}',
 };
 
 /** Text as it may stand in LaTeX. */
 const escapeLatex = (text: string): string =>
-  text.replace(/[\\~^#$%&_{}]/g, (letter) => latexLetters[letter] ?? `\\${letter}`);
+  text
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .replace(/[\\~^#$%&_{}<>|]/g, (letter) => latexLetters[letter] ?? `\\${letter}`);

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { basename, dirname, join, relative } from 'node:path';
 import { entryOf } from '../../at.js';
 import {
   type Evaluation,
@@ -9,6 +8,8 @@ import {
   nnunetSummary,
   type WeightsFacts,
 } from '../../evaluation/index.js';
+import { writeWholeFile } from '../../whole-file.js';
+import { markdownText } from '../markdown-text.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
 import { chosenSentence } from './paper-table.js';
 
@@ -16,16 +17,30 @@ import { chosenSentence } from './paper-table.js';
  * Writes an evaluation as JSON, and beside it as Markdown (summary and cases), tidy CSV and, where its cases
  * have counts of voxels, in the form of nnU-Net: `summary.json` beside `evaluation.json`, `x.summary.json`
  * beside `x.json`.
+ * Paths of predictions and labels are written relative to its folder, since absolute ones say more of a machine
+ * and its patients than others need to know.
  * @param file ends in `.json`
+ * @returns the evaluation as it was written
  */
-export async function writeEvaluation(file: string, evaluation: Evaluation): Promise<void> {
+export async function writeEvaluation(file: string, evaluated: Evaluation): Promise<Evaluation> {
   await mkdir(dirname(file), { recursive: true });
+  const evaluation = withRelativePaths(evaluated, dirname(file));
   const base = file.replace(/\.json$/, '');
-  await writeFileAtomic(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);
-  await writeFileAtomic(`${base}.md`, `${evaluationMarkdown(evaluation)}\n`);
-  await writeFileAtomic(`${base}.csv`, `${evaluationCsv(evaluation)}\n`);
+  await writeWholeFile(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);
+  await writeWholeFile(`${base}.md`, `${evaluationMarkdown(evaluation)}\n`);
+  await writeWholeFile(`${base}.csv`, `${evaluationCsv(evaluation)}\n`);
   const summary = nnunetSummary(evaluation);
-  if (summary !== undefined) await writeFileAtomic(summaryFile(base), `${summary}\n`);
+  if (summary !== undefined) await writeWholeFile(summaryFile(base), `${summary}\n`);
+  return evaluation;
+}
+
+function withRelativePaths(evaluation: Evaluation, folder: string): Evaluation {
+  const cases = evaluation.cases.map(({ files, ...result }) => {
+    if (!files) return result;
+    const prediction = relative(folder, files.prediction);
+    return { ...result, files: { prediction, reference: relative(folder, files.reference) } };
+  });
+  return { ...evaluation, cases };
 }
 
 /**
@@ -51,7 +66,7 @@ function evaluationMarkdown(evaluation: Evaluation): string {
     ]),
   );
   return [
-    `# ${evaluation.task}`,
+    `# ${markdownText(evaluation.task)}`,
     'Dice in %, HD95 in mm. Means over cases a class, then over classes; undefined numbers are left out and counted.',
     ...(evaluation.weights ? [weightsSentence(evaluation.weights)] : []),
     markdownTable(header, body),

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { writeWholeFile } from '../../whole-file.js';
 import { type NamedResult, paperTables } from './paper-table.js';
 import { paperTableLatex, paperTableMarkdown } from './paper-table-text.js';
 
@@ -14,6 +14,6 @@ export async function writePaperTables(folder: string, results: readonly NamedRe
     { file: join(folder, `table-${table.number}.md`), text: paperTableMarkdown(table) },
     { file: join(folder, `table-${table.number}.tex`), text: paperTableLatex(table) },
   ]);
-  await Promise.all(files.map(({ file, text }) => writeFileAtomic(file, `${text}\n`)));
+  await Promise.all(files.map(({ file, text }) => writeWholeFile(file, `${text}\n`)));
   return files.map(({ file }) => file);
 }

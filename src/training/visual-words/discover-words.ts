@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { byteAt, entryOf, itemAt } from '../../at.js';
 import { type CropLoader, type PreparedCase, readPreparedIndex, selectCases } from '../../dataset/index.js';
@@ -19,6 +18,7 @@ import {
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
 import { type Axis, mapAxes, type Triple, tripleOf } from '../../volume/index.js';
+import { writeWholeFile } from '../../whole-file.js';
 import type { RunProgress } from '../loop.js';
 import { pretrainingTask } from '../pretraining-task.js';
 import { carryOut } from '../run.js';
@@ -93,7 +93,7 @@ export async function discoverWords(options: WordDiscovery): Promise<readonly Vi
   const isBody = bodyTest(cases, scans, config.autoEncoder.side, cropSize);
   const [own, others] = [patients.slice(0, cases.length), patients.slice(cases.length)];
   const words = chooseWords(own, others, { ...config, cropSize }, randomStream(seed, 'word'), isBody);
-  await writeFileAtomic(file, `${JSON.stringify({ schema: 1, identity, words }, null, 1)}\n`);
+  await writeWholeFile(file, `${JSON.stringify({ schema: 1, identity, words }, null, 1)}\n`);
   return words;
 }
 

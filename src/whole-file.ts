@@ -1,0 +1,419 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { errorCode, WorkError } from './errors.js';
+
+/*
+ * Every file that this program writes is written here (a test holds the sources to it). A system call may take
+ * fewer bytes than it was given and call that success: it is called again, so that all bytes are on disk or
+ * there is an error. A file is made under a name of its own beside its place, brought to the disk, and only
+ * then renamed; its folder is brought to the disk as well. So a name holds the old file, or the new one whole.
+ */
+
+/** What a file consists of, in order. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * Writes a file whole or not at all; one that is there already keeps its rights. A link is followed.
+ * @throws WorkError in one sentence where the system takes not all of it; errors of `content` as they are
+ */
+export async function writeWholeFile(
+  file: string,
+  content: FileContent,
+  { mode }: { readonly mode?: number } = {},
+): Promise<void> {
+  const { target, partial, rights } = beginFile(file);
+  const handle = await attempt(file, () => open(partial, 'wx', rights ?? mode));
+  try {
+    try {
+      for await (const part of partsOf(content)) await attempt(file, () => writeAll(handle, part));
+      await attempt(file, async () => {
+        if (rights !== undefined) await handle.chmod(rights);
+        await handle.sync();
+      });
+    } finally {
+      await attempt(file, () => handle.close()); // a server may say only now that its disk is full
+    }
+    await attempt(file, () => rename(partial, target));
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+  await attempt(file, async () => syncFolder(dirname(target)));
+}
+
+/** As `writeWholeFile`, of parts that are made where nothing may wait. Throws as it does. */
+export function writeWholeFileSync(file: string, parts: Iterable<Uint8Array>): void {
+  const { target, partial, rights } = beginFile(file);
+  const descriptor = attemptSync(file, () => openSync(partial, 'wx', rights));
+  try {
+    try {
+      for (const part of parts) attemptSync(file, () => writeAllSync(descriptor, part));
+      attemptSync(file, () => {
+        if (rights !== undefined) fchmodSync(descriptor, rights);
+        fsyncSync(descriptor);
+      });
+    } finally {
+      attemptSync(file, () => closeSync(descriptor));
+    }
+    attemptSync(file, () => renameSync(partial, target));
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+  attemptSync(file, () => syncFolder(dirname(target)));
+}
+
+/**
+ * Makes a folder whole or not at all: `fill` writes into another one beside it, which takes the name when all
+ * of it is on disk. Nothing may stand under the name.
+ * @throws WorkError where the system refuses; errors of `fill` as they are
+ */
+export async function writeWholeFolder(
+  folder: string,
+  fill: (partial: string) => Promise<void>,
+): Promise<void> {
+  clearLeftovers(dirname(folder));
+  const partial = partialName(folder);
+  try {
+    await attempt(folder, () => mkdir(partial));
+    await fill(partial);
+    await moveWholeFolder(partial, folder);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true, maxRetries: 5 });
+    throw error;
+  }
+}
+
+/** Brings a folder with all that is in it to the disk, and then gives it another name. Throws WorkError. */
+export async function moveWholeFolder(from: string, to: string): Promise<void> {
+  await attempt(to, async () => {
+    for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile()) await syncFile(path);
+      else if (entry.isDirectory()) syncFolder(path);
+    }
+    syncFolder(from);
+    await rename(from, to);
+    syncFolder(dirname(to));
+  });
+}
+
+/** Gives a file that is whole another name, at no moment missing. Throws WorkError. */
+export async function moveWholeFile(from: string, to: string): Promise<void> {
+  await attempt(to, async () => {
+    await syncFile(from);
+    await rename(from, to);
+    syncFolder(dirname(to));
+  });
+}
+
+/** Waits until what was written to a file is on the disk. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** As `syncFile`, where nothing may wait. Throws WorkError. */
+export function syncFileNow(file: string): void {
+  attemptSync(file, () => {
+    const descriptor = openSync(file, 'r');
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+}
+
+/**
+ * Adds to the end of a file, which is made where it is missing, all of `text` or nothing of it. One process at
+ * a time may add to a file.
+ * @throws WorkError where the system takes not all of it
+ */
+export function appendWhole(file: string, text: string): void {
+  attemptSync(file, () => {
+    const descriptor = openSync(file, 'a');
+    try {
+      const { size } = fstatSync(descriptor);
+      try {
+        writeAllSync(descriptor, Buffer.from(text, 'utf8'));
+      } catch (error) {
+        ftruncateSync(descriptor, size);
+        throw error;
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+}
+
+/** Takes away what a file has beyond its first `length` bytes, which stay where they are. Throws WorkError. */
+export function cutFile(file: string, length: number): void {
+  attemptSync(file, () => {
+    const descriptor = openSync(file, 'r+');
+    try {
+      ftruncateSync(descriptor, length);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+}
+
+/** A file that grows at its end over several runs: it stands under its own name, so its owner checks it. */
+export interface GrowingFile {
+  /** Adds all of the bytes. */
+  add(bytes: Uint8Array): Promise<void>;
+  /** Brings what was added to the disk. */
+  close(): Promise<void>;
+}
+
+/** Opens a growing file at byte `from`; what was behind it goes. Throws WorkError. */
+export async function openGrowingFile(file: string, from: number): Promise<GrowingFile> {
+  const handle = await attempt(file, () => open(file, from === 0 ? 'w' : 'a'));
+  try {
+    await attempt(file, () => handle.truncate(from));
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return {
+    add: (bytes) => attempt(file, () => writeAll(handle, bytes)),
+    close: () =>
+      attempt(file, async () => {
+        try {
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+      }),
+  };
+}
+
+/** Room on disk for one process, which nobody finds under a name of its own. */
+export interface ScratchFile {
+  /** To read from. */
+  readonly descriptor: number;
+  write(bytes: Uint8Array, position: number): void;
+  remove(): void;
+}
+
+/** Makes a file to put things aside in, beside `file`. Throws WorkError. */
+export function openScratchFile(file: string): ScratchFile {
+  clearLeftovers(dirname(file));
+  const partial = partialName(file);
+  const descriptor = attemptSync(file, () => {
+    mkdirSync(dirname(partial), { recursive: true });
+    return openSync(partial, 'wx+');
+  });
+  return {
+    descriptor,
+    write: (bytes, position) => attemptSync(partial, () => writeAllSync(descriptor, bytes, position)),
+    remove: () => {
+      closeSync(descriptor);
+      rmSync(partial, { force: true });
+    },
+  };
+}
+
+/** Writes to standard output. What it was sent to may be a file, on a disk that fills up. Throws WorkError. */
+export function writeOutput(text: string): void {
+  if (!fstatSync(process.stdout.fd).isFile()) process.stdout.write(text);
+  else attemptSync('standard output', () => writeAllSync(process.stdout.fd, Buffer.from(text, 'utf8')));
+}
+
+/**
+ * Removes what killed processes left half written in a folder, not below it. Everybody does so before the
+ * first file that he writes there.
+ * @param whose `dead`: of processes of this machine that are gone; `all`: of any, by who holds the folder's lock
+ */
+export function removeLeftovers(folder: string, whose: 'dead' | 'all'): void {
+  for (const name of namesIn(folder)) {
+    const found = leftover.exec(name)?.groups;
+    if (!found) continue;
+    if (whose === 'all' || (found.machine === machine && !isAlive(Number(found.pid))))
+      rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** The name of a file while it is written: its own, as far as names may be long, machine, process and chance. */
+function partialName(file: string): string {
+  const own = Buffer.from(basename(file), 'utf8')
+    .subarray(0, 200)
+    .toString('utf8')
+    .replace(/\ufffd+$/, '');
+  return join(dirname(file), `${own}.${machine}-${process.pid}-${randomBytes(4).toString('hex')}.partial`);
+}
+
+const leftover = /\.(?<machine>[0-9a-f]{8})-(?<pid>[0-9]+)-[0-9a-f]{8}\.partial$/;
+
+/** Tells machines, and containers with process ids of their own, apart. */
+const machine = createHash('sha256').update(`${hostname()} ${processIdSpace()}`).digest('hex').slice(0, 8);
+
+function processIdSpace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return ''; // not Linux: the machine has one
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH';
+  }
+}
+
+const cleared = new Set<string>();
+
+function clearLeftovers(folder: string): void {
+  if (cleared.has(folder)) return;
+  cleared.add(folder);
+  removeLeftovers(folder, 'dead');
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // who writes there says what is wrong with it
+  }
+}
+
+function beginFile(file: string): { target: string; partial: string; rights: number | undefined } {
+  const target = linkedTo(file);
+  clearLeftovers(dirname(target));
+  const there = attemptSync(file, () => statSync(target, { throwIfNoEntry: false }));
+  if (there?.isDirectory()) {
+    throw new WorkError(`${file} is a folder, but a file is to be written there: choose another name`, {
+      file,
+    });
+  }
+  return { target, partial: partialName(target), rights: there && there.mode & 0o7777 };
+}
+
+function linkedTo(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file; // not there yet
+  }
+}
+
+async function* partsOf(content: FileContent): AsyncGenerator<Uint8Array, void> {
+  if (typeof content === 'string') yield Buffer.from(content, 'utf8');
+  else if (content instanceof Uint8Array) yield content;
+  else yield* content;
+}
+
+/** Linux takes 2 GiB at a time at most. */
+const mostAtOnce = 2 ** 30;
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(mostAtOnce, bytes.length - done));
+    if (bytesWritten === 0) throw new Error('the system took no byte');
+    done += bytesWritten;
+  }
+}
+
+/** @param position in the file; absent: where it stands */
+function writeAllSync(descriptor: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const at = position === undefined ? null : position + done;
+    const count = writeSync(descriptor, bytes, done, Math.min(mostAtOnce, bytes.length - done), at);
+    if (count === 0) throw new Error('the system took no byte');
+    done += count;
+  }
+}
+
+/** Some file systems have nothing to bring to the disk of a folder, and Windows opens none. */
+const noSync = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EPERM', 'ENOSYS']);
+
+function syncFolder(folder: string): void {
+  try {
+    const descriptor = openSync(folder, 'r');
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if (!noSync.has(errorCode(error) ?? '')) throw error;
+  }
+}
+
+async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw notWritten(file, cause);
+  }
+}
+
+function attemptSync<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw notWritten(file, cause);
+  }
+}
+
+function notWritten(file: string, cause: unknown): WorkError {
+  const code = errorCode(cause);
+  const why = code ?? (cause instanceof Error ? cause.message : String(cause));
+  return new WorkError(`${file} could not be written whole (${why}): ${remedyOf(code)}`, { file }, { cause });
+}
+
+function remedyOf(code: string | undefined): string {
+  switch (code) {
+    case 'ENOSPC':
+      return 'the disk is full; free some space and run the same command again';
+    case 'EDQUOT':
+      return 'your share of the disk is full; free some space and run the same command again';
+    case 'EFBIG':
+      return 'the file is larger than the system allows; raise the limit with "ulimit -f unlimited"';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return "it may not be written; check the folder's permissions or choose another one";
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'its folder is not there; make it or choose another one';
+    case 'ENAMETOOLONG':
+      return 'its name is longer than the system allows; choose a shorter one';
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'too many files are open; raise the limit with "ulimit -n 4096"';
+    case 'ENOTEMPTY':
+    case 'EEXIST':
+      return 'something stands there already; choose another name';
+    default:
+      return 'check the disk, then run the same command again';
+  }
+}
