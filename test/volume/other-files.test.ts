@@ -356,6 +356,18 @@ describe('a folder', () => {
     await refused(dirname(written(`folders/${name}/IM.dcm`, bytes)), sentence);
   });
 
+  it('takes the bits that are stored, wherever the highest of them is', async () => {
+    const parts = {
+      picture: true,
+      stored: 12,
+      high: 13,
+      pixels: [0x4001, 0x0008, 0x3fff, 0x8000, 0x2004, 0],
+    };
+    const bytes = dicom('1.2.840.10008.5.1.4.1.1.2', 'CT', parts);
+    const { data } = await readVolume(written('folders/high/x.dcm', bytes));
+    expect([...data]).toEqual([0, 2, 4095, 0, 2049, 0]); // bits 2 to 13
+  });
+
   it('of one slice without a thickness is taken as 1 mm thick, and says so', async () => {
     const bytes = dicom('1.2.840.10008.5.1.4.1.1.2', 'CT', { picture: true });
     const path = dirname(written('folders/thin/IM', bytes));
@@ -417,6 +429,9 @@ interface DicomParts {
   readonly place?: string;
   readonly time?: string;
   readonly type?: string;
+  readonly stored?: number;
+  readonly high?: number;
+  readonly pixels?: readonly number[];
 }
 
 /** A DICOM file in explicit little-endian, of 3 x 2 pixels where it is a picture. */
@@ -461,11 +476,16 @@ function dicom(kind: string, modality: string, parts: DicomParts = {}): Buffer {
           element(0x28, 0x11, 'US', word(3)),
           element(0x28, 0x30, 'DS', spacing),
           element(0x28, 0x100, 'US', word(bits)),
-          element(0x28, 0x101, 'US', word(bits)),
-          element(0x28, 0x102, 'US', word(bits - 1)),
+          element(0x28, 0x101, 'US', word(parts.stored ?? bits)),
+          element(0x28, 0x102, 'US', word(parts.high ?? bits - 1)),
           element(0x28, 0x103, 'US', word(0)),
           ...text(0x28, 0x1053, 'DS', parts.slope),
-          element(0x7fe0, 0x10, 'OW', Buffer.alloc(36)),
+          element(
+            0x7fe0,
+            0x10,
+            'OW',
+            parts.pixels ? Buffer.concat(parts.pixels.map(word)) : Buffer.alloc(36),
+          ),
         ]
       : []),
   ];

@@ -49,7 +49,7 @@ def base(pixels, kind=CT, stored_bits=None, high=None, signed=None):
     return ds
 
 
-def save(ds, path, syntax=ExplicitVRLittleEndian, preamble=True, meta=True):
+def save(ds, path, syntax=ExplicitVRLittleEndian, preamble=True, meta=True, words=False):
     path.parent.mkdir(parents=True, exist_ok=True)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
@@ -57,7 +57,9 @@ def save(ds, path, syntax=ExplicitVRLittleEndian, preamble=True, meta=True):
     ds.preamble = b"\0" * 128
     if syntax == ExplicitVRBigEndian and ds.BitsAllocated > 8:
         ds.PixelData = np.frombuffer(ds.PixelData, f"<u{ds.BitsAllocated // 8}").byteswap().tobytes()
-    ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 or syntax == ImplicitVRLittleEndian else "OB"
+    ds["PixelData"].VR = "OW" if words or ds.BitsAllocated > 8 or syntax == ImplicitVRLittleEndian else "OB"
+    if words:  # two pixels of one byte in each, turned round
+        ds.PixelData = np.frombuffer(ds.PixelData + b"\0" * (len(ds.PixelData) % 2), "<u2").byteswap().tobytes()
     ds.save_as(path, enforce_file_format=True)
     content = path.read_bytes()
     if not meta:  # the group of meta information ends where its length says
@@ -186,6 +188,7 @@ def main():
     series("implicit", ct, syntax=ImplicitVRLittleEndian)
     series("big-endian", ct, syntax=ExplicitVRBigEndian)
     series("big-endian-8-bits", lambda k: base(stored(k, np.uint8)), syntax=ExplicitVRBigEndian)
+    series("big-endian-8-bits-in-words", lambda k: base(stored(k, np.uint8)), syntax=ExplicitVRBigEndian, words=True)
     series("deflated", ct, syntax=DeflatedExplicitVRLittleEndian)
     series("without-preamble", ct, preamble=False)
     series("without-preamble-implicit", ct, preamble=False, syntax=ImplicitVRLittleEndian)
