@@ -27,7 +27,7 @@ export {
   type SkippedCase,
 } from './index/prepared-index.js';
 export { type CaseSelection, selectCases } from './index/select-cases.js';
-export { toClassValues } from './prepare/label-values.js';
+export { countsAsClass, toClassValues } from './prepare/label-values.js';
 export {
   type DatasetChoice,
   mergeShards,

@@ -1,5 +1,5 @@
 import { entryOf } from '../at.js';
-import { type PreparedCase, type PreparedIndex, toClassValues } from '../dataset/index.js';
+import { countsAsClass, type PreparedCase, type PreparedIndex, toClassValues } from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import { readLabel, type Volume } from '../volume/index.js';
 
@@ -11,7 +11,7 @@ import { readLabel, type Volume } from '../volume/index.js';
  */
 export async function readReference(
   { datasets }: Pick<PreparedIndex, 'datasets'>,
-  { id, dataset, sourceLabel, labelMap }: PreparedCase,
+  { id, dataset, source, sourceLabel, labelMap }: PreparedCase,
 ): Promise<Volume> {
   if (sourceLabel === undefined) {
     throw new DataError(`case ${id} has no label to compare with: give it one in the dataset index`, {
@@ -19,7 +19,7 @@ export async function readReference(
     });
   }
   return toClassValues(
-    await readLabel(sourceLabel),
+    await readLabel(sourceLabel, { grid: source, needed: countsAsClass(labelMap) }),
     entryOf(datasets, dataset).classes,
     labelMap,
     sourceLabel,

@@ -1,152 +1,311 @@
-import { open } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import type { Image } from 'itk-wasm';
-import { itemAt } from '../at.js';
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { entryOf, itemAt } from '../at.js';
 import { DataError } from '../errors.js';
-import { affineRows, spacingOf } from './affine.js';
-import { type FrameStack, requireOneStack, requireWholePixels } from './dicom-bytes.js';
-import { type DicomSlice, differsInRescale, orderedSlices } from './dicom-slices.js';
-import { quietly } from './itk-console.js';
-import { volumeOfItk } from './itk-volume.js';
-import { scanParts } from './scan-parts.js';
+import { spacingOf } from './affine.js';
+import { isContours, readContours } from './dicom-contours.js';
+import { type DicomFile, isNative, openDicomFile } from './dicom-file.js';
+import { type DicomImage, imageOf, textOf } from './dicom-image.js';
+import { sliceValues, valueTypeOf } from './dicom-pixels.js';
+import { isSegmentation, readSegmentation } from './dicom-segmentation.js';
+import { nameOf, normalOf, orderedSlices, type PlacedSlice } from './dicom-slices.js';
+import { lpsToRas } from './itk-volume.js';
 import { AXES, mapAxes, type Triple } from './triple.js';
-import type { ValueUse, Volume } from './volume.js';
+import type { Grid } from './volume.js';
+import { slicesOfVolume, type VolumeSlices } from './volume-slices.js';
+
+/** A DICOM series with its headers read. */
+export interface DicomSeries extends VolumeSlices {
+  /** What is odd about it: one sentence each. */
+  readonly oddities: readonly string[];
+}
+
+/** What a path given as a scan holds of DICOM. */
+export interface DicomFolder {
+  readonly images: readonly DicomImage[];
+  /** Files of DICOM that hold no slices, such as a report or contours. */
+  readonly others: readonly DicomFile[];
+  /** Names of files that are no DICOM. */
+  readonly foreign: readonly string[];
+}
 
 /**
- * Reads a folder with the slices of one DICOM series, whatever their names; rescale slope and intercept are
- * applied, those of each slice to it (HU for CT). Files that are no DICOM are passed over. Each slice's header is read on its own, which
- * takes most of the time: about 20 s for 300 slices.
- * @throws DataError when the folder holds no series or several, a slice is missing, of another size or
- * direction, short or damaged, the gantry was tilted, or a file holds frames that are not one stack
+ * Opens a folder with the slices of one DICOM series, whatever their names, or one DICOM file. Slope and
+ * intercept are applied, those of each slice to it (HU for CT). The headers of all files are read here, the
+ * pixels slice by slice. Files of other kinds, such as reports and contours, are passed over, and named in the
+ * oddities.
+ * @throws DataError when there is no series or several, a slice is missing, doubled, of another size or
+ * direction, short or damaged, the gantry was tilted, or pixels cannot be decoded
  */
-export async function readDicomSeries(folder: string, use?: ValueUse): Promise<Volume> {
-  const slices: DicomSlice[] = [];
-  for (const file of await scanParts(resolve(folder)))
-    if (await isDicom(file)) slices.push(await readSlice(file));
-  const ordered = orderedSlices(slices, folder);
-  const only = ordered.length === 1 ? itemAt(ordered, 0) : undefined;
-  const stack = only && only.frames > 1 ? await requireOneStack(only.file, only.frames) : undefined;
-  if (differsInRescale(ordered)) return readEachSlice(ordered, folder);
-  const volume = volumeOfItk(await readByItk(ordered, folder), folder, use);
-  if (stack) requireStep(volume, stack, folder);
-  return volume;
+export async function openDicomSeries(path: string): Promise<DicomSeries> {
+  return openSeries(await dicomFolder(path), path);
 }
 
-/** The slices as one image. Of slopes and intercepts it applies one pair to all. */
-async function readByItk(slices: readonly DicomSlice[], folder: string): Promise<Image> {
-  const { readImageDicomFileSeriesNode } = await import('@itk-wasm/dicom');
-  const inputImages = slices.map(({ file }) => file);
-  try {
-    return (await quietly(() => readImageDicomFileSeriesNode({ inputImages, singleSortedSeries: true })))
-      .outputImage;
-  } catch (cause) {
-    throw new DataError(
-      `the DICOM series in ${folder} could not be read to its end: copy or download it again`,
-      { file: folder },
-      { cause },
-    );
-  }
+async function openSeries(found: DicomFolder, path: string): Promise<DicomSeries> {
+  const [first] = found.images;
+  if (!first) throw await nothingIn(path, found);
+  requireOneSeries(found.images, path);
+  for (const image of found.images) refuseOtherSize(image, first);
+  const slices = orderedSlices(
+    found.images.flatMap(({ frames }) => frames),
+    path,
+  );
+  const byFile = new Map(found.images.map((image) => [image.file, image]));
+  for (const image of found.images) refuseCompressedRescales(image);
+  const rescales = slices.map(({ rescale }) => rescale ?? ([1, 0] as const));
+  const ArrayType = valueTypeOf(
+    found.images.map(({ format, syntax }) => ({ ...format, syntax })),
+    rescales,
+  );
+  const { columns, rows } = first.format;
+  const affine = affineOf(slices);
+  return {
+    size: [columns, rows, slices.length],
+    spacing: spacingOf(affine),
+    affine,
+    channels: 1,
+    oddities: [
+      ...passedOver(found, path),
+      ...found.images.slice(0, 1).flatMap(({ oddities }) => oddities),
+      ...withoutThickness(slices),
+      ...withoutRescale(slices),
+    ],
+    slices: () => {
+      const toRead = slices.map(({ file, index }, i) => {
+        return { image: entryOf(byFile, file), frame: index, rescale: itemAt(rescales, i) };
+      });
+      return sliceValues(toRead, new ArrayType(columns * rows));
+    },
+  };
 }
 
-/** A series of which each slice is read alone, so that its own slope and intercept count. */
-async function readEachSlice(slices: readonly DicomSlice[], folder: string): Promise<Volume> {
-  const [first, last] = [itemAt(slices, 0), itemAt(slices, slices.length - 1)];
-  const grid = volumeOfItk(await readByItk([first], folder), first.file);
-  const length = grid.data.length;
-  const data = new Float32Array(length * slices.length);
-  for (const [i, slice] of slices.entries()) {
-    const { data: values } = volumeOfItk(await readByItk([slice], folder), slice.file);
-    if (values.length !== length) {
+/**
+ * Reads the headers of the files of a folder, or of one file.
+ * @throws DataError for a file that names itself DICOM and is not, and as `imageOf` does
+ */
+export async function dicomFolder(path: string): Promise<DicomFolder> {
+  const images: DicomImage[] = [];
+  const others: DicomFile[] = [];
+  const foreign: string[] = [];
+  for (const file of await filesOf(path)) {
+    const found = await openDicomFile(file);
+    if (!found && /\.(dcm|dicom|ima)$/i.test(file)) {
       throw new DataError(
-        `${slice.file} holds ${values.length} values, but ${first.file} of its series ${length}: remove what is no slice`,
-        { file: slice.file, found: values.length, expected: length },
+        `${file} is damaged or no DICOM file, though its name says so: copy or download it again, or remove it`,
+        { file },
       );
     }
-    data.set(values, i * length);
+    if (!found) foreign.push(file);
+    else if (isNoScan(found)) others.push(found);
+    else {
+      const image = imageOf(found);
+      if (image) images.push(image);
+      else others.push(found);
+    }
   }
-  // A slice alone does not know how far the next one is.
-  const step = mapAxes(
-    AXES,
-    (world) => (itemAt(last.position, world) - itemAt(first.position, world)) / (slices.length - 1),
-  );
-  const toRas: Triple = [-step[0], -step[1], step[2]];
-  const affine = {
-    rows: mapAxes(affineRows(grid.affine), ([x, y, , offset], world) => [x, y, toRas[world], offset]).flat(),
-  };
-  const size: Triple = [grid.size[0], grid.size[1], slices.length];
-  return { size, spacing: spacingOf(affine), affine, channels: grid.channels, data };
+  return { images, others, foreign };
 }
 
-/** Refuses frames that ITK puts elsewhere than the file says: without a spacing it takes 1 mm. */
-function requireStep({ affine }: Volume, { step }: FrameStack, folder: string): void {
-  const [r, a, s] = affineRows(affine);
-  const found = [-r[2], -a[2], s[2]];
-  const apart = Math.hypot(...found.map((mm, world) => mm - itemAt(step, world)));
-  if (apart <= 0.01 * Math.hypot(...step)) return;
-  const short = (vector: readonly number[]) => vector.map((mm) => Number(mm.toFixed(3))).join(', ');
-  throw new DataError(
-    `the frames in ${folder} lie [${short(step)}] mm apart, but are read as [${short(found)}] mm apart: ` +
-      'write them as a series of single slices',
-    { file: folder, field: 'ImagePositionPatient', found, expected: step },
+/** Hidden files, such as those that macOS leaves beside others, are none. */
+async function filesOf(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  if (!entries) return [resolve(path)];
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map(({ name }) => join(resolve(path), name))
+    .sort();
+}
+
+/** Whether an object has pixels and yet is no slice of a scan: a segmentation, or a radiation dose. */
+const isNoScan = (found: DicomFile): boolean =>
+  isSegmentation(found) || found.kind === '1.2.840.10008.5.1.4.1.1.481.2';
+
+/** What a file that holds no slices is, for sentences: `rs.dcm (RTSTRUCT)`. */
+export function kindOf({ file, header, kind }: DicomFile): string {
+  const what = kind === directoryKind ? 'index of a medium' : textOf(header, 'x00080060');
+  return `${basename(file)} (${what ?? 'no pixels'})`;
+}
+
+const directoryKind = '1.2.840.10008.1.3.10';
+
+/** Some names, and how many more there are. */
+function listed(names: readonly string[], most = 5): string {
+  return names.length <= most
+    ? names.join(', ')
+    : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
+}
+
+async function nothingIn(path: string, { others, foreign }: DicomFolder): Promise<DataError> {
+  const [only] = others;
+  if (only && path.endsWith(basename(only.file)) && others.length + foreign.length === 1) {
+    const remedy = isLabel(only) ? 'give it as the label of its image' : 'name the scan itself';
+    return new DataError(`${path} holds no slices, but ${kindOf(only)}: ${remedy}`, { file: path });
+  }
+  const expected = 'a folder given as a scan must hold the slices of one DICOM series';
+  const refuse = (what: string, remedy: string) =>
+    new DataError(`${path} ${what}: ${expected}, so ${remedy}`, { file: path });
+  if (others.length > 0) {
+    const labels = others.filter(isLabel);
+    return refuse(
+      `holds no slices, but ${listed(others.map(kindOf))}`,
+      labels.length > 0
+        ? 'name the folder of the scan, and give a segmentation or contours as label'
+        : 'name the folder of the scan',
+    );
+  }
+  if (foreign.length > 0) {
+    return refuse(
+      `holds no DICOM file, but ${listed(foreign.map((file) => basename(file)))}`,
+      'name a scan of another format by its file',
+    );
+  }
+  const folders = (await readdir(path, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+  return folders.length === 0
+    ? refuse('is an empty folder', 'copy the slices into it or correct the path')
+    : refuse(
+        `holds no files, but ${folders.length} folder${folders.length === 1 ? '' : 's'} (${listed(folders)})`,
+        'name the one with the slices, or each as a case of its own; with the layout "folder", a glob that ends in "/" takes all',
+      );
+}
+
+const isLabel = (found: DicomFile): boolean => isSegmentation(found) || isContours(found);
+
+/** What a label is laid onto. */
+export interface LabelTarget {
+  /** Of the image that the label belongs to. */
+  readonly grid?: Grid | undefined;
+  /** Whether a value of the label is one that counts; those that do not may overlap others. */
+  readonly needed?: ((value: number) => boolean) | undefined;
+}
+
+/**
+ * Opens a label in DICOM: a segmentation (SEG) or contours (RTSTRUCT), laid into the grid of their image, or a series
+ * whose values are labels.
+ * @throws DataError as `openDicomSeries`, `readSegmentation` and `readContours` do, or where there are several
+ */
+export async function openDicomLabel(path: string, { grid, needed }: LabelTarget): Promise<VolumeSlices> {
+  const found = await dicomFolder(path);
+  const labels = found.images.length > 0 ? [] : found.others.filter(isLabel);
+  const [first] = labels;
+  if (!first) return openSeries(found, path);
+  if (labels.length > 1) {
+    throw new DataError(
+      `${path} holds ${labels.length} labels, ${listed(labels.map(kindOf))}: name the file of the one that is meant`,
+      { file: path, found: labels.map(({ file }) => file) },
+    );
+  }
+  return slicesOfVolume(
+    isContours(first) ? readContours(first, grid, needed) : await readSegmentation(first, grid, needed),
   );
 }
 
 /**
- * Every DICOM file has these four letters after 128 bytes of anything; `DICOMDIR` has them too, but is an
- * index.
+ * What is odd about a DICOM scan or label: one sentence each.
+ * @throws DataError as `openDicomSeries` does
  */
-async function isDicom(file: string): Promise<boolean> {
-  if (/(^|[\\/])DICOMDIR$/i.test(file)) return false;
-  const handle = await open(file);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 128);
-    return bytesRead === 4 && buffer.toString('latin1') === 'DICM';
-  } finally {
-    await handle.close();
+export async function dicomOddities(path: string): Promise<readonly string[]> {
+  const found = await dicomFolder(path);
+  const isOneLabel = found.images.length === 0 && found.others.filter(isLabel).length === 1;
+  return isOneLabel ? [] : (await openSeries(found, path)).oddities;
+}
+
+function requireOneSeries(images: readonly DicomImage[], path: string): void {
+  const series = new Map<string, DicomImage[]>();
+  for (const image of images) series.set(image.series, [...(series.get(image.series) ?? []), image]);
+  if (series.size < 2) return;
+  const described = [...series.values()].map((of) => {
+    const { modality, description, file } = itemAt(of, 0);
+    const what = description === '' ? modality : `${modality} "${description}"`;
+    return `${of.length} file${of.length === 1 ? '' : 's'} of ${what} such as ${basename(file)}`;
+  });
+  throw new DataError(
+    `the folder ${path} holds ${series.size} DICOM series, but one is expected: ` +
+      `move each series into a folder of its own (${listed(described)})`,
+    { file: path, found: [...series.keys()] },
+  );
+}
+
+function refuseOtherSize({ file, format }: DicomImage, first: DicomImage): void {
+  const size = [format.columns, format.rows];
+  const expected = [first.format.columns, first.format.rows];
+  if (format.bitsAllocated === 1) {
+    throw new DataError(`${file}: BitsAllocated is 1; expected 8, 16 or 32 in a scan`, {
+      file,
+      field: 'BitsAllocated',
+      found: 1,
+    });
+  }
+  if (size.every((n, axis) => n === expected[axis])) return;
+  throw new DataError(
+    `${file} has ${size.join('x')} pixels, but ${first.file} of the same series has ${expected.join('x')}: ` +
+      'remove what is no slice',
+    { file, found: size, expected },
+  );
+}
+
+/** ITK, which decodes what is compressed, applies the slope of the first frame to all. */
+function refuseCompressedRescales({ file, syntax, frames }: DicomImage): void {
+  if (isNative(syntax)) return;
+  for (const [name, part] of [
+    ['slopes', 0],
+    ['intercepts', 1],
+  ] as const) {
+    const values = new Set(frames.map(({ rescale }) => (rescale ?? [1, 0])[part]));
+    if (values.size > 1) {
+      throw new DataError(
+        `${file} holds ${frames.length} compressed frames with ${values.size} rescale ${name}: ` +
+          'decompress it first, such as with decompress() of pydicom',
+        { file, field: 'RescaleSlope', found: [...values] },
+      );
+    }
   }
 }
 
-const wanted = {
-  series: '0020|000e',
-  position: '0020|0032',
-  directions: '0020|0037',
-  rows: '0028|0010',
-  columns: '0028|0011',
-  frames: '0028|0008',
-  samples: '0028|0002',
-  bits: '0028|0100',
-  intercept: '0028|1052',
-  slope: '0028|1053',
-};
+/** Voxel index to RAS: the places of the first and the last slice say how far slices are apart. */
+function affineOf(slices: readonly PlacedSlice[]): { rows: readonly number[] } {
+  const [first, last] = [itemAt(slices, 0), itemAt(slices, slices.length - 1)];
+  const [row, column] = first.directions;
+  const normal = normalOf(first);
+  const step: Triple =
+    slices.length > 1
+      ? mapAxes(AXES, (world) => (last.position[world] - first.position[world]) / (slices.length - 1))
+      : mapAxes(normal, (n) => n * (first.thickness ?? 1));
+  const [x, y] = [mapAxes(row, (n) => n * first.spacing[0]), mapAxes(column, (n) => n * first.spacing[1])];
+  return lpsToRas({
+    rows: AXES.flatMap((world) => [x, y, step, first.position].map((vector) => vector[world])),
+  });
+}
 
-async function readSlice(file: string): Promise<DicomSlice> {
-  const { readDicomTagsNode } = await import('@itk-wasm/dicom');
-  let tags: Map<string, string>;
-  try {
-    const result = await quietly(() =>
-      readDicomTagsNode(file, { tagsToRead: { tags: Object.values(wanted) } }),
-    );
-    tags = new Map(result.tags);
-  } catch (cause) {
-    throw new DataError(
-      `${file} is damaged or truncated: its DICOM header cannot be read; copy or download it again`,
-      { file },
-      { cause },
-    );
-  }
-  const text = (tag: string) => (tags.get(tag) ?? '').trim();
-  const numbers = (tag: string) => text(tag).split('\\').map(Number);
-  const or = (tag: string, otherwise: number) => (text(tag) === '' ? otherwise : Number(text(tag)));
-  const [columns, rows, frames] = [or(wanted.columns, 0), or(wanted.rows, 0), or(wanted.frames, 1)];
-  const [samples, bits] = [or(wanted.samples, 1), or(wanted.bits, 0)];
-  await requireWholePixels(file, { rows, columns, frames, samples, bits });
-  return {
-    file,
-    series: text(wanted.series),
-    position: numbers(wanted.position),
-    directions: numbers(wanted.directions),
-    size: [...numbers(wanted.columns), ...numbers(wanted.rows)],
-    frames,
-    rescale: [or(wanted.slope, 1), or(wanted.intercept, 0)],
-  };
+function passedOver({ others, foreign }: DicomFolder, path: string): string[] {
+  const names = [...others.map(kindOf), ...foreign.map((file) => `${basename(file)} (no DICOM)`)];
+  if (names.length === 0) return [];
+  return [
+    `${path}: ${names.length} file${names.length === 1 ? ' is no slice and was' : 's are no slices and were'} ` +
+      `passed over: ${listed(names, 8)}`,
+  ];
+}
+
+function withoutThickness(slices: readonly PlacedSlice[]): string[] {
+  const [only] = slices;
+  if (!only || slices.length > 1 || only.thickness !== undefined) return [];
+  return [
+    `${only.file}: the only slice says no SliceThickness and no SpacingBetweenSlices; it is taken as 1 mm thick`,
+  ];
+}
+
+function withoutRescale(slices: readonly PlacedSlice[]): string[] {
+  const without = slices.filter(({ rescale }) => rescale === undefined);
+  const [one] = without;
+  if (!one || without.length === slices.length) return [];
+  const frames = slices.filter(({ file }) => file === one.file).length;
+  return [
+    `${nameOf(one, frames)}: ${without.length} of ${slices.length} slices have no RescaleSlope and RescaleIntercept, ` +
+      'which the others have; their values are taken as stored: check the intensities',
+  ];
 }

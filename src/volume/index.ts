@@ -9,6 +9,7 @@ export {
   spacingOf,
 } from './affine.js';
 export { cropBox, cropToForeground } from './crop.js';
+export type { LabelTarget } from './dicom-read.js';
 export {
   type ChannelParts,
   ctScaling,

@@ -15,8 +15,8 @@ import { mapAxes } from './triple.js';
 import type { ValueUse, Volume } from './volume.js';
 
 /**
- * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file
- * itself, all else through ITK.
+ * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage or NRRD from
+ * the file itself, all else through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readItkFile(file: string, format: TextFormat, use?: ValueUse): Promise<Volume> {
@@ -24,10 +24,10 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
   if (plain) return plain;
   const { meta } = header;
-  if (meta && (meta.bigEndian || meta.notItks !== undefined)) {
+  if (!meta || meta.bigEndian || meta.notItks !== undefined) {
     const own = await readPlainSlices(file, format);
     if (own) return own;
-    if (meta.notItks !== undefined) {
+    if (meta?.notItks !== undefined) {
       throw new DataError(
         `${file}: ${meta.notItks}, and only ITK can read this type of voxels: spell it as ITK does, such as ` +
           '"BinaryDataByteOrderMSB = True"',

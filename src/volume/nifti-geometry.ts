@@ -51,6 +51,7 @@ export function niftiGeometry(
     oddities: [
       ...unit.oddities,
       ...pixels.oddities,
+      ...undefinedCodes(header, file),
       ...(decides === 'pixdim' ? [noForm(file)] : []),
       ...(decides === 'sform' ? spacingDisagreement(affine, pixels, unit.mm, file) : []),
       ...(decides === 'sform' && quaternion
@@ -71,6 +72,23 @@ const noForm = (file: string): string =>
   `${file}: sform_code and qform_code are both 0, so that the header does not say which way is left or front: ` +
   'x is taken to the left and y to the front, as nibabel does, while ITK takes y to the back; ' +
   'set an sform, or check the orientation';
+
+/** The codes of forms that NIfTI defines: 0 for none, up to 5 for a template. */
+const largestFormCode = 5;
+
+function undefinedCodes({ sform_code, qform_code }: ParsedHeader, file: string): string[] {
+  const codes = [
+    ['sform', sform_code],
+    ['qform', qform_code],
+  ] as const;
+  return codes
+    .filter(([, code]) => code < 0 || code > largestFormCode)
+    .map(
+      ([form, code]) =>
+        `${file}: ${form}_code is ${code}, which NIfTI does not define; the ${form} is ` +
+        `${code > 0 ? 'taken as set, as ITK does, while nibabel passes over it' : 'passed over'}: check the orientation`,
+    );
+}
 
 /** Millimetres in the header's unit of length: the lowest three bits of xyzt_units. */
 function unitOf(header: ParsedHeader, file: string): { mm: number; oddities: string[] } {

@@ -2,6 +2,7 @@ import { NIFTI1, NIFTI2, readHeader } from 'nifti-reader-js';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { spacingOf } from './affine.js';
+import { foreignKind } from './foreign-kind.js';
 import { niftiGeometry, type ParsedHeader } from './nifti-geometry.js';
 import type { Triple } from './triple.js';
 import type { Grid, VoxelArrayType } from './volume.js';
@@ -11,8 +12,10 @@ export interface NiftiHeader extends Grid {
   readonly channels: number;
   readonly type: VoxelType;
   readonly littleEndian: boolean;
-  /** Byte at which voxels begin. */
+  /** Byte at which voxels begin, of the other file in a pair. */
   readonly dataOffset: number;
+  /** Whether voxels are in a file of their own: magic `ni1` or `ni2`. */
+  readonly inPair: boolean;
   /** stored * slope + intercept = value; 1 and 0 when the header sets none. */
   readonly slope: number;
   readonly intercept: number;
@@ -50,17 +53,26 @@ const largestVoxelCount = 2 ** 32;
 /**
  * Reads and checks a header.
  * @param bytes the file's first `headerBytes` bytes (fewer if the file is shorter), not compressed
+ * @param mayBePair whether the file has the name of a header with its voxels in another file
  * @throws DataError naming the file and the field that cannot be right
  */
-export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
-  const { buffer } = Uint8Array.from(bytes); // a copy: a Buffer's own may begin elsewhere
+export function parseNiftiHeader(bytes: Uint8Array, file: string, mayBePair = false): NiftiHeader {
+  const { buffer } = withoutExtensions(bytes);
   let header: ReturnType<typeof readHeader>;
   try {
-    header = readHeader(buffer);
+    header = readHeader(buffer, true); // pairs too
   } catch (error) {
-    throw foreign(file, { cause: error });
+    throw foreign(file, bytes, { cause: error });
   }
-  if (!header) throw foreign(file);
+  if (!header) throw foreign(file, bytes);
+  const inPair = /^ni[12]/.test(header.magic);
+  if (inPair && !mayBePair) {
+    throw new DataError(
+      `${file} is the header of a pair (its magic is "${header.magic.slice(0, 3)}"), whose voxels are in another file: ` +
+        'give the two their names, such as scan.hdr and scan.img',
+      { file, field: 'magic', found: header.magic },
+    );
+  }
   const { size, channels } = checkedSize(header.dims, file);
   const type = voxelTypes[header.datatypeCode];
   if (!type) {
@@ -75,7 +87,7 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   }
   const { affine, oddities } = niftiGeometry(header, new DataView(buffer), size, file);
   const { slope, intercept, ...scaling } = scalingOf(header, file);
-  const start = dataStart(header, file);
+  const start = dataStart(header, inPair, file);
   return {
     size,
     spacing: spacingOf(affine),
@@ -84,10 +96,25 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
     type,
     littleEndian: header.littleEndian,
     dataOffset: start.offset,
+    inPair,
     slope,
     intercept,
     oddities: [...oddities, ...scaling.oddities, ...start.oddities],
   };
+}
+
+/**
+ * A copy of a header that says that no extensions follow. The library would read them, and they may be longer than
+ * what was read of the file; voxels begin where `vox_offset` says.
+ */
+function withoutExtensions(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = Uint8Array.from(bytes);
+  const view = new DataView(copy.buffer);
+  for (const size of [348, 540]) {
+    const isOne = copy.length > size && [view.getInt32(0, true), view.getInt32(0, false)].includes(size);
+    if (isOne) view.setUint8(size, 0);
+  }
+  return copy;
 }
 
 /**
@@ -133,9 +160,16 @@ function scalingOf(
   );
 }
 
-/** The byte at which voxels begin: never within the header and the four bytes that follow it. */
-function dataStart(header: ParsedHeader, file: string): { offset: number; oddities: string[] } {
-  const first = header instanceof NIFTI2 ? 544 : 352;
+/**
+ * The byte at which voxels begin: never within the header and the four bytes that follow it, but where voxels have
+ * a file of their own.
+ */
+function dataStart(
+  header: ParsedHeader,
+  inPair: boolean,
+  file: string,
+): { offset: number; oddities: string[] } {
+  const first = inPair ? 0 : header instanceof NIFTI2 ? 544 : 352;
   const found = header.vox_offset;
   if (found >= first) return { offset: Math.floor(found), oddities: [] };
   if (found === 0) {
@@ -149,12 +183,12 @@ function dataStart(header: ParsedHeader, file: string): { offset: number; odditi
   );
 }
 
-const foreign = (file: string, options?: ErrorOptions): DataError =>
-  new DataError(
-    `${file} is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one`,
-    { file },
-    options,
-  );
+function foreign(file: string, bytes: Uint8Array, options?: ErrorOptions): DataError {
+  const kind =
+    foreignKind(bytes) ??
+    'is not a NIfTI-1 or NIfTI-2 file: its header has neither size nor magic number of one';
+  return new DataError(`${file} ${kind}`, { file }, options);
+}
 
 /** Axes 1 to 3 are space, the rest multiply to channels. */
 function checkedSize(dims: readonly number[], file: string): { size: Triple; channels: number } {

@@ -4,6 +4,7 @@ import { DataError } from '../errors.js';
 import { requireMemory } from '../free-memory.js';
 import { contentOf, type VoxelBytes, voxelPieces } from './file-content.js';
 import { headerBytes, type NiftiHeader, parseNiftiHeader } from './nifti-header.js';
+import { isPairName, niftiPair } from './nifti-pair.js';
 import { requirePossibleCount, type ValueUse, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
@@ -13,7 +14,8 @@ import { requirePossibleCount, type ValueUse, type Volume, type VoxelArray, voxe
 const largestCompression = 1100;
 
 /**
- * Reads a NIfTI-1 or -2 file, `.nii` or `.nii.gz` (told by content, not by name). Slope and intercept are
+ * Reads a NIfTI-1 or -2 file, `.nii` or `.nii.gz` (told by content, not by name), or a pair of `.hdr` and `.img`,
+ * given either. Slope and intercept are
  * applied. Values stay in the file's type where they can; float64 and 64-bit integers become float32, or
  * float64 where they are labels.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
@@ -44,22 +46,32 @@ export async function readVolumeHeader(file: string): Promise<NiftiHeader> {
 
 /** Reads the header, and where the voxels stand. Throws as `readNifti` does. */
 export async function openNifti(file: string): Promise<{ header: NiftiHeader; voxels: VoxelBytes }> {
-  const { header, fileBytes, compressed } = await openStart(file);
-  const bytes = checkedDataBytes(header, file, fileBytes, compressed);
-  return { header, voxels: { file, start: 0, compressed, skip: header.dataOffset, bytes } };
+  const { header, voxels } = await openStart(file);
+  const bytes = checkedDataBytes(header, voxels.file, voxels.fileBytes, voxels.compressed);
+  const { file: voxelFile, compressed } = voxels;
+  return { header, voxels: { file: voxelFile, start: 0, compressed, skip: header.dataOffset, bytes } };
 }
 
-async function openStart(
-  file: string,
-): Promise<{ header: NiftiHeader; fileBytes: number; compressed: boolean }> {
-  const fileBytes = await sizeOf(file);
-  const compressed = await isGzip(file);
+interface VoxelFile {
+  readonly file: string;
+  readonly fileBytes: number;
+  readonly compressed: boolean;
+}
+
+async function openStart(file: string): Promise<{ header: NiftiHeader; voxels: VoxelFile }> {
+  await sizeOf(file);
+  const pair = isPairName(file) ? await niftiPair(file) : undefined;
+  const headerFile = pair?.header ?? file;
   let start = new Uint8Array(0);
-  for await (const chunk of contentOf(file, compressed)) {
+  for await (const chunk of contentOf(headerFile, await isGzip(headerFile))) {
     start = Buffer.concat([start, chunk.subarray(0, headerBytes - start.length)]);
     if (start.length === headerBytes) break;
   }
-  return { header: parseNiftiHeader(start, file), fileBytes, compressed };
+  const header = parseNiftiHeader(start, headerFile, pair !== undefined);
+  // A single file may have the name of a header.
+  const voxelFile = header.inPair && pair ? pair.voxels : headerFile;
+  const fileBytes = await sizeOf(voxelFile);
+  return { header, voxels: { file: voxelFile, fileBytes, compressed: await isGzip(voxelFile) } };
 }
 
 function checkedDataBytes(header: NiftiHeader, file: string, fileBytes: number, compressed: boolean): number {

@@ -18,30 +18,20 @@ export interface PlainHeader {
   readonly swapped: boolean;
 }
 
-/** By the names of their types: MetaImage's, then NRRD's as ITK writes them. */
-const arrays: ReadonlyMap<string, VoxelArrayType> = new Map<string, VoxelArrayType>([
-  ['MET_CHAR', Int8Array],
-  ['MET_UCHAR', Uint8Array],
-  ['MET_SHORT', Int16Array],
-  ['MET_USHORT', Uint16Array],
-  ['MET_INT', Int32Array],
-  ['MET_UINT', Uint32Array],
-  ['MET_FLOAT', Float32Array],
-  ['signed char', Int8Array],
-  ['unsigned char', Uint8Array],
-  ['uchar', Uint8Array],
-  ['uint8', Uint8Array],
-  ['short', Int16Array],
-  ['int16', Int16Array],
-  ['unsigned short', Uint16Array],
-  ['ushort', Uint16Array],
-  ['uint16', Uint16Array],
-  ['int', Int32Array],
-  ['int32', Int32Array],
-  ['unsigned int', Uint32Array],
-  ['uint32', Uint32Array],
-  ['float', Float32Array],
-]);
+/** By the names of their types: MetaImage's, then NRRD's with its synonyms. */
+const arrays: ReadonlyMap<string, VoxelArrayType> = new Map(
+  (
+    [
+      [Int8Array, 'MET_CHAR, signed char, int8, int8_t'],
+      [Uint8Array, 'MET_UCHAR, unsigned char, uchar, uint8, uint8_t'],
+      [Int16Array, 'MET_SHORT, short, short int, signed short, signed short int, int16, int16_t'],
+      [Uint16Array, 'MET_USHORT, unsigned short, ushort, unsigned short int, uint16, uint16_t'],
+      [Int32Array, 'MET_INT, int, signed int, int32, int32_t'],
+      [Uint32Array, 'MET_UINT, unsigned int, uint, uint32, uint32_t'],
+      [Float32Array, 'MET_FLOAT, float'],
+    ] as const
+  ).flatMap(([ArrayType, names]) => names.split(', ').map((name) => [name, ArrayType] as const)),
+);
 
 /**
  * Undefined when the header says anything but a plain MetaImage. Throws DataError when the axes do not span
@@ -52,9 +42,12 @@ export function plainMetaImage(
   { fields, sizes, encoding, meta }: TextHeader,
 ): PlainHeader | undefined {
   const ArrayType = arrays.get(fields.get('elementtype') ?? '');
-  const direction = numbers(fields.get('transformmatrix'), 9);
-  const origin = threeNumbers(fields.get('offset'));
-  const spacing = threeNumbers(fields.get('elementspacing'));
+  // Older names stand for the same in the order in which ITK looks for them.
+  const first = (...names: string[]) =>
+    names.map((name) => fields.get(name)).find((text) => text !== undefined);
+  const direction = numbers(first('transformmatrix', 'rotation', 'orientation'), 9);
+  const origin = threeNumbers(first('offset', 'position', 'origin'));
+  const spacing = threeNumbers(first('elementspacing', 'elementsize'));
   const single = (fields.get('elementnumberofchannels') ?? '1') === '1' && !fields.has('headersize');
   if (!ArrayType || !direction || !origin || !spacing || !meta || !single || encoding === 'text')
     return undefined;
@@ -83,15 +76,16 @@ export function plainNrrd(file: string, header: TextHeader): PlainHeader | undef
   const { fields, sizes, encoding } = header;
   const ArrayType = arrays.get(fields.get('type') ?? '');
   const geometry = nrrdGeometry(resolve(file), header);
-  const ordered =
-    ArrayType?.BYTES_PER_ELEMENT === 1 || fields.get('endian') === (endianness() === 'LE' ? 'little' : 'big');
+  const endian = fields.get('endian')?.toLowerCase();
+  const ordered = ArrayType?.BYTES_PER_ELEMENT === 1 || endian === 'little' || endian === 'big';
   const kinds = fields.get('kinds') ?? 'domain domain domain';
   const single = /^(domain domain domain|space space space)$/.test(kinds);
   const moved = ['byte skip', 'byteskip', 'line skip', 'lineskip'].some((key) => fields.has(key));
   if (!ArrayType || !ordered || !single || moved || encoding === 'text' || !isTriple(sizes)) return undefined;
   if (!geometry) return undefined;
   const { affine } = geometry;
-  return { grid: { size: sizes, spacing: spacingOf(affine), affine }, ArrayType, swapped: false };
+  const swapped = ArrayType.BYTES_PER_ELEMENT > 1 && (endian === 'big') !== (endianness() === 'BE');
+  return { grid: { size: sizes, spacing: spacingOf(affine), affine }, ArrayType, swapped };
 }
 
 /** @param axes the step from a voxel to the next along each, into LPS, mm */

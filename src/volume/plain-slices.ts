@@ -1,8 +1,8 @@
 import { requireMemory } from '../free-memory.js';
 import { plainMetaImage, plainNrrd } from './plain-header.js';
 import { readTextHeader, type TextFormat } from './text-header.js';
-import { arrayLike, type Volume, type VoxelArray, voxelCount } from './volume.js';
-import { slicesOfFile, type VolumeSlices } from './volume-slices.js';
+import { type Volume, voxelCount } from './volume.js';
+import { slicesOfFile, type VolumeSlices, volumeOfSlices } from './volume-slices.js';
 
 /**
  * Opens a plain MetaImage or NRRD, compressed or not, to be read slice by slice.
@@ -44,14 +44,6 @@ function swapBytes({ buffer, byteOffset, byteLength }: Uint8Array, each: number)
 export async function readPlainSlices(file: string, format: TextFormat): Promise<Volume | undefined> {
   const opened = await openPlainSlices(file, format);
   if (!opened) return undefined;
-  const { size, spacing, affine, channels } = opened;
   requireMemory(4 * voxelCount(opened), file, 'reading it whole');
-  let data: VoxelArray | undefined;
-  let filled = 0;
-  for await (const slice of opened.slices()) {
-    data ??= arrayLike(slice, voxelCount(opened));
-    data.set(slice, filled);
-    filled += slice.length;
-  }
-  return data && { size, spacing, affine, channels, data };
+  return volumeOfSlices(opened);
 }

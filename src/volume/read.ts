@@ -1,19 +1,21 @@
 import { stat } from 'node:fs/promises';
 import { DataError, errorCode, HybridMimError } from '../errors.js';
-import { readDicomSeries } from './dicom-read.js';
+import { openDicomFile } from './dicom-file.js';
+import { dicomOddities, type LabelTarget, openDicomLabel, openDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
+import { isMghFile, readMgh, readMghHeader } from './mgh-read.js';
 import { readNifti, readVolumeHeader } from './nifti-read.js';
 import { nrrdOddities } from './nrrd-geometry.js';
 import { openPlainSlices } from './plain-slices.js';
-import { scanParts } from './scan-parts.js';
-import { readTextHeader, textFormatOf } from './text-header.js';
+import { readTextHeader, type TextFormat, textFormatOf } from './text-header.js';
 import type { ValueUse, Volume, VoxelArray } from './volume.js';
-import { openNiftiSlices, slicesOfVolume, type VolumeSlices } from './volume-slices.js';
+import { openNiftiSlices, slicesOfVolume, type VolumeSlices, volumeOfSlices } from './volume-slices.js';
 
 /**
- * Reads a scan or label: NIfTI (`.nii`, `.nii.gz`, told by content), MetaImage (`.mha`, `.mhd` with its
- * `.raw` or `.zraw`), NRRD (`.nrrd`, `.nhdr`), or a folder that holds one DICOM series. Values stay in the
- * file's type where they can; 64-bit types become float32.
+ * Reads a scan or label: NIfTI (`.nii`, `.nii.gz`, told by content, or a pair of `.hdr` and `.img`), MetaImage
+ * (`.mha`, `.mhd` with its `.raw` or `.zraw`), NRRD (`.nrrd`, `.nhdr`), FreeSurfer's `.mgh` and `.mgz`, one DICOM
+ * file or a folder that holds one DICOM series. Values stay in the file's type where they can; 64-bit types become
+ * float32.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readVolume(path: string): Promise<Volume> {
@@ -22,21 +24,27 @@ export async function readVolume(path: string): Promise<Volume> {
 
 /**
  * Reads a label as `readVolume` reads a scan, but whole numbers of 64-bit types stay exact up to 2^53, in
- * float64.
+ * float64, and a DICOM segmentation (SEG) or contours (RTSTRUCT) are laid into the grid of `target`.
  * @throws DataError as `readVolume` does
  */
-export async function readLabel(path: string): Promise<Volume> {
+export async function readLabel(path: string, target: LabelTarget = {}): Promise<Volume> {
+  if ((await scanFormat(path)) === 'dicom') return volumeOfSlices(await openDicomLabel(path, target));
   return readFor(path, 'labels');
 }
 
 async function readFor(path: string, use: ValueUse): Promise<Volume> {
-  return ofFile(path, async () => (await readByItk(path, use)) ?? readNifti(path, use));
+  return ofFile(path, async () => {
+    const format = await scanFormat(path);
+    if (format === 'nifti') return readNifti(path, use);
+    if (format === 'dicom') return volumeOfSlices(await openDicomSeries(path));
+    return format === 'mgh' ? readMgh(path, use) : readItkFile(path, format, use);
+  });
 }
 
 /**
- * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI, and
+ * Opens a scan or label to be read slice by slice, with the values that `readVolume` gives. NIfTI, DICOM, and
  * MetaImage and NRRD of three axes and one channel, are read in pieces, compressed or not; what else there
- * is, DICOM above all, is held whole.
+ * is, is held whole.
  * @throws DataError as `readVolume` does, here or while slices are read
  */
 export async function openSlices(path: string): Promise<VolumeSlices> {
@@ -47,17 +55,18 @@ export async function openSlices(path: string): Promise<VolumeSlices> {
  * Opens a label to be read slice by slice, with the values that `readLabel` gives.
  * @throws DataError as `openSlices` does
  */
-export async function openLabelSlices(path: string): Promise<VolumeSlices> {
+export async function openLabelSlices(path: string, target: LabelTarget = {}): Promise<VolumeSlices> {
+  if ((await scanFormat(path)) === 'dicom') return openDicomLabel(path, target);
   return openSlicesFor(path, 'labels');
 }
 
 async function openSlicesFor(path: string, use: ValueUse): Promise<VolumeSlices> {
   const opened = await ofFile(path, async () => {
-    const format = textFormatOf(path);
-    const plain = format && (await openPlainSlices(path, format));
-    if (plain) return plain;
-    const whole = await readByItk(path, use);
-    return whole ? slicesOfVolume(whole) : openNiftiSlices(path, use);
+    const format = await scanFormat(path);
+    if (format === 'nifti') return openNiftiSlices(path, use);
+    if (format === 'dicom') return openDicomSeries(path);
+    if (format === 'mgh') return slicesOfVolume(await readMgh(path, use));
+    return (await openPlainSlices(path, format)) ?? slicesOfVolume(await readItkFile(path, format, use));
   });
   return { ...opened, slices: () => slicesOfFile(path, opened.slices()) };
 }
@@ -98,44 +107,41 @@ async function* slicesOfFile(
 }
 
 /**
- * Bytes of the voxels of a scan that `openSlices` holds whole, as far as its header tells (a compressed DICOM
- * series takes more); undefined for one that is read in pieces.
+ * Bytes of the voxels of a scan that `openSlices` holds whole, as far as its header tells; undefined for one that is
+ * read in pieces.
  * @throws DataError when a header cannot be read or a data file is missing
  */
 export async function bytesHeldWhole(path: string): Promise<number | undefined> {
   return ofFile(path, async () => {
-    const format = textFormatOf(path);
-    if (format)
-      return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
-    if (!(await isFolder(path))) return undefined;
-    const parts = await Promise.all((await scanParts(path)).map((file) => stat(file)));
-    return parts.reduce((sum, { size }) => sum + size, 0);
+    const format = await scanFormat(path);
+    if (format === 'nifti' || format === 'dicom') return undefined;
+    if (format === 'mgh') return (await readMghHeader(path)).bytes;
+    return (await openPlainSlices(path, format)) ? undefined : (await readTextHeader(path, format)).bytes;
   });
 }
 
 /**
  * What is odd about the header of a scan or label that can be read: what readers take differently, or had to
- * guess. One sentence each, which names the file; none for a DICOM folder.
+ * guess; of a DICOM folder also which of its files are no slices. One sentence each, which names the file.
  * @throws DataError as `readVolume` does for a header
  */
 export async function headerOddities(path: string): Promise<readonly string[]> {
   return ofFile(path, async () => {
-    const format = textFormatOf(path);
-    if (format) {
-      const header = await readTextHeader(path, format);
-      return header.meta?.oddities ?? nrrdOddities(path, header);
-    }
-    if (await isFolder(path)) return [];
-    return (await readVolumeHeader(path)).oddities;
+    const format = await scanFormat(path);
+    if (format === 'nifti') return (await readVolumeHeader(path)).oddities;
+    if (format === 'dicom') return dicomOddities(path);
+    if (format === 'mgh') return [];
+    const header = await readTextHeader(path, format);
+    return header.meta?.oddities ?? nrrdOddities(path, header);
   });
 }
 
-/** What is not NIfTI by its name or because it is a folder; else undefined. */
-async function readByItk(path: string, use: ValueUse): Promise<Volume | undefined> {
-  const format = textFormatOf(path);
-  if (format) return readItkFile(path, format, use);
-  return (await isFolder(path)) ? readDicomSeries(path, use) : undefined;
+/** By name, and by content where the name says nothing. What is unknown is taken for NIfTI, which then says more. */
+async function scanFormat(path: string): Promise<TextFormat | 'dicom' | 'mgh' | 'nifti'> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return 'dicom';
+  const named = textFormatOf(path) ?? (isMghFile(path) ? 'mgh' : undefined);
+  if (named || !found?.isFile()) return named ?? 'nifti';
+  if (/\.(dcm|dicom|ima)$/i.test(path)) return 'dicom';
+  return !/\.(nii|nii\.gz|hdr|img)$/i.test(path) && (await openDicomFile(path)) ? 'dicom' : 'nifti';
 }
-
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;

@@ -152,24 +152,45 @@ function metaImageHeader(
 function nrrdHeader(fields: TextHeader['fields'], length: number, file: string): TextHeader {
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
-  const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
+  const encoding = encodingOf(fields.get('encoding') ?? 'raw', file);
   const skipped = Math.max(0, Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0));
-  const compressed = /^(gz|gzip)$/.test(encoding); // bytes to skip are then those of the decompressed
+  const compressed = encoding === 'compressed'; // bytes to skip are then those of the decompressed
   return {
     fields,
     sizes,
     bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
-    encoding: encoding === 'raw' ? 'raw' : compressed ? 'compressed' : 'text',
+    encoding,
     dataFile: data === undefined ? file : besideHeader(data, 'data file', file),
     dataOffset: (data === undefined ? length : 0) + (compressed ? 0 : skipped),
     dataSkip: compressed ? skipped : 0,
   };
 }
 
+function encodingOf(text: string, file: string): TextHeader['encoding'] {
+  const encoding = text.toLowerCase();
+  if (encoding === 'raw') return 'raw';
+  if (/^(gz|gzip)$/.test(encoding)) return 'compressed';
+  if (/^(text|txt|ascii|hex)$/.test(encoding)) return 'text';
+  const bzip2 = /^(bz2|bzip2)$/.test(encoding);
+  throw new DataError(
+    `${file}: encoding is "${text}"${bzip2 ? ', whose voxels are packed with bzip2' : ''}; expected raw, gzip or text, so ` +
+      'write the file anew with gzip, such as with "unu save -f nrrd -e gzip" or pynrrd',
+    { file, field: 'encoding', found: text, expected: ['raw', 'gzip', 'text'] },
+  );
+}
+
 function checkedSizes(text: string | undefined, field: string, file: string): number[] {
   const sizes = (text ?? '').split(/\s+/).filter(Boolean).map(Number);
   const whole = sizes.length >= 3 && sizes.every((n) => Number.isInteger(n) && n >= 1);
   if (whole && product(sizes) <= largestVoxelCount) return sizes;
+  if (sizes.length > 0 && sizes.length < 3 && sizes.every((n) => Number.isInteger(n) && n >= 1)) {
+    const axes = sizes.length === 1 ? 'one axis' : 'two axes, so that it is a picture';
+    throw new DataError(
+      `${file}: ${field} is "${text}": it has ${axes}; expected a scan of 3 axes, so write the whole stack as one file ` +
+        '(one slice has the size 1 along z)',
+      { file, field, found: sizes },
+    );
+  }
   throw new DataError(
     `${file}: ${field} is ${text === undefined ? 'missing' : `"${text}"`}; expected the voxels on each of 3 axes, ` +
       '1 or more and at most 2^32 in all, so the header is damaged',
@@ -192,9 +213,10 @@ function bytesOf(type: string | undefined, field: string, file: string): number 
  * out so.
  */
 function besideHeader(data: string, field: string, file: string): string {
-  if (/^LIST\b|%\d*d/.test(data)) {
+  if (/^LIST(\s|$)|%\d*[du]/i.test(data)) {
     throw new DataError(
-      `${file}: ${field} names several files ("${data}"), but one data file is expected: write the scan as one file`,
+      `${file}: ${field} names several files ("${data}"), but one data file is expected: write the scan as one file, ` +
+        'such as with WriteImage of SimpleITK',
       {
         file,
         field,

@@ -1,6 +1,7 @@
+import { WorkError } from '../errors.js';
 import { type VoxelBytes, voxelPiecesOf } from './file-content.js';
 import { openNifti, toValues } from './nifti-read.js';
-import type { Grid, ValueUse, Volume, VoxelArray } from './volume.js';
+import { arrayLike, type Grid, type ValueUse, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /** A volume that is read slice by slice, so that it need not be held whole. */
 export interface VolumeSlices extends Grid {
@@ -47,4 +48,18 @@ export async function* slicesOfFile(
   toValues: (bytes: Uint8Array) => VoxelArray,
 ): AsyncGenerator<VoxelArray, void> {
   for await (const bytes of voxelPiecesOf(sliceBytes, voxels)) yield toValues(bytes);
+}
+
+/** The whole of a volume that is read slice by slice. */
+export async function volumeOfSlices(opened: VolumeSlices): Promise<Volume> {
+  const { size, spacing, affine, channels } = opened;
+  let data: VoxelArray | undefined;
+  let filled = 0;
+  for await (const slice of opened.slices()) {
+    data ??= arrayLike(slice, channels * voxelCount(opened));
+    data.set(slice, filled);
+    filled += slice.length;
+  }
+  if (!data) throw new WorkError('a volume has no slices');
+  return { size, spacing, affine, channels, data };
 }

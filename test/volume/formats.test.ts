@@ -318,7 +318,7 @@ describe('a DICOM folder', () => {
       (target: string) => {
         for (const file of readdirSync(target)) rmSync(join(target, file));
       },
-      /holds no DICOM file: a folder given as a scan must hold the slices of one series/,
+      /no-slice is an empty folder: a folder given as a scan must hold the slices of one DICOM series, so copy/,
     ],
     [
       'a gap',
@@ -345,7 +345,7 @@ describe('a DICOM folder', () => {
     [
       'a truncated slice',
       (target: string) => truncateSync(join(target, 'IM0001.dcm'), 300),
-      /IM0001.dcm|could not be read to its end/,
+      /IM0001.dcm is damaged or truncated: its header is that of a picture/,
     ],
   ])('with %s is refused in one sentence', async (name, damage, message) => {
     const target = series(name.replaceAll(' ', '-'));

@@ -129,7 +129,7 @@ describe('files that cannot be read', () => {
     [
       'a folder',
       () => folder,
-      /holds no DICOM file: a folder given as a scan must hold the slices of one series$/,
+      /holds no DICOM file, but .*: a folder given as a scan must hold the slices of one DICOM series, so name a scan/,
     ],
     [
       'a truncated .nii.gz',
@@ -143,7 +143,7 @@ describe('files that cannot be read', () => {
       /truncated.*copy or download it again$/,
     ],
     ['a file of 20 bytes', () => put('short.nii', whole.subarray(0, 20)), /is not a NIfTI-1 or NIfTI-2 file/],
-    ['an empty file', () => put('empty.nii', Buffer.alloc(0)), /is not a NIfTI-1 or NIfTI-2 file/],
+    ['an empty file', () => put('empty.nii', Buffer.alloc(0)), /is empty; copy or download it again/],
     [
       'another kind of file',
       () => put('text.nii', Buffer.from('a text, and no image at all\n'.repeat(60))),

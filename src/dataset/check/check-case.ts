@@ -3,7 +3,7 @@ import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import { headerOddities, readLabel, readVolume, type Triple, type Volume } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
-import { toClassValues } from '../prepare/label-values.js';
+import { countsAsClass, toClassValues } from '../prepare/label-values.js';
 import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
 import { requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
@@ -139,7 +139,8 @@ async function checkLabel(
   image: Grid | undefined,
   findings: CaseFinding[],
 ): Promise<void> {
-  const label = await readOr(readLabel, file, findings);
+  const target = { grid: image, needed: countsAsClass(source.labelMap) };
+  const label = await readOr((path) => readLabel(path, target), file, findings);
   if (!label) return;
   if (image)
     collect(findings, 'mixed-grids', () =>

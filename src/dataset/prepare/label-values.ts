@@ -93,6 +93,11 @@ export function classValues(
   };
 }
 
+/** Whether a value of a file is another than background once it is mapped. */
+export function countsAsClass(map: LabelMap | undefined): (found: number) => boolean {
+  return (found) => (map?.[String(found)] ?? map?.['*'] ?? found) !== 0;
+}
+
 function classArrayType(values: readonly number[]): new (length: number) => ClassArray {
   const largest = Math.max(0, ...values);
   if (largest <= 255) return Uint8Array;

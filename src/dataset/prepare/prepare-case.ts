@@ -27,7 +27,13 @@ import type { SourceCase } from '../index/listed-case.js';
 import { type PreparedCase, storedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
-import { type ClassArray, classValues, classValueType, requireOneChannel } from './label-values.js';
+import {
+  type ClassArray,
+  classValues,
+  classValueType,
+  countsAsClass,
+  requireOneChannel,
+} from './label-values.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
@@ -142,7 +148,7 @@ async function openLabel(
   image: VolumeSlices,
   { source, classes, preprocessing }: PrepareCaseTask,
 ): Promise<UprightSlices> {
-  const label = await openLabelSlices(file);
+  const label = await openLabelSlices(file, { grid: image, needed: countsAsClass(source.labelMap) });
   requireSameGrid(image, itemAt(source.images, 0), label, file, 'label');
   requireOneChannel(label, file);
   const values = classValues(classes, source.labelMap, file);
