@@ -107,6 +107,7 @@ export async function evaluateRun({
           evaluated,
           { prediction, reference: prepared.sourceLabel },
           further,
+          entryOf(index.datasets, prepared.dataset).ignore,
         ),
       );
       onCase?.(prepared.id, results.length, cases.length);

@@ -92,8 +92,8 @@ async function checkCases(
   datasets: readonly SourceDataset[],
   { workers, signal, onProgress }: CheckOptions,
 ): Promise<Map<string, CheckedCase>> {
-  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) =>
-    cases.map((source): CheckCaseTask => ({ source, preprocessing, classes })),
+  const tasks = datasets.flatMap(({ cases, preprocessing, classes, ignore }) =>
+    cases.map((source): CheckCaseTask => ({ source, preprocessing, classes, ignore })),
   );
   const threads = Math.max(1, Math.min(workers, tasks.length));
   const pool = openWorkerPool<CheckCaseTask, CheckedCase>(import.meta.url, './check-worker.js', {
