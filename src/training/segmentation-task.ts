@@ -72,7 +72,7 @@ function segmentationLoss(
 }
 
 /** [B, D, H, W, 1] 1 where the targets are not to be ignored. */
-function countedVoxels(kind: LabelScheme['kind'], targets: Tensor): Tensor5D {
+export function countedVoxels(kind: LabelScheme['kind'], targets: Tensor): Tensor5D {
   const perVoxel =
     kind === 'classes' ? targets.expandDims(4) : targets.slice([0, 0, 0, 0, 0], [-1, -1, -1, -1, 1]);
   return perVoxel.notEqual(ignoredTarget).cast<Tensor5D>('float32');

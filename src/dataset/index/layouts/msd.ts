@@ -129,10 +129,12 @@ async function readDescription(file: string): Promise<Description> {
   throw new DataError(`${file}: ${field}: ${message}`, { file, field });
 }
 
+/** nnU-Net finds its cases by their names; what it writes for version 1 lists them as well. */
 const isOfNnunet = (content: unknown): boolean =>
-  z.object({ labels: z.unknown(), training: z.undefined() }).safeParse(content).success &&
-  z.union([z.object({ channel_names: z.object() }), z.object({ file_ending: z.string() })]).safeParse(content)
-    .success;
+  typeof content === 'object' &&
+  content !== null &&
+  !('training' in content) &&
+  ('channel_names' in content || 'file_ending' in content || 'dataset' in content);
 
 function itemsOf({ training, validation, test }: Description): Item[] {
   const itemsOfList = (items: Description['training'], list: SplitName) =>

@@ -45,8 +45,8 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
   const listed = description.dataset && (await listedLabelled(description.dataset, folder, json));
   const matched = listed ? withListed(found, listed) : found;
   const cases = casesOf(entry, matched, patterns, listed !== undefined);
+  requireNnunetNames(description, matched, json);
   if (cases.length === 0) {
-    requireNnunetNames(description, matched, json);
     const expected = `imagesTr/CASE_0000${description.file_ending} with labelsTr/CASE${description.file_ending}`;
     throw new DataError(
       `${folder} holds no ${entry.withLabels ? 'labelled ' : ''}case of the layout "nnunet": ${expected} is expected in it`,
@@ -170,11 +170,14 @@ const resolveListedPath = (path: string, folder: string, file: string, field: st
     field,
   );
 
-/** The Decathlon's images have no channel in their names. */
-function requireNnunetNames({ training }: Description, { others }: MatchedCases, file: string): void {
-  if (training === undefined || !others.some((path) => /\/imagesTr\/[^/]+$/.test(path))) return;
+/** The Decathlon's images have no channel in their names, so that no image of a listed case is found. */
+function requireNnunetNames({ training }: Description, matched: MatchedCases, file: string): void {
+  const { labelled, unlabelled, others } = matched;
+  if (training === undefined || [...labelled, ...unlabelled].some(({ images }) => images.length > 0)) return;
+  const image = others.find((path) => /\/imagesTr\/[^/]+$/.test(path));
+  if (image === undefined) return;
   throw new DataError(
-    `${file} lists "training" cases, and the files in imagesTr have no channel in their names (CASE_0000): ` +
+    `${file} lists "training" cases, and images have no channel in their names (${image}, not CASE_0000): ` +
       'this is a folder of the Decathlon, set "layout": "msd"',
     { file, field: 'layout', expected: 'msd' },
   );
