@@ -31,6 +31,11 @@ export async function listScans(
   if (first === undefined)
     throw new UsageError('--input names no scan: give a file or a folder', { field: '--input' });
   if (!(await isFolder(first))) {
+    if (/\.(?:dcm|ima)$/i.test(first))
+      throw new DataError(
+        `${first} is one file of a DICOM series: --input takes the folder that holds the whole series`,
+        { file: first, field: '--input' },
+      );
     const given = scanName(basename(first));
     const name = input.length > 1 ? given.replace(/_\d{4}$/, '') : nameWithoutChannel(given, true);
     return [{ name, images: input, label: isFile ? out : join(out, `${name}.nii.gz`) }];

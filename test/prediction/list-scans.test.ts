@@ -104,5 +104,6 @@ describe('files to predict', () => {
     });
     expect((await label('x/CASE_0001.nii', 'x/CASE_0000.nii'))?.name).toBe('CASE');
     expect((await label('x/scan_0001.nii'))?.name).toBe('scan_0001');
+    await expect(listScans(['x/001.DCM'], 'out', 1)).rejects.toThrow(/is one file of a DICOM series/);
   });
 });

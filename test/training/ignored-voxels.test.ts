@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareDatasets } from '../../src/dataset/index.js';
-import { evaluateRun } from '../../src/prediction/index.js';
+import { evaluateRun, predictScans } from '../../src/prediction/index.js';
 import { finetune, readMetrics } from '../../src/training/index.js';
 import { segmentationTargets } from '../../src/training/segmentation-targets.js';
 import { readVolume, type Triple, writeNifti } from '../../src/volume/index.js';
+import { openRunWeights } from '../../src/weights/index.js';
 import { asLabel, labelledCase, volumeOf, writeJson } from '../dataset/generated-data.js';
 import { smokeFinetuneConfig } from './segmentation-data.js';
 
@@ -99,6 +100,25 @@ describe.each(['regions', 'classes'])('fine-tuning on %s of a dataset with a val
         validation: Record<string, number>;
       };
       expect(validated.validation[`dice ${name}`]).toBeCloseTo(dice!, 10);
+    }
+    const opened = await openRunWeights({ runs: [out] });
+    try {
+      const [first, ...others] = await predictScans({
+        opened,
+        input: [join(folder, 'imagesTr')],
+        out: join(folder, `masks-${dataset}`),
+        withLogits: false,
+        withMasks: true,
+      });
+      expect([first!.name, others.map(({ name }) => name)]).toEqual(['a', ['b', 'c']]);
+      const label = await readVolume(first!.label);
+      for (const [i, name] of names.entries()) {
+        const mask = await readVolume(join(folder, `masks-${dataset}`, 'a', `${name}.nii.gz`));
+        const values = opened.scheme.values[i]!;
+        expect([...mask.data]).toEqual([...label.data].map((value) => Number(values.includes(value))));
+      }
+    } finally {
+      opened.close();
     }
     const metadata = readFileSync(join(out, 'checkpoints', 'last.safetensors'))
       .subarray(8, 4096)
