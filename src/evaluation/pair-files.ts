@@ -57,8 +57,6 @@ export async function pairFiles(predictions: string, labels: string, incomplete:
 interface VolumeFile {
   readonly name: string;
   readonly file: string;
-  /** How many volumes its folder holds. */
-  readonly neighbours: number;
 }
 
 /** What two files of one case have in common, from the strictest. */
@@ -97,8 +95,7 @@ const rules: readonly Rule[] = [
   },
   {
     text: 'the folder of the case, which holds one volume',
-    key: ({ name, neighbours }) =>
-      folderOf(name) !== '' && neighbours === 1 ? folderOf(name) : withoutChannel(name),
+    key: ({ name }) => (folderOf(name) === '' ? withoutChannel(name) : folderOf(name)),
   },
 ];
 
@@ -180,7 +177,7 @@ async function volumesOf(folder: string, what: string): Promise<readonly VolumeF
           file: folder,
         },
       );
-    return [{ name: nameOf(basename(folder)), file: folder, neighbours: 1 }];
+    return [{ name: nameOf(basename(folder)), file: folder }];
   }
   const order = ({ name, file }: VolumeFile) => `${name}\0${file}`;
   const volumes = (await volumesIn(folder, '', what)).sort((a, b) => (order(a) < order(b) ? -1 : 1));
@@ -227,7 +224,6 @@ async function volumesIn(
     (name): VolumeFile => ({
       name: nameOf(below === '' ? name : `${below}/${name}`),
       file: join(folder, below, name),
-      neighbours: names.length,
     }),
   );
   for (const entry of visible)

@@ -37,7 +37,7 @@ export interface DiceCrossEntropy {
  * Dice + cross-entropy for classes of which each voxel has one (organs); MONAI's
  * `DiceCELoss(to_onehot_y, softmax)`.
  * @param logits [B, D, H, W, C]
- * @param labels [B, D, H, W] int32 in 0..C-1, 0 is background; any other where a voxel does not count
+ * @param labels [B, D, H, W] int32 in 0..C-1, 0 is background; -1, no class, where a voxel does not count
  * @param counted [B, D, H, W, 1] 1 where a voxel counts, else 0: the others have no part in either term, whose
  *   means are over those that count, 0 where there are none (nnU-Net's ignore label); absent: all count
  * @throws ShapeError when the shapes do not fit
@@ -59,7 +59,7 @@ export function diceCrossEntropyLoss(
   const dice = diceLoss(logProbabilities.exp(), targets, counted);
   const logLikelihood = logProbabilities.mul(targets); // [B, D, H, W, C]
   const crossEntropy = counted
-    ? logLikelihood.mul(counted).sum().neg().div<Scalar>(atLeastOne(counted))
+    ? logLikelihood.sum().neg().div<Scalar>(atLeastOne(counted))
     : logLikelihood.sum().div<Scalar>(-batch * depth * height * width);
   return { total: dice.add(crossEntropy), dice, crossEntropy };
 }

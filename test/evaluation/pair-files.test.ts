@@ -192,6 +192,10 @@ describe('files that several names would fit', () => {
   it('are never paired by a part of a name that is no word of its own', async () => {
     const found = paired(['image.nii', 'labella.nii'], ['seg.nii', 'segella.nii']);
     await expect(found).rejects.toThrow(/has no label/);
+    await expect(paired(['s_0007.nii'], ['s.nii'])).rejects.toThrow(/has no label/); // no first channel
+    await expect(paired(['c1/a.nii', 'c1/b.nii'], ['c1.nii'])).rejects.toThrow(
+      /several files claim one case/,
+    );
     await expect(paired(['case1.nii', 'case2.nii'], ['case11.nii', 'case22.nii'])).rejects.toThrow(
       /has no label/,
     );
