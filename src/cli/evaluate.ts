@@ -3,6 +3,7 @@ import type { TaskConfig } from '../config/index.js';
 import { UsageError } from '../errors.js';
 import type { Evaluation, FileReport, FurtherMetrics } from '../evaluation/index.js';
 import { softwareVersions } from '../package-version.js';
+import { shortList } from '../short-list.js';
 import type { Command, Context } from './context.js';
 import { countingBar } from './terminal.js';
 import { requireWholeNumber } from './whole-number.js';
@@ -15,6 +16,7 @@ interface Flags {
   readonly labels: string | undefined;
   readonly task: string | undefined;
   readonly classes: string | undefined;
+  readonly ignore: number | undefined;
   readonly 'nsd-tolerance': string | undefined;
   readonly resample: boolean;
   readonly incomplete: boolean;
@@ -45,9 +47,13 @@ export const evaluateCommand: Command<Flags> = {
       .option('predictions', {
         type: 'string',
         requiresArg: true,
-        describe: 'folder of predicted labels; files pair with --labels by name',
+        describe: 'folder of predicted labels, or one file; files pair with --labels by name',
       })
-      .option('labels', { type: 'string', requiresArg: true, describe: 'folder of reference labels' })
+      .option('labels', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder of reference labels, or one file',
+      })
       .option('task', {
         type: 'string',
         requiresArg: true,
@@ -57,6 +63,11 @@ export const evaluateCommand: Command<Flags> = {
         type: 'string',
         requiresArg: true,
         describe: 'or the classes themselves: 1=liver,2=tumour',
+      })
+      .option('ignore', {
+        type: 'number',
+        requiresArg: true,
+        describe: "value of --labels' voxels that are left out on both sides, as nnU-Net's label ignore",
       })
       .option('nsd-tolerance', {
         type: 'string',
@@ -147,6 +158,7 @@ async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<E
     labels,
     task,
     classes,
+    ignore,
     'nsd-tolerance': nsdTolerance,
     resample,
     incomplete,
@@ -156,6 +168,7 @@ async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<E
   if (labels === undefined)
     throw new UsageError('--predictions needs --labels, the folder of the references', { field: '--labels' });
   requireWholeNumber('--workers', workers, 1);
+  if (ignore !== undefined) requireWholeNumber('--ignore', ignore, 1);
   const further = await furtherMetrics(nsdTolerance);
   const described = await classesBy(task, classes);
   const { regions, labelMap } = described;
@@ -168,6 +181,7 @@ async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<E
     labels,
     classes: evaluated,
     labelMap,
+    ignore,
     further,
     resample,
     incomplete,
@@ -181,7 +195,12 @@ async function ofFolders(flags: Flags, { terminal, signal }: Context): Promise<E
     cases,
     {
       classValues: Object.fromEntries(evaluated.map(({ name, values }) => [name, values])),
-      settings: { ...further, ...(labelMap && { labelMap }), resample },
+      settings: {
+        ...further,
+        ...(labelMap && { labelMap }),
+        ...(ignore !== undefined && { ignore }),
+        resample,
+      },
       software: softwareVersions(),
       files,
     },
@@ -214,8 +233,12 @@ async function furtherMetrics(nsdTolerance: string | undefined): Promise<Further
 const leftOut = ({ missing, extra, misaligned, unusable }: FileReport): boolean =>
   [missing, extra, misaligned, unusable].some(({ length }) => length > 0);
 
+/** Each is a long line; the JSON has all. */
+const mostReasons = 10;
+
 /** A line a kind of file that people should know of. */
 function fileLines({
+  pairedBy,
   missing,
   extra,
   misaligned,
@@ -226,11 +249,17 @@ function fileLines({
   resampled,
 }: FileReport): string[] {
   const named = (what: string, ids: readonly string[]) =>
-    ids.length > 0 ? [`${ids.length} ${what}: ${ids.join(', ')}`] : [];
+    ids.length > 0 ? [`${ids.length} ${what}: ${shortList(ids)}`] : [];
+  const unused = [...misaligned, ...unusable];
   return [
+    `paired by ${pairedBy}`,
     ...named('left out, labels without a prediction', missing),
     ...named('left out, predictions without a label', extra),
-    ...[...misaligned, ...unusable].map(({ id, reason }) => `left out ${id}: ${reason}`),
+    ...unused.slice(0, mostReasons).map(({ id, reason }) => `left out ${id}: ${reason}`),
+    ...named(
+      'more left out',
+      unused.slice(mostReasons).map(({ id }) => id),
+    ),
     ...named('predictions of nothing but background', emptyPredictions),
     ...named('labels of nothing but background', emptyLabels),
     ...named('predictions reoriented to their label', reoriented),

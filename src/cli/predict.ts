@@ -12,6 +12,7 @@ interface Flags {
   readonly out: string;
   readonly preset: string | undefined;
   readonly 'save-logits': boolean;
+  readonly 'masks-per-class': boolean;
   readonly set: readonly string[];
   readonly json: boolean;
 }
@@ -49,7 +50,7 @@ export const predictCommand: Command<Flags> = {
         array: true,
         demandOption: true,
         describe:
-          'a scan, the files of its channels, a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...) or of one DICOM series',
+          'a scan, the files of its channels, a folder of scans (channels: CASE_0000.nii.gz, CASE_0001.nii.gz, ...) or of one DICOM series, or a folder with a folder a case',
       })
       .option('out', {
         alias: 'output',
@@ -68,6 +69,11 @@ export const predictCommand: Command<Flags> = {
         type: 'boolean',
         default: false,
         describe: 'write the logits as a 4-D float32 volume beside, *_logits.nii.gz',
+      })
+      .option('masks-per-class', {
+        type: 'boolean',
+        default: false,
+        describe: 'write one mask a class beside each label, CASE/liver.nii.gz',
       })
       .option('set', {
         type: 'string',
@@ -102,6 +108,7 @@ export const predictCommand: Command<Flags> = {
         input,
         out,
         withLogits: flags['save-logits'],
+        withMasks: flags['masks-per-class'],
         signal: signal(),
         onProgress: (name, done, total, problem) => {
           if (problem !== undefined) terminal.line(`skipped ${name}: ${problem}`);

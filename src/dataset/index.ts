@@ -27,7 +27,8 @@ export {
   type SkippedCase,
 } from './index/prepared-index.js';
 export { type CaseSelection, selectCases } from './index/select-cases.js';
-export { countsAsClass, toClassValues } from './prepare/label-values.js';
+export { type LabelFiles, readLabelOnGrid } from './prepare/label-files.js';
+export { toClassValues } from './prepare/label-values.js';
 export {
   type DatasetChoice,
   mergeShards,
@@ -47,5 +48,5 @@ export {
   preprocessingSchema,
 } from './prepare/preprocessing.js';
 export { readChannels } from './prepare/read-channels.js';
-export { gridDifference, requireSameGrid } from './prepare/same-grid.js';
+export { describeGrid, gridDifference, requireSameGrid, sameVoxels } from './prepare/same-grid.js';
 export { parseShard, type Shard } from './prepare/shards.js';

@@ -1,6 +1,6 @@
 import { itemAt } from '../at.js';
 import { requireSameGrid } from '../dataset/index.js';
-import type { Volume } from '../volume/index.js';
+import type { Volume, VoxelArray } from '../volume/index.js';
 import { diceOf, type FurtherMetric, overlapMetrics, surfaceMetrics } from './metrics.js';
 import { type Overlap, overlaps } from './overlap.js';
 
@@ -34,7 +34,7 @@ export interface VoxelCounts {
   readonly predicted: number;
   readonly present: number;
   readonly both: number;
-  /** Of the whole volume. */
+  /** Of the whole volume, but for those that are ignored. */
   readonly all: number;
 }
 
@@ -58,6 +58,7 @@ export const defaultFurtherMetrics: FurtherMetrics = { nsdToleranceMm: [1, 2] };
 /**
  * Dice and HD95 of each class in the label's own space, and with `further` the other metrics and the counts
  * of voxels that they come from.
+ * @param ignore the label's value of voxels that are left out on both sides, as nnU-Net leaves them out
  * @throws DataError when the two volumes do not share one grid
  */
 export function evaluateCase(
@@ -67,26 +68,48 @@ export function evaluateCase(
   classes: readonly EvaluatedClass[],
   files: NonNullable<CaseResult['files']>,
   further?: FurtherMetrics,
+  ignore?: number,
 ): CaseResult {
   requireSameGrid(reference, files.reference, prediction, files.prediction, 'prediction', 'label');
+  const counted = ignore === undefined ? undefined : withoutIgnored(prediction, reference, ignore);
   const found = overlaps(
     reference.size,
-    prediction.data,
-    reference.data,
+    counted?.prediction ?? prediction.data,
+    counted?.reference ?? reference.data,
     classes.map(({ values }) => values),
   );
+  const voxels = counted?.voxels ?? reference.data.length;
   return {
     id,
     ...(further && { files }),
     classes: Object.fromEntries(
-      classes.map(({ name }, i) => [name, evaluateClass(itemAt(found, i), reference, further)]),
+      classes.map(({ name }, i) => [name, evaluateClass(itemAt(found, i), reference, voxels, further)]),
     ),
   };
 }
 
+/** Background on both sides where the label is to be ignored, and how many voxels are not. */
+function withoutIgnored(
+  prediction: Volume,
+  reference: Volume,
+  ignore: number,
+): { prediction: VoxelArray; reference: VoxelArray; voxels: number } {
+  const left = { prediction: prediction.data.slice(), reference: reference.data.slice(), voxels: 0 };
+  for (let i = 0; i < left.reference.length; i++) {
+    if (left.reference[i] !== ignore) {
+      left.voxels++;
+      continue;
+    }
+    left.reference[i] = 0;
+    left.prediction[i] = 0;
+  }
+  return left;
+}
+
 function evaluateClass(
   overlap: Overlap,
-  { size, spacing, data }: Volume,
+  { size, spacing }: Volume,
+  voxels: number,
   further: FurtherMetrics | undefined,
 ): ClassResult {
   const { predicted, present, both } = overlap;
@@ -97,7 +120,7 @@ function evaluateClass(
     ...found,
     ...surfaces,
     ...overlapMetrics(overlap, spacing),
-    voxels: { predicted, present, both, all: data.length },
+    voxels: { predicted, present, both, all: voxels },
   };
 }
 

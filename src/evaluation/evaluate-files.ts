@@ -12,6 +12,8 @@ export interface EvaluateFilesTask {
   readonly labelMap?: LabelMap | undefined;
   readonly further: FurtherMetrics;
   readonly resample: boolean;
+  /** The label's value of voxels that are left out on both sides. */
+  readonly ignore?: number | undefined;
 }
 
 /** What became of one case. */
@@ -36,15 +38,16 @@ export async function evaluateFiles({
   labelMap,
   further,
   resample,
+  ignore,
 }: EvaluateFilesTask): Promise<EvaluatedFiles> {
   const names = Object.fromEntries(
     classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])),
   );
-  const read = async (file: string) => toClassValues(await readLabel(file), names, labelMap, file);
+  const read = async (file: string) => toClassValues(await readLabel(file), names, labelMap, file, ignore);
   const files = { prediction, reference };
   const label = await read(reference);
   const placed = placePrediction({ prediction: await read(prediction), reference: label, files }, resample);
-  const result = evaluateCase(id, placed.prediction, label, classes, files, further);
+  const result = evaluateCase(id, placed.prediction, label, classes, files, further, ignore);
   const statuses = Object.values(result.classes).map(({ status }) => status);
   const empty = {
     prediction: statuses.every((status) => status === 'absent' || status === 'missed'),

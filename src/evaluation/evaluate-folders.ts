@@ -2,7 +2,7 @@ import { itemAt } from '../at.js';
 import type { LabelMap } from '../dataset/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { mapInLanes, openWorkerPool } from '../threads/index.js';
-import { readVolumeHeader } from '../volume/index.js';
+import { openLabelSlices } from '../volume/index.js';
 import {
   type CaseResult,
   defaultFurtherMetrics,
@@ -22,6 +22,8 @@ export interface FolderEvaluation {
   /** Values that stand for others, in predictions and labels alike. */
   readonly labelMap?: LabelMap | undefined;
   readonly further?: FurtherMetrics;
+  /** The labels' value of voxels that are left out on both sides; absent: every voxel counts. */
+  readonly ignore?: number | undefined;
   /** Whether a prediction on another grid is resampled to its label's; otherwise it cannot be used. */
   readonly resample?: boolean;
   /** Whether files that cannot be used are left out and named; otherwise the first of them is thrown. */
@@ -35,6 +37,8 @@ export interface FolderEvaluation {
 
 /** What became of the files, by the names of cases. */
 export interface FileReport {
+  /** What the names of a pair have in common. */
+  readonly pairedBy: string;
   /** Labels without a prediction. */
   readonly missing: readonly string[];
   /** Predictions without a label. */
@@ -64,8 +68,8 @@ export interface EvaluatedFolders {
 }
 
 /**
- * Evaluates the predictions in a folder against the labels of the same names (`.nii` or `.nii.gz`) in
- * another, in order of name, in worker threads. Unless `incomplete`, both folders must hold the same cases: a
+ * Evaluates the predictions in a folder against the labels of the same names in another, in order of name, in
+ * worker threads; `pairFiles` says which names are the same. Unless `incomplete`, both folders must hold the same cases: a
  * case left out would make the means look better than they are.
  * @throws DataError when a folder is missing or empty, nothing can be evaluated, or, unless `incomplete`, a
  * file has no partner or two, the volumes of a pair do not share one space, or one holds a value that is no
@@ -74,6 +78,7 @@ export interface EvaluatedFolders {
 export async function evaluateFolders(options: FolderEvaluation): Promise<EvaluatedFolders> {
   const { predictions, labels, classes, incomplete = false } = options;
   refuseSameNames(classes);
+  refuseIgnoredClass(classes, options.ignore);
   const pairing = await pairFiles(predictions, labels, incomplete);
   const checked = await checkGrids(pairing.pairs, options);
   const outcomes = await evaluatePairs(checked.pairs, options);
@@ -105,6 +110,19 @@ function refuseSameNames(classes: readonly EvaluatedClass[]): void {
   });
 }
 
+/** What is left out cannot be measured. */
+function refuseIgnoredClass(classes: readonly EvaluatedClass[], ignore: number | undefined): void {
+  const ignored = classes.find(({ values }) => ignore !== undefined && values.includes(ignore));
+  if (!ignored) return;
+  throw new UsageError(
+    `the value ${ignore} is ignored, but the class "${ignored.name}" has it: leave one out`,
+    {
+      field: 'ignore',
+      found: ignore,
+    },
+  );
+}
+
 interface Checked {
   readonly pairs: readonly FilePair[];
   readonly misaligned: readonly UnusableFile[];
@@ -127,8 +145,8 @@ async function checkGrids(
     let list = unusable;
     try {
       const [prediction, reference] = [
-        await readVolumeHeader(pair.prediction),
-        await readVolumeHeader(pair.reference),
+        await openLabelSlices(pair.prediction),
+        await openLabelSlices(pair.reference),
       ];
       list = misaligned;
       placementOf({ prediction, reference, files: pair }, resample);
@@ -148,6 +166,7 @@ async function evaluatePairs(
   const {
     classes,
     labelMap,
+    ignore,
     further = defaultFurtherMetrics,
     resample = false,
     incomplete = false,
@@ -169,7 +188,7 @@ async function evaluatePairs(
   try {
     return await mapInLanes(pairs, maxThreads, async (pair) => {
       signal?.throwIfAborted();
-      const outcome = await pool.run({ ...pair, classes, labelMap, further, resample });
+      const outcome = await pool.run({ ...pair, classes, labelMap, ignore, further, resample });
       if (outcome.kind === 'unusable' && !incomplete) throw new DataError(outcome.message, outcome.facts);
       onCase?.(pair.id, ++done, pairs.length);
       return outcome;
@@ -181,7 +200,7 @@ async function evaluatePairs(
 
 function reportOf(
   { predictions, labels }: FolderEvaluation,
-  { missing, extra }: Pairing,
+  { rule, missing, extra }: Pairing,
   checked: Checked,
   unusable: readonly UnusableFile[],
   evaluated: readonly EvaluatedFiles[],
@@ -194,6 +213,7 @@ function reportOf(
   const where = (holds: (files: EvaluatedFiles) => boolean) =>
     evaluated.filter(holds).map(({ result }) => result.id);
   return {
+    pairedBy: rule,
     missing,
     extra,
     misaligned: checked.misaligned.map(named),

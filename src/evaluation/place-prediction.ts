@@ -1,18 +1,6 @@
-import { gridDifference } from '../dataset/index.js';
+import { describeGrid, gridDifference, sameVoxels } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import {
-  AXES,
-  type Axis,
-  applyAffine,
-  closestToRas,
-  composeAffines,
-  type Grid,
-  invertAffine,
-  mapAxes,
-  resampleToGrid,
-  type Triple,
-  type Volume,
-} from '../volume/index.js';
+import { type Grid, resampleToGrid, type Volume } from '../volume/index.js';
 
 /**
  * How a prediction came onto its label's grid: it lay there, its axes were permuted or flipped, or its
@@ -62,44 +50,4 @@ export function placePrediction(
     placement,
     prediction: placement === 'same-grid' ? prediction : resampleToGrid(prediction, reference, 'nearest'),
   };
-}
-
-/** How far from a whole voxel one of another orientation may lie, as for grids of the same. */
-const toleranceVoxels = 0.05;
-
-/**
- * Whether two grids have the same voxels in another order: each corner of one is a corner of the other, with
- * as many voxels between.
- */
-function sameVoxels(reference: Grid, prediction: Grid): boolean {
-  const toPrediction = composeAffines(invertAffine(prediction.affine), reference.affine);
-  const corners = cornersOf(reference.size).map((corner) => applyAffine(toPrediction, corner));
-  const isEnd = (at: number, axis: Axis) =>
-    [0, prediction.size[axis] - 1].some((end) => Math.abs(at - end) <= toleranceVoxels);
-  const different = (of: readonly Triple[]) =>
-    new Set(of.map((corner) => corner.map(Math.round).join())).size;
-  // Corners on corners could still be another number of voxels between them, so a step must be a step as
-  // well.
-  const steps = toPrediction.rows.filter((_, i) => i % 4 !== 3);
-  return (
-    steps.every((step) => [-1, 0, 1].some((whole) => Math.abs(step - whole) <= toleranceVoxels)) &&
-    corners.every((corner) => mapAxes(corner, isEnd).every((end) => end)) &&
-    different(corners) === different(cornersOf(prediction.size)) &&
-    different(corners) === different(cornersOf(reference.size))
-  );
-}
-
-const cornersOf = ([nx, ny, nz]: Triple): Triple[] =>
-  [0, nx - 1].flatMap((x) => [0, ny - 1].flatMap((y) => [0, nz - 1].map((z): Triple => [x, y, z])));
-
-function describeGrid(grid: Grid): string {
-  const { axes, flipped } = closestToRas(grid);
-  const letters = AXES.map((axis) => {
-    const world = axes.indexOf(axis);
-    return (flipped[world] ? 'LPI' : 'RAS')[world];
-  });
-  const rounded = (values: readonly number[], digits: number) =>
-    values.map((value) => Number(value.toFixed(digits)));
-  const origin = rounded(applyAffine(grid.affine, [0, 0, 0]), 2).join(', ');
-  return `${grid.size.join('x')} voxels of ${rounded(grid.spacing, 4).join(' x ')} mm, axes to ${letters.join('')}, first voxel at [${origin}] mm`;
 }

@@ -42,7 +42,12 @@ export interface WeightsFacts {
 export interface EvaluationFacts {
   /** Label values that make up each class. */
   readonly classValues: Readonly<Record<string, readonly number[]>>;
-  readonly settings: FurtherMetrics & { readonly labelMap?: LabelMap; readonly resample?: boolean };
+  readonly settings: FurtherMetrics & {
+    readonly labelMap?: LabelMap;
+    /** The labels' value of voxels that were left out. */
+    readonly ignore?: number;
+    readonly resample?: boolean;
+  };
   readonly software: Readonly<Record<'hybridmim' | 'node', string>>;
   /** What became of the files of two folders. */
   readonly files?: FileReport;

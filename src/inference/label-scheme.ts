@@ -10,22 +10,32 @@ export interface LabelScheme {
   readonly kind: 'classes' | 'regions';
   readonly names: readonly string[];
   readonly values: readonly (readonly number[])[];
+  /** The label value of voxels that losses and metrics leave out; no network gives it. */
+  readonly ignore?: number | undefined;
 }
 
 /**
  * The scheme of a dataset's classes, or of regions over them.
  * @param classes names by label value
  * @param regions label values by region name, from the largest region to the smallest; absent: the classes
+ * @param ignore the value of voxels that nobody labelled; absent: every voxel counts
  * @throws UsageError when a region has a value that is no class, or no value that sets it apart from those
  *   within it
  */
 export function labelScheme(
   classes: Readonly<Record<string, string>>,
   regions?: Readonly<Record<string, readonly number[]>>,
+  ignore?: number,
 ): LabelScheme {
   const values = Object.keys(classes).map(Number);
+  const ignored = ignore === undefined ? {} : { ignore };
   if (!regions)
-    return { kind: 'classes', names: Object.values(classes), values: values.map((value) => [value]) };
+    return {
+      kind: 'classes',
+      names: Object.values(classes),
+      values: values.map((value) => [value]),
+      ...ignored,
+    };
   for (const [name, members] of Object.entries(regions)) {
     const stranger = members.find((value) => !values.includes(value));
     if (stranger !== undefined) {
@@ -43,6 +53,7 @@ export function labelScheme(
     kind: 'regions',
     names: Object.keys(regions),
     values: Object.values(regions),
+    ...ignored,
   };
   scheme.names.forEach((name, i) => {
     if (ownValue(scheme, i) !== undefined) return;

@@ -13,10 +13,15 @@ export function locationLoss(logits: Tensor3D, locations: Tensor3D): Scalar {
   return binaryCrossEntropy(logits, locations);
 }
 
-/**
- * Mean binary cross-entropy with logits: -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x, finite for
- * every x.
- */
+/** Mean of `binaryCrossEntropies`. */
 export function binaryCrossEntropy(logits: Tensor, targets: Tensor): Scalar {
-  return tf.softplus(logits).sub(logits.mul(targets)).mean();
+  return binaryCrossEntropies(logits, targets).mean();
+}
+
+/**
+ * Binary cross-entropy with logits, one for each: -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x, finite
+ * for every x.
+ */
+export function binaryCrossEntropies(logits: Tensor, targets: Tensor): Tensor {
+  return tf.softplus(logits).sub(logits.mul(targets));
 }

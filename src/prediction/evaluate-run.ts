@@ -77,6 +77,8 @@ export async function evaluateRun({
     await mkdir(join(run, 'predictions'), { recursive: true });
     const files = predictionFiles(run, cases);
     const evaluated = scheme.names.map((name, i) => ({ name, values: itemAt(scheme.values, i) }));
+    // The datasets of one run have the same labels.
+    const { ignore } = entryOf(index.datasets, itemAt(cases, 0).dataset);
     const results: CaseResult[] = [];
     for (const prepared of cases) {
       signal?.throwIfAborted();
@@ -107,13 +109,14 @@ export async function evaluateRun({
           evaluated,
           { prediction, reference: prepared.sourceLabel },
           further,
+          ignore,
         ),
       );
       onCase?.(prepared.id, results.length, cases.length);
     }
     return summarise(task, scheme.names, results, {
       classValues: Object.fromEntries(evaluated.map(({ name, values }) => [name, values])),
-      settings: further,
+      settings: { ...further, ...(ignore !== undefined && { ignore }) },
       software: softwareVersions(),
       weights: { checkpoint: used, chosenOnTheseCases: used === 'best' && split === data.validateOn },
     });

@@ -1,27 +1,28 @@
-import { entryOf } from '../at.js';
-import { countsAsClass, type PreparedCase, type PreparedIndex, toClassValues } from '../dataset/index.js';
+import { entryOf, itemAt } from '../at.js';
+import { type PreparedCase, type PreparedIndex, readLabelOnGrid, toClassValues } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import { readLabel, type Volume } from '../volume/index.js';
+import type { Volume } from '../volume/index.js';
 
 /**
- * The label of a prepared case in the scan's own space, as its file has it, with the values of the dataset's
- * classes.
- * @throws DataError when the case has no label, or when its file cannot be read or has a value that is no
- *   class
+ * The label of a prepared case on its scan's own grid, with the values of the dataset's classes and the one that
+ * it ignores.
+ * @throws DataError when the case has no label, or when its file cannot be read, lies elsewhere than the scan or
+ *   has a value that is no class
  */
 export async function readReference(
   { datasets }: Pick<PreparedIndex, 'datasets'>,
-  { id, dataset, source, sourceLabel, labelMap }: PreparedCase,
+  { id, dataset, sourceImages, sourceLabel, sourceMasks, aligned, labelMap, source }: PreparedCase,
 ): Promise<Volume> {
   if (sourceLabel === undefined) {
     throw new DataError(`case ${id} has no label to compare with: give it one in the dataset index`, {
       field: 'label',
     });
   }
-  return toClassValues(
-    await readLabel(sourceLabel, { grid: source, needed: countsAsClass(labelMap) }),
-    entryOf(datasets, dataset).classes,
-    labelMap,
-    sourceLabel,
+  const label = await readLabelOnGrid(
+    { label: sourceLabel, masks: sourceMasks, aligned, labelMap },
+    source,
+    itemAt(sourceImages, 0),
   );
+  const { classes, ignore } = entryOf(datasets, dataset);
+  return toClassValues(label, classes, labelMap, sourceLabel, ignore);
 }

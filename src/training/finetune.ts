@@ -170,26 +170,32 @@ function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSet
   );
 }
 
-/** What the outputs mean; the cases of one run must be of datasets with the same classes. */
+/**
+ * What the outputs mean: the regions of the settings, else those of the dataset, else its classes. The cases of one
+ * run must be of datasets with the same labels.
+ * @param stated the regions of the settings
+ */
 function taskScheme(
   index: PreparedIndex,
   cases: readonly PreparedCase[],
-  regions?: Readonly<Record<string, readonly number[]>>,
+  stated: Readonly<Record<string, readonly number[]>> | undefined,
 ): LabelScheme {
   const names = [...new Set(cases.map(({ dataset }) => dataset))];
   const first = itemAt(names, 0);
   const others = names.slice(1);
-  const { classes } = entryOf(index.datasets, first);
-  const other = others.find(
-    (name) => JSON.stringify(entryOf(index.datasets, name).classes) !== JSON.stringify(classes),
-  );
+  const { classes, regions, ignore } = entryOf(index.datasets, first);
+  const labelsOf = (name: string) => {
+    const dataset = entryOf(index.datasets, name);
+    return JSON.stringify([dataset.classes, dataset.ignore, stated === undefined && dataset.regions]);
+  };
+  const other = others.find((name) => labelsOf(name) !== labelsOf(first));
   if (other !== undefined) {
     throw new UsageError(
       `the datasets ${first} and ${other} have different classes: choose one with data.datasets`,
       { field: 'data.datasets' },
     );
   }
-  return labelScheme(classes, regions);
+  return labelScheme(classes, stated ?? regions, ignore);
 }
 
 function casesToValidate(
@@ -240,6 +246,7 @@ async function validateDice(
     const { image, label } = await readPreparedVolume(prepared, validated);
     const predicted = await predictLabel(predictor, image, { grid: image, scheme, images: [validated.id] });
     if (!label) throw new DataError(`the validation case ${validated.id} has no label`);
+    clearIgnored(predicted, label, scheme);
     for (const [i, values] of scheme.values.entries())
       itemAt(found, i).push(dice(membership(predicted, values), membership(label, values)));
   }
@@ -248,6 +255,16 @@ async function validateDice(
   const ofClasses = Object.fromEntries(scheme.names.map((name, i) => [`dice ${name}`, perClass[i] ?? null]));
   const values: Record<string, number | null> = { dice: overall, ...ofClasses };
   return { values, score: overall ?? 0 };
+}
+
+/** Makes background, on both sides, of what the label has to be ignored. */
+function clearIgnored(predicted: Volume, label: Volume, { ignore }: LabelScheme): void {
+  if (ignore === undefined) return;
+  label.data.forEach((value, i) => {
+    if (value !== ignore) return;
+    label.data[i] = 0;
+    predicted.data[i] = 0;
+  });
 }
 
 const membership = ({ data }: Volume, values: readonly number[]): Uint8Array =>

@@ -45,8 +45,8 @@ const finetuneData = z
     folds: z.int().min(2).optional(),
     fold: z.int().min(1).optional(),
     /**
-     * Regions that may overlap, as lists of label values (BraTS); absent: the dataset's classes, of which
-     * each voxel has one.
+     * Regions that may overlap, as lists of label values (BraTS); absent: those of the dataset, or its
+     * classes, of which each voxel has one.
      */
     regions: z.record(z.string(), z.array(z.int().min(1)).min(1).readonly()).optional(),
     /**

@@ -1,10 +1,10 @@
-import type { LossTerms, Tensor } from '../engine/index.js';
+import type { LossTerms, Tensor, Tensor5D } from '../engine/index.js';
 import { DataError } from '../errors.js';
 import type { LabelScheme } from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
 import { logitsOf, type Network, type Parameters, type SpatialSize } from '../network/index.js';
 import type { LearningTask } from './learning-task.js';
-import { segmentationTargets } from './segmentation-targets.js';
+import { ignoredTarget, segmentationTargets } from './segmentation-targets.js';
 
 export interface SegmentationTaskOptions {
   readonly network: Network;
@@ -45,24 +45,35 @@ export function segmentationTask({
   };
 }
 
-/** Background and the label values of the scheme, over and over. */
-function everyLabelInTurn({ values }: LabelScheme, voxels: number): Int32Array {
-  const labels = [0, ...values.flat()];
+/** Background and the label values of the scheme, the ignored one too, over and over. */
+function everyLabelInTurn({ values, ignore }: LabelScheme, voxels: number): Int32Array {
+  const labels = [0, ...values.flat(), ...(ignore === undefined ? [] : [ignore])];
   return Int32Array.from({ length: voxels }, (_, i) => labels[i % labels.length] ?? 0);
 }
 
-/** Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap. */
+/**
+ * Dice + cross-entropy for classes, Dice + binary cross-entropy for regions that overlap; over the voxels that are
+ * not to be ignored.
+ */
 function segmentationLoss(
   network: Network,
-  { kind }: LabelScheme,
+  { kind, ignore }: LabelScheme,
   { images, targets }: Readonly<Record<string, Tensor>>,
   parameters: Parameters,
   training: boolean,
 ): LossTerms {
   const logits = logitsOf(network, images as never, parameters, { training, dropoutKey: 0 });
+  const counted = ignore === undefined ? undefined : countedVoxels(kind, targets as never);
   const loss =
     kind === 'classes'
-      ? diceCrossEntropyLoss(logits, targets as never)
-      : diceBinaryCrossEntropyLoss(logits, targets as never);
+      ? diceCrossEntropyLoss(logits, targets as never, counted)
+      : diceBinaryCrossEntropyLoss(logits, targets as never, counted);
   return { ...loss };
+}
+
+/** [B, D, H, W, 1] 1 where the targets are not to be ignored. */
+export function countedVoxels(kind: LabelScheme['kind'], targets: Tensor): Tensor5D {
+  const perVoxel =
+    kind === 'classes' ? targets.expandDims(4) : targets.slice([0, 0, 0, 0, 0], [-1, -1, -1, -1, 1]);
+  return perVoxel.notEqual(ignoredTarget).cast<Tensor5D>('float32');
 }

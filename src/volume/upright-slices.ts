@@ -37,13 +37,14 @@ export interface UprightSlices {
  * is read. Holds a few slices of it: grids that differ in spacing alone are resampled one axis at a time,
  * however oblique the scan.
  * @param spacing mm; null: the scan's own
+ * @param orientation how the axes run, where that is known from another volume of the same voxels
  */
 export function uprightSlices(
   source: VolumeSlices,
   spacing: Triple | null,
   mode: 'linear' | 'nearest',
+  orientation: Orientation = closestToRas(source),
 ): UprightSlices {
-  const orientation = closestToRas(source);
   const upright = uprightGrid(source, orientation);
   const grid = spacing === null ? upright : gridAtSpacing(upright, spacing);
   const steps = stepsInFile(

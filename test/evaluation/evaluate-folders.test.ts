@@ -155,7 +155,7 @@ describe('two folders that cannot be evaluated', () => {
   it('are refused when one holds no volume', async () => {
     const evaluation = await folders('empty', {}, { 'a.nii.gz': [1] });
     expect((await dataError(evaluation)).message).toBe(
-      `the folder of predictions, ${evaluation.predictions}, holds no .nii or .nii.gz file`,
+      `the folder of predictions, ${evaluation.predictions}, holds no volume: .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr files are expected in it or below`,
     );
   });
 
@@ -260,6 +260,7 @@ describe('two folders that are evaluated although incomplete', () => {
     const { cases, files } = await evaluateFolders({ ...evaluation, incomplete: true, workers: 2 });
     expect(cases.map(({ id }) => id)).toEqual(['a', 'empty', 'label-empty']);
     expect(files).toEqual({
+      pairedBy: 'the same name',
       missing: ['missing'],
       extra: ['extra'],
       misaligned: [{ id: 'grid', reason: expect.stringContaining('has 3x1x1 voxels, but its label') }],

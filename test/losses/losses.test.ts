@@ -13,6 +13,7 @@ import {
   type ReconstructionDistance,
   reconstructionLoss,
 } from '../../src/losses/index.js';
+import { countedVoxels } from '../../src/training/segmentation-task.js';
 
 type Inputs = Readonly<Record<string, Tensor>>;
 type Options = Readonly<Record<string, string | number>>;
@@ -40,6 +41,21 @@ const losses: Readonly<Record<string, (inputs: Inputs, options: Options) => Term
   diceBinaryCrossEntropy: ({ logits, regions }) => ({
     ...diceBinaryCrossEntropyLoss(logits as never, regions as never),
   }),
+  // As `make_ignored_references.py` has them: -1 where a voxel is to be ignored.
+  ignoredDiceCrossEntropy: ({ logits, labels }) => ({
+    ...diceCrossEntropyLoss(
+      logits as never,
+      labels as never,
+      countedVoxels('classes', labels as never) as never,
+    ),
+  }),
+  ignoredDiceBinaryCrossEntropy: ({ logits, regions }) => ({
+    ...diceBinaryCrossEntropyLoss(
+      logits as never,
+      regions as never,
+      countedVoxels('regions', regions as never) as never,
+    ),
+  }),
 };
 
 const numbers = z.array(z.number());
@@ -57,7 +73,11 @@ const references = z
       gradients: z.record(z.string(), numbers),
     }),
   )
-  .parse(JSON.parse(readFileSync('test/parity/losses/losses.json', 'utf8')));
+  .parse(
+    ['losses', 'ignored'].flatMap(
+      (file) => JSON.parse(readFileSync(`test/parity/losses/${file}.json`, 'utf8')) as unknown[],
+    ),
+  );
 
 /** The loss and its gradients: what has a gradient in the reference is a variable here, the rest is fed. */
 async function computed(reference: (typeof references)[number], engine: 'graph' | 'eager') {
@@ -123,6 +143,17 @@ describe.each(['graph', 'eager'] as const)(
     );
   },
 );
+
+it('has no gradient where a voxel is ignored, and one where it counts', async () => {
+  for (const reference of references.filter(({ loss }) => loss.startsWith('ignored'))) {
+    const gradient = (await computed(reference, 'graph'))['gradient logits'] as Float32Array;
+    const { values } = reference.inputs.labels ?? reference.inputs.regions!;
+    const each = gradient.length / values.length; // a label a voxel, or one a logit
+    const ignored = (i: number) => values[Math.floor(i / each)] === -1;
+    expect(gradient.every((value, i) => !ignored(i) || value === 0)).toBe(true);
+    expect(gradient.filter((value, i) => !ignored(i) && value === 0)).toHaveLength(0);
+  }
+});
 
 it('every loss is held to a reference', () => {
   expect(new Set(references.map(({ loss }) => loss))).toEqual(new Set(Object.keys(losses)));

@@ -10,6 +10,9 @@ export interface ClassPositions {
   readonly positions: Uint32Array;
 }
 
+/** The key of `annotated` where positions are kept by the values of classes. */
+export const annotatedKey = 'annotated';
+
 /** At most as many positions of a class are kept: enough for crops to differ, few beside the volume. */
 const mostPositions = 4096;
 
@@ -23,6 +26,8 @@ export interface ClassFinder {
    * listed. Positions are there once all parts were added.
    */
   readonly classes: Readonly<Record<string, ClassPositions>>;
+  /** Where somebody labelled something, background too; with `ignore` alone. */
+  readonly annotated?: ClassPositions;
   add(part: ArrayLike<number>): void;
 }
 
@@ -30,15 +35,27 @@ export interface ClassFinder {
  * Where the voxels of each class are, so that a crop can be centred on one without reading the label.
  * Of a class with more than `most` voxels, one is drawn from each of `most` equal runs in raster order.
  * @param labels in parts, x fastest; they are counted here, and are to be added in the same order
+ * @param ignore a value that is no class: of voxels that nobody labelled
  */
-export function classFinder(labels: Iterable<ArrayLike<number>>, most: number = mostPositions): ClassFinder {
+export function classFinder(
+  labels: Iterable<ArrayLike<number>>,
+  most: number = mostPositions,
+  ignore?: number,
+): ClassFinder {
   const counts = new Uint32Array(mostValues);
-  for (const part of labels) countValues(part, counts);
+  let voxels = 0;
+  for (const part of labels) {
+    countValues(part, counts);
+    voxels += part.length;
+  }
+  const annotated =
+    ignore === undefined ? undefined : annotatedFinder(ignore, voxels - uint32At(counts, ignore), most);
   const kept = new Map<number, KeptVoxels>();
   const found: Found = { kept, passed: new Uint32Array(mostValues), awaited: new Uint32Array(mostValues) };
+  if (ignore !== undefined) found.awaited[ignore] = noRank;
   const classes: Record<string, ClassPositions> = {};
   for (let value = 1; value < mostValues; value++) {
-    if (counts[value] === 0) continue;
+    if (counts[value] === 0 || value === ignore) continue;
     const voxels = uint32At(counts, value);
     const ranks = drawRanks(value, voxels, most);
     const positions = new Uint32Array(ranks.length);
@@ -49,9 +66,22 @@ export function classFinder(labels: Iterable<ArrayLike<number>>, most: number = 
   let first = 0;
   const add = (part: ArrayLike<number>) => {
     notePositions(part, first, found);
+    annotated?.add(part, first);
     first += part.length;
   };
-  return { classes, add };
+  return { classes, ...(annotated && { annotated: annotated.positions }), add };
+}
+
+/** Finds voxels of every value but one. */
+function annotatedFinder(ignore: number, voxels: number, most: number) {
+  const ranks = drawRanks(0, voxels, most);
+  const positions = new Uint32Array(ranks.length);
+  let [passed, filled] = [0, 0];
+  const add = (part: ArrayLike<number>, first: number) => {
+    for (let i = 0; i < part.length && filled < ranks.length; i++)
+      if (part[i] !== ignore && passed++ === ranks[filled]) positions[filled++] = first + i;
+  };
+  return { positions: { voxels, positions }, add };
 }
 
 /** The voxels of a class that are kept. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { headerOddities, readLabel, readVolume, type Triple, type Volume } from '../../volume/index.js';
+import { headerOddities, readVolume, type Triple, type Volume } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
-import { countsAsClass, toClassValues } from '../prepare/label-values.js';
+import { type LabelFiles, labelPaths, placementOf, readLabelFiles } from '../prepare/label-files.js';
+import { nothingLabelled, toClassValues } from '../prepare/label-values.js';
 import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
 import { requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
@@ -13,6 +14,8 @@ export interface CheckCaseTask {
   readonly source: SourceCase;
   readonly preprocessing: Preprocessing;
   readonly classes: Readonly<Record<string, string>>;
+  /** The label value of voxels that nobody labelled. */
+  readonly ignore?: number | undefined;
 }
 
 /**
@@ -61,7 +64,12 @@ export interface CheckedCase {
  * Reads the files of a case one after another, never two at once, and says what
  * is odd about each. Changes nothing. Errors other than bad data are thrown.
  */
-export async function checkCase({ source, preprocessing, classes }: CheckCaseTask): Promise<CheckedCase> {
+export async function checkCase({
+  source,
+  preprocessing,
+  classes,
+  ignore,
+}: CheckCaseTask): Promise<CheckedCase> {
   if (source.problem !== undefined) {
     return {
       id: source.id,
@@ -90,7 +98,9 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
     if (!(highest > foregroundThreshold))
       findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
   }
-  if (source.label !== undefined) await checkLabel(source.label, source, classes, first, findings);
+  const { label, masks, aligned } = source;
+  if (label !== undefined)
+    await checkLabel({ label, masks, aligned }, { source, classes, ignore }, first, findings);
   return {
     id: source.id,
     findings,
@@ -108,7 +118,7 @@ async function imageFacts(
   findings: CaseFinding[],
   checkGrid: (grid: Grid) => void,
 ): Promise<{ channels: number; highest: number; sha256?: string } | undefined> {
-  const volume = await readOr(readVolume, file, findings);
+  const volume = await readOr(() => readVolume(file), [file], findings);
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
   collect(findings, 'mixed-grids', () => checkGrid({ size, spacing, affine }));
@@ -133,25 +143,24 @@ async function imageFacts(
 }
 
 async function checkLabel(
-  file: string,
-  source: SourceCase,
-  classes: CheckCaseTask['classes'],
+  files: LabelFiles,
+  { source, classes, ignore }: Pick<CheckCaseTask, 'source' | 'classes' | 'ignore'>,
   image: Grid | undefined,
   findings: CaseFinding[],
 ): Promise<void> {
-  const target = { grid: image, needed: countsAsClass(source.labelMap) };
-  const label = await readOr((path) => readLabel(path, target), file, findings);
+  const file = files.label;
+  const label = await readOr(() => readLabelFiles(files, image), labelPaths(files), findings);
   if (!label) return;
   if (image)
-    collect(findings, 'mixed-grids', () =>
-      requireSameGrid(image, itemAt(source.images, 0), label, file, 'label'),
-    );
+    collect(findings, 'mixed-grids', () => placementOf(label, image, files, itemAt(source.images, 0)));
   const values = collect(
     findings,
     'foreign-label',
-    () => toClassValues(label, classes, source.labelMap, file).data,
+    () => toClassValues(label, classes, source.labelMap, file, ignore).data,
   );
-  if (values?.every((value) => value === 0)) {
+  if (ignore !== undefined && values?.every((value) => value === ignore))
+    findings.push(unusable('foreign-label', nothingLabelled(file, ignore)));
+  else if (values?.every((value) => value === 0 || value === ignore)) {
     findings.push({
       kind: 'empty-label',
       severity: 'odd',
@@ -162,14 +171,15 @@ async function checkLabel(
 }
 
 async function readOr(
-  read: (file: string) => Promise<Volume>,
-  file: string,
+  read: () => Promise<Volume>,
+  files: readonly string[],
   findings: CaseFinding[],
 ): Promise<Volume | undefined> {
   try {
-    const volume = await read(file);
-    for (const message of await headerOddities(file))
-      findings.push({ kind: 'header', severity: 'odd', file, message });
+    const volume = await read();
+    for (const file of files)
+      for (const message of await headerOddities(file))
+        findings.push({ kind: 'header', severity: 'odd', file, message });
     return volume;
   } catch (error) {
     if (!(error instanceof DataError)) throw error;

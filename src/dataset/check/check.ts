@@ -31,6 +31,9 @@ export interface CheckedDataset {
   readonly name: string;
   readonly modality: 'ct' | 'mr';
   readonly classes: Readonly<Record<string, string>>;
+  /** Regions that are learnt instead of the classes, and the value of voxels that are left out. */
+  readonly regions?: SourceDataset['regions'];
+  readonly ignore?: number;
   readonly preprocessing: Preprocessing;
   readonly cases: number;
   readonly labelled: number;
@@ -92,8 +95,8 @@ async function checkCases(
   datasets: readonly SourceDataset[],
   { workers, signal, onProgress }: CheckOptions,
 ): Promise<Map<string, CheckedCase>> {
-  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) =>
-    cases.map((source): CheckCaseTask => ({ source, preprocessing, classes })),
+  const tasks = datasets.flatMap(({ cases, preprocessing, classes, ignore }) =>
+    cases.map((source): CheckCaseTask => ({ source, preprocessing, classes, ignore })),
   );
   const threads = Math.max(1, Math.min(workers, tasks.length));
   const pool = openWorkerPool<CheckCaseTask, CheckedCase>(import.meta.url, './check-worker.js', {
@@ -129,7 +132,7 @@ async function checkCases(
 }
 
 function summarise(
-  { name, modality, classes, preprocessing, cases, notes }: SourceDataset,
+  { name, modality, classes, regions, ignore, preprocessing, cases, notes }: SourceDataset,
   checked: ReadonlyMap<string, CheckedCase>,
 ): CheckedDataset {
   const mine = cases.map(({ id }) => entryOf(checked, id));
@@ -138,6 +141,8 @@ function summarise(
     name,
     modality,
     classes,
+    ...(regions && { regions }),
+    ...(ignore !== undefined && { ignore }),
     preprocessing,
     cases: cases.length,
     labelled: cases.filter(({ label, images }) => label !== undefined && images.length > 0).length,

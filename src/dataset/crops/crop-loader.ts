@@ -108,7 +108,7 @@ function indexedCrops(crops: readonly CropOfWord[], cases: readonly PreparedCase
 }
 
 function workerCase(prepared: PreparedCase): BatchCase {
-  const { id, image, label, size, classVoxels } = prepared;
+  const { id, image, label, size, classVoxels, annotatedVoxels } = prepared;
   const scales = unitScales(prepared);
   return {
     id,
@@ -116,6 +116,7 @@ function workerCase(prepared: PreparedCase): BatchCase {
     ...(label !== undefined && { label }),
     size,
     classVoxels,
+    ...(annotatedVoxels && { annotatedVoxels }),
     ...(scales && { unitScales: scales }),
   };
 }

@@ -1,6 +1,7 @@
 import { itemAt } from '../../at.js';
 import { type RandomStream, randomStream } from '../../random/streams.js';
 import { mapAxes, type Triple } from '../../volume/index.js';
+import { annotatedKey } from '../cache/class-positions.js';
 import type { PreparedCase } from '../index/prepared-index.js';
 
 /** A crop of a case. */
@@ -13,7 +14,7 @@ export interface CropRequest {
 
 /** What decides which crops are drawn. */
 export interface CropPlanOptions {
-  readonly cases: readonly Pick<PreparedCase, 'size' | 'classVoxels'>[];
+  readonly cases: readonly Pick<PreparedCase, 'size' | 'classVoxels' | 'annotatedVoxels'>[];
   readonly cropSize: Triple;
   readonly batchSize: number;
   readonly seed: number;
@@ -27,7 +28,8 @@ export type ClassPositionReader = (caseIndex: number, label: string, rank: numbe
 /**
  * Which crop is item `item` of step `step`: a function of the seed, the step and
  * the item alone. Every case comes once an epoch, in a new order each epoch. A
- * class is drawn evenly among those the case has, so that small organs are seen.
+ * class is drawn evenly among those the case has, so that small organs are seen. Where voxels of a case are to
+ * be ignored, every crop is centred on one that is not: one of a class, or any that somebody labelled.
  */
 export function planCrop(
   options: CropPlanOptions,
@@ -38,17 +40,21 @@ export function planCrop(
   const { cases, cropSize, batchSize, seed, foregroundRatio } = options;
   const visit = step * batchSize + item;
   const caseIndex = caseOfVisit(seed, cases.length, visit);
-  const { size, classVoxels } = itemAt(cases, caseIndex);
+  const { size, classVoxels, annotatedVoxels } = itemAt(cases, caseIndex);
   const stream = randomStream(seed, 'crop', step, item);
   const classes = Object.entries(classVoxels);
-  if (stream.uniform() < foregroundRatio && classes.length > 0) {
-    const [label, { stored }] = itemAt(classes, stream.integer(classes.length));
+  const centredOn = (label: string, stored: number): CropRequest => {
     const centre = classPosition(caseIndex, label, stream.integer(stored));
     const start = mapAxes(cropSize, (sides, axis) =>
       clampedStart(centre[axis] - Math.floor(sides / 2), size[axis], sides),
     );
     return { caseIndex, start };
+  };
+  if (stream.uniform() < foregroundRatio && classes.length > 0) {
+    const [label, { stored }] = itemAt(classes, stream.integer(classes.length));
+    return centredOn(label, stored);
   }
+  if (annotatedVoxels) return centredOn(annotatedKey, annotatedVoxels.stored);
   return { caseIndex, start: mapAxes(cropSize, (sides, axis) => uniformStart(stream, size[axis], sides)) };
 }
 

@@ -24,7 +24,8 @@ export interface CropCorruption {
 }
 
 /** What a batch needs of a prepared case. */
-export interface BatchCase extends Pick<PreparedCase, 'id' | 'image' | 'label' | 'size' | 'classVoxels'> {
+export interface BatchCase
+  extends Pick<PreparedCase, 'id' | 'image' | 'label' | 'size' | 'classVoxels' | 'annotatedVoxels'> {
   /** Absent: the prepared values lie in [0, 1]. Only corruptions ask. */
   readonly unitScales?: readonly UnitScale[];
 }

@@ -3,13 +3,19 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
+import { isFileName, longestName, sameOnSomeSystem } from './case-ids.js';
 
+/** A name that becomes a name of files: letters and digits of any script. */
 const safeName = z
   .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
-    'must consist of letters, digits, ".", "_" and "-" and begin with a letter or digit',
-  );
+  .normalize('NFC')
+  .refine(isFileName, {
+    error: ({ input }) =>
+      `must consist of letters, digits, ".", "_" and "-", begin with a letter or digit, be ${longestName} bytes long ` +
+      `at most and no reserved name of Windows; found ${JSON.stringify(input)}`,
+  });
+/** As the index names a case: by its id, or as its files are named. */
+const caseReference = z.string().min(1);
 const millimetres = z.number().positive();
 const split = z.enum(['training', 'validation', 'test']);
 const classNames = z.record(
@@ -19,11 +25,20 @@ const classNames = z.record(
 /** From the value in the label file to the class; "*" stands for every value that is not listed. */
 const labelMap = z.record(z.string().regex(/^(\*|[0-9]+)$/, 'must be a whole number or "*"'), z.int().min(0));
 
+/** Label values by region, from the largest region to the smallest. */
+const regions = z.record(z.string().min(1), z.array(z.int().min(1)).min(1));
+/** Which of two masks has a voxel that lies in both: none (the case is refused), the first class or the last. */
+const overlap = z.enum(['refuse', 'first', 'last']);
+
 const sourceCase = z.strictObject({
   id: safeName,
   image: z.string().min(1).optional(),
   images: z.array(z.string().min(1)).min(1).optional(),
   label: z.string().min(1).optional(),
+  /** Instead of `label`: one mask a class, by the class's name; a class without a mask is absent. */
+  masks: z.record(z.string().min(1), z.string().min(1)).optional(),
+  /** Whether the label lies voxel on voxel on the image whatever their headers say. */
+  aligned: z.boolean().optional(),
   labelMap: labelMap.optional(),
   split: split.optional(),
 });
@@ -40,9 +55,15 @@ const common = {
   foregroundThreshold: z.number().nullable().optional(),
   classes: classNames.optional(),
   labelMap: labelMap.optional(),
-  splits: z.partialRecord(split, z.array(safeName)).optional(),
+  /** Regions that are learnt instead of the classes, unless the fine-tuning states its own. */
+  regions: regions.optional(),
+  /** The label value (after `labelMap`) of voxels that nobody labelled: no loss, crop or metric takes them. */
+  ignore: z.int().min(1).optional(),
+  /** Whether labels lie voxel on voxel on their images whatever the headers say. */
+  aligned: z.boolean().default(false),
+  splits: z.partialRecord(split, z.array(caseReference)).optional(),
   /** Names of cases to leave out. */
-  exclude: z.array(safeName).optional(),
+  exclude: z.array(caseReference).optional(),
 };
 
 /** What the layouts share that find their cases in a folder with a training and a test part. */
@@ -57,14 +78,36 @@ const filesDataset = z.strictObject({
   layout: z.literal('files'),
   modality: z.enum(['ct', 'mr']),
   cases: z.array(sourceCase).min(1),
+  overlap: overlap.default('refuse'),
   ...common,
 });
 const msdDataset = z.strictObject({
   layout: z.literal('msd'),
   modality: z.enum(['ct', 'mr']).optional(),
+  /** The folder at which the paths of the list start; absent: the list's own. */
+  data: z.string().min(1).optional(),
+  /** Cases with this "fold" validate, those with another train; `finetune --fold` then takes the list's folds. */
+  fold: z.int().min(0).optional(),
   ...ofFolder,
   ...common,
+  /** The folder with `dataset.json`, or the list itself, a `.json` file. */
   path: z.string().min(1),
+});
+const masksDataset = z.strictObject({
+  layout: z.literal('masks'),
+  modality: z.enum(['ct', 'mr']),
+  /** A glob of the scans below `path`, or one a channel. */
+  images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).default('*/{ct,mri}.nii.gz'),
+  /** A glob of the folders with one mask a structure. */
+  masks: z.string().regex(/\/$/, 'must end in "/": it names folders').default('*/segmentations/'),
+  /** File names, without ending, of the masks that make up a class; absent: the class's own name. */
+  structures: z
+    .record(z.string(), z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]))
+    .optional(),
+  overlap: overlap.default('refuse'),
+  ...common,
+  path: z.string().min(1),
+  classes: classNames,
 });
 
 const releaseDataset = z.strictObject({
@@ -99,6 +142,7 @@ const dataset = z.discriminatedUnion('layout', [
   releaseDataset,
   nnunetDataset,
   folderDataset,
+  masksDataset,
 ]);
 /** A dataset index as it is written. */
 export const datasetFileSchema = z.strictObject({
@@ -117,6 +161,9 @@ export type MsdDataset = z.infer<typeof msdDataset>;
 export type ReleaseDataset = z.infer<typeof releaseDataset>;
 export type NnunetDataset = z.infer<typeof nnunetDataset>;
 export type FolderDataset = z.infer<typeof folderDataset>;
+export type MasksDataset = z.infer<typeof masksDataset>;
+export type Overlap = z.infer<typeof overlap>;
+export type Regions = z.infer<typeof regions>;
 export type DatasetFile = z.infer<typeof datasetFileSchema> & {
   /** Path of the file itself: relative paths start at its folder, errors name it. */
   readonly file: string;
@@ -135,10 +182,28 @@ export async function readDatasetFile(file: string): Promise<DatasetFile> {
       { cause },
     );
   });
-  const parsed = datasetFileSchema.safeParse(parseJson(text, file));
-  if (parsed.success) return { ...parsed.data, file };
-  const { field, message } = firstIssue(parsed.error);
+  const content = parseJson(text, file);
+  const parsed = datasetFileSchema.safeParse(content);
+  if (parsed.success) {
+    refuseTwinNames(Object.keys(parsed.data.datasets), file);
+    return { ...parsed.data, file };
+  }
+  const { field, message } = firstIssue(parsed.error, content);
   throw new UsageError(`${file}: ${field === '' ? '' : `${field}: `}${message}`, { file, field });
+}
+
+/** Datasets are folders, which some systems tell apart by neither case nor Unicode form. */
+function refuseTwinNames(names: readonly string[], file: string): void {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const other = seen.get(sameOnSomeSystem(name));
+    if (other !== undefined)
+      throw new UsageError(
+        `${file}: the datasets "${other}" and "${name}" differ in case or Unicode form alone: rename one of them`,
+        { file, field: `datasets.${name}` },
+      );
+    seen.set(sameOnSomeSystem(name), name);
+  }
 }
 
 /** JSON or a UsageError that names the file. */

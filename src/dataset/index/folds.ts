@@ -12,9 +12,9 @@ export interface Fold {
  * The index with the splits of one fold of a k-fold cross-validation: of each dataset's training and
  * validation cases together, one part of `folds` validates and the others train. Test cases stay what they
  * are. The parts are drawn from the sorted names by the index's seed: every case validates in exactly one
- * fold.
+ * fold. Where the cases have the folds of a data list, those are the parts, in the order of their numbers.
  * @param fold absent: the index as it is
- * @throws UsageError when a dataset has fewer cases than folds
+ * @throws UsageError when a dataset has fewer cases than folds, or its list another number of folds
  */
 export function withFold(index: PreparedIndex, fold: Fold | undefined): PreparedIndex {
   if (!fold) return index;
@@ -41,9 +41,18 @@ export function parseFold(text: string): Fold {
 }
 
 function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold, folds }: Fold): string[] {
-  const ids = cases
-    .filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test')
-    .map(({ id }) => id);
+  const divided = cases.filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test');
+  const listed = listedFolds(divided);
+  if (listed) {
+    if (listed.length !== folds)
+      throw new UsageError(
+        `dataset ${dataset} has the ${listed.length} folds of its data list (${listed.join(', ')}), not ${folds}: ` +
+          `ask for ${listed.length}, or prepare it without "fold" to have folds drawn`,
+        { field: 'data.folds', found: folds, expected: listed.length },
+      );
+    return divided.filter((prepared) => prepared.fold === listed[fold - 1]).map(({ id }) => id);
+  }
+  const ids = divided.map(({ id }) => id);
   if (ids.length > 0 && ids.length < folds) {
     throw new UsageError(
       `dataset ${dataset} has ${ids.length} cases, fewer than ${folds} folds: use fewer folds`,
@@ -55,4 +64,10 @@ function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold
   }
   const shuffled = randomStream(seed, 'split', folds).shuffle(ids.sort());
   return shuffled.filter((_, rank) => rank % folds === fold - 1);
+}
+
+/** The numbers of the folds that a data list gave the cases, rising; undefined where it gave none. */
+function listedFolds(cases: PreparedIndex['cases']): number[] | undefined {
+  if (cases.length === 0 || cases.some(({ fold }) => fold === undefined)) return undefined;
+  return [...new Set(cases.flatMap(({ fold }) => fold ?? []))].sort((a, b) => a - b);
 }

@@ -2,6 +2,7 @@ import { entryOf } from '../../at.js';
 import { UsageError } from '../../errors.js';
 import { largestPreparedClass } from '../prepare/label-values.js';
 import { type Preprocessing, preprocessingOf } from '../prepare/preprocessing.js';
+import { isMarked, sameOnSomeSystem } from './case-ids.js';
 import type { DatasetEntry, DatasetFile } from './dataset-file.js';
 import { listCases } from './layouts/list-cases.js';
 import type { ListedCase, SourceDataset } from './listed-case.js';
@@ -30,22 +31,123 @@ export async function indexDatasets(file: DatasetFile, only?: readonly string[])
 
 async function indexDataset(name: string, file: DatasetFile): Promise<SourceDataset> {
   const entry = entryOf(file.datasets, name);
-  const { modality, classes, cases: listed, preset, notes = [] } = await listCases(name, entry, file.file);
-  const cases = withoutExcluded(name, listed, entry.exclude ?? [], file.file);
+  const listing = await listCases(name, entry, file.file);
+  const { modality, classes, preset, notes = [] } = listing;
+  const idOf = idsByReference(name, listing.cases, file.file);
+  const cases = withoutExcluded(name, listing.cases, (entry.exclude ?? []).map(idOf('exclude')), file.file);
   refuseDuplicates(name, cases, file.file);
   refuseLabelsWithoutClasses(name, cases, classes, file.file);
   refuseLargeClasses(name, classes, file.file);
-  const splits = assignSplits(name, cases, entry.splits ?? {}, file);
+  const labelled = Object.keys(classes).length > 0;
+  const regions = labelled ? (entry.regions ?? listing.regions) : undefined;
+  const ignore = labelled ? (entry.ignore ?? listing.ignore) : undefined;
+  refuseForeignRegions(name, classes, regions, file.file);
+  refuseIgnoredClass(name, classes, ignore, file.file);
+  const fixed = Object.fromEntries(
+    Object.entries(entry.splits ?? {}).map(([split, names]) => [split, names.map(idOf(`splits.${split}`))]),
+  );
+  const splits = assignSplits(name, cases, fixed, file);
   return {
     name,
     modality,
     classes,
+    ...(regions && { regions }),
+    ...(ignore !== undefined && { ignore }),
     preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
     cases: cases.map((listed) => {
-      return { ...listed, dataset: name, id: `${name}/${listed.name}`, split: entryOf(splits, listed.name) };
+      return {
+        ...listed,
+        ...(entry.aligned && listed.aligned === undefined && listed.label !== undefined && { aligned: true }),
+        dataset: name,
+        id: `${name}/${listed.name}`,
+        split: entryOf(splits, listed.name),
+      };
     }),
-    notes,
+    notes: [...notes, ...renamedNote(cases)],
   };
+}
+
+/**
+ * The index may name a case by its id or as its files are named, in any Unicode form. What neither is stays, for
+ * whoever looks for it to refuse.
+ */
+function idsByReference(
+  dataset: string,
+  cases: readonly ListedCase[],
+  file: string,
+): (key: string) => (reference: string) => string {
+  const ids = new Set(cases.map(({ name }) => name));
+  const byFiles = new Map<string, string>();
+  for (const { name, foundAs } of cases) if (foundAs !== undefined) byFiles.set(foundAs, name);
+  return (key) => (reference) => {
+    const composed = reference.normalize('NFC');
+    const id = byFiles.get(composed);
+    if (id === undefined || id === composed) return composed;
+    if (!ids.has(composed)) return id;
+    const field = `datasets.${dataset}.${key}`;
+    throw new UsageError(
+      `${file}: ${field} names "${reference}", which is the id of one case and the file name of another, whose id is ` +
+        `"${id}": name the second by its id, and rename the files of the first`,
+      { file, field, found: reference },
+    );
+  };
+}
+
+/** A case whose id nobody can guess would be looked for in vain. */
+function renamedNote(cases: readonly ListedCase[]): string[] {
+  const renamed = cases.filter(({ name, foundAs }) => foundAs !== undefined && isMarked(name));
+  const [first] = renamed;
+  if (!first) return [];
+  const others = renamed.length === 1 ? '' : ` and ${renamed.length - 1} others`;
+  return [
+    `"${first.foundAs}"${others} cannot be the name of files on every system, or would be that of two cases: ` +
+      `the case is "${first.name}"`,
+  ];
+}
+
+function refuseForeignRegions(
+  dataset: string,
+  classes: SourceDataset['classes'],
+  regions: SourceDataset['regions'],
+  file: string,
+): void {
+  for (const [name, values] of Object.entries(regions ?? {})) {
+    const stranger = values.find((value) => !Object.hasOwn(classes, value));
+    if (stranger === undefined) continue;
+    const field = `datasets.${dataset}.regions.${name}`;
+    const known = Object.keys(classes);
+    throw new UsageError(
+      `${file}: ${field} has the value ${stranger}, but the classes are ${known.join(', ')}`,
+      {
+        file,
+        field,
+        found: stranger,
+        expected: known,
+      },
+    );
+  }
+}
+
+function refuseIgnoredClass(
+  dataset: string,
+  classes: SourceDataset['classes'],
+  ignore: number | undefined,
+  file: string,
+): void {
+  if (ignore === undefined) return;
+  const field = `datasets.${dataset}.ignore`;
+  const facts = { file, field, found: ignore };
+  if (Object.hasOwn(classes, ignore))
+    throw new UsageError(
+      `${file}: ${field} is ${ignore}, but that is the class "${classes[ignore]}": leave one out`,
+      facts,
+    );
+  if (ignore > largestPreparedClass)
+    throw new UsageError(
+      `${file}: ${field} is ${ignore}, but a value is ${largestPreparedClass} at most: ` +
+        `map the value of the files to a smaller one with "labelMap": {"${ignore}": 255}`,
+      facts,
+    );
 }
 
 function withoutExcluded(
@@ -80,14 +182,17 @@ function definedOnly({
 }
 
 function refuseDuplicates(dataset: string, cases: readonly ListedCase[], file: string): void {
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   for (const { name } of cases) {
-    if (seen.has(name))
-      throw new UsageError(`${file}: datasets.${dataset} lists the case "${name}" twice`, {
-        file,
-        found: name,
-      });
-    seen.add(name);
+    const other = seen.get(sameOnSomeSystem(name));
+    if (other !== undefined) {
+      const message =
+        other === name
+          ? `lists the case "${name}" twice`
+          : `lists the cases "${other}" and "${name}", which macOS and Windows take for one: rename one`;
+      throw new UsageError(`${file}: datasets.${dataset} ${message}`, { file, found: name });
+    }
+    seen.set(sameOnSomeSystem(name), name);
   }
 }
 

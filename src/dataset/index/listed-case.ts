@@ -1,18 +1,34 @@
 import type { Preprocessing } from '../prepare/preprocessing.js';
-import type { LabelMap, SplitName } from './dataset-file.js';
+import type { LabelMap, Overlap, Regions, SplitName } from './dataset-file.js';
 
 /** One case as a layout lists it: absolute paths, nothing read yet. */
 export interface ListedCase {
   /** Unique within its dataset. */
   readonly name: string;
+  /** The name in its files, where that is another: what the index names it by counts as well. */
+  readonly foundAs?: string;
   /** One file a channel, or one file that may hold several. */
   readonly images: readonly string[];
+  /** The label file; of a label in several files (`masks`) what they are found by. */
   readonly label?: string;
+  /** The label as one mask a structure. */
+  readonly masks?: Masks;
+  /** Whether the label lies voxel on voxel on the image whatever their headers say. */
+  readonly aligned?: boolean;
   readonly labelMap?: LabelMap;
   /** Fixed by the index or layout; absent: drawn. */
   readonly split?: SplitName;
+  /** The fold that a data list puts the case into, where it is asked for. */
+  readonly fold?: number;
   /** Why the case cannot be used, where its files' names say so already: one sentence. */
   readonly problem?: string;
+}
+
+/** Masks that make up a label: what is inside a mask has its value, everything else is background. */
+export interface Masks {
+  /** In the order of classes. */
+  readonly files: readonly { readonly value: number; readonly file: string }[];
+  readonly overlap: Overlap;
 }
 
 /** A listed case with its split, and the name `dataset/name` it has everywhere else. */
@@ -27,6 +43,10 @@ export interface SourceDataset {
   readonly modality: 'ct' | 'mr';
   /** Label value to class name; empty when the dataset has no labels. */
   readonly classes: Readonly<Record<string, string>>;
+  /** Regions that are learnt instead of the classes. */
+  readonly regions?: Regions;
+  /** The label value of voxels that nobody labelled. */
+  readonly ignore?: number;
   readonly preprocessing: Preprocessing;
   readonly cases: readonly SourceCase[];
   /** What the layout left out or found odd, in sentences. */

@@ -36,6 +36,17 @@ export const preparedCaseSchema = z.object({
    */
   sourceImages: z.array(z.string()),
   sourceLabel: z.string().optional(),
+  /** Where the label is masks: what they were, in the order of classes. */
+  sourceMasks: z
+    .object({
+      files: z.array(z.object({ value: z.int(), file: z.string() })),
+      overlap: z.enum(['refuse', 'first', 'last']),
+    })
+    .optional(),
+  /** Whether the label lies on the image's voxels whatever the headers say. */
+  aligned: z.boolean().optional(),
+  /** The fold that a data list puts the case into, where it was asked for. */
+  fold: z.int().optional(),
   labelMap: z.record(z.string(), z.int()).optional(),
   /** Prepared grid: after resampling and crop. */
   ...grid.shape,
@@ -53,6 +64,8 @@ export const preparedCaseSchema = z.object({
   zScores: z.array(z.object({ mean: z.number(), std: z.number() })).optional(),
   /** For each class value in the prepared label: its voxels, and how many positions the label file stores. */
   classVoxels: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int() })),
+  /** Where some voxels are ignored: those that are not, background too. */
+  annotatedVoxels: z.object({ voxels: z.int(), stored: z.int() }).optional(),
   /** What the case was made from; a later run leaves it alone while this stays so. */
   fingerprint: z.object({
     settings: z.string(),
@@ -67,6 +80,10 @@ export type IntensityStatistics = z.infer<typeof intensityStatistics>;
 const datasetSummary = z.object({
   modality: z.enum(['ct', 'mr']),
   classes: z.record(z.string(), z.string()),
+  /** Regions that are learnt instead of the classes. */
+  regions: z.record(z.string(), z.array(z.int())).optional(),
+  /** The label value of voxels that losses, crops and metrics leave out. */
+  ignore: z.int().optional(),
   preprocessing: preprocessingSchema,
   channels: z.int(),
   counts: z.object({ training: z.int(), validation: z.int(), test: z.int(), skipped: z.int() }),
@@ -112,11 +129,17 @@ export const openedCase = (stored: PreparedCase, dir: string): PreparedCase =>
   withPaths(stored, (path) => resolve(dir, path));
 
 function withPaths(prepared: PreparedCase, pathOf: (path: string) => string): PreparedCase {
-  const { sourceImages, sourceLabel, fingerprint } = prepared;
+  const { sourceImages, sourceLabel, sourceMasks, fingerprint } = prepared;
   return {
     ...prepared,
     sourceImages: sourceImages.map(pathOf),
     ...(sourceLabel !== undefined && { sourceLabel: pathOf(sourceLabel) }),
+    ...(sourceMasks && {
+      sourceMasks: {
+        ...sourceMasks,
+        files: sourceMasks.files.map((mask) => ({ ...mask, file: pathOf(mask.file) })),
+      },
+    }),
     fingerprint: {
       ...fingerprint,
       sources: fingerprint.sources.map((source) => ({ ...source, path: pathOf(source.path) })),

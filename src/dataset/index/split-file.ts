@@ -24,9 +24,10 @@ export async function withSplitFile(index: DatasetFile, file: string | undefined
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError(`split file ${file} cannot be read: check the path`, { file }, { cause });
   });
-  const parsed = splitFile.safeParse(parseJson(text, file));
+  const content = parseJson(text, file);
+  const parsed = splitFile.safeParse(content);
   if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error);
+    const { field, message } = firstIssue(parsed.error, content);
     const expected = '{"dataset": {"training": ["case"], "validation": ["case"]}}';
     throw new UsageError(`${file}: ${field}: ${message}; expected ${expected}`, { file });
   }

@@ -5,7 +5,7 @@ import type { DatasetSummary, IntensityStatistics, PreparedCase, SkippedCase } f
 
 /** What `prepare` reports of a dataset: counts, spacings and sizes per axis, mean intensity statistics. */
 export function summariseDataset(
-  { name, modality, classes, preprocessing }: SourceDataset,
+  { name, modality, classes, regions, ignore, preprocessing }: SourceDataset,
   allCases: readonly PreparedCase[],
   skipped: readonly SkippedCase[],
 ): DatasetSummary {
@@ -16,6 +16,8 @@ export function summariseDataset(
   return {
     modality,
     classes: { ...classes },
+    ...(regions && { regions }),
+    ...(ignore !== undefined && { ignore }),
     preprocessing,
     channels,
     counts: {

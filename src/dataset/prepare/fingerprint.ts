@@ -15,10 +15,13 @@ const preparationVersion = 4;
 /** Hash of everything but the source files that decides what a prepared case contains. */
 export function settingsFingerprint(
   preprocessing: Preprocessing,
-  classes: Readonly<Record<string, string>>,
-  source: Pick<SourceCase, 'images' | 'label' | 'labelMap'>,
+  {
+    classes,
+    ignore,
+  }: { readonly classes: Readonly<Record<string, string>>; readonly ignore?: number | undefined },
+  source: Pick<SourceCase, 'images' | 'label' | 'labelMap' | 'masks' | 'aligned'>,
 ): string {
-  const { images, label, labelMap } = source;
+  const { images, label, labelMap, masks, aligned } = source;
   const deciding = {
     preparationVersion,
     preprocessing,
@@ -26,6 +29,9 @@ export function settingsFingerprint(
     images,
     label,
     labelMap,
+    masks,
+    ignore,
+    aligned: aligned || undefined,
   };
   return createHash('sha256').update(JSON.stringify(deciding)).digest('hex');
 }

@@ -7,6 +7,7 @@ import type { LabelMap } from '../index/dataset-file.js';
  * The label with the dataset's class values: mapped where a map is given, then every value checked.
  * A value that the map does not list becomes what "*" says, or stays.
  * @returns one channel of Uint8, with classes above 255 Uint16, above 65,535 Uint32
+ * @param ignore a value that stays besides the classes: of voxels that nobody labelled
  * @throws DataError for a value that is no class of the task, fractional values, ids that the file's type cannot
  * tell apart, or several channels; UsageError for a class above 2^32 - 1
  */
@@ -15,9 +16,10 @@ export function toClassValues(
   classes: Readonly<Record<string, string>>,
   map: LabelMap | undefined,
   file: string,
+  ignore?: number,
 ): Volume {
   requireOneChannel(label, file);
-  return { ...label, data: classValues(classes, map, file).of(label.data) };
+  return { ...label, data: classValues(classes, map, file, ignore).of(label.data) };
 }
 
 /** The largest class of a prepared label, which has two bytes a voxel at most. */
@@ -27,8 +29,8 @@ export const largestPreparedClass = 65_535;
 export type ClassArray = Uint8Array | Uint16Array | Uint32Array;
 
 /** What holds the classes' values in a prepared label, none of which is above `largestPreparedClass`. */
-export function classValueType(classes: Readonly<Record<string, string>>): 'uint8' | 'uint16' {
-  return Math.max(0, ...Object.keys(classes).map(Number)) > 255 ? 'uint16' : 'uint8';
+export function classValueType(classes: Readonly<Record<string, string>>, ignore = 0): 'uint8' | 'uint16' {
+  return Math.max(ignore, ...Object.keys(classes).map(Number)) > 255 ? 'uint16' : 'uint8';
 }
 
 /** Throws DataError when a label has several channels. */
@@ -40,6 +42,15 @@ export function requireOneChannel(label: Pick<Volume, 'channels'>, file: string)
       expected: 1,
     });
   }
+}
+
+/** What is wrong with a label in which every voxel is to be ignored. */
+export function nothingLabelled(file: string, ignore: number): DataError {
+  return new DataError(
+    `label ${file} holds nothing but the value ${ignore}, which is ignored: nothing can be learnt from it, ` +
+      'so label some of it or leave the case out',
+    { file, field: 'ignore', found: ignore },
+  );
 }
 
 /** As `toClassValues`, for the values of parts of a label. */
@@ -56,19 +67,24 @@ export interface ClassValues {
 /**
  * The values of a task's classes, to check and map labels with.
  * @param file where the label comes from, for errors
+ * @param ignore a value that stays besides the classes
  */
 export function classValues(
   classes: Readonly<Record<string, string>>,
   map: LabelMap | undefined,
   file: string,
+  ignore?: number,
 ): ClassValues {
-  const values = Object.keys(classes).map(Number);
+  const values = [...Object.keys(classes).map(Number), ...(ignore === undefined ? [] : [ignore])];
   const target = new Map([0, ...values].map((value) => [value, value]));
   const resolve = (found: number): number => {
     const mapped = map?.[String(found)] ?? map?.['*'] ?? found;
     const value = target.get(mapped);
     if (value !== undefined) return value;
-    const listed = Object.entries(classes).map(([number, name]) => `${number} ${name}`);
+    const listed = [
+      ...Object.entries(classes).map(([number, name]) => `${number} ${name}`),
+      ...(ignore === undefined ? [] : [`${ignore} ignored`]),
+    ];
     throw new DataError(
       `label ${file} holds the value ${found}${Object.is(mapped, found) ? '' : ` (mapped to ${mapped})`}, ` +
         `but the task's classes are 0 background, ${listed.join(', ')}: ` +

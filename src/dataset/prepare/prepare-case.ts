@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
@@ -5,7 +6,6 @@ import { requireMemory } from '../../free-memory.js';
 import {
   type ChannelParts,
   type Grid,
-  openLabelSlices,
   possibleGrid,
   shiftAffine,
   type UprightSlices,
@@ -14,7 +14,7 @@ import {
 } from '../../volume/index.js';
 import { writeWholeFile } from '../../whole-file.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
-import { classFinder } from '../cache/class-positions.js';
+import { annotatedKey, type ClassPositions, classFinder } from '../cache/class-positions.js';
 import {
   type Box,
   largestSlabBytes,
@@ -27,16 +27,10 @@ import type { SourceCase } from '../index/listed-case.js';
 import { type PreparedCase, storedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
-import {
-  type ClassArray,
-  classValues,
-  classValueType,
-  countsAsClass,
-  requireOneChannel,
-} from './label-values.js';
+import { labelPaths, openLabelOnGrid } from './label-files.js';
+import { type ClassArray, classValues, classValueType, nothingLabelled } from './label-values.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
-import { requireSameGrid } from './same-grid.js';
 
 /** What makes one prepared case. */
 export interface PrepareCaseTask {
@@ -44,6 +38,8 @@ export interface PrepareCaseTask {
   readonly source: SourceCase;
   readonly preprocessing: Preprocessing;
   readonly classes: Readonly<Record<string, string>>;
+  /** The label value of voxels that nobody labelled. */
+  readonly ignore?: number | undefined;
 }
 
 /**
@@ -58,7 +54,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   if (source.problem !== undefined) throw new DataError(source.problem, problemFile(source));
   const files = [
     ...source.images.map((path) => ['image', path] as const),
-    ...(source.label ? [['label', source.label] as const] : []),
+    ...labelPaths(source).map((path) => ['label', path] as const),
   ];
   const sources = [];
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
@@ -79,7 +75,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
     const readImage = () => spill(image, 'float32', preprocessing.foregroundThreshold);
     const readLabel = async (file: string) => {
       const upright = await openLabel(file, original, task);
-      return { upright, spilled: await spill(upright, classValueType(task.classes), null) };
+      return { upright, spilled: await spill(upright, classValueType(task.classes, task.ignore), null) };
     };
     // Both at once: one is decompressed, on a thread of Node's own, while the other is resampled.
     const [spilledImage, label] = await allOrFirstError([
@@ -87,9 +83,9 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       source.label === undefined ? undefined : readLabel(source.label),
     ]);
     const written = writeImage(image, spilledImage, task, hashes.slice(0, source.images.length));
-    const classVoxels = label
-      ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(-1))
-      : {};
+    const counted: Pick<PreparedCase, 'classVoxels' | 'annotatedVoxels'> = label
+      ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(source.images.length))
+      : { classVoxels: {} };
     const record: PreparedCase = {
       id: source.id,
       dataset: source.dataset,
@@ -99,7 +95,10 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       ...(label && { label: labelFile(source) }),
       sourceImages: [...source.images],
       ...(source.label !== undefined && { sourceLabel: source.label }),
+      ...(source.masks && { sourceMasks: { ...source.masks, files: [...source.masks.files] } }),
+      ...(source.aligned && { aligned: true }),
       ...(source.labelMap && { labelMap: source.labelMap }),
+      ...(source.fold !== undefined && { fold: source.fold }),
       ...written.grid,
       channels: image.channels,
       source: gridRecord(original),
@@ -109,8 +108,8 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       cropStart: written.box.start,
       intensity: written.intensity,
       ...(written.zScores && { zScores: written.zScores }),
-      classVoxels,
-      fingerprint: { settings: settingsFingerprint(preprocessing, task.classes, source), sources },
+      ...counted,
+      fingerprint: { settings: settingsFingerprint(preprocessing, task, source), sources },
     };
     await writeWholeFile(join(out, caseRecordFile(source.id)), JSON.stringify(storedCase(record, out)));
     return record;
@@ -146,19 +145,22 @@ const labelFile = ({ id }: SourceCase): string => `${id}.label.hmv`;
 async function openLabel(
   file: string,
   image: VolumeSlices,
-  { source, classes, preprocessing }: PrepareCaseTask,
+  { source, classes, ignore, preprocessing }: PrepareCaseTask,
 ): Promise<UprightSlices> {
-  const label = await openLabelSlices(file, { grid: image, needed: countsAsClass(source.labelMap) });
-  requireSameGrid(image, itemAt(source.images, 0), label, file, 'label');
-  requireOneChannel(label, file);
-  const values = classValues(classes, source.labelMap, file);
+  const { masks, aligned } = source;
+  const { slices: label, orientation } = await openLabelOnGrid(
+    { label: file, masks, aligned, labelMap: source.labelMap },
+    image,
+    itemAt(source.images, 0),
+  );
+  const values = classValues(classes, source.labelMap, file, ignore);
   const checked = async function* () {
     for await (const slice of label.slices()) {
       values.require(slice);
       yield slice;
     }
   };
-  const upright = uprightSlices({ ...label, slices: checked }, preprocessing.spacing, 'nearest');
+  const upright = uprightSlices({ ...label, slices: checked }, preprocessing.spacing, 'nearest', orientation);
   const mapped = async function* () {
     let into: ClassArray | undefined;
     for await (const { values: found, ...place } of upright.slices()) {
@@ -224,15 +226,23 @@ function foregroundBox({ foreground }: SpilledVolume, threshold: number, source:
   throw noForeground(threshold, source.images.join(', '));
 }
 
-/** The label in its image's box, with the positions of its classes. */
+/**
+ * The label in its image's box, with the positions of its classes.
+ * @throws DataError when nobody labelled a voxel of it
+ */
 function writeLabel(
   { grid }: UprightSlices,
   spilled: SpilledVolume,
   box: Box,
-  { out, source, preprocessing, classes }: PrepareCaseTask,
+  { out, source, preprocessing, classes, ignore }: PrepareCaseTask,
   hashes: readonly string[],
-): PreparedCase['classVoxels'] {
-  const finder = classFinder(spilled.slabs(box));
+): Pick<PreparedCase, 'classVoxels' | 'annotatedVoxels'> {
+  const finder = classFinder(spilled.slabs(box), undefined, ignore);
+  const { annotated } = finder;
+  if (annotated?.voxels === 0) {
+    rmSync(join(out, imageFile(source)), { force: true });
+    throw nothingLabelled(source.label ?? '', ignore ?? 0);
+  }
   const slabs = function* () {
     for (const slab of spilled.slabs(box)) {
       finder.add(slab);
@@ -252,15 +262,17 @@ function writeLabel(
   };
   writeChunkedFile(
     join(out, labelFile(source)),
-    { ...described, dtype: classValueType(classes) },
+    { ...described, dtype: classValueType(classes, ignore) },
     slabs(),
-    finder.classes,
+    { ...finder.classes, ...(annotated && { [annotatedKey]: annotated }) },
   );
-  const counts = Object.entries(finder.classes).map(([value, { voxels, positions }]) => [
-    value,
-    { voxels, stored: positions.length },
-  ]);
-  return Object.fromEntries(counts);
+  const countOf = ({ voxels, positions }: ClassPositions) => ({ voxels, stored: positions.length });
+  return {
+    classVoxels: Object.fromEntries(
+      Object.entries(finder.classes).map(([value, positions]) => [value, countOf(positions)]),
+    ),
+    ...(annotated && { annotatedVoxels: countOf(annotated) }),
+  };
 }
 
 function labelSteps(preprocessing: Preprocessing, { labelMap }: SourceCase): string[] {

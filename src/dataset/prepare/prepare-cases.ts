@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { errorCode, InterruptedError, WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
+import type { SourceCase } from '../index/listed-case.js';
 import {
   openedCase,
   type PreparedCase,
@@ -98,7 +99,7 @@ export async function prepareCases(
       signal?.throwIfAborted();
       const known = await unchangedRecord(task);
       if (known) {
-        cases.set(task, { ...known, split: task.source.split });
+        cases.set(task, asListed(known, task.source));
         unchanged++;
         report(task, 'unchanged');
       }
@@ -127,6 +128,11 @@ function skippedCase(
   return { id: source.id, dataset: source.dataset, reason, ...(file !== undefined && { file }) };
 }
 
+/** The record of a case with what the index alone decides: its split and fold. */
+export function asListed({ fold: _, ...record }: PreparedCase, { split, fold }: SourceCase): PreparedCase {
+  return { ...record, split, ...(fold !== undefined && { fold }) };
+}
+
 /** A data set on a server answers each question late, but many at once. */
 const recordsAtOnce = 16;
 
@@ -139,13 +145,15 @@ export async function unchangedRecord({
   source,
   preprocessing,
   classes,
+  ignore,
 }: PrepareCaseTask): Promise<PreparedCase | undefined> {
   const recordFile = join(out, caseRecordFile(source.id));
   const text = await readFile(recordFile, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const { data: stored } = preparedCaseSchema.safeParse(jsonOrUndefined(text));
   const record = stored && openedCase(stored, out);
-  if (record?.fingerprint.settings !== settingsFingerprint(preprocessing, classes, source)) return undefined;
+  if (record?.fingerprint.settings !== settingsFingerprint(preprocessing, { classes, ignore }, source))
+    return undefined;
   for (const file of [record.image, record.label]) {
     if (file !== undefined && !(await stat(join(out, file)).catch(() => undefined))) return undefined;
   }

@@ -130,7 +130,7 @@ const wholeCopies = 4;
 const wholeGrowth = 2;
 
 /** A case that cannot be read needs nothing: it will be skipped with the reason. */
-async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Promise<CaseNeeds> {
+async function needsOf({ source, preprocessing, classes, ignore }: PrepareCaseTask): Promise<CaseNeeds> {
   const nothing = { memoryBytes: threadBytes, cacheBytes: 0, waitingBytes: 0 };
   if (source.problem !== undefined) return nothing;
   try {
@@ -151,7 +151,7 @@ async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Pro
     const voxels = chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3;
     const imageBytes = 4 * channels * voxels;
     const labelBytes =
-      source.label === undefined ? 0 : voxels * (classValueType(classes) === 'uint8' ? 1 : 2);
+      source.label === undefined ? 0 : voxels * (classValueType(classes, ignore) === 'uint8' ? 1 : 2);
     return {
       memoryBytes: threadBytes + slabsHeld * largestSlabBytes(grid.size, channels),
       cacheBytes: imageBytes + labelBytes,

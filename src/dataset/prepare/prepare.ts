@@ -15,7 +15,13 @@ import {
 import { withSplitFile } from '../index/split-file.js';
 import { summariseDataset } from '../index/summary.js';
 import type { PrepareCaseTask } from './prepare-case.js';
-import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord } from './prepare-cases.js';
+import {
+  asListed,
+  type Outcomes,
+  type PrepareCasesOptions,
+  prepareCases,
+  unchangedRecord,
+} from './prepare-cases.js';
 import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
 import {
   itemsOfShard,
@@ -110,10 +116,10 @@ export async function mergeShards(choice: DatasetChoice): Promise<PrepareResult>
     const outcomes: Outcomes = { cases: [], skipped: [], unchanged: 0 };
     const missing: string[] = [];
     for (const task of work.tasks) {
-      const { id, split } = task.source;
+      const { id } = task.source;
       const known = await unchangedRecord(task);
       const skipped = skippedByShards.get(id) ?? skippedBefore.get(id);
-      if (known) outcomes.cases.push({ ...known, split });
+      if (known) outcomes.cases.push(asListed(known, task.source));
       else if (skipped) outcomes.skipped.push(skipped);
       else missing.push(id);
     }
@@ -143,8 +149,8 @@ async function listWork({ datasetsFile, out: folder, only, splitFile }: DatasetC
   const out = resolve(folder);
   const file = await withSplitFile(await readDatasetFile(datasetsFile), splitFile);
   const datasets = await indexDatasets(file, only);
-  const tasks = datasets.flatMap(({ cases, preprocessing, classes }) =>
-    cases.map((source) => ({ out, source, preprocessing, classes })),
+  const tasks = datasets.flatMap(({ cases, preprocessing, classes, ignore }) =>
+    cases.map((source) => ({ out, source, preprocessing, classes, ignore })),
   );
   return { out, file, datasets, tasks };
 }

@@ -136,7 +136,7 @@ describe('checking a set with something wrong in nearly every case', () => {
     [
       'moved',
       () => [
-        `unusable mixed-grids: label ${file('moved_label')} lies elsewhere than its image ${file('moved')}: the affines put a corner 2.00 mm apart; they must share one grid`,
+        `unusable mixed-grids: label ${file('moved_label')} lies elsewhere than its image ${file('moved')}: the affines put a corner 2.00 mm apart; they must share one grid (label: 18x12x10 voxels of 1 x 1 x 1 mm, axes to RAS, first voxel at [2, 0, 0] mm; image: 18x12x10 voxels of 1 x 1 x 1 mm, axes to RAS, first voxel at [0, 0, 0] mm); where the voxels belong together and a header is wrong, set "aligned": true in the dataset index`,
       ],
     ],
     [

@@ -215,3 +215,95 @@ describe('preprocessing defaults', () => {
     });
   });
 });
+
+describe('a field of the dataset index that is wrong', () => {
+  const folderEntry = (entry: object) => ({
+    schema: 1,
+    datasets: { d: { layout: 'folder', modality: 'ct', path: '.', ...entry } },
+  });
+  const masksEntry = (entry: object) => folderEntry({ layout: 'masks', classes: { 1: 'a' }, ...entry });
+
+  it.each([
+    [
+      'the images of a folder',
+      folderEntry({ images: 3 }),
+      /datasets\.d\.images: found 3, expected text or a list \[\.\.\.\]$/,
+    ],
+    [
+      'one of them',
+      folderEntry({ images: ['a', {}] }),
+      /datasets\.d\.images\.1: found the object \{\}, expected text$/,
+    ],
+    [
+      'an empty list',
+      folderEntry({ images: [] }),
+      /datasets\.d\.images: found the list \[\], expected a list whose length is at least 1$/,
+    ],
+    [
+      'the images of masks',
+      masksEntry({ images: null }),
+      /datasets\.d\.images: found null, expected text or a list/,
+    ],
+    [
+      'the folder of masks',
+      masksEntry({ masks: '*/segmentations' }),
+      /datasets\.d\.masks: must end in "\/": it names folders/,
+    ],
+    [
+      'a structure',
+      masksEntry({ structures: { a: 1 } }),
+      /datasets\.d\.structures\.a: found 1, expected text or a list/,
+    ],
+    [
+      'the rule for overlaps',
+      masksEntry({ overlap: 'sum' }),
+      /datasets\.d\.overlap: found "sum", expected "refuse" or "first" or "last"$/,
+    ],
+    ['no class', folderEntry({ layout: 'masks' }), /datasets\.d\.classes: is missing; expected an object/],
+    ['a region', folderEntry({ regions: { x: 1 } }), /datasets\.d\.regions\.x: found 1, expected a list/],
+    [
+      'a value to ignore',
+      folderEntry({ ignore: 'three' }),
+      /datasets\.d\.ignore: found "three", expected a number|a whole number/,
+    ],
+    [
+      'a value below 1',
+      folderEntry({ ignore: 0 }),
+      /datasets\.d\.ignore: found 0, expected a number at least 1$/,
+    ],
+    [
+      'aligned',
+      folderEntry({ aligned: 'yes' }),
+      /datasets\.d\.aligned: found "yes", expected true or false$/,
+    ],
+    [
+      'a spacing',
+      folderEntry({ spacing: [1, 1] }),
+      /datasets\.d\.spacing: found the list \[1,1\], expected a list whose length is at least 3$/,
+    ],
+    [
+      'a layout',
+      folderEntry({ layout: 'nnUNet' }),
+      /datasets\.d\.layout: found "nnUNet", expected "files" or "msd" or .*"nnunet" or "folder" or "masks"$/,
+    ],
+    ['no layout', folderEntry({ layout: undefined }), /datasets\.d\.layout: is missing; expected "files"/],
+    [
+      'a key of a class',
+      folderEntry({ classes: { liver: 1 } }),
+      /datasets\.d\.classes\.liver: the key "liver" must be a whole number above 0$/,
+    ],
+    ['an unknown key', folderEntry({ spacng: null }), /datasets\.d: has no key "spacng"$/],
+    [
+      'a label that is a list',
+      datasetIndex([{ id: 'a', image: 'a.nii', label: ['b.nii'] }]),
+      /cases\.0\.label: found the list \["b\.nii"\], expected text$/,
+    ],
+    ['no dataset', { schema: 1, datasets: [] }, /datasets: found the list \[\], expected an object/],
+    ['another version', { schema: '1', datasets: {} }, /schema: found "1", expected 1$/],
+    ['no object', 7, /datasets-.*: found 7, expected an object \{\.\.\.\}$/],
+  ])('is named by its key, what was found and what is expected: %s', async (_, content, message) => {
+    const file = writeJson(join(folder, 'datasets-wrong.json'), content);
+    await expect(readDatasetFile(file)).rejects.toThrow(message);
+    await expect(readDatasetFile(file)).rejects.toBeInstanceOf(UsageError);
+  });
+});

@@ -80,3 +80,33 @@ describe('folds of a cross-validation', () => {
       expect(() => parseFold(wrong), wrong).toThrow(UsageError);
   });
 });
+
+describe('folds that a data list gives', () => {
+  const listed = (folds: readonly (number | undefined)[]) => {
+    const cases = folds.map((fold, i) => ({
+      id: `d/c${i}`,
+      dataset: 'd',
+      name: `c${i}`,
+      split: i === folds.length - 1 ? 'test' : 'training',
+      ...(fold !== undefined && { fold }),
+    }));
+    return { seed: 0, datasets: { d: {} }, cases } as unknown as Parameters<typeof withFold>[0];
+  };
+  const validating = (index: ReturnType<typeof listed>, fold: number, folds: number) =>
+    withFold(index, { fold, folds })
+      .cases.filter(({ split }) => split === 'validation')
+      .map(({ name }) => name);
+
+  it('are the parts, in the order of their numbers; test cases stay', () => {
+    const index = listed([2, 0, 5, 0, 2, 0]);
+    expect([1, 2, 3].map((fold) => validating(index, fold, 3))).toEqual([['c1', 'c3'], ['c0', 'c4'], ['c2']]);
+    expect(withFold(index, { fold: 1, folds: 3 }).cases.at(-1)?.split).toBe('test');
+  });
+
+  it('refuse another number of folds, and count only where every case has one', () => {
+    expect(() => validating(listed([0, 1, 2, 0]), 1, 2)).toThrow(
+      /dataset d has the 3 folds of its data list \(0, 1, 2\), not 2: ask for 3/,
+    );
+    expect(validating(listed([0, undefined, 1, 1, 0]), 1, 2)).toHaveLength(2);
+  });
+});

@@ -390,10 +390,10 @@ describe('labels that changed their meaning', () => {
     const path = join(root, 'regions');
     await layOutNnunet(path, { background: 0, whole: [1, 2], core: [2] });
     expect((await listed({ layout: 'nnunet', path })).classes).toEqual({ 1: 'whole', 2: 'core' });
+    expect((await listed({ layout: 'nnunet', path })).regions).toEqual({ whole: [1, 2], core: [2] });
     await layOutNnunet(path, { background: 0, core: 1, ignore: 2 });
-    await expect(listed({ layout: 'nnunet', path })).rejects.toThrow(
-      /datasets.d.classes: the dataset has a label "ignore"/,
-    );
+    const { classes, ignore, regions } = await listed({ layout: 'nnunet', path });
+    expect([classes, ignore, regions]).toEqual([{ 1: 'core' }, 2, undefined]);
   });
 });
 

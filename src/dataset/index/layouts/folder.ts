@@ -50,6 +50,6 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
 /**
  * Also the folders that hold files, each with "/" at its end, so that only a glob for folders matches them.
  */
-function withFolders(files: readonly string[]): string[] {
+export function withFolders(files: readonly string[]): string[] {
   return [...files, ...new Set(files.map((file) => file.slice(0, file.lastIndexOf('/') + 1)))];
 }

@@ -2,6 +2,7 @@ import type { DatasetEntry } from '../dataset-file.js';
 import { listFilesCases } from './files.js';
 import { listFolderCases } from './folder.js';
 import type { Listing } from './listing.js';
+import { listMaskCases } from './masks.js';
 import { listMsdCases } from './msd.js';
 import { listNnunetCases } from './nnunet.js';
 import { listRelease } from './release.js';
@@ -23,6 +24,8 @@ export async function listCases(name: string, entry: DatasetEntry, file: string)
       return listNnunetCases(name, entry, file);
     case 'folder':
       return listFolderCases(name, entry, file);
+    case 'masks':
+      return listMaskCases(name, entry, file);
     default:
       return listRelease(name, entry, file);
   }

@@ -8,6 +8,9 @@ export interface Listing {
   readonly modality: SourceDataset['modality'];
   /** Label value to name; empty when no case has a label. */
   readonly classes: SourceDataset['classes'];
+  /** Regions that are learnt instead of the classes, and the value of voxels without a label. */
+  readonly regions?: SourceDataset['regions'];
+  readonly ignore?: SourceDataset['ignore'];
   readonly cases: readonly ListedCase[];
   /** What the release is usually prepared with; the index's own settings win. */
   readonly preset?: Partial<Preprocessing>;

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
-import { itemAt } from '../../../at.js';
+import { entryOf, itemAt } from '../../../at.js';
+import { caseIds } from '../case-ids.js';
 import type { ListedCase } from '../listed-case.js';
 
 /**
@@ -27,7 +28,7 @@ export interface MatchedCases {
 }
 
 /**
- * Sorts files into cases. A case that lacks a channel, has a label without image, no label where its
+ * Sorts files into cases; names are the same in any Unicode form. A case that lacks a channel, has a label without image, no label where its
  * neighbours have one, or two files for one role is listed with the sentence that says so as its `problem`.
  */
 export function matchCases(files: readonly string[], patterns: CasePatterns): MatchedCases {
@@ -38,12 +39,15 @@ export function matchCases(files: readonly string[], patterns: CasePatterns): Ma
   );
   const labelled: ListedCase[] = [];
   const unlabelled: ListedCase[] = [];
-  for (const [name, files] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  const ids = caseIds([...found.keys()]);
+  const byId = [...found].map(([foundAs, files]) => ({ foundAs, files, name: entryOf(ids, foundAs) }));
+  for (const { foundAs, files, name } of byId.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const images = files.images.flat();
     const inLabelledPart = images.length === 0 || images.some((image) => partsWithLabels.has(partOf(image)));
     const problem = problemOf(name, files, patterns, inLabelledPart);
     const listed: ListedCase = {
       name,
+      ...(foundAs !== name && { foundAs }),
       images,
       ...(files.label?.[0] && { label: files.label[0] }),
       ...(problem && { problem }),
@@ -61,11 +65,6 @@ export function caseNamed(pattern: RegExp, prefix = ''): CaseOf {
   };
 }
 
-/** Names of cases become names of files. */
-function fileNameOf(found: string): string {
-  return found.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^[^A-Za-z0-9]+/, '') || 'case';
-}
-
 /** What was found for a case: for each channel its files (one, if all is well), and its labels. */
 interface CaseFiles {
   readonly images: readonly string[][];
@@ -79,7 +78,7 @@ function collect(
   const found = new Map<string, CaseFiles>();
   const others: string[] = [];
   const filesOf = (given: string): CaseFiles => {
-    const name = fileNameOf(given);
+    const name = given.normalize('NFC');
     const known = found.get(name) ?? { images: channels.map(() => []) };
     found.set(name, known);
     return known;

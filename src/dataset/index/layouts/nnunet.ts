@@ -1,40 +1,51 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError, UsageError } from '../../../errors.js';
+import { entryOf } from '../../../at.js';
+import { DataError } from '../../../errors.js';
 import { firstIssue } from '../../../first-issue.js';
-import { datasetFolder, type NnunetDataset, parseJson } from '../dataset-file.js';
-import type { SourceDataset } from '../listed-case.js';
+import { caseIds } from '../case-ids.js';
+import { datasetFolder, type NnunetDataset, parseJson, resolveSourcePath } from '../dataset-file.js';
+import type { ListedCase } from '../listed-case.js';
+import { describedLabels, describedLabelsOf, labelsFor, numberedNames } from './described-labels.js';
 import { filesBelow } from './files-below.js';
+import { openListedFiles } from './listed-files.js';
 import { imageCases, labelledCases, unlabelledNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
 import { type CasePatterns, caseNamed, type MatchedCases, matchCases } from './match-cases.js';
 
-const names = z.record(z.string().regex(/^\d+$/), z.string());
+const path = z.string().min(1);
 const nnunetJson = z.object({
-  channel_names: names.optional(),
-  modality: names.optional(), // as version 1 called it
-  labels: z.record(z.string(), z.union([z.int(), z.array(z.int()).min(1), z.string()])),
+  channel_names: numberedNames.optional(),
+  modality: numberedNames.optional(), // as version 1 called it
+  labels: describedLabels,
+  regions_class_order: z.array(z.int().min(1)).optional(),
   file_ending: z.string().min(1).default('.nii.gz'),
-  numTraining: z.int().optional(),
+  numTraining: z.union([z.int(), z.string().regex(/^\d+$/, 'must be a whole number')]).optional(),
+  /** Cases by name, whose files may lie anywhere; without it the folders are searched. */
+  dataset: z.record(z.string(), z.object({ images: z.array(path).min(1), label: path })).optional(),
+  /** The Decathlon's; nnU-Net 1 writes it too, without the channels. */
+  training: z.array(z.unknown()).optional(),
 });
 type Description = z.infer<typeof nnunetJson> & { readonly channels: readonly string[] };
 
 /**
- * Layout `nnunet`: nnU-Net's raw format, version 2 (and 1): `imagesTr/CASE_0000.nii.gz` a
- * channel, `labelsTr/CASE.nii.gz`, and `dataset.json` with channels and labels. Labels that
- * are regions (lists of values) become their values. `imagesTs` is listed with `includeTest`.
- * @throws DataError when `dataset.json` is missing or of another
- *   form or no case is there, UsageError for a label "ignore"
+ * Layout `nnunet`: nnU-Net's raw format, version 2 (and 1): `imagesTr/CASE_0000.nii.gz` a channel,
+ * `labelsTr/CASE.nii.gz`, and `dataset.json` with channels and labels. Training cases are those of its key
+ * `dataset` where it has one. Labels that are lists of values are regions; the label "ignore" is left out of
+ * losses, crops and metrics. `imagesTs` is listed with `includeTest`.
+ * @throws DataError when `dataset.json` is missing or of another form or no case is there
  */
 export async function listNnunetCases(name: string, entry: NnunetDataset, file: string): Promise<Listing> {
   const folder = datasetFolder(name, entry, file);
-  const description = await readDescription(join(folder, 'dataset.json'));
+  const json = join(folder, 'dataset.json');
+  const description = await readDescription(json);
   const patterns = patternsOf(description);
-  const matched = matchCases(await filesBelow(folder), patterns);
-  const cases = entry.withLabels
-    ? labelledCases(matched, entry.includeTest, entry.labelMap)
-    : imageCases(matched, patterns, entry.includeTest);
+  const found = matchCases(await filesBelow(folder), patterns);
+  const listed = description.dataset && (await listedLabelled(description.dataset, folder, json));
+  const matched = listed ? withListed(found, listed) : found;
+  const cases = casesOf(entry, matched, patterns, listed !== undefined);
+  requireNnunetNames(description, matched, json);
   if (cases.length === 0) {
     const expected = `imagesTr/CASE_0000${description.file_ending} with labelsTr/CASE${description.file_ending}`;
     throw new DataError(
@@ -48,7 +59,7 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
   }
   return {
     modality: entry.modality ?? modalityOf(description.channels),
-    classes: entry.withLabels ? (entry.classes ?? classesOf(description, name, file)) : {},
+    ...labelsFor(entry, () => describedLabelsOf(description.labels, description.regions_class_order, json)),
     cases,
     notes: [...unlabelledNote(matched, entry.includeTest), ...countNote(description, matched)],
   };
@@ -63,9 +74,10 @@ async function readDescription(file: string): Promise<Description> {
       { cause },
     );
   });
-  const parsed = nnunetJson.safeParse(parseJson(text, file));
+  const content = parseJson(text, file);
+  const parsed = nnunetJson.safeParse(content);
   if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error);
+    const { field, message } = firstIssue(parsed.error, content);
     throw new DataError(`${file}: ${field}: ${message}`, { file, field });
   }
   const channels = parsed.data.channel_names ?? parsed.data.modality;
@@ -101,38 +113,78 @@ function modalityOf(channels: readonly string[]): 'ct' | 'mr' {
   return channels.every((channel) => /^ct$/i.test(channel)) ? 'ct' : 'mr';
 }
 
-/**
- * The name of a value is that of the label which is this value alone, else of the regions that it is part of.
- */
-function classesOf({ labels }: Description, dataset: string, file: string): SourceDataset['classes'] {
-  const field = `datasets.${dataset}.classes`;
-  if ('ignore' in labels) {
-    throw new UsageError(
-      `${file}: ${field}: the dataset has a label "ignore", which no loss here leaves out: ` +
-        'state "classes" and map its value with "labelMap"',
-      { file, field },
-    );
-  }
-  const values = Object.entries(labels).flatMap(([label, value]) =>
-    [value]
-      .flat()
-      .map((n) => ({ label, value: Number(n), alone: !Array.isArray(value) || value.length === 1 })),
+function casesOf(
+  { withLabels, includeTest, labelMap }: NnunetDataset,
+  matched: MatchedCases,
+  patterns: CasePatterns,
+  isListed: boolean,
+): readonly ListedCase[] {
+  if (withLabels) return labelledCases(matched, includeTest, labelMap);
+  if (!isListed) return imageCases(matched, patterns, includeTest);
+  const images = matched.labelled.map(({ label: _, ...listed }) => listed);
+  return includeTest ? [...images, ...matched.unlabelled] : images;
+}
+
+/** The listed cases in place of those of the folders; scans of the folders that are not listed stay unlabelled. */
+function withListed(found: MatchedCases, listed: readonly ListedCase[]): MatchedCases {
+  const used = new Set(listed.flatMap(({ images }) => images.map((image) => image.replaceAll('\\', '/'))));
+  return {
+    ...found,
+    labelled: listed,
+    unlabelled: found.unlabelled.filter(({ images }) => !images.some((image) => used.has(image))),
+  };
+}
+
+/** The training cases that `dataset.json` lists itself, with paths from its folder. */
+async function listedLabelled(
+  dataset: NonNullable<Description['dataset']>,
+  folder: string,
+  file: string,
+): Promise<ListedCase[]> {
+  const files = openListedFiles();
+  const given = Object.keys(dataset);
+  const composed = given.map((name) => name.normalize('NFC'));
+  const ids = caseIds([...new Set(composed)]);
+  const find = (path: string, name: string) =>
+    files.find(resolveListedPath(path, folder, file, `dataset.${name}`));
+  return Promise.all(
+    Object.entries(dataset).map(async ([key, { images, label }]): Promise<ListedCase> => {
+      const foundAs = key.normalize('NFC');
+      const name = entryOf(ids, foundAs);
+      return {
+        name,
+        ...(foundAs !== name && { foundAs }),
+        images: await Promise.all(images.map((image) => find(image, key))),
+        label: await find(label, key),
+      };
+    }),
   );
-  const classes = new Map<number, string>();
-  for (const value of [...new Set(values.map(({ value }) => value))]
-    .filter((n) => n > 0)
-    .sort((a, b) => a - b)) {
-    const mine = values.filter((entry) => entry.value === value);
-    classes.set(
-      value,
-      mine.find(({ alone }) => alone)?.label ?? mine.map(({ label }) => label).join(' and '),
-    );
-  }
-  return Object.fromEntries(classes);
+}
+
+/** nnU-Net expands `$NAME` and `${NAME}` in these paths; the index's own form is the second. */
+const resolveListedPath = (path: string, folder: string, file: string, field: string): string =>
+  resolveSourcePath(
+    path.replace(/\$([A-Za-z_][A-Za-z0-9_]*)/g, (_, variable) => ['$', '{', variable, '}'].join('')),
+    folder,
+    file,
+    field,
+  );
+
+/** The Decathlon's images have no channel in their names, so that no image of a listed case is found. */
+function requireNnunetNames({ training }: Description, matched: MatchedCases, file: string): void {
+  const { labelled, unlabelled, others } = matched;
+  if (training === undefined || [...labelled, ...unlabelled].some(({ images }) => images.length > 0)) return;
+  const image = others.find((path) => /\/imagesTr\/[^/]+$/.test(path));
+  if (image === undefined) return;
+  throw new DataError(
+    `${file} lists "training" cases, and images have no channel in their names (${image}, not CASE_0000): ` +
+      'this is a folder of the Decathlon, set "layout": "msd"',
+    { file, field: 'layout', expected: 'msd' },
+  );
 }
 
 function countNote({ numTraining }: Description, { labelled }: MatchedCases): string[] {
-  if (numTraining === undefined || numTraining === labelled.length) return [];
+  if (numTraining === undefined || Number(numTraining) === labelled.length) return [];
   return [
     `dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: ` +
       'some were not copied, or "numTraining" is wrong',
