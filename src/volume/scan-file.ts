@@ -1,12 +1,11 @@
+/** Endings of scans. Of a pair of `.hdr` and `.img` the header stands for both. */
+const scanEnding = /\.(nii|nii\.gz|hdr|hdr\.gz|mhd|mha|nrrd|nhdr|mgh|mgz|mgh\.gz)$/i;
+
 /**
- * Whether a file's name is that of a scan: NIfTI, MetaImage or NRRD. Files that only hold another's voxels
- * (`.raw`, `.zraw`) are none.
+ * Whether a file's name is that of a scan: NIfTI, MetaImage, NRRD or FreeSurfer's. Files that only hold another's
+ * voxels (`.raw`, `.zraw`, `.img`) are none.
  */
-export function isScanFile(file: string): boolean {
-  return /\.(nii|nii\.gz|mhd|mha|nrrd|nhdr)$/i.test(file);
-}
+export const isScanFile = (file: string): boolean => scanEnding.test(file);
 
 /** The name without the extension of a scan: `liver_1.nii.gz` is `liver_1`. */
-export function scanName(file: string): string {
-  return file.replace(/\.(nii|nii\.gz|mhd|mha|nrrd|nhdr)$/i, '');
-}
+export const scanName = (file: string): string => file.replace(scanEnding, '');
