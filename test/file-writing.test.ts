@@ -36,7 +36,7 @@ const allowed = new Set([
     'rmSync',
     'stat',
   ],
-  ...['statSync', 'statfs', 'statfsSync', 'FileHandle'],
+  ...['statSync', 'statfs', 'statfsSync', 'FileHandle', 'Dirent'],
 ]);
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
