@@ -8,12 +8,23 @@ export {
   shiftAffine,
   spacingOf,
 } from './affine.js';
-export { cropBox, cropToForeground } from './crop.js';
+export {
+  type BackgroundFinder,
+  type BackgroundRange,
+  backgroundFinder,
+  backgroundRange,
+  backgroundRanges,
+  backgroundUpTo,
+  lowestOf,
+  noBackground,
+  zeroBackground,
+} from './background.js';
+export { cropBox, foregroundBox } from './crop.js';
 export {
   type ChannelParts,
   ctScaling,
+  foregroundMoments,
   type IntensityScaling,
-  nonZeroMoments,
   percentile,
   percentileScaling,
   type ZScore,

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { headerOddities, readLabel, readVolume, type Triple, type Volume } from '../../volume/index.js';
+import {
+  foregroundBox,
+  headerOddities,
+  readLabel,
+  readVolume,
+  type Triple,
+  type Volume,
+} from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { toClassValues } from '../prepare/label-values.js';
-import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
-import { requireFinite } from '../prepare/read-channels.js';
+import { backgroundsOf, noForeground, type Preprocessing } from '../prepare/preprocessing.js';
+import { replaceNotFinite, requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
 
 /** A case and how `prepare` would take it. */
@@ -74,20 +81,20 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
   const hashes: { file: string; sha256: string }[] = [];
   let first: Grid | undefined;
   let channels = 0;
-  let highest = Number.NEGATIVE_INFINITY;
+  let anyForeground = false;
   for (const [i, file] of source.images.entries()) {
-    const facts = await imageFacts(file, findings, (grid) => {
+    const facts = await imageFacts(file, preprocessing, findings, (grid) => {
       if (first) requireSameGrid(first, itemAt(source.images, 0), grid, file, `channel ${i + 1}`);
       else if (i === 0) first = grid;
     });
     if (!facts) continue;
     channels += facts.channels;
-    highest = Math.max(highest, facts.highest);
+    anyForeground ||= facts.foreground;
     if (facts.sha256 !== undefined) hashes.push({ file, sha256: facts.sha256 });
   }
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
-    if (!(highest > foregroundThreshold))
+    if (!anyForeground)
       findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
   }
   if (source.label !== undefined) await checkLabel(source.label, source, classes, first, findings);
@@ -105,14 +112,27 @@ type Grid = Pick<Volume, 'size' | 'spacing' | 'affine'>;
 /** Facts of one image; the volume itself is let go before the next is read. */
 async function imageFacts(
   file: string,
+  { foregroundThreshold, notFinite }: Preprocessing,
   findings: CaseFinding[],
   checkGrid: (grid: Grid) => void,
-): Promise<{ channels: number; highest: number; sha256?: string } | undefined> {
+): Promise<{ channels: number; foreground: boolean; sha256?: string } | undefined> {
   const volume = await readOr(readVolume, file, findings);
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
   collect(findings, 'mixed-grids', () => checkGrid({ size, spacing, affine }));
-  collect(findings, 'not-finite', () => requireFinite(volume.data, 0, volume, file));
+  if (notFinite === undefined)
+    collect(findings, 'not-finite', () => requireFinite(volume.data, 0, volume, file));
+  else {
+    const count = replaceNotFinite(volume.data, notFinite);
+    if (count > 0) {
+      findings.push({
+        kind: 'not-finite',
+        severity: 'odd',
+        file,
+        message: `image ${file} holds ${count} voxels that are NaN or infinite, which become ${notFinite}`,
+      });
+    }
+  }
   const ranges = rangesOf(volume);
   for (const [channel, { low, high }] of ranges.entries()) {
     if (low !== high) continue;
@@ -124,10 +144,9 @@ async function imageFacts(
       message: `${which} is ${low} everywhere: it shows nothing, so look at it or leave the case out`,
     });
   }
-  const highest = Math.max(...ranges.map(({ high }) => high));
   return {
     channels,
-    highest,
+    foreground: foregroundBox(volume, backgroundsOf(volume, foregroundThreshold)) !== undefined,
     ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHash(volume) }),
   };
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
+import { foregroundThresholdSchema } from '../prepare/preprocessing.js';
 
 const safeName = z
   .string()
@@ -37,7 +38,9 @@ const common = {
     .refine(([low, high]) => low < high, 'must rise')
     .optional(),
   intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).optional(),
-  foregroundThreshold: z.number().nullable().optional(),
+  foregroundThreshold: foregroundThresholdSchema.optional(),
+  /** What a voxel that is NaN or infinite becomes; `refuse`, as without it: such a scan is not used. */
+  notFinite: z.union([z.literal('refuse'), z.number()]).optional(),
   classes: classNames.optional(),
   labelMap: labelMap.optional(),
   splits: z.partialRecord(split, z.array(safeName)).optional(),

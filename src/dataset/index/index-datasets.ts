@@ -70,12 +70,14 @@ function definedOnly({
   intensity,
   windowHu,
   foregroundThreshold,
+  notFinite,
 }: DatasetEntry): Partial<Preprocessing> {
   return {
     ...(spacing !== undefined && { spacing }),
     ...(intensity !== undefined && { intensity }),
     ...(windowHu !== undefined && { windowHu }),
     ...(foregroundThreshold !== undefined && { foregroundThreshold }),
+    ...(typeof notFinite === 'number' && { notFinite }),
   };
 }
 

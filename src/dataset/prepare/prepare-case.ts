@@ -51,10 +51,14 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
   const hashes = sources.map(({ sha256 }) => sha256);
 
-  const original = await openChannels(source.images);
+  const original = await openChannels(source.images, preprocessing.notFinite);
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
-  const spill = async (slices: UprightSlices, dtype: ChunkedHeader['dtype'], threshold: number | null) => {
+  const spill = async (
+    slices: UprightSlices,
+    dtype: ChunkedHeader['dtype'],
+    threshold: Preprocessing['foregroundThreshold'],
+  ) => {
     const spilled = await spillVolume(
       join(out, `${source.id}.${randomUUID()}.partial`),
       slices,
@@ -174,10 +178,12 @@ function writeImage(
     };
   };
   const scalings = Array.from({ length: channels }, (_, channel) =>
-    intensityScaling(preprocessing, channelParts(whole, channel)),
+    intensityScaling(preprocessing, channelParts(whole, channel), itemAt(spilled.backgrounds, channel)),
   );
-  // What is above the threshold lies in the box, so that one pass over the box is enough.
-  const counters = spilled.above.map((voxels) => intensityCounter(voxels, threshold));
+  // What is foreground lies in the box, so that one pass over the box is enough.
+  const counters = spilled.foregroundVoxels.map((voxels, channel) =>
+    intensityCounter(voxels, itemAt(spilled.backgrounds, channel)),
+  );
   const scaledSlabs = function* () {
     let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
@@ -207,8 +213,12 @@ function writeImage(
   };
 }
 
-/** @throws DataError when no voxel is above the threshold */
-function foregroundBox({ foreground }: SpilledVolume, threshold: number, source: SourceCase): Box {
+/** @throws DataError when no voxel is foreground */
+function foregroundBox(
+  { foreground }: SpilledVolume,
+  threshold: number | 'background',
+  source: SourceCase,
+): Box {
   if (foreground) return foreground;
   throw noForeground(threshold, source.images.join(', '));
 }

@@ -148,7 +148,7 @@ async function needsOf({ source, preprocessing, classes }: PrepareCaseTask): Pro
         waitingBytes: wholeGrowth * whole,
       };
     const { grid, channels } = uprightSlices(
-      await openChannels(source.images),
+      await openChannels(source.images, preprocessing.notFinite),
       preprocessing.spacing,
       'linear',
     );

@@ -154,13 +154,13 @@ describe('checking a set with something wrong in nearly every case', () => {
     [
       'nan',
       () => [
-        `unusable not-finite: image ${file('nan')} holds NaN at voxel [3,2,1], but intensities must be finite numbers: repair it or leave the case out`,
+        `unusable not-finite: image ${file('nan')} holds NaN at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
       ],
     ],
     [
       'infinite',
       () => [
-        `unusable not-finite: image ${file('infinite')} holds Infinity at voxel [3,2,1], but intensities must be finite numbers: repair it or leave the case out`,
+        `unusable not-finite: image ${file('infinite')} holds Infinity at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
       ],
     ],
     [
