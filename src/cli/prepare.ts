@@ -89,7 +89,7 @@ export const prepareCommand: Command<Flags> = {
       });
     if (check)
       return checkAndReport(
-        { datasetsFile: datasets, workers: workers ?? 1, ...(only && { only }) },
+        { datasetsFile: datasets, workers: workers ?? 1, splitFile, ...(only && { only }) },
         json,
         context,
       );

@@ -1,3 +1,4 @@
+export type { FileAccount, FileUse, UnusedFiles, UnusedReason } from './check/account-files.js';
 export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets } from './check/check.js';
 export type { Finding } from './check/finding.js';
 export { requireTrainingCasesOnly } from './check/leakage.js';

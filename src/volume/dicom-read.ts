@@ -22,7 +22,7 @@ import type { ValueUse, Volume } from './volume.js';
 export async function readDicomSeries(folder: string, use?: ValueUse): Promise<Volume> {
   const slices: DicomSlice[] = [];
   for (const file of await scanParts(resolve(folder)))
-    if (await isDicom(file)) slices.push(await readSlice(file));
+    if (await isDicomFile(file)) slices.push(await readSlice(file));
   const ordered = orderedSlices(slices, folder);
   const only = ordered.length === 1 ? itemAt(ordered, 0) : undefined;
   const stack = only && only.frames > 1 ? await requireOneStack(only.file, only.frames) : undefined;
@@ -95,7 +95,8 @@ function requireStep({ affine }: Volume, { step }: FrameStack, folder: string): 
  * Every DICOM file has these four letters after 128 bytes of anything; `DICOMDIR` has them too, but is an
  * index.
  */
-async function isDicom(file: string): Promise<boolean> {
+/** Whether a file's content is DICOM, as a slice has it, and no index of slices (`DICOMDIR`). */
+export async function isDicomFile(file: string): Promise<boolean> {
   if (/(^|[\\/])DICOMDIR$/i.test(file)) return false;
   const handle = await open(file);
   try {

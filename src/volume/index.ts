@@ -20,6 +20,7 @@ export {
   zeroBackground,
 } from './background.js';
 export { cropBox, foregroundBox } from './crop.js';
+export { isDicomFile } from './dicom-read.js';
 export {
   type ChannelParts,
   ctScaling,
@@ -45,7 +46,7 @@ export {
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
 export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume } from './resample.js';
-export { isScanFile, scanName } from './scan-file.js';
+export { isOtherImageFile, isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
 export { AXES, type Axis, mapAxes, mapSize, type Triple, tripleOf } from './triple.js';
 export { type UprightSlice, type UprightSlices, uprightSlices } from './upright-slices.js';

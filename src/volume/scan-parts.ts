@@ -13,7 +13,7 @@ export async function scanParts(path: string): Promise<string[]> {
   if (format) return withData(path, (await readTextHeader(path, format)).dataFile);
   if (!(await stat(path).catch(() => undefined))?.isDirectory()) return [path];
   return (await readdir(path, { withFileTypes: true }))
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.')) // as Finder leaves them
     .map(({ name }) => join(path, name))
     .sort();
 }

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import {
+  closestToRas,
   foregroundBox,
   headerOddities,
+  mapAxes,
   readLabel,
   readVolume,
   type Triple,
   type Volume,
+  voxelCount,
 } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { toClassValues } from '../prepare/label-values.js';
@@ -47,7 +50,9 @@ export type FindingKind =
   | 'duplicate'
   | 'spacing-outlier'
   | 'channels'
-  | 'no-label';
+  | 'no-label'
+  | 'visits'
+  | 'split-group';
 
 /** What a case is made of, as far as its files could be read. */
 export interface CheckedCase {
@@ -59,7 +64,7 @@ export interface CheckedCase {
   readonly spacing?: Triple;
   /**
    * Of the voxel values of each image file that is not
-   * constant: equal for the same scan in any format or type.
+   * constant: equal for the same scan in any format, type or order of axes.
    */
   readonly hashes: readonly { readonly file: string; readonly sha256: string }[];
 }
@@ -225,14 +230,31 @@ function rangesOf({ data, channels }: Volume): { low: number; high: number }[] {
   });
 }
 
-/** Over size and values as float32, piece by piece, so that no second copy of the volume is made. */
-function contentHash({ size, data }: Volume): string {
-  const hash = createHash('sha256').update(size.join('x'));
-  const piece = new Float32Array(1 << 16);
-  for (let start = 0; start < data.length; start += piece.length) {
-    const values = data.subarray(start, start + piece.length);
-    piece.set(values);
-    hash.update(new Uint8Array(piece.buffer, 0, 4 * values.length));
+/**
+ * Over size and values as float32, in the order of RAS, so that a scan whose axes are stored another way is the
+ * same. Row by row, so that no second copy of the volume is made.
+ */
+function contentHash(volume: Volume): string {
+  const { size, data, channels } = volume;
+  const { axes, flipped } = closestToRas(volume);
+  const strides = [1, size[0], size[0] * size[1]] as const;
+  const upright = mapAxes(axes, (axis) => size[axis]);
+  const steps = mapAxes(axes, (axis, world) => (flipped[world] ? -1 : 1) * strides[axis]);
+  const first = axes.reduce<number>(
+    (sum, axis, world) => sum + (flipped[world] ? (size[axis] - 1) * strides[axis] : 0),
+    0,
+  );
+  const hash = createHash('sha256').update(upright.join('x'));
+  const row = new Float32Array(upright[0]);
+  const bytes = new Uint8Array(row.buffer);
+  for (let c = 0; c < channels; c++) {
+    for (let z = 0; z < upright[2]; z++) {
+      for (let y = 0; y < upright[1]; y++) {
+        const start = c * voxelCount(volume) + first + z * steps[2] + y * steps[1];
+        for (let x = 0; x < row.length; x++) row[x] = data[start + x * steps[0]]!;
+        hash.update(bytes);
+      }
+    }
   }
   return hash.digest('hex');
 }

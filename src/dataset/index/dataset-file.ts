@@ -44,6 +44,11 @@ const common = {
   classes: classNames.optional(),
   labelMap: labelMap.optional(),
   splits: z.partialRecord(split, z.array(safeName)).optional(),
+  /**
+   * What keeps the scans of one patient on one side of every split: a regular expression over the names of
+   * cases whose brackets find the patient, or a CSV file with the columns "case" and "group"; false: nothing.
+   */
+  groups: z.union([z.string().min(1), z.literal(false)]).optional(),
   /** Names of cases to leave out. */
   exclude: z.array(safeName).optional(),
 };

@@ -3,9 +3,11 @@ import { UsageError } from '../../errors.js';
 import { largestPreparedClass } from '../prepare/label-values.js';
 import { type Preprocessing, preprocessingOf } from '../prepare/preprocessing.js';
 import type { DatasetEntry, DatasetFile } from './dataset-file.js';
+import { groupedCases, groupsOf } from './groups.js';
 import { listCases } from './layouts/list-cases.js';
-import type { ListedCase, SourceDataset } from './listed-case.js';
+import type { GroupOddity, ListedCase, SourceCase, SourceDataset } from './listed-case.js';
 import { assignSplits } from './split.js';
+import { likelyVisits } from './visits.js';
 
 /**
  * Lists the cases of every dataset asked for, whatever its layout, and gives each its split.
@@ -30,22 +32,69 @@ export async function indexDatasets(file: DatasetFile, only?: readonly string[])
 
 async function indexDataset(name: string, file: DatasetFile): Promise<SourceDataset> {
   const entry = entryOf(file.datasets, name);
-  const { modality, classes, cases: listed, preset, notes = [] } = await listCases(name, entry, file.file);
+  const listing = await listCases(name, entry, file.file);
+  const { modality, classes, cases: listed, preset, notes = [] } = listing;
   const cases = withoutExcluded(name, listed, entry.exclude ?? [], file.file);
   refuseDuplicates(name, cases, file.file);
   refuseLabelsWithoutClasses(name, cases, classes, file.file);
   refuseLargeClasses(name, classes, file.file);
-  const splits = assignSplits(name, cases, entry.splits ?? {}, file);
+  const { cases: grouped, file: groupFile } = await groupedCases(name, cases, entry, file.file);
+  const splits = assignSplits(name, grouped, entry.splits ?? {}, file);
+  const splitCases = grouped.map((listed) => {
+    return { ...listed, dataset: name, id: `${name}/${listed.name}`, split: entryOf(splits, listed.name) };
+  });
   return {
     name,
     modality,
     classes,
     preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
-    cases: cases.map((listed) => {
-      return { ...listed, dataset: name, id: `${name}/${listed.name}`, split: entryOf(splits, listed.name) };
-    }),
+    cases: splitCases,
     notes,
+    groupOddities: groupOddities(name, splitCases, entry),
+    folder: listing.folder,
+    descriptions: [...(listing.descriptions ?? []), ...(groupFile === undefined ? [] : [groupFile])],
+    leftOut: [
+      ...(listing.leftOut ?? []),
+      { reason: 'excluded', files: filesOfExcluded(listed, entry.exclude ?? []) },
+    ],
   };
+}
+
+/** What may put one patient on both sides of a split: names like visits, or a split that was listed so. */
+function groupOddities(name: string, cases: readonly SourceCase[], entry: DatasetEntry): GroupOddity[] {
+  const visits = entry.groups === undefined ? likelyVisits(cases) : undefined;
+  const first = visits?.example[0];
+  const oddities: GroupOddity[] = [];
+  if (visits && first !== undefined) {
+    oddities.push({
+      id: `${name}/${first}`,
+      kind: 'visits',
+      message:
+        `${visits.cases} cases of "${name}" look like visits of ${visits.patients} patients, such as ` +
+        `${visits.example.join(', ')}: a split may put one patient on both sides; set "groups" to a pattern that ` +
+        'finds the patient or to a CSV file, or to false where each case is a patient',
+    });
+  }
+  for (const group of groupsOf(cases)) {
+    const counted = group.filter(({ split, label }) => split !== 'test' || label !== undefined);
+    const [one] = counted;
+    const other = counted.find(({ split }) => split !== one?.split);
+    if (!one || !other) continue;
+    oddities.push({
+      id: one.id,
+      kind: 'split-group',
+      message:
+        `the group "${one.group}" of "${name}" is on two sides of the split, ${one.name} (${one.split}) and ` +
+        `${other.name} (${other.split}), as the index lists them: list them in one split`,
+    });
+  }
+  return oddities;
+}
+
+function filesOfExcluded(cases: readonly ListedCase[], exclude: readonly string[]): string[] {
+  return cases
+    .filter(({ name }) => exclude.includes(name))
+    .flatMap(({ images, label }) => (label === undefined ? images : [...images, label]));
 }
 
 function withoutExcluded(

@@ -27,6 +27,8 @@ export const preparedCaseSchema = z.object({
   dataset: z.string(),
   name: z.string(),
   split: z.enum(['training', 'validation', 'test']),
+  /** What the case shares with others that must be on one side of a split, such as its patient. */
+  group: z.string().optional(),
   /** Prepared volumes, relative to the prepared folder. */
   image: z.string(),
   label: z.string().optional(),

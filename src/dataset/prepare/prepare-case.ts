@@ -87,7 +87,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       id: source.id,
       dataset: source.dataset,
       name: source.name,
-      split: source.split,
+      ...placeOf(source),
       image: imageFile(source),
       ...(label && { label: labelFile(source) }),
       sourceImages: [...source.images],
@@ -135,6 +135,11 @@ function problemFile({ images, label }: SourceCase): { file?: string } {
 
 const imageFile = ({ id }: SourceCase): string => `${id}.image.hmv`;
 const labelFile = ({ id }: SourceCase): string => `${id}.label.hmv`;
+
+/** Where a case stands among the others, which may change without its files. */
+export function placeOf({ split, group }: SourceCase): Pick<PreparedCase, 'split' | 'group'> {
+  return { split, group };
+}
 
 async function openLabel(
   file: string,

@@ -5,7 +5,7 @@ import { jsonOrUndefined } from '../../json.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
 import { type PreparedCase, preparedCaseSchema, type SkippedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
-import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
+import { caseRecordFile, type PrepareCaseTask, placeOf } from './prepare-case.js';
 import { type PreparePlan, planPreparation } from './prepare-plan.js';
 import type { PrepareCaseOutcome } from './prepare-worker.js';
 
@@ -91,7 +91,7 @@ export async function prepareCases(
       signal?.throwIfAborted();
       const known = await unchangedRecord(task);
       if (known) {
-        cases.set(task, { ...known, split: task.source.split });
+        cases.set(task, { ...known, ...placeOf(task.source) });
         unchanged++;
         report(task, 'unchanged');
       }

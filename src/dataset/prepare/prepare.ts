@@ -12,7 +12,7 @@ import {
 } from '../index/prepared-index.js';
 import { withSplitFile } from '../index/split-file.js';
 import { summariseDataset } from '../index/summary.js';
-import type { PrepareCaseTask } from './prepare-case.js';
+import { type PrepareCaseTask, placeOf } from './prepare-case.js';
 import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord } from './prepare-cases.js';
 import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
 import {
@@ -108,10 +108,10 @@ export async function mergeShards(choice: DatasetChoice): Promise<PrepareResult>
     const outcomes: Outcomes = { cases: [], skipped: [], unchanged: 0 };
     const missing: string[] = [];
     for (const task of work.tasks) {
-      const { id, split } = task.source;
+      const { id } = task.source;
       const known = await unchangedRecord(task);
       const skipped = skippedByShards.get(id) ?? skippedBefore.get(id);
-      if (known) outcomes.cases.push({ ...known, split });
+      if (known) outcomes.cases.push({ ...known, ...placeOf(task.source) });
       else if (skipped) outcomes.skipped.push(skipped);
       else missing.push(id);
     }
@@ -151,7 +151,9 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
   const index = mergeIndex(await previousIndex(work), work, outcomes);
   const indexFile = join(work.out, indexFileName);
   await writeFileAtomic(indexFile, `${JSON.stringify(index, null, 1)}\n`);
-  const notes = work.datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
+  const notes = work.datasets.flatMap(({ name, notes, groupOddities }) =>
+    [...notes, ...groupOddities.map(({ message }) => message)].map((note) => `${name}: ${note}`),
+  );
   return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
 }
 

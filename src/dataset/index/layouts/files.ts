@@ -30,5 +30,5 @@ export function listFilesCases(name: string, entry: FilesDataset, file: string):
       ...(listed.split && { split: listed.split }),
     };
   });
-  return { modality: entry.modality, classes: entry.classes ?? {}, cases };
+  return { modality: entry.modality, classes: entry.classes ?? {}, cases, folder };
 }

@@ -5,8 +5,8 @@ import { DataError, UsageError } from '../../../errors.js';
 import { firstIssue } from '../../../first-issue.js';
 import { datasetFolder, type NnunetDataset, parseJson } from '../dataset-file.js';
 import type { SourceDataset } from '../listed-case.js';
-import { filesBelow } from './files-below.js';
-import { imageCases, labelledCases, unlabelledNote } from './listed-parts.js';
+import { filesBelow } from '../walk-folder.js';
+import { imageCases, labelledCases, leftOutOf, unlabelledNote, unmatchedNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
 import { type CasePatterns, caseNamed, type MatchedCases, matchCases } from './match-cases.js';
 
@@ -50,7 +50,14 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
     modality: entry.modality ?? modalityOf(description.channels),
     classes: entry.withLabels ? (entry.classes ?? classesOf(description, name, file)) : {},
     cases,
-    notes: [...unlabelledNote(matched, entry.includeTest), ...countNote(description, matched)],
+    notes: [
+      ...unlabelledNote(matched, entry.includeTest),
+      ...countNote(description, matched),
+      ...unmatchedNote(matched.others, 'are no part of the layout "nnunet"'),
+    ],
+    folder,
+    descriptions: [join(folder, 'dataset.json')],
+    leftOut: leftOutOf(matched, entry, patterns),
   };
 }
 
