@@ -28,8 +28,10 @@ export {
   type SkippedCase,
 } from './index/prepared-index.js';
 export { type CaseSelection, selectCases } from './index/select-cases.js';
+export { type ClassSurvival, lossesOf } from './prepare/label-survival.js';
 export { toClassValues } from './prepare/label-values.js';
 export {
+  type CaseLosses,
   type DatasetChoice,
   mergeShards,
   type PrepareOptions,

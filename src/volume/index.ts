@@ -49,7 +49,13 @@ export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume
 export { isOtherImageFile, isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
 export { AXES, type Axis, mapAxes, mapSize, type Triple, tripleOf } from './triple.js';
-export { type UprightSlice, type UprightSlices, uprightSlices } from './upright-slices.js';
+export {
+  type TakenAlong,
+  takenVoxels,
+  type UprightSlice,
+  type UprightSlices,
+  uprightSlices,
+} from './upright-slices.js';
 export type { Grid, Volume, VoxelArray } from './volume.js';
 export { voxelCount } from './volume.js';
 export type { VolumeSlices } from './volume-slices.js';

@@ -6,6 +6,7 @@ import { firstIssue } from '../../first-issue.js';
 import { jsonOrUndefined } from '../../json.js';
 import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
+import { classSurvivalSchema } from '../prepare/label-survival.js';
 import { preprocessingSchema } from '../prepare/preprocessing.js';
 
 const triple = tripleOf(z.number());
@@ -52,6 +53,8 @@ export const preparedCaseSchema = z.object({
   zScores: z.array(z.object({ mean: z.number(), std: z.number() })).optional(),
   /** For each class value in the prepared label: its voxels, and how many positions the label file stores. */
   classVoxels: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int() })),
+  /** What became of each class of the label's file on the way, by its value; of cases with a label. */
+  labelSurvival: z.record(z.string(), classSurvivalSchema).optional(),
   /** What the case was made from; a later run leaves it alone while this stays so. */
   fingerprint: z.object({
     settings: z.string(),

@@ -1,4 +1,3 @@
-import { intAt, itemAt } from '../../at.js';
 import { DataError, UsageError } from '../../errors.js';
 import type { Volume, VoxelArray } from '../../volume/index.js';
 import type { LabelMap } from '../index/dataset-file.js';
@@ -44,8 +43,6 @@ export function requireOneChannel(label: Pick<Volume, 'channels'>, file: string)
 
 /** As `toClassValues`, for the values of parts of a label. */
 export interface ClassValues {
-  /** Throws DataError when a value is no class of the task. */
-  require(found: VoxelArray): void;
   /**
    * The classes of values. Throws DataError for a value that is no class of the task.
    * @param into an array that this gave before, of the length of `found` to fill and return; absent: a new one
@@ -88,7 +85,6 @@ export function classValues(
   const acceptOf = (found: VoxelArray) => (found instanceof Float32Array ? acceptSingle : acceptDouble);
   const ArrayType = classArrayType(values);
   return {
-    require: (found) => acceptEach(found, acceptOf(found)),
     of: (found, into = new ArrayType(found.length)) => mapEach(found, acceptOf(found), into),
   };
 }
@@ -112,27 +108,6 @@ const notExact = (found: number, largest: number, file: string): DataError =>
       'only, so that ids may have become others: write the label as whole numbers of 32 bits',
     { file, field: 'datatype', found, expected: largest },
   );
-
-/**
- * Neighbours are mostly alike, so that words of four bytes,
- * which hold up to four voxels, are mostly as the word before.
- * Numbers of eight bytes are read one by one.
- */
-function acceptEach(found: VoxelArray, accept: (value: number) => number): void {
-  const voxels = 4 / found.BYTES_PER_ELEMENT;
-  const words =
-    found.byteOffset % 4 === 0 && voxels >= 1
-      ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels))
-      : new Int32Array(0);
-  let last = 0;
-  for (let i = 0; i < words.length; i++) {
-    const word = intAt(words, i);
-    if (word === last && i > 0) continue;
-    last = word;
-    for (let k = i * voxels; k < (i + 1) * voxels; k++) accept(found[k]!);
-  }
-  for (let k = words.length * voxels; k < found.length; k++) accept(itemAt<number>(found, k));
-}
 
 function mapEach(found: VoxelArray, accept: (value: number) => number, into: ClassArray): ClassArray {
   let [lastFound, lastValue] = [Number.NaN, 0];

@@ -20,6 +20,7 @@ import type { SourceCase } from '../index/listed-case.js';
 import type { PreparedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
+import { partCounter, type SurvivalWatch, watchSurvival } from './label-survival.js';
 import { type ClassArray, classValues, classValueType, requireOneChannel } from './label-values.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
@@ -71,8 +72,8 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   try {
     const readImage = () => spill(image, 'float32', preprocessing.foregroundThreshold);
     const readLabel = async (file: string) => {
-      const upright = await openLabel(file, original, task);
-      return { upright, spilled: await spill(upright, classValueType(task.classes), null) };
+      const opened = await openLabel(file, original, task);
+      return { ...opened, spilled: await spill(opened.upright, classValueType(task.classes), null) };
     };
     // Both at once: one is decompressed, on a thread of Node's own, while the other is resampled.
     const [spilledImage, label] = await allOrFirstError([
@@ -80,9 +81,10 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       source.label === undefined ? undefined : readLabel(source.label),
     ]);
     const written = writeImage(image, spilledImage, task, hashes.slice(0, source.images.length));
-    const classVoxels = label
+    const { classVoxels, preparedParts } = label
       ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(-1))
-      : {};
+      : { classVoxels: {}, preparedParts: new Map<number, number>() };
+    const survival = await label?.watch.survival(written.box, label.classSlices, preparedParts);
     const record: PreparedCase = {
       id: source.id,
       dataset: source.dataset,
@@ -103,6 +105,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       intensity: written.intensity,
       ...(written.zScores && { zScores: written.zScores }),
       classVoxels,
+      ...(survival && { labelSurvival: survival }),
       fingerprint: { settings: settingsFingerprint(preprocessing, task.classes, source), sources },
     };
     await writeFileAtomic(join(out, caseRecordFile(source.id)), JSON.stringify(record));
@@ -145,26 +148,30 @@ async function openLabel(
   file: string,
   image: VolumeSlices,
   { source, classes, preprocessing }: PrepareCaseTask,
-): Promise<UprightSlices> {
+): Promise<OpenedLabel> {
   const label = await openLabelSlices(file);
   requireSameGrid(image, itemAt(source.images, 0), label, file, 'label');
   requireOneChannel(label, file);
   const values = classValues(classes, source.labelMap, file);
-  const checked = async function* () {
-    for await (const slice of label.slices()) {
-      values.require(slice);
-      yield slice;
-    }
-  };
-  const upright = uprightSlices({ ...label, slices: checked }, preprocessing.spacing, 'nearest');
-  const mapped = async function* () {
+  const classSlices = async function* () {
     let into: ClassArray | undefined;
-    for await (const { values: found, ...place } of upright.slices()) {
-      into = values.of(found, into);
-      yield { ...place, values: into };
+    for await (const slice of label.slices()) {
+      into = values.of(slice, into);
+      yield into;
     }
   };
-  return { ...upright, slices: mapped };
+  const watch = watchSurvival(label, preprocessing.spacing);
+  const slices = () => watch.pass(classSlices());
+  const upright = uprightSlices({ ...label, slices }, preprocessing.spacing, 'nearest');
+  return { upright, watch, classSlices };
+}
+
+/** A label on its way to the prepared grid. */
+interface OpenedLabel {
+  readonly upright: UprightSlices;
+  readonly watch: SurvivalWatch;
+  /** The slices of the file as class values, from the first on. */
+  readonly classSlices: () => AsyncGenerator<ClassArray, void>;
 }
 
 /** The cropped image, scaled, with statistics of what it was scaled from. */
@@ -228,18 +235,21 @@ function foregroundBox(
   throw noForeground(threshold, source.images.join(', '));
 }
 
-/** The label in its image's box, with the positions of its classes. */
+/** The label in its image's box, with the positions of its classes. Returns what was written. */
 function writeLabel(
   { grid }: UprightSlices,
   spilled: SpilledVolume,
   box: Box,
   { out, source, preprocessing, classes }: PrepareCaseTask,
   hashes: readonly string[],
-): PreparedCase['classVoxels'] {
+): { classVoxels: PreparedCase['classVoxels']; preparedParts: ReadonlyMap<number, number> } {
   const finder = classFinder(spilled.slabs(box));
+  const parts = partCounter([box.size[0], box.size[1]]);
+  const plane = box.size[0] * box.size[1];
   const slabs = function* () {
     for (const slab of spilled.slabs(box)) {
       finder.add(slab);
+      for (let start = 0; start < slab.length; start += plane) parts.add(slab.subarray(start, start + plane));
       yield slab;
     }
   };
@@ -264,7 +274,7 @@ function writeLabel(
     value,
     { voxels, stored: positions.length },
   ]);
-  return Object.fromEntries(counts);
+  return { classVoxels: Object.fromEntries(counts), preparedParts: parts.counts() };
 }
 
 function labelSteps(preprocessing: Preprocessing, { labelMap }: SourceCase): string[] {

@@ -5,6 +5,7 @@ import { jsonOrUndefined } from '../../json.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
 import { type PreparedCase, preparedCaseSchema, type SkippedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
+import { lossesOf } from './label-survival.js';
 import { caseRecordFile, type PrepareCaseTask, placeOf } from './prepare-case.js';
 import { type PreparePlan, planPreparation } from './prepare-plan.js';
 import type { PrepareCaseOutcome } from './prepare-worker.js';
@@ -17,6 +18,8 @@ export interface PrepareProgress {
   readonly state: 'prepared' | 'unchanged' | 'skipped';
   /** Why it was skipped. */
   readonly reason?: string;
+  /** What of its label was lost on the way, in sentences. */
+  readonly lost?: readonly string[];
 }
 
 /** Where and how cases are prepared. */
@@ -51,13 +54,18 @@ export async function prepareCases(
   const cases = new Map<PrepareCaseTask, PreparedCase>();
   const skipped = new Map<PrepareCaseTask, SkippedCase>();
   let done = 0;
-  const report = ({ source }: PrepareCaseTask, state: PrepareProgress['state'], reason?: string) => {
+  const report = (
+    { source, classes }: PrepareCaseTask,
+    state: PrepareProgress['state'],
+    { reason, record }: { readonly reason?: string; readonly record?: PreparedCase },
+  ) => {
     onProgress?.({
       done: ++done,
       total: tasks.length,
       id: source.id,
       state,
       ...(reason !== undefined && { reason }),
+      ...(record?.labelSurvival && { lost: lossesOf(record.labelSurvival, classes) }),
     });
   };
   const make = async (pending: readonly PrepareCaseTask[]) => {
@@ -78,7 +86,7 @@ export async function prepareCases(
         report(
           task,
           outcome.kind === 'prepared' ? 'prepared' : 'skipped',
-          outcome.kind === 'unusable' ? outcome.reason : undefined,
+          outcome.kind === 'unusable' ? { reason: outcome.reason } : { record: outcome.record },
         );
       });
     } finally {
@@ -93,7 +101,7 @@ export async function prepareCases(
       if (known) {
         cases.set(task, { ...known, ...placeOf(task.source) });
         unchanged++;
-        report(task, 'unchanged');
+        report(task, 'unchanged', {});
       }
       return known;
     });

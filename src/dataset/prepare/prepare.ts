@@ -12,6 +12,7 @@ import {
 } from '../index/prepared-index.js';
 import { withSplitFile } from '../index/split-file.js';
 import { summariseDataset } from '../index/summary.js';
+import { lossesOf } from './label-survival.js';
 import { type PrepareCaseTask, placeOf } from './prepare-case.js';
 import { type Outcomes, type PrepareCasesOptions, prepareCases, unchangedRecord } from './prepare-cases.js';
 import { leftoverCases, lockPreparedFolder, removePartialFiles } from './prepared-folder.js';
@@ -57,6 +58,15 @@ export interface PrepareResult extends ShardResult {
    * the dataset's name, and what the folder holds beside the index.
    */
   readonly notes: readonly string[];
+  /** Of each case that lost something of its label by resampling or cropping, what it lost, in sentences. */
+  readonly losses: readonly CaseLosses[];
+}
+
+/** What a case lost of its label. */
+export interface CaseLosses {
+  /** `dataset/name`. */
+  readonly id: string;
+  readonly lost: readonly string[];
 }
 
 /**
@@ -154,7 +164,16 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
   const notes = work.datasets.flatMap(({ name, notes, groupOddities }) =>
     [...notes, ...groupOddities.map(({ message }) => message)].map((note) => `${name}: ${note}`),
   );
-  return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
+  const allNotes = [...notes, ...(await leftoverNote(work))];
+  return { ...resultOf(outcomes), indexFile, index, notes: allNotes, losses: lossesIn(work, outcomes) };
+}
+
+function lossesIn({ tasks }: Work, { cases }: Pick<Outcomes, 'cases'>): CaseLosses[] {
+  const classes = new Map(tasks.map(({ source, classes }) => [source.id, classes]));
+  return cases.flatMap(({ id, labelSurvival }) => {
+    const lost = labelSurvival ? lossesOf(labelSurvival, classes.get(id) ?? {}) : [];
+    return lost.length > 0 ? [{ id, lost }] : [];
+  });
 }
 
 /**
