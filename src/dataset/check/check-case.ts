@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import {
+  AXES,
   closestToRas,
   foregroundBox,
   headerOddities,
   mapAxes,
+  type Orientation,
   readLabel,
   readVolume,
   type Triple,
@@ -64,9 +66,9 @@ export interface CheckedCase {
   readonly spacing?: Triple;
   /**
    * Of the voxel values of each image file that is not
-   * constant: equal for the same scan in any format, type or order of axes.
+   * constant: one of them is equal for the same scan in any format, type or order of axes.
    */
-  readonly hashes: readonly { readonly file: string; readonly sha256: string }[];
+  readonly hashes: readonly { readonly file: string; readonly sha256: readonly string[] }[];
 }
 
 /**
@@ -83,7 +85,7 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
     };
   }
   const findings: CaseFinding[] = [];
-  const hashes: { file: string; sha256: string }[] = [];
+  const hashes: { file: string; sha256: readonly string[] }[] = [];
   let first: Grid | undefined;
   let channels = 0;
   let anyForeground = false;
@@ -120,7 +122,7 @@ async function imageFacts(
   { foregroundThreshold, notFinite }: Preprocessing,
   findings: CaseFinding[],
   checkGrid: (grid: Grid) => void,
-): Promise<{ channels: number; foreground: boolean; sha256?: string } | undefined> {
+): Promise<{ channels: number; foreground: boolean; sha256?: readonly string[] } | undefined> {
   const volume = await readOr(readVolume, file, findings);
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
@@ -152,7 +154,7 @@ async function imageFacts(
   return {
     channels,
     foreground: foregroundBox(volume, backgroundsOf(volume, foregroundThreshold)) !== undefined,
-    ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHash(volume) }),
+    ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHashes(volume) }),
   };
 }
 
@@ -231,25 +233,30 @@ function rangesOf({ data, channels }: Volume): { low: number; high: number }[] {
 }
 
 /**
- * Over size and values as float32, in the order of RAS, so that a scan whose axes are stored another way is the
- * same. Row by row, so that no second copy of the volume is made.
+ * Over size and values as float32: in the order of the file, and in that of RAS where it is another. The same
+ * scan is known by the one where a copy lost its directions, by the other where its axes are stored another way.
  */
-function contentHash(volume: Volume): string {
+function contentHashes(volume: Volume): string[] {
+  const asStored: Orientation = { axes: AXES, flipped: [false, false, false] };
+  return [...new Set([asStored, closestToRas(volume)].map((order) => hashInOrder(volume, order)))];
+}
+
+/** Row by row, so that no second copy of the volume is made. */
+function hashInOrder(volume: Volume, { axes, flipped }: Orientation): string {
   const { size, data, channels } = volume;
-  const { axes, flipped } = closestToRas(volume);
   const strides = [1, size[0], size[0] * size[1]] as const;
-  const upright = mapAxes(axes, (axis) => size[axis]);
-  const steps = mapAxes(axes, (axis, world) => (flipped[world] ? -1 : 1) * strides[axis]);
+  const turned = mapAxes(axes, (axis) => size[axis]);
+  const steps = mapAxes(axes, (axis, along) => (flipped[along] ? -1 : 1) * strides[axis]);
   const first = axes.reduce<number>(
-    (sum, axis, world) => sum + (flipped[world] ? (size[axis] - 1) * strides[axis] : 0),
+    (sum, axis, along) => sum + (flipped[along] ? (size[axis] - 1) * strides[axis] : 0),
     0,
   );
-  const hash = createHash('sha256').update(upright.join('x'));
-  const row = new Float32Array(upright[0]);
+  const hash = createHash('sha256').update(turned.join('x'));
+  const row = new Float32Array(turned[0]);
   const bytes = new Uint8Array(row.buffer);
   for (let c = 0; c < channels; c++) {
-    for (let z = 0; z < upright[2]; z++) {
-      for (let y = 0; y < upright[1]; y++) {
+    for (let z = 0; z < turned[2]; z++) {
+      for (let y = 0; y < turned[1]; y++) {
         const start = c * voxelCount(volume) + first + z * steps[2] + y * steps[1];
         for (let x = 0; x < row.length; x++) row[x] = data[start + x * steps[0]]!;
         hash.update(bytes);
