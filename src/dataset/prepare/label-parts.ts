@@ -1,5 +1,5 @@
 import { itemAt } from '../../at.js';
-import type { Triple } from '../../volume/index.js';
+import type { Triple, VoxelArray } from '../../volume/index.js';
 
 /** Voxels of one class that touch one another, over faces, edges or corners (26 neighbours). */
 export interface LabelPart {
@@ -14,9 +14,12 @@ export interface LabelPart {
 /** What the voxels of a label count: the product of a number along each axis. */
 export type VoxelWeights = readonly [x: ArrayLike<number>, y: ArrayLike<number>, z: ArrayLike<number>];
 
+/** A slice of up to four bytes a voxel. */
+export type LabelSlice = Exclude<VoxelArray, Float64Array>;
+
 /** Takes the slices of a label from the first to the last. */
 export interface PartFinder {
-  add(slice: ArrayLike<number>): void;
+  add(slice: LabelSlice): void;
   /** Tells the parts that reach the last slice. Nothing may be added any more. */
   end(): void;
   /** The box of all labelled voxels, first and last; undefined while there is none. */
@@ -54,7 +57,7 @@ export function partFinder(
     low[2] = Math.min(low[2], z);
     high[2] = z;
   };
-  const add = (slice: ArrayLike<number>) => {
+  const add = (slice: LabelSlice) => {
     const here = runsOf(slice, width, height);
     include(here);
     addRuns(open, here, sums, weights, z);
@@ -120,12 +123,18 @@ function runningSums(numbers: ArrayLike<number>, count: number): Float64Array {
 
 // The loops over voxels are functions of their own, and their readings are not checked, as in `classFinder`.
 
-function runsOf(slice: ArrayLike<number>, width: number, height: number): SliceRuns {
+function runsOf(slice: LabelSlice, width: number, height: number): SliceRuns {
   const runs: SliceRuns = { first: [], last: [], value: [], part: [], rows: [0] };
+  const perWord = 4 / slice.BYTES_PER_ELEMENT;
+  const whole = slice.byteOffset % 4 === 0 ? Math.floor(slice.length / perWord) : 0;
+  const words = new Int32Array(slice.buffer, whole > 0 ? slice.byteOffset : 0, whole);
   for (let y = 0; y < height; y++) {
     const [start, end] = [y * width, (y + 1) * width];
     let i = start;
     while (i < end) {
+      // Most of a label is background: four bytes of it are passed at once.
+      if (i % perWord === 0) while (i + perWord <= end && words[i / perWord] === 0) i += perWord;
+      if (i >= end) break;
       const value = slice[i]!;
       if (value === 0) {
         i++;

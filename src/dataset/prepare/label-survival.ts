@@ -10,7 +10,13 @@ import {
   tripleOf,
 } from '../../volume/index.js';
 import type { Box } from '../cache/spilled-volume.js';
-import { type LabelPart, type PartFinder, partFinder, type VoxelWeights } from './label-parts.js';
+import {
+  type LabelPart,
+  type LabelSlice,
+  type PartFinder,
+  partFinder,
+  type VoxelWeights,
+} from './label-parts.js';
 import type { ClassArray } from './label-values.js';
 
 /** A class, or a part of one, that keeps less than this share of its volume is named. */
@@ -105,7 +111,7 @@ export function watchSurvival(label: Grid, spacing: Triple | null): SurvivalWatc
 
 /** Counts the connected parts of a label whose slices are added from below. */
 export function partCounter(size: readonly [number, number]): {
-  readonly add: (slice: ArrayLike<number>) => void;
+  readonly add: (slice: LabelSlice) => void;
   /** By their value; when every slice was added. */
   readonly counts: () => ReadonlyMap<number, number>;
 } {

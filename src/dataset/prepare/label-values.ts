@@ -109,9 +109,35 @@ const notExact = (found: number, largest: number, file: string): DataError =>
     { file, field: 'datatype', found, expected: largest },
   );
 
+/**
+ * Neighbours are mostly alike, so that words of four bytes, which hold up to four voxels, are mostly as the
+ * word before. Where both arrays have the same bytes a voxel, such a word is copied.
+ */
 function mapEach(found: VoxelArray, accept: (value: number) => number, into: ClassArray): ClassArray {
+  const size = found.BYTES_PER_ELEMENT;
+  const inWords =
+    size === into.BYTES_PER_ELEMENT && size < 4 && found.byteOffset % 4 === 0 && into.byteOffset % 4 === 0;
+  const count = inWords ? Math.floor((found.length * size) / 4) : 0;
+  if (count === 0) return mapFrom(0, found.length, found, accept, into);
+  const [from, to] = [found, into].map(({ buffer, byteOffset }) => new Int32Array(buffer, byteOffset, count));
+  if (!from || !to) return mapFrom(0, found.length, found, accept, into);
+  const perWord = 4 / size;
+  for (let word = 0; word < count; word++) {
+    if (word > 0 && from[word] === from[word - 1]) to[word] = to[word - 1]!;
+    else mapFrom(word * perWord, (word + 1) * perWord, found, accept, into);
+  }
+  return mapFrom(count * perWord, found.length, found, accept, into);
+}
+
+function mapFrom(
+  start: number,
+  end: number,
+  found: VoxelArray,
+  accept: (value: number) => number,
+  into: ClassArray,
+): ClassArray {
   let [lastFound, lastValue] = [Number.NaN, 0];
-  for (let i = 0; i < into.length; i++) {
+  for (let i = start; i < end; i++) {
     const value = found[i]!;
     if (value !== lastFound) {
       lastFound = value;
