@@ -1,5 +1,5 @@
 import { itemAt } from '../at.js';
-import type { CheckedDataset, CheckOptions, CheckResult, Finding } from '../dataset/index.js';
+import type { CheckedDataset, CheckOptions, CheckResult, FileAccount, Finding } from '../dataset/index.js';
 import type { Context } from './context.js';
 import { countingBar } from './terminal.js';
 
@@ -49,6 +49,7 @@ function datasetLines({
   spacing,
   size,
   notes,
+  files,
 }: CheckedDataset): string[] {
   const plural = channels.length === 1 && channels[0] === 1 ? '' : 's';
   const counted = `${cases} cases, ${labelled} with a label, ${channels.join(' or ') || 'unknown'} channel${plural}`;
@@ -58,6 +59,28 @@ function datasetLines({
     ...(spacing && size ? [`  spacing ${rangeText(spacing)} mm, size ${rangeText(size)} voxels`] : []),
     ...(named.length > 0 ? [`  classes ${named.join(', ')}`] : []),
     ...notes.map((note) => `  note: ${note}`),
+    ...fileLines(files),
+  ];
+}
+
+/** How many files are below the dataset's folder, and what became of them. */
+function fileLines({ folder, files, used, notUsed, notEntered }: FileAccount): string[] {
+  const sum = (counts: readonly number[]) => counts.reduce((total, n) => total + n, 0);
+  const uses = [
+    [used.image, 'images'],
+    [used.label, 'labels'],
+    [used.part, 'parts of images'],
+    [used.description, 'descriptions'],
+  ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
+  const named = uses.length > 0 ? ` (${uses.join(', ')})` : '';
+  const left = sum(notUsed.map(({ count }) => count));
+  return [
+    `  files: ${files} below ${folder}: ${sum(Object.values(used))} used${named}, ${left} not used`,
+    ...notUsed.map(
+      ({ what, count, examples }) =>
+        `    ${count} ${what}: ${examples.join(', ')}${count > examples.length ? ', ...' : ''}`,
+    ),
+    ...notEntered.map((path) => `    not entered: ${path}, which leads back or may not be read`),
   ];
 }
 

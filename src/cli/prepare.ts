@@ -81,7 +81,7 @@ export const prepareCommand: Command<Flags> = {
     const { describePlan, mergeShards, parseShard, prepareDatasets, prepareShard } = await import(
       '../dataset/index.js'
     );
-    const { preparedTable, writePreparedPictures } = await import('../report-sources/index.js');
+    const { lossTable, preparedTable, writePreparedPictures } = await import('../report-sources/index.js');
     if (workers !== undefined) requireWholeNumber('--workers', workers, 1);
     if (check && (merge || shard !== undefined))
       throw new UsageError('--check looks at everything: leave --shard and --merge out', {
@@ -89,7 +89,7 @@ export const prepareCommand: Command<Flags> = {
       });
     if (check)
       return checkAndReport(
-        { datasetsFile: datasets, workers: workers ?? 1, ...(only && { only }) },
+        { datasetsFile: datasets, workers: workers ?? 1, splitFile, ...(only && { only }) },
         json,
         context,
       );
@@ -104,8 +104,9 @@ export const prepareCommand: Command<Flags> = {
       workers,
       signal: signal(),
       onPlan: (plan: PreparePlan) => terminal.line(describePlan(plan)),
-      onProgress: ({ done, total, id, state, reason }: PrepareProgress) => {
+      onProgress: ({ done, total, id, state, reason, lost = [] }: PrepareProgress) => {
         if (reason !== undefined) terminal.line(`skipped ${id}: ${reason}`);
+        for (const sentence of lost) terminal.line(`lost of the label of ${id}: ${sentence}`);
         count(done, total, `${id} ${state}`);
       },
     });
@@ -120,7 +121,7 @@ export const prepareCommand: Command<Flags> = {
       return;
     }
     const prepared = merge ? await mergeShards(choice) : await prepareDatasets(options());
-    const { indexFile, index, unchanged, skipped, notes } = prepared;
+    const { indexFile, index, unchanged, skipped, notes, losses } = prepared;
     const pictures = await writePreparedPictures(out, index, prepared.prepared > 0 || merge);
     const reasons = skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`);
     const record = {
@@ -130,6 +131,7 @@ export const prepareCommand: Command<Flags> = {
       unchanged,
       skipped,
       notes,
+      losses,
       pictures,
       datasets: index.datasets,
     };
@@ -138,7 +140,9 @@ export const prepareCommand: Command<Flags> = {
       ...reasons,
       ...pictures.map((file) => `picture: ${file}`),
     ];
-    result(record, [preparedTable(index), ...lines, `${countsOf(prepared)}: ${indexFile}`].join('\n'), json);
+    const table = lossTable(index);
+    const tables = [preparedTable(index), ...(table === undefined ? [] : ['', table, ''])];
+    result(record, [...tables, ...lines, `${countsOf(prepared)}: ${indexFile}`].join('\n'), json);
     process.exitCode = prepared.exitCode;
   },
 };

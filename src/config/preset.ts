@@ -22,8 +22,16 @@ export const presetSchema = z
     /** As in `prepare`: `ct-window` clips to windowHu and scales to [0, 1]. */
     intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).default('none'),
     windowHu: z.tuple([z.number(), z.number()]).optional(),
-    /** In the scan's own intensities; the box around voxels above it is kept. */
-    foregroundThreshold: z.number().nullable().default(null),
+    /**
+     * The box around the voxels above it, in the scan's own intensities, is kept; `background`: around those
+     * that differ from the scan's background.
+     */
+    foregroundThreshold: z
+      .union([z.number(), z.literal('background')])
+      .nullable()
+      .default(null),
+    /** What a voxel that is NaN or infinite becomes; absent: the scan is refused. */
+    notFinite: z.number().optional(),
     /**
      * Names by label value. Channel 0 is background, the channels after it are the values from the least to
      * the greatest.

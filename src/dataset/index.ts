@@ -1,3 +1,4 @@
+export type { FileAccount, FileUse, UnusedFiles, UnusedReason } from './check/account-files.js';
 export { type CheckedDataset, type CheckOptions, type CheckResult, checkDatasets } from './check/check.js';
 export type { Finding } from './check/finding.js';
 export { requireTrainingCasesOnly } from './check/leakage.js';
@@ -28,8 +29,10 @@ export {
 } from './index/prepared-index.js';
 export { type CaseSelection, selectCases } from './index/select-cases.js';
 export { type LabelFiles, readLabelOnGrid } from './prepare/label-files.js';
+export { type ClassSurvival, lossesOf } from './prepare/label-survival.js';
 export { toClassValues } from './prepare/label-values.js';
 export {
+  type CaseLosses,
   type DatasetChoice,
   mergeShards,
   type PrepareOptions,

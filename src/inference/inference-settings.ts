@@ -20,4 +20,9 @@ export const inferenceSection = z.strictObject({
     .refine((axes) => new Set(axes).size === axes.length, 'an axis of inference.mirror is named twice')
     .readonly()
     .default([]),
+  /**
+   * `background`: a window that has one value in every channel is not run, and what no other window covers is
+   * background. `run`: it is run like any other, as MONAI does.
+   */
+  constantWindows: z.enum(['background', 'run']).default('background'),
 });

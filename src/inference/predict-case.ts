@@ -75,7 +75,7 @@ async function preparedScan(
   { network }: Predictor,
   { images, preprocessing }: PredictCaseOptions,
 ): Promise<{ image: Volume; grid: Grid }> {
-  const source = await readChannels(images);
+  const source = await readChannels(images, preprocessing === 'none' ? undefined : preprocessing.notFinite);
   const { inChannels } = network;
   if (source.channels !== inChannels) {
     throw new DataError(

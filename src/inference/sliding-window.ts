@@ -1,6 +1,7 @@
 import { floatAt, itemAt } from '../at.js';
 import { cropBox, type Grid, mapAxes, type Triple, type Volume } from '../volume/index.js';
 import type { OutputKind } from './average-logits.js';
+import { isConstantWindow } from './constant-window.js';
 import type { LogitSlab } from './logit-slab.js';
 import { openWindowSums } from './window-sums.js';
 import {
@@ -28,6 +29,11 @@ export interface WindowSettings {
    * averaged.
    */
   readonly mirror: MirrorAxes;
+  /**
+   * `background`: a window that has one value in every channel, as air or padding has, does not go through
+   * the networks, and what no other window covers is background. Absent or `run`: it does.
+   */
+  readonly constantWindows?: 'background' | 'run' | undefined;
 }
 
 /** Whoever waits for a prediction. */
@@ -61,6 +67,7 @@ export type WindowNetwork = (images: Float32Array, use: (logits: Float32Array) =
  * `sliding_window_inference(mode="gaussian")`. Given slices by slices, as soon as no later window reaches
  * them: what is held is as deep as a window. The next windows go through the networks while the last ones are
  * added. Of several networks the mean of their probabilities is given, each from its own windows' logits.
+ * Windows that show nothing may be left out (`constantWindows`).
  */
 export async function* slidingWindowSlabs(
   volume: Volume,
@@ -71,7 +78,12 @@ export async function* slidingWindowSlabs(
   const size = mapAxes(volume.size, (n, axis) => Math.max(n, window[axis]));
   // Zeros before the volume.
   const padding = mapAxes(size, (n, axis) => Math.floor((n - volume.size[axis]) / 2));
-  const batches = batchesOf(windowStarts(size, window, overlap), mirrorings(mirror), windowBatch);
+  const starts = windowStarts(size, window, overlap);
+  const shown =
+    options.constantWindows === 'background'
+      ? starts.filter(showsSomething(volume, window, padding))
+      : starts;
+  const batches = batchesOf(shown, mirrorings(mirror), windowBatch);
   const total = batches.flat().length;
   const into = size.join() === volume.size.join() ? options.into : undefined;
   const sums = await openWindowSums({
@@ -149,6 +161,12 @@ export async function* slidingWindowSlabs(
     await Promise.allSettled(running.values());
     sums.close();
   }
+}
+
+/** Tells a window in the padded volume that has more than one value in some channel. */
+function showsSomething(volume: Volume, window: Triple, padding: Triple): (at: Triple) => boolean {
+  const isConstant = isConstantWindow(volume, window);
+  return (at) => !isConstant(mapAxes(at, (n, axis) => n - padding[axis]));
 }
 
 interface Run {

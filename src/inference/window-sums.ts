@@ -38,6 +38,14 @@ export interface WindowSums {
   close(): void;
 }
 
+/** A voxel that no window covers is background with all but certainty: the others have e^-20 of its share. */
+const sureLogit = 10;
+
+/** What a voxel that no window covers gets in a channel. */
+function uncoveredLogit(kind: OutputKind, channel: number): number {
+  return kind === 'classes' && channel === 0 ? sureLogit : -sureLogit;
+}
+
 /** New slices of a slab at most. */
 const SLAB = 8;
 
@@ -79,6 +87,19 @@ export async function openWindowSums({
 
   const reach = (end: number) => {
     for (; reached < end; reached++) for (const { clear } of [weights, ...sums]) clear(reached % held);
+  };
+  /** Makes background of what no window covers, where windows were left out. */
+  const fillUncovered = (slot: number) => {
+    const ofSlice = weights.values(slot);
+    if (!ofSlice.includes(0)) return;
+    for (const { values } of sums) {
+      const logits = values(slot);
+      for (let i = 0; i < slice; i++) {
+        if (ofSlice[i] !== 0) continue;
+        for (let c = 0; c < outChannels; c++) logits[i * outChannels + c] = uncoveredLogit(kind, c);
+      }
+    }
+    for (let i = 0; i < slice; i++) if (ofSlice[i] === 0) ofSlice[i] = 1;
   };
   return {
     bytes:
@@ -122,6 +143,10 @@ export async function openWindowSums({
             channel.copyWithin(0, (inPlanes - kept) * slice, inPlanes * slice);
         const depth = Math.min(SLAB, end - given);
         const begin = whole ? given - kept : 0; // slice of the planes that the slab begins with
+        for (let z = given; z < given + depth; z++) {
+          reach(z + 1);
+          fillUncovered(z % held);
+        }
         for (const [network, channels] of planes.entries()) {
           for (let z = 0; z < depth; z++) {
             const from = (given + z) % held;

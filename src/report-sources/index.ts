@@ -1,4 +1,4 @@
 export { collectReport, type ReportSources } from './collect-report.js';
 export { writePreparedPictures } from './prepared-pictures.js';
-export { preparedTable } from './prepared-table.js';
+export { lossTable, preparedTable } from './prepared-table.js';
 export { windowOf } from './shown-window.js';

@@ -1,4 +1,4 @@
-import type { PreparedIndex } from '../dataset/index.js';
+import { lossesOf, type PreparedIndex } from '../dataset/index.js';
 import { markdownTable } from '../report/index.js';
 
 /**
@@ -34,4 +34,50 @@ export function preparedTable({ datasets }: Pick<PreparedIndex, 'datasets'>): st
     },
   );
   return markdownTable(header, body);
+}
+
+/** More rows than these are read by nobody. */
+const mostRows = 40;
+
+/**
+ * What cases lost of their labels by resampling and cropping, a row a class of a case that lost something, as
+ * `lossesOf` says; undefined where nothing was lost. Volumes are in mm3, parts are connected by 26 neighbours.
+ */
+export function lossTable({
+  cases,
+  datasets,
+}: Pick<PreparedIndex, 'cases' | 'datasets'>): string | undefined {
+  const rows = cases.flatMap(({ id, dataset, labelSurvival = {} }) =>
+    Object.entries(labelSurvival).flatMap(([value, survival]) => {
+      const classes = datasets[dataset]?.classes ?? {};
+      if (lossesOf({ [value]: survival }, classes).length === 0) return [];
+      const { volume, parts, vanished, shrunk } = survival;
+      return [
+        [
+          id,
+          `${value} ${classes[value] ?? ''}`.trim(),
+          ...[volume.source, volume.prepared, volume.cropped].map((mm3) =>
+            String(Number(mm3.toPrecision(3))),
+          ),
+          ...[parts.source, parts.prepared, vanished.resampled, vanished.cropped, shrunk].map(String),
+        ],
+      ];
+    }),
+  );
+  if (rows.length === 0) return undefined;
+  const header = [
+    'lost from labels',
+    'class',
+    'mm3 in file',
+    'mm3 prepared',
+    'mm3 cropped away',
+    'parts in file',
+    'parts prepared',
+    'resampled to nothing',
+    'cropped away',
+    'shrunk to less than half',
+  ];
+  const table = markdownTable(header, rows.slice(0, mostRows));
+  const more = rows.length - mostRows;
+  return more > 0 ? `${table}\nand ${more} rows more, which --json has` : table;
 }

@@ -164,10 +164,11 @@ export function foldOf({
 }
 
 /** Ids of the training cases of the datasets asked for. */
-function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSettings['data']): string[] {
-  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared).map(
-    ({ id }) => id,
-  );
+function trainingCases(
+  index: PreparedIndex,
+  { prepared, datasets }: FinetuneSettings['data'],
+): PreparedCase[] {
+  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared);
 }
 
 /**

@@ -1,4 +1,6 @@
+import { itemAt } from '../at.js';
 import { shiftAffine } from './affine.js';
+import type { BackgroundRange } from './background.js';
 import { mapSize, type Triple } from './triple.js';
 import { arrayLike, type Volume, voxelCount } from './volume.js';
 
@@ -31,19 +33,24 @@ export function cropBox(volume: Volume, start: Triple, size: Triple): Volume {
 }
 
 /**
- * The smallest box around the voxels above `threshold` in any channel, and its first voxel; the whole volume
+ * The smallest box around the voxels that are not background in some channel, and its first voxel; undefined
  * when there are none.
+ * @param backgrounds one a channel
  */
-export function cropToForeground(volume: Volume, threshold: number): { volume: Volume; start: Triple } {
+export function foregroundBox(
+  volume: Volume,
+  backgrounds: readonly BackgroundRange[],
+): { readonly start: Triple; readonly size: Triple } | undefined {
   const [nx, ny, nz] = volume.size;
   const low: [number, number, number] = [nx, ny, nz];
   const high: [number, number, number] = [-1, -1, -1];
   let i = 0;
   for (let c = 0; c < volume.channels; c++) {
+    const background = itemAt(backgrounds, c);
     for (let z = 0; z < nz; z++) {
       for (let y = 0; y < ny; y++) {
         for (let x = 0; x < nx; x++, i++) {
-          if (!(volume.data[i]! > threshold)) continue;
+          if (volume.data[i]! >= background.low && volume.data[i]! <= background.high) continue;
           if (x < low[0]) low[0] = x;
           if (x > high[0]) high[0] = x;
           if (y < low[1]) low[1] = y;
@@ -54,7 +61,6 @@ export function cropToForeground(volume: Volume, threshold: number): { volume: V
       }
     }
   }
-  if (high[0] === -1) return { volume, start: [0, 0, 0] };
-  const size = mapSize(high, (n, axis) => n - low[axis] + 1);
-  return { volume: cropBox(volume, low, size), start: low };
+  if (high[0] === -1) return undefined;
+  return { start: low, size: mapSize(high, (n, axis) => n - low[axis] + 1) };
 }

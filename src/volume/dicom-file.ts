@@ -230,3 +230,13 @@ function damaged(file: string, cause?: unknown): DataError {
     { cause },
   );
 }
+
+/** Whether a file's content is DICOM, and no index of slices (`DICOMDIR`). */
+export async function isDicomFile(file: string): Promise<boolean> {
+  try {
+    return (await openDicomFile(file)) !== undefined;
+  } catch (error) {
+    if (error instanceof DataError) return true; // it is, and damaged
+    throw error;
+  }
+}

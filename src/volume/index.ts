@@ -8,13 +8,25 @@ export {
   shiftAffine,
   spacingOf,
 } from './affine.js';
-export { cropBox, cropToForeground } from './crop.js';
+export {
+  type BackgroundFinder,
+  type BackgroundRange,
+  backgroundFinder,
+  backgroundRange,
+  backgroundRanges,
+  backgroundUpTo,
+  lowestOf,
+  noBackground,
+  zeroBackground,
+} from './background.js';
+export { cropBox, foregroundBox } from './crop.js';
+export { isDicomFile } from './dicom-file.js';
 export type { LabelTarget } from './dicom-read.js';
 export {
   type ChannelParts,
   ctScaling,
+  foregroundMoments,
   type IntensityScaling,
-  nonZeroMoments,
   percentile,
   percentileScaling,
   type ZScore,
@@ -36,10 +48,16 @@ export {
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
 export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume } from './resample.js';
-export { isScanFile, scanName } from './scan-file.js';
+export { isOtherImageFile, isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
 export { AXES, type Axis, mapAxes, mapSize, type Triple, tripleOf } from './triple.js';
-export { type UprightSlice, type UprightSlices, uprightSlices } from './upright-slices.js';
+export {
+  type TakenAlong,
+  takenVoxels,
+  type UprightSlice,
+  type UprightSlices,
+  uprightSlices,
+} from './upright-slices.js';
 export type { Grid, Volume, VoxelArray } from './volume.js';
 export { voxelCount } from './volume.js';
 export type { VolumeSlices } from './volume-slices.js';

@@ -1,5 +1,6 @@
 import { floatAt, itemAt, uint32At } from '../at.js';
 import { UsageError } from '../errors.js';
+import { type BackgroundRange, zeroBackground } from './background.js';
 
 /** Writes the scaled values of one channel, or of a part of it, into `target`. */
 export type IntensityScaling = (values: ArrayLike<number>, target: Float32Array) => void;
@@ -24,25 +25,33 @@ export interface ZScore {
 }
 
 /**
- * Mean and standard deviation of the non-zero voxels; 0 and 1 where there are none, deviation 1 where all are
- * alike.
+ * Mean and standard deviation of the voxels that are not background; 0 and 1 where there are none, deviation
+ * 1 where all are alike.
  */
-export function nonZeroMoments(parts: ChannelParts): ZScore {
+export function foregroundMoments(
+  parts: ChannelParts,
+  { low, high }: BackgroundRange = zeroBackground,
+): ZScore {
   let [count, sum] = [0, 0];
   for (const part of parts()) {
-    for (let i = 0; i < part.length; i++) if (part[i] !== 0) [count, sum] = [count + 1, sum + part[i]!];
+    for (let i = 0; i < part.length; i++)
+      if (part[i]! < low || part[i]! > high) [count, sum] = [count + 1, sum + part[i]!];
   }
   const mean = count === 0 ? 0 : sum / count;
   let squares = 0;
   for (const part of parts()) {
-    for (let i = 0; i < part.length; i++) if (part[i] !== 0) squares += (part[i]! - mean) ** 2;
+    for (let i = 0; i < part.length; i++)
+      if (part[i]! < low || part[i]! > high) squares += (part[i]! - mean) ** 2;
   }
   return { mean, std: (count > 0 && Math.sqrt(squares / count)) || 1 };
 }
 
-/** To the z-score; zeros, which are background in MR, stay 0. */
-export function zScoreScaling({ mean, std }: ZScore): IntensityScaling {
-  return (values, target) => standardise(values, target, mean, std);
+/** To the z-score; background becomes 0. */
+export function zScoreScaling(
+  { mean, std }: ZScore,
+  background: BackgroundRange = zeroBackground,
+): IntensityScaling {
+  return (values, target) => standardise(values, target, mean, std, background);
 }
 
 /**
@@ -75,8 +84,15 @@ function clippedScaling(low: number, scale: number): IntensityScaling {
 
 // The loops are functions of their own, since V8 compiles a closure anew for every scan.
 
-function standardise(values: ArrayLike<number>, target: Float32Array, mean: number, deviation: number): void {
-  for (let i = 0; i < values.length; i++) target[i] = values[i] === 0 ? 0 : (values[i]! - mean) / deviation;
+function standardise(
+  values: ArrayLike<number>,
+  target: Float32Array,
+  mean: number,
+  deviation: number,
+  { low, high }: BackgroundRange,
+): void {
+  for (let i = 0; i < values.length; i++)
+    target[i] = values[i]! < low || values[i]! > high ? (values[i]! - mean) / deviation : 0;
 }
 
 function clipToUnit(values: ArrayLike<number>, target: Float32Array, low: number, scale: number): void {

@@ -19,7 +19,7 @@ export async function scanParts(path: string): Promise<string[]> {
     return [header, voxels];
   }
   return (await readdir(path, { withFileTypes: true }))
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.')) // as Finder leaves them
     .map(({ name }) => join(path, name))
     .sort();
 }

@@ -62,6 +62,37 @@ export function uprightSlices(
   };
 }
 
+/** Which voxels of a file the voxels of its upright grid take, along one RAS axis. */
+export interface TakenAlong {
+  readonly fileAxis: Axis;
+  /** For each output the index along the file's axis. */
+  readonly indices: ArrayLike<number>;
+}
+
+/**
+ * The voxels of the file that `uprightSlices` takes by the nearest neighbour, a record a RAS axis.
+ * @param spacing mm; null: the scan's own
+ */
+export function takenVoxels(
+  source: Grid,
+  spacing: Triple | null,
+  orientation: Orientation = closestToRas(source),
+): readonly [TakenAlong, TakenAlong, TakenAlong] {
+  const upright = uprightGrid(source, orientation);
+  const grid = spacing === null ? upright : gridAtSpacing(upright, spacing);
+  const steps = stepsInFile(
+    spacing === null ? [] : spacingSteps(upright, grid, 'nearest'),
+    source.size,
+    orientation,
+  );
+  const along = (world: Axis): TakenAlong => {
+    const fileAxis = orientation.axes[world];
+    const step = steps.find(({ axis }) => axis === fileAxis);
+    return { fileAxis, indices: (step?.weights ?? unchanged(source.size[fileAxis])).indices };
+  };
+  return [along(0), along(1), along(2)];
+}
+
 /** The RAS axis that an axis of the file runs along. */
 function worldOf(fileAxis: Axis, { axes }: Orientation): Axis {
   if (axes[0] === fileAxis) return 0;

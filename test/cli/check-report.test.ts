@@ -37,8 +37,13 @@ describe('prepare --check', () => {
       '  spacing 1 x 1 x 1 mm, size 12-14 x 10 x 8 voxels',
       '  classes 1 liver, 2 tumour',
     ]);
-    expect(lines[3]).toMatch(/^UNUSABLE ct\/b \[unreadable\]: .*b.nii.gz is damaged or truncated: /);
-    expect(lines[4]).toBe('1 cases are unusable and would be skipped; nothing was changed');
+    expect(lines.slice(3, 6)).toEqual([
+      `  files: 7 below ${folder}: 5 used (2 images, 2 labels, 1 descriptions), 2 not used`,
+      '    2 of cases that are unusable: b.nii.gz, b_label.nii.gz',
+      lines[5],
+    ]);
+    expect(lines[5]).toMatch(/^UNUSABLE ct\/b \[unreadable\]: .*b.nii.gz is damaged or truncated: /);
+    expect(lines[6]).toBe('1 cases are unusable and would be skipped; nothing was changed');
     expect(stderr).toContain('check 3/3');
     expect([code, existsSync(out)]).toEqual([3, false]);
   });

@@ -185,6 +185,7 @@ describe.each(finetuneCases)('configs/finetune/%s-%s.yaml', (task, network, side
       blend: 'gaussian',
       windowBatch: 1,
       mirror: [],
+      constantWindows: 'background',
     });
   });
 

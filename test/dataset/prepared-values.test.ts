@@ -89,6 +89,53 @@ describe('a prepared volume', () => {
     ]);
   });
 
+  it.each([
+    ['0, as after a z-score of the brain alone', 0],
+    ['-0.65, as after a z-score of the whole volume', -0.65],
+  ])('is the box of a brain with negative values in air of %s, which becomes 0', async (_, air) => {
+    // The brain is x 2..5, y 1..3, z 1..2 of 8 x 6 x 4; half of its values are negative, none is that of the air.
+    const inBrain: Triple = [4, 3, 2];
+    const brain = (x: number, y: number, z: number) =>
+      (x < 4 ? -0.5 : 2.5) + 0.25 * (y - 2) * (z === 1 ? 1 : -1);
+    const image = volumeOf([8, 6, 4], (x, y, z) =>
+      x >= 2 && x < 6 && y >= 1 && y < 4 && z >= 1 && z < 3 ? brain(x, y, z) : air,
+    );
+    const label = asLabel(volumeOf([8, 6, 4], (x, y, z) => (x === 2 && y === 1 && z === 1 ? 1 : 0)));
+    const name = `brain${air}`;
+    const { record, ...read } = await prepared(
+      name,
+      { image, label },
+      { modality: 'mr', foregroundThreshold: undefined, classes: { 1: 'lesion' } },
+      withLabel,
+    );
+    expect(record).toMatchObject({ cropStart: [2, 1, 1], size: inBrain, classVoxels: { 1: { voxels: 1 } } });
+    expect(record.steps).toEqual(['reorient to RAS', 'z-score', 'crop to the box of what is not background']);
+    const deviation = Math.sqrt(1.5 ** 2 + (2 / 3) * 0.25 ** 2); // halves 3 apart, and a third of three rows each
+    expect(record.zScores![0]!.mean).toBeCloseTo(1, 6);
+    expect(record.zScores![0]!.std).toBeCloseTo(deviation, 6);
+    expect(record.intensity[0]).toMatchObject({ min: -0.75, max: 2.75, mean: expect.closeTo(1, 6) });
+    for (const [x, y, z] of [
+      [0, 0, 0],
+      [3, 2, 1],
+    ] as Triple[])
+      expect(at(read.image, [x, y, z])).toBeCloseTo((brain(x + 2, y + 1, z + 1) - 1) / deviation, 6);
+  });
+
+  it('keeps air that is within the box at 0, however it was written', async () => {
+    const hole = volumeOf([8, 6, 4], (x, y, z) =>
+      x === 3 && y === 2 && z === 1 ? -2 : x > 0 && y > 0 && x < 7 && y < 5 ? x - 3.7 : -2,
+    );
+    const { image } = await prepared(
+      'hole',
+      { image: hole },
+      { modality: 'mr', foregroundThreshold: 'background' },
+      only,
+    );
+    expect(image.size).toEqual([6, 4, 4]);
+    expect(at(image, [2, 1, 1])).toBe(0);
+    expect(at(image, [0, 0, 0])).toBeLessThan(-1);
+  });
+
   it('is turned to RAS and resampled, the label to the nearest voxel, both staying in place', async () => {
     // Axes written as L, P, S with 1 mm; halving along x only: RAS x = 9 - i, and centres at RAS 0, 2, 4, ... mm
     const lps = (volume: Volume): Volume => ({

@@ -142,6 +142,7 @@ function expectSame({ prepared, predicted }: { prepared: Volume; predicted: Volu
 let cases = 0;
 const nextName = () => `${cases++}`;
 const cropped = { spacing: [1.5, 1.2, 2], windowHu: [-400, 420], foregroundThreshold: -900 };
+const withoutAir = { spacing: [1.5, 1.2, 2], windowHu: [-400, 420], foregroundThreshold: 'background' };
 const whole = { spacing: null, windowHu: [-400, 420], foregroundThreshold: null };
 
 describe.each(Object.entries(grids))('a scan with %s', (_, affine) => {
@@ -158,7 +159,30 @@ describe.each(Object.entries(grids))('a scan with %s', (_, affine) => {
       const files = [scan(affine, 1, false), negated(scan(affine, 1, false))];
       expectSame(await bothWays(nextName(), files, { ...cropped, modality, intensity }));
     });
+
+    it('is the same where what differs from the air of each channel is kept', async () => {
+      const files = [scan(affine, 1, false), negated(scan(affine, 2, false))];
+      const both = await bothWays(nextName(), files, { ...withoutAir, modality, intensity });
+      expectSame(both);
+      // The body has 18 x 14 x 11 of 23 x 19 x 14 voxels; resampling may spread it by one on each side.
+      const voxels = (volume: Volume) =>
+        voxelCount(volume) * spacingOf(volume.affine).reduce((a, b) => a * b);
+      expect(voxels(both.prepared)).toBeLessThan(0.75 * voxels(scan(affine, 1, false)));
+    });
   });
+});
+
+it('has a number in place of NaN and infinity, for training and for prediction, where the index says one', async () => {
+  const affine = grids['two axes flipped (LPS)']!;
+  const volume = scan(affine, 1, false);
+  const data = Float32Array.from(volume.data, (value, i) =>
+    value === -1000 ? [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY][i % 3]! : value,
+  );
+  const settings = { ...withoutAir, modality: 'mr', intensity: 'none' };
+  const expected = await bothWays(nextName(), [volume], settings);
+  const both = await bothWays(nextName(), [{ ...volume, data }], { ...settings, notFinite: -1000 });
+  expectSame(both);
+  expect(both.prepared).toEqual(expected.prepared);
 });
 
 describe('channels in files of different voxel types', () => {

@@ -225,7 +225,7 @@ describe('the weights that fine-tuning starts from', () => {
 describe('fine-tuning on a share of the cases', () => {
   it('trains on those that the seed draws', async () => {
     await run(await smokeFinetuneConfig(organs, ...stillStep, 'data.fraction=0.5'), 'half');
-    const all = ['organs/a', 'organs/b', 'organs/c', 'organs/d'];
+    const all = ['a', 'b', 'c', 'd'].map((name) => ({ id: `organs/${name}`, dataset: 'organs' }));
     expect(stateOf('half').cases).toEqual(drawnFraction(all, 0.5, 1));
     expect(stateOf('half').cases).toHaveLength(2);
   });

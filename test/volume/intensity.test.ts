@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ctScaling,
+  foregroundMoments,
   type IntensityScaling,
-  nonZeroMoments,
   percentile,
   percentileScaling,
   zScoreScaling,
@@ -43,7 +43,7 @@ describe('scaling intensities', () => {
   it('brings what is not zero to mean 0 and deviation 1, and leaves zeros', () => {
     fc.assert(
       fc.property(values, (data) => {
-        const result = scaled(zScoreScaling(nonZeroMoments(inParts(data))), data);
+        const result = scaled(zScoreScaling(foregroundMoments(inParts(data))), data);
         const kept = [...data].filter((value) => value !== 0);
         const mean = kept.reduce((sum, value) => sum + value, 0) / kept.length;
         const deviation =

@@ -1,5 +1,17 @@
 import { itemAt } from '../../at.js';
-import { mapAxes, type Triple, type UprightSlices, type VoxelArray } from '../../volume/index.js';
+import {
+  type BackgroundRange,
+  backgroundFinder,
+  backgroundRange,
+  backgroundUpTo,
+  lowestOf,
+  mapAxes,
+  noBackground,
+  type Triple,
+  type UprightSlices,
+  type VoxelArray,
+  zeroBackground,
+} from '../../volume/index.js';
 import { openScratchFile, type ScratchFile } from '../../whole-file.js';
 import { readFully } from './chunked-file.js';
 import {
@@ -20,10 +32,12 @@ export interface Box {
 
 /** A resampled volume that waits on disk while what depends on all of it is found out. */
 export interface SpilledVolume {
-  /** The smallest box around the voxels above the threshold in any channel; undefined when there are none. */
+  /** The smallest box around the voxels that are foreground in some channel; undefined when there are none. */
   readonly foreground: Box | undefined;
-  /** How many voxels of each channel are above the threshold; all of them without one. */
-  readonly above: readonly number[];
+  /** How many voxels of each channel are foreground. */
+  readonly foregroundVoxels: readonly number[];
+  /** What counts as background in each channel. */
+  readonly backgrounds: readonly BackgroundRange[];
   /**
    * A box of the volume from below in slabs of `chunkSide` planes, each
    * `[c][z][y][x]`. A slab is to be used before the next is asked for.
@@ -46,31 +60,34 @@ export function largestSlabBytes(size: Triple, channels: number): number {
  * Writes slices that come in the order of their source, whatever axis they are stacked
  * along, so that they can be read from below. Holds one layer of them in memory.
  * @param file beside which they wait; what they wait in goes by `remove`, and when the slices fail
- * @param threshold of the foreground; null: everything
+ * @param threshold what is above it is foreground; `background`: what differs from the background; null:
+ * everything
  */
 export async function spillVolume(
   file: string,
   source: UprightSlices,
   dtype: ChunkedHeader['dtype'],
-  threshold: number | null,
+  threshold: number | 'background' | null,
 ): Promise<SpilledVolume> {
   const scratch = openScratchFile(file);
   const { descriptor, remove } = scratch;
   try {
     const layers = layersOf(source, dtype);
-    const found = foregroundOf(source, threshold);
+    const assumed = assumedBackgrounds(source, threshold);
+    const found = foregroundOf(source, assumed);
+    const border = threshold === 'background' ? borderOf(source) : undefined;
     const writer = layerWriter(scratch, layers, source);
     for await (const { channel, index, values } of source.slices()) {
       writer.add(channel, index, values);
       found.add(channel, index, values);
+      border?.add(channel, index, values);
     }
     writer.flush();
-    return {
-      foreground: found.box(),
-      above: found.above,
-      slabs: (box) => slabsOf(file, descriptor, layers, box),
-      remove,
-    };
+    const slabs = (box: Box) => slabsOf(file, descriptor, layers, box);
+    const backgrounds = border ? backgroundsBy(border.borders(), source, slabs) : assumed;
+    const asAssumed = backgrounds.every((range, channel) => range.high === assumed[channel]?.high);
+    const { box, voxels } = asAssumed ? found : foregroundAgain(source, backgrounds, slabs);
+    return { foreground: box(), foregroundVoxels: voxels, backgrounds, slabs, remove };
   } catch (error) {
     remove();
     throw error;
@@ -146,24 +163,81 @@ function copyStrided(
   for (let i = 0; i < count; i++) target[to + step * i] = source[from + i]!;
 }
 
-/** The box around what is above a threshold, and how much is, slice by slice. */
+/** Of almost every MR the background is 0, so that its box is known when its slices were read once. */
+function assumedBackgrounds(
+  { channels }: UprightSlices,
+  threshold: number | 'background' | null,
+): BackgroundRange[] {
+  const others =
+    threshold === null ? noBackground : backgroundUpTo(threshold === 'background' ? 0 : threshold);
+  return Array.from({ length: channels }, () => (threshold === 'background' ? zeroBackground : others));
+}
+
+function borderOf({ grid: { size }, channels, across: [along, down], through }: UprightSlices) {
+  return backgroundFinder([size[along], size[down], size[through]], channels);
+}
+
+const wholeOf = ({ grid: { size } }: UprightSlices): Box => ({ start: [0, 0, 0], size });
+
+function backgroundsBy(
+  borders: ReturnType<ReturnType<typeof borderOf>['borders']>,
+  source: UprightSlices,
+  slabs: (box: Box) => Iterable<ChunkedArray>,
+): BackgroundRange[] {
+  const lowestIn = (channel: number) => {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const slab of slabs(wholeOf(source))) {
+      const voxels = slab.length / source.channels;
+      lowest = Math.min(lowest, lowestOf(slab.subarray(channel * voxels, (channel + 1) * voxels)));
+    }
+    return lowest;
+  };
+  return borders.map((border, channel) => backgroundRange(border, () => lowestIn(channel)));
+}
+
+/** Reads the waiting volume once more: the background was another than was assumed. */
+function foregroundAgain(
+  { grid, channels }: Pick<UprightSlices, 'grid' | 'channels'>,
+  backgrounds: readonly BackgroundRange[],
+  slabs: (box: Box) => Iterable<ChunkedArray>,
+) {
+  const found = foregroundOf({ grid, channels, across: [0, 1], through: 2 }, backgrounds);
+  const slice = grid.size[0] * grid.size[1];
+  let first = 0;
+  for (const slab of slabs({ start: [0, 0, 0], size: grid.size })) {
+    const planes = slab.length / channels / slice;
+    for (let i = 0; i < planes * channels; i++)
+      found.add(Math.floor(i / planes), first + (i % planes), slab.subarray(i * slice, (i + 1) * slice));
+    first += planes;
+  }
+  return found;
+}
+
+/** The box around what is not background, and how much is, slice by slice. */
 function foregroundOf(
-  { grid: { size }, channels, across: [along, down], through }: UprightSlices,
-  threshold: number | null,
+  {
+    grid: { size },
+    channels,
+    across: [along, down],
+    through,
+  }: Pick<UprightSlices, 'grid' | 'channels' | 'across' | 'through'>,
+  backgrounds: readonly BackgroundRange[],
 ) {
   const low: [number, number, number] = mapAxes(size, (n) => n);
   const high: [number, number, number] = [-1, -1, -1];
-  const above = new Array<number>(channels).fill(threshold === null ? size[0] * size[1] * size[2] : 0);
+  const everything = backgrounds.every((range) => range === noBackground);
+  const voxels = new Array<number>(channels).fill(everything ? size[0] * size[1] * size[2] : 0);
   const include = (axis: number, first: number, last: number) => {
     low[axis] = Math.min(itemAt(low, axis), first);
     high[axis] = Math.max(itemAt(high, axis), last);
   };
   const [width, rows] = [itemAt(size, along), itemAt(size, down)];
   const add = (channel: number, index: number, values: VoxelArray) => {
-    if (threshold === null) return;
+    if (everything) return;
+    const background = itemAt(backgrounds, channel);
     let [left, right, top, bottom, count] = [width, -1, rows, -1, 0];
     for (let row = 0; row < rows; row++) {
-      const found = rangeAbove(values, row * width, width, threshold);
+      const found = rangeOutside(values, row * width, width, background);
       if (found.count === 0) continue;
       count += found.count;
       left = Math.min(left, found.first);
@@ -172,24 +246,25 @@ function foregroundOf(
       bottom = row;
     }
     if (count === 0) return;
-    above[channel] = itemAt(above, channel) + count;
+    voxels[channel] = itemAt(voxels, channel) + count;
     include(along, left, right);
     include(down, top, bottom);
     include(through, index, index);
   };
   const box = (): Box | undefined => {
-    if (threshold === null) return { start: [0, 0, 0], size };
+    if (everything) return { start: [0, 0, 0], size };
     if (high[0] === -1) return undefined;
     return { start: low, size: mapAxes(high, (last, axis) => last - low[axis] + 1) };
   };
-  return { above, add, box };
+  return { voxels, add, box };
 }
 
-/** How many voxels of a row are above a threshold, and the places of the first and the last of them. */
-function rangeAbove(values: VoxelArray, start: number, width: number, threshold: number) {
+/** How many voxels of a row are not background, and the places of the first and the last of them. */
+function rangeOutside(values: VoxelArray, start: number, width: number, { low, high }: BackgroundRange) {
   let [first, last, count] = [width, -1, 0];
   for (let i = 0; i < width; i++) {
-    if (!(values[start + i]! > threshold)) continue;
+    const value = values[start + i]!;
+    if (value >= low && value <= high) continue;
     if (count === 0) first = i;
     last = i;
     count++;

@@ -1,12 +1,23 @@
 import { createHash } from 'node:crypto';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { headerOddities, readVolume, type Triple, type Volume } from '../../volume/index.js';
+import {
+  AXES,
+  closestToRas,
+  foregroundBox,
+  headerOddities,
+  mapAxes,
+  type Orientation,
+  readVolume,
+  type Triple,
+  type Volume,
+  voxelCount,
+} from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { type LabelFiles, labelPaths, placementOf, readLabelFiles } from '../prepare/label-files.js';
 import { nothingLabelled, toClassValues } from '../prepare/label-values.js';
-import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
-import { requireFinite } from '../prepare/read-channels.js';
+import { backgroundsOf, noForeground, type Preprocessing } from '../prepare/preprocessing.js';
+import { replaceNotFinite, requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
 
 /** A case and how `prepare` would take it. */
@@ -43,7 +54,9 @@ export type FindingKind =
   | 'duplicate'
   | 'spacing-outlier'
   | 'channels'
-  | 'no-label';
+  | 'no-label'
+  | 'visits'
+  | 'split-group';
 
 /** What a case is made of, as far as its files could be read. */
 export interface CheckedCase {
@@ -55,9 +68,9 @@ export interface CheckedCase {
   readonly spacing?: Triple;
   /**
    * Of the voxel values of each image file that is not
-   * constant: equal for the same scan in any format or type.
+   * constant: one of them is equal for the same scan in any format, type or order of axes.
    */
-  readonly hashes: readonly { readonly file: string; readonly sha256: string }[];
+  readonly hashes: readonly { readonly file: string; readonly sha256: readonly string[] }[];
 }
 
 /**
@@ -79,28 +92,28 @@ export async function checkCase({
     };
   }
   const findings: CaseFinding[] = [];
-  const hashes: { file: string; sha256: string }[] = [];
+  const hashes: { file: string; sha256: readonly string[] }[] = [];
   let first: Grid | undefined;
   let channels = 0;
-  let highest = Number.NEGATIVE_INFINITY;
+  let anyForeground = false;
   for (const [i, file] of source.images.entries()) {
-    const facts = await imageFacts(file, findings, (grid) => {
+    const facts = await imageFacts(file, preprocessing, findings, (grid) => {
       if (first) requireSameGrid(first, itemAt(source.images, 0), grid, file, `channel ${i + 1}`);
       else if (i === 0) first = grid;
     });
     if (!facts) continue;
     channels += facts.channels;
-    highest = Math.max(highest, facts.highest);
+    anyForeground ||= facts.foreground;
     if (facts.sha256 !== undefined) hashes.push({ file, sha256: facts.sha256 });
   }
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
-    if (!(highest > foregroundThreshold))
+    if (!anyForeground)
       findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
   }
-  const { label, masks, aligned } = source;
+  const { label, masks, aligned, labelMap } = source;
   if (label !== undefined)
-    await checkLabel({ label, masks, aligned }, { source, classes, ignore }, first, findings);
+    await checkLabel({ label, masks, aligned, labelMap }, { source, classes, ignore }, first, findings);
   return {
     id: source.id,
     findings,
@@ -115,14 +128,27 @@ type Grid = Pick<Volume, 'size' | 'spacing' | 'affine'>;
 /** Facts of one image; the volume itself is let go before the next is read. */
 async function imageFacts(
   file: string,
+  { foregroundThreshold, notFinite }: Preprocessing,
   findings: CaseFinding[],
   checkGrid: (grid: Grid) => void,
-): Promise<{ channels: number; highest: number; sha256?: string } | undefined> {
+): Promise<{ channels: number; foreground: boolean; sha256?: readonly string[] } | undefined> {
   const volume = await readOr(() => readVolume(file), [file], findings);
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
   collect(findings, 'mixed-grids', () => checkGrid({ size, spacing, affine }));
-  collect(findings, 'not-finite', () => requireFinite(volume.data, 0, volume, file));
+  if (notFinite === undefined)
+    collect(findings, 'not-finite', () => requireFinite(volume.data, 0, volume, file));
+  else {
+    const count = replaceNotFinite(volume.data, notFinite);
+    if (count > 0) {
+      findings.push({
+        kind: 'not-finite',
+        severity: 'odd',
+        file,
+        message: `image ${file} holds ${count} voxels that are NaN or infinite, which become ${notFinite}`,
+      });
+    }
+  }
   const ranges = rangesOf(volume);
   for (const [channel, { low, high }] of ranges.entries()) {
     if (low !== high) continue;
@@ -134,11 +160,10 @@ async function imageFacts(
       message: `${which} is ${low} everywhere: it shows nothing, so look at it or leave the case out`,
     });
   }
-  const highest = Math.max(...ranges.map(({ high }) => high));
   return {
     channels,
-    highest,
-    ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHash(volume) }),
+    foreground: foregroundBox(volume, backgroundsOf(volume, foregroundThreshold)) !== undefined,
+    ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHashes(volume) }),
   };
 }
 
@@ -217,14 +242,36 @@ function rangesOf({ data, channels }: Volume): { low: number; high: number }[] {
   });
 }
 
-/** Over size and values as float32, piece by piece, so that no second copy of the volume is made. */
-function contentHash({ size, data }: Volume): string {
-  const hash = createHash('sha256').update(size.join('x'));
-  const piece = new Float32Array(1 << 16);
-  for (let start = 0; start < data.length; start += piece.length) {
-    const values = data.subarray(start, start + piece.length);
-    piece.set(values);
-    hash.update(new Uint8Array(piece.buffer, 0, 4 * values.length));
+/**
+ * Over size and values as float32: in the order of the file, and in that of RAS where it is another. The same
+ * scan is known by the one where a copy lost its directions, by the other where its axes are stored another way.
+ */
+function contentHashes(volume: Volume): string[] {
+  const asStored: Orientation = { axes: AXES, flipped: [false, false, false] };
+  return [...new Set([asStored, closestToRas(volume)].map((order) => hashInOrder(volume, order)))];
+}
+
+/** Row by row, so that no second copy of the volume is made. */
+function hashInOrder(volume: Volume, { axes, flipped }: Orientation): string {
+  const { size, data, channels } = volume;
+  const strides = [1, size[0], size[0] * size[1]] as const;
+  const turned = mapAxes(axes, (axis) => size[axis]);
+  const steps = mapAxes(axes, (axis, along) => (flipped[along] ? -1 : 1) * strides[axis]);
+  const first = axes.reduce<number>(
+    (sum, axis, along) => sum + (flipped[along] ? (size[axis] - 1) * strides[axis] : 0),
+    0,
+  );
+  const hash = createHash('sha256').update(turned.join('x'));
+  const row = new Float32Array(turned[0]);
+  const bytes = new Uint8Array(row.buffer);
+  for (let c = 0; c < channels; c++) {
+    for (let z = 0; z < turned[2]; z++) {
+      for (let y = 0; y < turned[1]; y++) {
+        const start = c * voxelCount(volume) + first + z * steps[2] + y * steps[1];
+        for (let x = 0; x < row.length; x++) row[x] = data[start + x * steps[0]]!;
+        hash.update(bytes);
+      }
+    }
   }
   return hash.digest('hex');
 }

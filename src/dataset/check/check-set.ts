@@ -28,9 +28,9 @@ export function duplicates(cases: readonly ComparedCase[]): Finding[] {
   const findings: Finding[] = [];
   for (const { source, checked } of cases) {
     for (const { file, sha256 } of checked.hashes) {
-      const other = seen.get(sha256);
-      if (!other) seen.set(sha256, { file, source });
-      else if (other.file !== file || other.source.id !== source.id)
+      const other = sha256.map((hash) => seen.get(hash)).find((known) => known !== undefined);
+      for (const hash of sha256) if (!seen.has(hash)) seen.set(hash, { file, source });
+      if (other && (other.file !== file || other.source.id !== source.id))
         findings.push(duplicate(source, file, other));
     }
   }

@@ -1,11 +1,13 @@
-import { entryOf } from '../../at.js';
+import { entryOf, itemAt } from '../../at.js';
 import { InterruptedError } from '../../errors.js';
 import { openWorkerPool } from '../../threads/index.js';
 import { mapAxes, type Triple } from '../../volume/index.js';
 import { readDatasetFile } from '../index/dataset-file.js';
 import { indexDatasets } from '../index/index-datasets.js';
 import type { SourceCase, SourceDataset } from '../index/listed-case.js';
+import { withSplitFile } from '../index/split-file.js';
 import type { Preprocessing } from '../prepare/preprocessing.js';
+import { accountFiles, type FileAccount } from './account-files.js';
 import type { CheckCaseTask, CheckedCase } from './check-case.js';
 import { type ComparedCase, duplicates, missingLabels, otherChannels, spacingOutliers } from './check-set.js';
 import type { Finding } from './finding.js';
@@ -16,6 +18,8 @@ export interface CheckOptions {
   readonly datasetsFile: string;
   /** Names of datasets; absent: all. */
   readonly only?: readonly string[];
+  /** Splits of the user's, see `withSplitFile`. */
+  readonly splitFile?: string | undefined;
   /** Threads; each holds one volume in memory. */
   readonly workers: number;
   readonly signal?: AbortSignal;
@@ -45,6 +49,8 @@ export interface CheckedDataset {
   readonly size: Range | null;
   /** What the layout left out or found odd. */
   readonly notes: readonly string[];
+  /** What became of every file below the dataset's folder. */
+  readonly files: FileAccount;
 }
 
 interface Range {
@@ -69,12 +75,16 @@ export interface CheckResult {
  *   as a whole is missing, InterruptedError after `signal`
  */
 export async function checkDatasets(options: CheckOptions): Promise<CheckResult> {
-  const datasets = await indexDatasets(await readDatasetFile(options.datasetsFile), options.only);
+  const file = await withSplitFile(await readDatasetFile(options.datasetsFile), options.splitFile);
+  const datasets = await indexDatasets(file, options.only);
   const checked = await checkCases(datasets, options);
   const compared = (source: SourceCase): ComparedCase => ({ source, checked: entryOf(checked, source.id) });
   const all = datasets.flatMap(({ cases }) => cases.map(compared));
   const ofSets = [
     ...duplicates(all),
+    ...datasets.flatMap(({ groupOddities }) =>
+      groupOddities.map((oddity): Finding => ({ ...oddity, severity: 'odd' })),
+    ),
     ...datasets.flatMap(({ cases }) => {
       const own = cases.map(compared);
       return [...missingLabels(own), ...otherChannels(own), ...spacingOutliers(own)];
@@ -84,8 +94,10 @@ export async function checkDatasets(options: CheckOptions): Promise<CheckResult>
     ...checked.findings.map((finding) => ({ id, ...finding })),
     ...ofSets.filter((finding) => finding.id === id),
   ]);
+  const unusable = findings.filter(({ severity }) => severity === 'unusable').map(({ id }) => id);
+  const accounts = await accountFiles(datasets, new Set(unusable), options.datasetsFile);
   return {
-    datasets: datasets.map((dataset) => summarise(dataset, checked)),
+    datasets: datasets.map((dataset, i) => ({ ...summarise(dataset, checked), files: itemAt(accounts, i) })),
     findings,
     exitCode: findings.some(({ severity }) => severity === 'unusable') ? 3 : 0,
   };
@@ -134,7 +146,7 @@ async function checkCases(
 function summarise(
   { name, modality, classes, regions, ignore, preprocessing, cases, notes }: SourceDataset,
   checked: ReadonlyMap<string, CheckedCase>,
-): CheckedDataset {
+): Omit<CheckedDataset, 'files'> {
   const mine = cases.map(({ id }) => entryOf(checked, id));
   const readable = mine.filter(({ spacing }) => spacing !== undefined);
   return {

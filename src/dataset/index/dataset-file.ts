@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
+import { foregroundThresholdSchema } from '../prepare/preprocessing.js';
 import { isFileName, longestName, sameOnSomeSystem } from './case-ids.js';
 
 /** A name that becomes a name of files: letters and digits of any script. */
@@ -52,7 +53,9 @@ const common = {
     .refine(([low, high]) => low < high, 'must rise')
     .optional(),
   intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).optional(),
-  foregroundThreshold: z.number().nullable().optional(),
+  foregroundThreshold: foregroundThresholdSchema.optional(),
+  /** What a voxel that is NaN or infinite becomes; `refuse`, as without it: such a scan is not used. */
+  notFinite: z.union([z.literal('refuse'), z.number()]).optional(),
   classes: classNames.optional(),
   labelMap: labelMap.optional(),
   /** Regions that are learnt instead of the classes, unless the fine-tuning states its own. */
@@ -62,6 +65,11 @@ const common = {
   /** Whether labels lie voxel on voxel on their images whatever the headers say. */
   aligned: z.boolean().default(false),
   splits: z.partialRecord(split, z.array(caseReference)).optional(),
+  /**
+   * What keeps the scans of one patient on one side of every split: a regular expression over the names of
+   * cases whose brackets find the patient, or a CSV file with the columns "case" and "group"; false: nothing.
+   */
+  groups: z.union([z.string().min(1), z.literal(false)]).optional(),
   /** Names of cases to leave out. */
   exclude: z.array(caseReference).optional(),
 };

@@ -1,5 +1,7 @@
+import { itemAt } from '../../at.js';
 import { UsageError } from '../../errors.js';
 import { randomStream } from '../../random/streams.js';
+import { groupsOf } from './groups.js';
 import type { PreparedIndex } from './prepared-index.js';
 
 /** Fold `fold` of `folds`, from 1. */
@@ -12,9 +14,10 @@ export interface Fold {
  * The index with the splits of one fold of a k-fold cross-validation: of each dataset's training and
  * validation cases together, one part of `folds` validates and the others train. Test cases stay what they
  * are. The parts are drawn from the sorted names by the index's seed: every case validates in exactly one
- * fold. Where the cases have the folds of a data list, those are the parts, in the order of their numbers.
+ * fold, together with its group. Where the cases have the folds of a data list, those are the parts, in the order of
+ * their numbers.
  * @param fold absent: the index as it is
- * @throws UsageError when a dataset has fewer cases than folds, or its list another number of folds
+ * @throws UsageError when a dataset has fewer cases or groups than folds, or its list another number of folds
  */
 export function withFold(index: PreparedIndex, fold: Fold | undefined): PreparedIndex {
   if (!fold) return index;
@@ -41,8 +44,8 @@ export function parseFold(text: string): Fold {
 }
 
 function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold, folds }: Fold): string[] {
-  const divided = cases.filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test');
-  const listed = listedFolds(divided);
+  const own = cases.filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test');
+  const listed = listedFolds(own);
   if (listed) {
     if (listed.length !== folds)
       throw new UsageError(
@@ -50,20 +53,26 @@ function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold
           `ask for ${listed.length}, or prepare it without "fold" to have folds drawn`,
         { field: 'data.folds', found: folds, expected: listed.length },
       );
-    return divided.filter((prepared) => prepared.fold === listed[fold - 1]).map(({ id }) => id);
+    return own.filter((prepared) => prepared.fold === listed[fold - 1]).map(({ id }) => id);
   }
-  const ids = divided.map(({ id }) => id);
-  if (ids.length > 0 && ids.length < folds) {
-    throw new UsageError(
-      `dataset ${dataset} has ${ids.length} cases, fewer than ${folds} folds: use fewer folds`,
-      {
-        field: 'data.folds',
-        found: folds,
-      },
-    );
+  const groups = groupsOf(own);
+  if (groups.length > 0 && groups.length < folds) {
+    const found =
+      groups.length === own.length ? `${own.length} cases` : `${own.length} cases of ${groups.length} groups`;
+    throw new UsageError(`dataset ${dataset} has ${found}, fewer than ${folds} folds: use fewer folds`, {
+      field: 'data.folds',
+      found: folds,
+    });
   }
-  const shuffled = randomStream(seed, 'split', folds).shuffle(ids.sort());
-  return shuffled.filter((_, rank) => rank % folds === fold - 1);
+  const counts = new Array<number>(folds).fill(0);
+  const validating: string[] = [];
+  for (const group of randomStream(seed, 'split', folds).shuffle(groups)) {
+    // The fold with the fewest cases so far: of cases alone each in its turn.
+    const smallest = counts.indexOf(Math.min(...counts));
+    counts[smallest] = itemAt(counts, smallest) + group.length;
+    if (smallest === fold - 1) validating.push(...group.map(({ id }) => id));
+  }
+  return validating;
 }
 
 /** The numbers of the folds that a data list gave the cases, rising; undefined where it gave none. */

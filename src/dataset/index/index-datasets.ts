@@ -1,12 +1,15 @@
 import { entryOf } from '../../at.js';
 import { UsageError } from '../../errors.js';
+import { labelPaths } from '../prepare/label-files.js';
 import { largestPreparedClass } from '../prepare/label-values.js';
 import { type Preprocessing, preprocessingOf } from '../prepare/preprocessing.js';
 import { isMarked, sameOnSomeSystem } from './case-ids.js';
 import type { DatasetEntry, DatasetFile } from './dataset-file.js';
+import { groupedCases, groupsOf } from './groups.js';
 import { listCases } from './layouts/list-cases.js';
-import type { ListedCase, SourceDataset } from './listed-case.js';
+import type { GroupOddity, ListedCase, SourceCase, SourceDataset } from './listed-case.js';
 import { assignSplits } from './split.js';
+import { likelyVisits } from './visits.js';
 
 /**
  * Lists the cases of every dataset asked for, whatever its layout, and gives each its split.
@@ -34,7 +37,8 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
   const listing = await listCases(name, entry, file.file);
   const { modality, classes, preset, notes = [] } = listing;
   const idOf = idsByReference(name, listing.cases, file.file);
-  const cases = withoutExcluded(name, listing.cases, (entry.exclude ?? []).map(idOf('exclude')), file.file);
+  const excluded = (entry.exclude ?? []).map(idOf('exclude'));
+  const cases = withoutExcluded(name, listing.cases, excluded, file.file);
   refuseDuplicates(name, cases, file.file);
   refuseLabelsWithoutClasses(name, cases, classes, file.file);
   refuseLargeClasses(name, classes, file.file);
@@ -46,7 +50,17 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
   const fixed = Object.fromEntries(
     Object.entries(entry.splits ?? {}).map(([split, names]) => [split, names.map(idOf(`splits.${split}`))]),
   );
-  const splits = assignSplits(name, cases, fixed, file);
+  const { cases: grouped, file: groupFile } = await groupedCases(name, cases, entry, file.file);
+  const splits = assignSplits(name, grouped, fixed, file);
+  const splitCases = grouped.map((listed) => {
+    return {
+      ...listed,
+      ...(entry.aligned && listed.aligned === undefined && listed.label !== undefined && { aligned: true }),
+      dataset: name,
+      id: `${name}/${listed.name}`,
+      split: entryOf(splits, listed.name),
+    };
+  });
   return {
     name,
     modality,
@@ -54,17 +68,53 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
     ...(regions && { regions }),
     ...(ignore !== undefined && { ignore }),
     preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
-    cases: cases.map((listed) => {
-      return {
-        ...listed,
-        ...(entry.aligned && listed.aligned === undefined && listed.label !== undefined && { aligned: true }),
-        dataset: name,
-        id: `${name}/${listed.name}`,
-        split: entryOf(splits, listed.name),
-      };
-    }),
+    cases: splitCases,
     notes: [...notes, ...renamedNote(cases)],
+    groupOddities: groupOddities(name, splitCases, entry),
+    folder: listing.folder,
+    descriptions: [...(listing.descriptions ?? []), ...(groupFile === undefined ? [] : [groupFile])],
+    leftOut: [
+      ...(listing.leftOut ?? []),
+      { reason: 'excluded', files: filesOfExcluded(listing.cases, excluded) },
+    ],
   };
+}
+
+/** What may put one patient on both sides of a split: names like visits, or a split that was listed so. */
+function groupOddities(name: string, cases: readonly SourceCase[], entry: DatasetEntry): GroupOddity[] {
+  const visits = entry.groups === undefined ? likelyVisits(cases) : undefined;
+  const first = visits?.example[0];
+  const oddities: GroupOddity[] = [];
+  if (visits && first !== undefined) {
+    oddities.push({
+      id: `${name}/${first}`,
+      kind: 'visits',
+      message:
+        `${visits.cases} cases of "${name}" look like visits of ${visits.patients} patients, such as ` +
+        `${visits.example.join(', ')}: a split may put one patient on both sides; set "groups" to a pattern that ` +
+        'finds the patient or to a CSV file, or to false where each case is a patient',
+    });
+  }
+  for (const group of groupsOf(cases)) {
+    const counted = group.filter(({ split, label }) => split !== 'test' || label !== undefined);
+    const [one] = counted;
+    const other = counted.find(({ split }) => split !== one?.split);
+    if (!one || !other) continue;
+    oddities.push({
+      id: one.id,
+      kind: 'split-group',
+      message:
+        `the group "${one.group}" of "${name}" is on two sides of the split, ${one.name} (${one.split}) and ` +
+        `${other.name} (${other.split}), as the index lists them: list them in one split`,
+    });
+  }
+  return oddities;
+}
+
+function filesOfExcluded(cases: readonly ListedCase[], exclude: readonly string[]): string[] {
+  return cases
+    .filter(({ name }) => exclude.includes(name))
+    .flatMap((listed) => [...listed.images, ...labelPaths(listed)]);
 }
 
 /**
@@ -172,12 +222,14 @@ function definedOnly({
   intensity,
   windowHu,
   foregroundThreshold,
+  notFinite,
 }: DatasetEntry): Partial<Preprocessing> {
   return {
     ...(spacing !== undefined && { spacing }),
     ...(intensity !== undefined && { intensity }),
     ...(windowHu !== undefined && { windowHu }),
     ...(foregroundThreshold !== undefined && { foregroundThreshold }),
+    ...(typeof notFinite === 'number' && { notFinite }),
   };
 }
 

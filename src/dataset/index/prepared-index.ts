@@ -6,6 +6,7 @@ import { firstIssue } from '../../first-issue.js';
 import { jsonOrUndefined } from '../../json.js';
 import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
+import { classSurvivalSchema } from '../prepare/label-survival.js';
 import { preprocessingSchema } from '../prepare/preprocessing.js';
 
 const triple = tripleOf(z.number());
@@ -27,6 +28,8 @@ export const preparedCaseSchema = z.object({
   dataset: z.string(),
   name: z.string(),
   split: z.enum(['training', 'validation', 'test']),
+  /** What the case shares with others that must be on one side of a split, such as its patient. */
+  group: z.string().optional(),
   /** Prepared volumes, relative to the prepared folder. */
   image: z.string(),
   label: z.string().optional(),
@@ -66,6 +69,8 @@ export const preparedCaseSchema = z.object({
   classVoxels: z.record(z.string(), z.object({ voxels: z.int(), stored: z.int() })),
   /** Where some voxels are ignored: those that are not, background too. */
   annotatedVoxels: z.object({ voxels: z.int(), stored: z.int() }).optional(),
+  /** What became of each class of the label's file on the way, by its value; of cases with a label. */
+  labelSurvival: z.record(z.string(), classSurvivalSchema).optional(),
   /** What the case was made from; a later run leaves it alone while this stays so. */
   fingerprint: z.object({
     settings: z.string(),

@@ -1,13 +1,15 @@
 import { UsageError } from '../../errors.js';
 import { randomStream } from '../../random/streams.js';
 import type { DatasetFile, SplitName } from './dataset-file.js';
+import { groupsOf } from './groups.js';
 import type { ListedCase } from './listed-case.js';
 
 /**
- * Training or validation for each case of a dataset: what the index fixes stays. Where it fixes cases for
- * validation, the rest trains; else the rest is split by the seed's "split" stream (`validationShare` of
- * them, at least one where there are two or more). The draw depends on the names alone, not on their order in
- * the index or on which cases turn out to be unusable.
+ * Training or validation for each case of a dataset: what the index fixes stays, and what is of one group with
+ * it goes with it. Where it fixes cases for validation, the rest trains; else the rest is split by the seed's
+ * "split" stream (`validationShare` of them, at least one group where there are two or more). A group is drawn
+ * as a whole. The draw depends on names and groups alone, not on their order in the index or on which cases
+ * turn out to be unusable.
  * @throws UsageError when `splits` names an unknown case or contradicts a case's own `split`
  */
 export function assignSplits(
@@ -38,11 +40,51 @@ export function assignSplits(
       assigned.set(name, split);
     }
   }
-  const open = [...known].filter((name) => !assigned.has(name)).sort();
-  const drawn = ![...assigned.values()].includes('validation') && validationShare > 0 && open.length >= 2;
-  const validationCount = drawn ? Math.max(1, Math.round(open.length * validationShare)) : 0;
-  const shuffled = randomStream(seed, 'split').shuffle(open);
-  for (const [rank, name] of shuffled.entries())
-    assigned.set(name, rank < validationCount ? 'validation' : 'training');
+  const fixesValidation = [...assigned.values()].includes('validation');
+  followGroups(cases, assigned);
+  const open = groupsOf(cases.filter(({ name }) => !assigned.has(name)));
+  const count = open.flat().length;
+  const drawn = !fixesValidation && validationShare > 0 && open.length >= 2;
+  const wanted = drawn ? Math.max(1, Math.round(count * validationShare)) : 0;
+  const validating = new Set(drawnGroups(randomStream(seed, 'split').shuffle(open), wanted));
+  for (const group of open)
+    for (const { name } of group) assigned.set(name, validating.has(group) ? 'validation' : 'training');
   return assigned;
+}
+
+/** The sides in the order in which a case is held out by one of its group. */
+const heldOutFirst = ['test', 'validation', 'training'] as const;
+
+/**
+ * Cases that nothing fixes go where one of their group was put, so that a patient is not on two sides. Test
+ * scans without labels evaluate nothing, and take no other with them.
+ */
+function followGroups(cases: readonly ListedCase[], assigned: Map<string, SplitName>): void {
+  for (const group of groupsOf(cases)) {
+    const sides = group
+      .filter(({ name, label, split }) => assigned.has(name) && (label !== undefined || split !== 'test'))
+      .map(({ name }) => assigned.get(name));
+    const side = heldOutFirst.find((split) => sides.includes(split));
+    if (side === undefined) continue;
+    for (const { name } of group) if (!assigned.has(name)) assigned.set(name, side);
+  }
+}
+
+/**
+ * Groups in their order as long as they fit into so many cases; where none fits, the smallest. Never all of
+ * them.
+ */
+function drawnGroups<T>(groups: readonly (readonly T[])[], wanted: number): (readonly T[])[] {
+  if (wanted === 0) return [];
+  const drawn: (readonly T[])[] = [];
+  let count = 0;
+  for (const group of groups) {
+    if (count + group.length > wanted || drawn.length === groups.length - 1) continue;
+    drawn.push(group);
+    count += group.length;
+  }
+  if (drawn.length > 0) return drawn;
+  return groups.length < 2
+    ? []
+    : [groups.reduce((least, group) => (group.length < least.length ? group : least))];
 }

@@ -10,7 +10,7 @@ import type { Preprocessing } from './preprocessing.js';
 export type SourceFingerprint = PreparedCase['fingerprint']['sources'][number];
 
 /** Raised when `prepare` writes something else for the same settings, so that older caches are made again. */
-const preparationVersion = 4;
+const preparationVersion = 5;
 
 /** Hash of everything but the source files that decides what a prepared case contains. */
 export function settingsFingerprint(

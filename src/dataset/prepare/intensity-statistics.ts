@@ -1,4 +1,5 @@
 import { doubleAt } from '../../at.js';
+import type { BackgroundRange } from '../../volume/index.js';
 import type { IntensityStatistics } from '../index/prepared-index.js';
 
 /**
@@ -14,12 +15,11 @@ export interface IntensityCounter {
 }
 
 /**
- * Statistics of one channel over its voxels above `threshold` (null: all), in the volume's own unit.
- * Percentiles interpolate linearly. A channel without such voxels gives zeros.
- * @param voxels how many are above the threshold
+ * Statistics of one channel over its voxels that are not background, in the volume's own unit. Percentiles
+ * interpolate linearly. A channel without such voxels gives zeros.
+ * @param voxels how many are not background
  */
-export function intensityCounter(voxels: number, threshold: number | null): IntensityCounter {
-  const above = threshold ?? Number.NEGATIVE_INFINITY;
+export function intensityCounter(voxels: number, background: BackgroundRange): IntensityCounter {
   const stride = Math.max(1, Math.ceil(voxels / percentileSamples));
   const sample = new Float64Array(Math.ceil(voxels / stride));
   let moments: Moments = {
@@ -31,7 +31,7 @@ export function intensityCounter(voxels: number, threshold: number | null): Inte
   };
   return {
     add: (values) => {
-      moments = addAbove(moments, values, above, sample, stride);
+      moments = addForeground(moments, values, background, sample, stride);
     },
     statistics: () => {
       const { count, mean, squares, min, max } = moments;
@@ -64,10 +64,10 @@ interface Moments {
  * Also puts every `stride`-th value into `sample`. A function
  * of its own, and no closure: V8 forgets those with every case.
  */
-function addAbove(
+function addForeground(
   so: Moments,
   values: ArrayLike<number>,
-  above: number,
+  background: BackgroundRange,
   sample: Float64Array,
   stride: number,
 ): Moments {
@@ -76,7 +76,7 @@ function addAbove(
   let next = filled * stride; // the voxel that is sampled next
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    if (!(value > above)) continue;
+    if (value >= background.low && value <= background.high) continue;
     if (count === next) {
       sample[filled++] = value;
       next += stride;

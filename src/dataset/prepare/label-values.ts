@@ -1,4 +1,3 @@
-import { intAt, itemAt } from '../../at.js';
 import { DataError, UsageError } from '../../errors.js';
 import type { Volume, VoxelArray } from '../../volume/index.js';
 import type { LabelMap } from '../index/dataset-file.js';
@@ -55,8 +54,6 @@ export function nothingLabelled(file: string, ignore: number): DataError {
 
 /** As `toClassValues`, for the values of parts of a label. */
 export interface ClassValues {
-  /** Throws DataError when a value is no class of the task. */
-  require(found: VoxelArray): void;
   /**
    * The classes of values. Throws DataError for a value that is no class of the task.
    * @param into an array that this gave before, of the length of `found` to fill and return; absent: a new one
@@ -104,7 +101,6 @@ export function classValues(
   const acceptOf = (found: VoxelArray) => (found instanceof Float32Array ? acceptSingle : acceptDouble);
   const ArrayType = classArrayType(values);
   return {
-    require: (found) => acceptEach(found, acceptOf(found)),
     of: (found, into = new ArrayType(found.length)) => mapEach(found, acceptOf(found), into),
   };
 }
@@ -135,29 +131,34 @@ const notExact = (found: number, largest: number, file: string): DataError =>
   );
 
 /**
- * Neighbours are mostly alike, so that words of four bytes,
- * which hold up to four voxels, are mostly as the word before.
- * Numbers of eight bytes are read one by one.
+ * Neighbours are mostly alike, so that words of four bytes, which hold up to four voxels, are mostly as the
+ * word before. Where both arrays have the same bytes a voxel, such a word is copied.
  */
-function acceptEach(found: VoxelArray, accept: (value: number) => number): void {
-  const voxels = 4 / found.BYTES_PER_ELEMENT;
-  const words =
-    found.byteOffset % 4 === 0 && voxels >= 1
-      ? new Int32Array(found.buffer, found.byteOffset, Math.floor(found.length / voxels))
-      : new Int32Array(0);
-  let last = 0;
-  for (let i = 0; i < words.length; i++) {
-    const word = intAt(words, i);
-    if (word === last && i > 0) continue;
-    last = word;
-    for (let k = i * voxels; k < (i + 1) * voxels; k++) accept(found[k]!);
+function mapEach(found: VoxelArray, accept: (value: number) => number, into: ClassArray): ClassArray {
+  const size = found.BYTES_PER_ELEMENT;
+  const inWords =
+    size === into.BYTES_PER_ELEMENT && size < 4 && found.byteOffset % 4 === 0 && into.byteOffset % 4 === 0;
+  const count = inWords ? Math.floor((found.length * size) / 4) : 0;
+  if (count === 0) return mapFrom(0, found.length, found, accept, into);
+  const [from, to] = [found, into].map(({ buffer, byteOffset }) => new Int32Array(buffer, byteOffset, count));
+  if (!from || !to) return mapFrom(0, found.length, found, accept, into);
+  const perWord = 4 / size;
+  for (let word = 0; word < count; word++) {
+    if (word > 0 && from[word] === from[word - 1]) to[word] = to[word - 1]!;
+    else mapFrom(word * perWord, (word + 1) * perWord, found, accept, into);
   }
-  for (let k = words.length * voxels; k < found.length; k++) accept(itemAt<number>(found, k));
+  return mapFrom(count * perWord, found.length, found, accept, into);
 }
 
-function mapEach(found: VoxelArray, accept: (value: number) => number, into: ClassArray): ClassArray {
+function mapFrom(
+  start: number,
+  end: number,
+  found: VoxelArray,
+  accept: (value: number) => number,
+  into: ClassArray,
+): ClassArray {
   let [lastFound, lastValue] = [Number.NaN, 0];
-  for (let i = 0; i < into.length; i++) {
+  for (let i = start; i < end; i++) {
     const value = found[i]!;
     if (value !== lastFound) {
       lastFound = value;

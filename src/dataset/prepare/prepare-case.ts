@@ -28,6 +28,7 @@ import { type PreparedCase, storedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { labelPaths, openLabelOnGrid } from './label-files.js';
+import { partCounter, type SurvivalWatch, watchSurvival } from './label-survival.js';
 import { type ClassArray, classValues, classValueType, nothingLabelled } from './label-values.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
@@ -60,13 +61,17 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
   const hashes = sources.map(({ sha256 }) => sha256);
 
-  const original = await openChannels(source.images);
+  const original = await openChannels(source.images, preprocessing.notFinite);
   const scan = source.images.join(', ');
   const { size } = possibleGrid(original, preprocessing.spacing, scan);
   requireMemory(slabsHeld * largestSlabBytes(size, original.channels), scan, 'preparing it');
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
-  const spill = async (slices: UprightSlices, dtype: ChunkedHeader['dtype'], threshold: number | null) => {
+  const spill = async (
+    slices: UprightSlices,
+    dtype: ChunkedHeader['dtype'],
+    threshold: Preprocessing['foregroundThreshold'],
+  ) => {
     const spilled = await spillVolume(join(out, source.id), slices, dtype, threshold);
     waiting.push(spilled);
     return spilled;
@@ -74,8 +79,11 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
   try {
     const readImage = () => spill(image, 'float32', preprocessing.foregroundThreshold);
     const readLabel = async (file: string) => {
-      const upright = await openLabel(file, original, task);
-      return { upright, spilled: await spill(upright, classValueType(task.classes, task.ignore), null) };
+      const opened = await openLabel(file, original, task);
+      return {
+        ...opened,
+        spilled: await spill(opened.upright, classValueType(task.classes, task.ignore), null),
+      };
     };
     // Both at once: one is decompressed, on a thread of Node's own, while the other is resampled.
     const [spilledImage, label] = await allOrFirstError([
@@ -83,14 +91,16 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       source.label === undefined ? undefined : readLabel(source.label),
     ]);
     const written = writeImage(image, spilledImage, task, hashes.slice(0, source.images.length));
-    const counted: Pick<PreparedCase, 'classVoxels' | 'annotatedVoxels'> = label
+    const { preparedParts, ...counted } = label
       ? writeLabel(label.upright, label.spilled, written.box, task, hashes.slice(source.images.length))
-      : { classVoxels: {} };
+      : { classVoxels: {}, preparedParts: new Map<number, number>() };
+    const found = await label?.watch.survival(written.box, label.classSlices, preparedParts);
+    const { [String(task.ignore)]: _, ...survival } = found ?? {};
     const record: PreparedCase = {
       id: source.id,
       dataset: source.dataset,
       name: source.name,
-      split: source.split,
+      ...placeOf(source),
       image: imageFile(source),
       ...(label && { label: labelFile(source) }),
       sourceImages: [...source.images],
@@ -109,6 +119,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
       intensity: written.intensity,
       ...(written.zScores && { zScores: written.zScores }),
       ...counted,
+      ...(found && { labelSurvival: survival }),
       fingerprint: { settings: settingsFingerprint(preprocessing, task, source), sources },
     };
     await writeWholeFile(join(out, caseRecordFile(source.id)), JSON.stringify(storedCase(record, out)));
@@ -142,11 +153,16 @@ function problemFile({ images, label }: SourceCase): { file?: string } {
 const imageFile = ({ id }: SourceCase): string => `${id}.image.hmv`;
 const labelFile = ({ id }: SourceCase): string => `${id}.label.hmv`;
 
+/** Where a case stands among the others, which may change without its files. */
+export function placeOf({ split, group }: SourceCase): Pick<PreparedCase, 'split' | 'group'> {
+  return { split, group };
+}
+
 async function openLabel(
   file: string,
   image: VolumeSlices,
   { source, classes, ignore, preprocessing }: PrepareCaseTask,
-): Promise<UprightSlices> {
+): Promise<OpenedLabel> {
   const { masks, aligned } = source;
   const { slices: label, orientation } = await openLabelOnGrid(
     { label: file, masks, aligned, labelMap: source.labelMap },
@@ -154,21 +170,25 @@ async function openLabel(
     itemAt(source.images, 0),
   );
   const values = classValues(classes, source.labelMap, file, ignore);
-  const checked = async function* () {
-    for await (const slice of label.slices()) {
-      values.require(slice);
-      yield slice;
-    }
-  };
-  const upright = uprightSlices({ ...label, slices: checked }, preprocessing.spacing, 'nearest', orientation);
-  const mapped = async function* () {
+  const classSlices = async function* () {
     let into: ClassArray | undefined;
-    for await (const { values: found, ...place } of upright.slices()) {
-      into = values.of(found, into);
-      yield { ...place, values: into };
+    for await (const slice of label.slices()) {
+      into = values.of(slice, into);
+      yield into;
     }
   };
-  return { ...upright, slices: mapped };
+  const watch = watchSurvival(label, preprocessing.spacing, orientation);
+  const slices = () => watch.pass(classSlices());
+  const upright = uprightSlices({ ...label, slices }, preprocessing.spacing, 'nearest', orientation);
+  return { upright, watch, classSlices };
+}
+
+/** A label on its way to the prepared grid. */
+interface OpenedLabel {
+  readonly upright: UprightSlices;
+  readonly watch: SurvivalWatch;
+  /** The slices of the file as class values, from the first on. */
+  readonly classSlices: () => AsyncGenerator<ClassArray, void>;
 }
 
 /** The cropped image, scaled, with statistics of what it was scaled from. */
@@ -187,10 +207,12 @@ function writeImage(
     };
   };
   const scalings = Array.from({ length: channels }, (_, channel) =>
-    intensityScaling(preprocessing, channelParts(whole, channel)),
+    intensityScaling(preprocessing, channelParts(whole, channel), itemAt(spilled.backgrounds, channel)),
   );
-  // What is above the threshold lies in the box, so that one pass over the box is enough.
-  const counters = spilled.above.map((voxels) => intensityCounter(voxels, threshold));
+  // What is foreground lies in the box, so that one pass over the box is enough.
+  const counters = spilled.foregroundVoxels.map((voxels, channel) =>
+    intensityCounter(voxels, itemAt(spilled.backgrounds, channel)),
+  );
   const scaledSlabs = function* () {
     let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
@@ -220,14 +242,18 @@ function writeImage(
   };
 }
 
-/** @throws DataError when no voxel is above the threshold */
-function foregroundBox({ foreground }: SpilledVolume, threshold: number, source: SourceCase): Box {
+/** @throws DataError when no voxel is foreground */
+function foregroundBox(
+  { foreground }: SpilledVolume,
+  threshold: number | 'background',
+  source: SourceCase,
+): Box {
   if (foreground) return foreground;
   throw noForeground(threshold, source.images.join(', '));
 }
 
 /**
- * The label in its image's box, with the positions of its classes.
+ * The label in its image's box, with the positions of its classes. Returns what was written.
  * @throws DataError when nobody labelled a voxel of it
  */
 function writeLabel(
@@ -236,16 +262,19 @@ function writeLabel(
   box: Box,
   { out, source, preprocessing, classes, ignore }: PrepareCaseTask,
   hashes: readonly string[],
-): Pick<PreparedCase, 'classVoxels' | 'annotatedVoxels'> {
+): Pick<PreparedCase, 'classVoxels' | 'annotatedVoxels'> & { preparedParts: ReadonlyMap<number, number> } {
   const finder = classFinder(spilled.slabs(box), undefined, ignore);
   const { annotated } = finder;
   if (annotated?.voxels === 0) {
     rmSync(join(out, imageFile(source)), { force: true });
     throw nothingLabelled(source.label ?? '', ignore ?? 0);
   }
+  const parts = partCounter([box.size[0], box.size[1]]);
+  const plane = box.size[0] * box.size[1];
   const slabs = function* () {
     for (const slab of spilled.slabs(box)) {
       finder.add(slab);
+      for (let start = 0; start < slab.length; start += plane) parts.add(slab.subarray(start, start + plane));
       yield slab;
     }
   };
@@ -272,6 +301,7 @@ function writeLabel(
       Object.entries(finder.classes).map(([value, positions]) => [value, countOf(positions)]),
     ),
     ...(annotated && { annotatedVoxels: countOf(annotated) }),
+    preparedParts: parts.counts(),
   };
 }
 

@@ -11,7 +11,8 @@ import {
   type SkippedCase,
 } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceUnchanged } from './fingerprint.js';
-import { caseRecordFile, type PrepareCaseTask } from './prepare-case.js';
+import { lossesOf } from './label-survival.js';
+import { caseRecordFile, type PrepareCaseTask, placeOf } from './prepare-case.js';
 import { type PreparePlan, planPreparation } from './prepare-plan.js';
 import type { PrepareCaseOutcome } from './prepare-worker.js';
 
@@ -23,6 +24,8 @@ export interface PrepareProgress {
   readonly state: 'prepared' | 'unchanged' | 'skipped';
   /** Why it was skipped. */
   readonly reason?: string;
+  /** What of its label was lost on the way, in sentences. */
+  readonly lost?: readonly string[];
 }
 
 /** Where and how cases are prepared. */
@@ -57,13 +60,18 @@ export async function prepareCases(
   const cases = new Map<PrepareCaseTask, PreparedCase>();
   const skipped = new Map<PrepareCaseTask, SkippedCase>();
   let done = 0;
-  const report = ({ source }: PrepareCaseTask, state: PrepareProgress['state'], reason?: string) => {
+  const report = (
+    { source, classes }: PrepareCaseTask,
+    state: PrepareProgress['state'],
+    { reason, record }: { readonly reason?: string; readonly record?: PreparedCase },
+  ) => {
     onProgress?.({
       done: ++done,
       total: tasks.length,
       id: source.id,
       state,
       ...(reason !== undefined && { reason }),
+      ...(record?.labelSurvival && { lost: lossesOf(record.labelSurvival, classes) }),
     });
   };
   const make = async (pending: readonly PrepareCaseTask[]) => {
@@ -86,7 +94,7 @@ export async function prepareCases(
         report(
           task,
           outcome.kind === 'prepared' ? 'prepared' : 'skipped',
-          outcome.kind === 'unusable' ? outcome.reason : undefined,
+          outcome.kind === 'unusable' ? { reason: outcome.reason } : { record: outcome.record },
         );
       });
     } finally {
@@ -101,7 +109,7 @@ export async function prepareCases(
       if (known) {
         cases.set(task, asListed(known, task.source));
         unchanged++;
-        report(task, 'unchanged');
+        report(task, 'unchanged', {});
       }
       return known;
     });
@@ -128,9 +136,10 @@ function skippedCase(
   return { id: source.id, dataset: source.dataset, reason, ...(file !== undefined && { file }) };
 }
 
-/** The record of a case with what the index alone decides: its split and fold. */
-export function asListed({ fold: _, ...record }: PreparedCase, { split, fold }: SourceCase): PreparedCase {
-  return { ...record, split, ...(fold !== undefined && { fold }) };
+/** The record of a case with what the index alone decides: its split, group and fold. */
+export function asListed({ fold: _, ...record }: PreparedCase, source: SourceCase): PreparedCase {
+  const { fold } = source;
+  return { ...record, ...placeOf(source), ...(fold !== undefined && { fold }) };
 }
 
 /** A data set on a server answers each question late, but many at once. */

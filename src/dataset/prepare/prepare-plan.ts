@@ -144,7 +144,7 @@ async function needsOf({ source, preprocessing, classes, ignore }: PrepareCaseTa
         cacheBytes: wholeGrowth * whole,
         waitingBytes: wholeGrowth * whole,
       };
-    const scan = await openChannels(source.images);
+    const scan = await openChannels(source.images, preprocessing.notFinite);
     const grid = possibleGrid(scan, preprocessing.spacing, source.images.join(', '));
     const { channels } = scan;
     const chunks = mapAxes(grid.size, (n) => Math.ceil(n / chunkSide));

@@ -14,6 +14,7 @@ import {
 } from '../index/prepared-index.js';
 import { withSplitFile } from '../index/split-file.js';
 import { summariseDataset } from '../index/summary.js';
+import { lossesOf } from './label-survival.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import {
   asListed,
@@ -65,6 +66,15 @@ export interface PrepareResult extends ShardResult {
    * the dataset's name, and what the folder holds beside the index.
    */
   readonly notes: readonly string[];
+  /** Of each case that lost something of its label by resampling or cropping, what it lost, in sentences. */
+  readonly losses: readonly CaseLosses[];
+}
+
+/** What a case lost of its label. */
+export interface CaseLosses {
+  /** `dataset/name`. */
+  readonly id: string;
+  readonly lost: readonly string[];
 }
 
 /**
@@ -164,8 +174,19 @@ async function writeIndex(work: Work, outcomes: Outcomes): Promise<PrepareResult
     skipped: withStoredPaths(index.skipped, work.tasks, work.out),
   };
   await writeWholeFile(indexFile, `${JSON.stringify(stored, null, 1)}\n`);
-  const notes = work.datasets.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
-  return { ...resultOf(outcomes), indexFile, index, notes: [...notes, ...(await leftoverNote(work))] };
+  const notes = work.datasets.flatMap(({ name, notes, groupOddities }) =>
+    [...notes, ...groupOddities.map(({ message }) => message)].map((note) => `${name}: ${note}`),
+  );
+  const allNotes = [...notes, ...(await leftoverNote(work))];
+  return { ...resultOf(outcomes), indexFile, index, notes: allNotes, losses: lossesIn(work, outcomes) };
+}
+
+function lossesIn({ tasks }: Work, { cases }: Pick<Outcomes, 'cases'>): CaseLosses[] {
+  const classes = new Map(tasks.map(({ source, classes }) => [source.id, classes]));
+  return cases.flatMap(({ id, labelSurvival }) => {
+    const lost = labelSurvival ? lossesOf(labelSurvival, classes.get(id) ?? {}) : [];
+    return lost.length > 0 ? [{ id, lost }] : [];
+  });
 }
 
 function withStoredPaths(

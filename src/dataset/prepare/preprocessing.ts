@@ -1,13 +1,18 @@
 import { z } from 'zod';
+import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
 import { requireMemory } from '../../free-memory.js';
 import {
+  type BackgroundRange,
+  backgroundRanges,
+  backgroundUpTo,
   type ChannelParts,
   cropBox,
-  cropToForeground,
   ctScaling,
+  foregroundBox,
+  foregroundMoments,
   type IntensityScaling,
-  nonZeroMoments,
+  noBackground,
   percentileScaling,
   possibleGrid,
   reorientToRas,
@@ -16,9 +21,15 @@ import {
   type Volume,
   voxelCount,
   type ZScore,
+  zeroBackground,
   zScoreScaling,
 } from '../../volume/index.js';
-import type { DatasetEntry } from '../index/dataset-file.js';
+
+/**
+ * What of a scan is foreground: a number, in the scan's own intensities (HU), is a threshold that foreground
+ * is above; `background`: what differs from the value of the channel's own background; null: everything.
+ */
+export const foregroundThresholdSchema = z.union([z.number(), z.literal('background')]).nullable();
 
 /**
  * Everything that is done to a scan before the network sees it;
@@ -33,31 +44,39 @@ export const preprocessingSchema = z.object({
   /** mm; null: the scan's own. */
   spacing: z.tuple([z.number().gt(0), z.number().gt(0), z.number().gt(0)]).nullable(),
   /**
-   * `ct-window`: windowHu to [0, 1]; `z-score`: over non-zero voxels per
-   * channel; `percentile`: 0.5th to 99.5th to [0, 1]; `none`: as it is.
+   * `ct-window`: windowHu to [0, 1]; `z-score`: per channel, over non-zero voxels, or where
+   * `foregroundThreshold` is `background` over those that differ from it, which becomes 0;
+   * `percentile`: 0.5th to 99.5th to [0, 1]; `none`: as it is.
    */
   intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']),
   windowHu: z.tuple([z.number(), z.number()]),
-  /** In the scan's own intensities (HU); the box around voxels above it is kept. null: no crop. */
-  foregroundThreshold: z.number().nullable(),
+  /** The box around the foreground is kept. null: no crop. */
+  foregroundThreshold: foregroundThresholdSchema,
+  /** What a voxel that is NaN or infinite becomes; absent: such a scan is refused. */
+  notFinite: z.number().optional(),
 });
 export type Preprocessing = z.infer<typeof preprocessingSchema>;
 
+/** What a dataset index may say of its preparation. */
+export type PreparationSettings = {
+  readonly [Key in 'spacing' | 'intensity' | 'windowHu' | 'foregroundThreshold']?:
+    | Preprocessing[Key]
+    | undefined;
+} & { readonly notFinite?: number | 'refuse' | undefined };
+
 /**
  * The settings of a dataset with the defaults of its modality. CT: 1.5 x 1.5 x 2 mm, clipped to
- * [-1000, 1000] HU, foreground above the window's lower end. MR: 1 mm, z-score, foreground above 0.
+ * [-1000, 1000] HU, foreground above the window's lower end. MR: 1 mm, z-score, foreground differs from the
+ * background.
  */
-export function preprocessingOf(
-  modality: 'ct' | 'mr',
-  settings: Pick<DatasetEntry, 'spacing' | 'intensity' | 'windowHu' | 'foregroundThreshold'> = {},
-): Preprocessing {
+export function preprocessingOf(modality: 'ct' | 'mr', settings: PreparationSettings = {}): Preprocessing {
   const windowHu = settings.windowHu ?? [-1000, 1000];
   const defaults: Record<
     'ct' | 'mr',
     Pick<Preprocessing, 'spacing' | 'intensity' | 'foregroundThreshold'>
   > = {
     ct: { spacing: [1.5, 1.5, 2], intensity: 'ct-window', foregroundThreshold: windowHu[0] },
-    mr: { spacing: [1, 1, 1], intensity: 'z-score', foregroundThreshold: 0 },
+    mr: { spacing: [1, 1, 1], intensity: 'z-score', foregroundThreshold: 'background' },
   };
   const { spacing, intensity, foregroundThreshold } = defaults[modality];
   return {
@@ -66,6 +85,7 @@ export function preprocessingOf(
     windowHu,
     foregroundThreshold:
       settings.foregroundThreshold === undefined ? foregroundThreshold : settings.foregroundThreshold,
+    ...(typeof settings.notFinite === 'number' && { notFinite: settings.notFinite }),
   };
 }
 
@@ -81,7 +101,7 @@ export interface PreprocessedImage {
  * RAS, resampling (linear), intensity, foreground crop of a scan in
  * memory; `prepare` does the same to one that it reads in slices.
  * @param file where the scan comes from, for errors
- * @throws DataError when no voxel is above the foreground threshold, or the resampled scan would be too large
+ * @throws DataError when no voxel is foreground, or the resampled scan would be too large
  */
 export function preprocessImage(
   source: Volume,
@@ -92,13 +112,23 @@ export function preprocessImage(
   const upright = settings.orientation === 'as-stored' ? source : reorientToRas(source);
   const resampled =
     settings.spacing === null ? upright : resampleToSpacing(upright, settings.spacing, 'linear');
-  const scaled = scaleIntensity(resampled, settings);
+  const backgrounds = backgroundsOf(resampled, settings.foregroundThreshold);
+  const scaled = scaleIntensity(resampled, settings, backgrounds);
   const { foregroundThreshold } = settings;
   if (foregroundThreshold === null) return { image: scaled, cropStart: [0, 0, 0] };
-  if (!resampled.data.some((value) => value > foregroundThreshold))
-    throw noForeground(foregroundThreshold, file);
-  const { volume, start } = cropToForeground(resampled, foregroundThreshold);
-  return { image: cropBox(scaled, start, volume.size), cropStart: start };
+  const box = foregroundBox(resampled, backgrounds);
+  if (!box) throw noForeground(foregroundThreshold, file);
+  return { image: cropBox(scaled, box.start, box.size), cropStart: box.start };
+}
+
+/** What counts as background in each channel of a volume. */
+export function backgroundsOf(
+  volume: Volume,
+  threshold: Preprocessing['foregroundThreshold'],
+): readonly BackgroundRange[] {
+  if (threshold === 'background') return backgroundRanges(volume);
+  const range = threshold === null ? noBackground : backgroundUpTo(threshold);
+  return Array.from({ length: volume.channels }, () => range);
 }
 
 /** Refuses a scan that would be too large on its new grid, where it is held twice: before and after scaling. */
@@ -114,12 +144,23 @@ export function preprocessingSteps({
   intensity,
   windowHu,
   foregroundThreshold,
+  notFinite,
 }: Preprocessing): string[] {
   return [
+    ...(notFinite === undefined ? [] : [`set what is not finite to ${notFinite}`]),
     ...(orientation === 'as-stored' ? [] : ['reorient to RAS']),
     ...(spacing === null ? [] : [`resample to ${spacing.join(' x ')} mm, linear`]),
     intensity === 'ct-window' ? `clip to [${windowHu.join(', ')}] HU, scale to [0, 1]` : intensity,
-    ...(foregroundThreshold === null ? [] : [`crop to the box above ${foregroundThreshold}`]),
+    ...cropSteps(foregroundThreshold),
+  ];
+}
+
+function cropSteps(threshold: Preprocessing['foregroundThreshold']): string[] {
+  if (threshold === null) return [];
+  return [
+    threshold === 'background'
+      ? 'crop to the box of what is not background'
+      : `crop to the box above ${threshold}`,
   ];
 }
 
@@ -131,19 +172,22 @@ export interface ChannelScaling {
 }
 
 /**
- * The scaling of one channel. `parts` are its resampled
- * values before the crop; some settings look at all of them.
+ * The scaling of one channel. `parts` are its resampled values before the crop; some settings look at all of
+ * them.
+ * @param background of the channel; counts where the foreground is told by the background
  */
 export function intensityScaling(
-  { intensity, windowHu }: Pick<Preprocessing, 'intensity' | 'windowHu'>,
+  { intensity, windowHu, foregroundThreshold }: Preprocessing,
   parts: ChannelParts,
+  background: BackgroundRange,
 ): ChannelScaling {
   switch (intensity) {
     case 'ct-window':
       return { scale: ctScaling(windowHu) };
     case 'z-score': {
-      const zScore = nonZeroMoments(parts);
-      return { scale: zScoreScaling(zScore), zScore };
+      const left = foregroundThreshold === 'background' ? background : zeroBackground;
+      const zScore = foregroundMoments(parts, left);
+      return { scale: zScoreScaling(zScore, left), zScore };
     }
     case 'percentile':
       return { scale: percentileScaling(parts, 0.5, 99.5) };
@@ -153,7 +197,14 @@ export function intensityScaling(
 }
 
 /** What a scan without any foreground is refused with. */
-export function noForeground(threshold: number, file: string): DataError {
+export function noForeground(threshold: number | 'background', file: string): DataError {
+  if (threshold === 'background') {
+    return new DataError(
+      `${file} has no voxel that differs from its background: every channel has one value, so that it shows ` +
+        'nothing; leave it out, or keep it whole with "foregroundThreshold": null',
+      { file, field: 'foregroundThreshold', expected: 'some voxel of another value than the background' },
+    );
+  }
   return new DataError(
     `${file} has no voxel above the foreground threshold ${threshold}: ` +
       `lower "foregroundThreshold" or check the scan's intensities`,
@@ -161,12 +212,17 @@ export function noForeground(threshold: number, file: string): DataError {
   );
 }
 
-function scaleIntensity(volume: Volume, settings: Preprocessing): Volume {
+function scaleIntensity(
+  volume: Volume,
+  settings: Preprocessing,
+  backgrounds: readonly BackgroundRange[],
+): Volume {
   const count = voxelCount(volume);
   const data = new Float32Array(volume.data.length);
   for (let c = 0; c < volume.channels; c++) {
     const values = volume.data.subarray(c * count, (c + 1) * count);
-    intensityScaling(settings, () => [values]).scale(values, data.subarray(c * count, (c + 1) * count));
+    const { scale } = intensityScaling(settings, () => [values], itemAt(backgrounds, c));
+    scale(values, data.subarray(c * count, (c + 1) * count));
   }
   return { ...volume, data };
 }

@@ -13,16 +13,17 @@ import { requireSameGrid } from './same-grid.js';
  * The channels of a scan as one volume on the first file's grid, in the order of the files; `prepare`
  * and `predict` both read with it. A single file stays as it was read, several become float32.
  * @param files one file with all channels, or one a channel; at least one
+ * @param notFinite what NaN and infinity become; absent: they are refused
  * @throws DataError when a file cannot be read, holds NaN or
  *   infinity, or does not lie voxel on voxel on the first
  */
-export async function readChannels(files: readonly string[]): Promise<Volume> {
+export async function readChannels(files: readonly string[], notFinite?: number): Promise<Volume> {
   const firstFile = itemAt(files, 0);
-  const first = await readFinite(firstFile);
+  const first = await readFinite(firstFile, notFinite);
   if (files.length === 1) return first;
   const volumes = [first];
   for (const [i, file] of files.slice(1).entries()) {
-    const volume = await readFinite(file);
+    const volume = await readFinite(file, notFinite);
     requireSameGrid(first, firstFile, volume, file, `channel ${i + 2}`);
     volumes.push(volume);
   }
@@ -37,7 +38,7 @@ export async function readChannels(files: readonly string[]): Promise<Volume> {
  * The same scan to be read slice by slice, the slices of one file after those of another.
  * @throws DataError as `readChannels` does, for voxels while slices are read
  */
-export async function openChannels(files: readonly string[]): Promise<VolumeSlices> {
+export async function openChannels(files: readonly string[], notFinite?: number): Promise<VolumeSlices> {
   const opened = await Promise.all(files.map(async (file) => ({ file, volume: await openSlices(file) })));
   const first = itemAt(opened, 0);
   for (const [i, { file, volume }] of opened.entries()) {
@@ -47,24 +48,42 @@ export async function openChannels(files: readonly string[]): Promise<VolumeSlic
     ...first.volume,
     channels: opened.reduce((sum, { volume }) => sum + volume.channels, 0),
     slices: async function* () {
-      for (const { file, volume } of opened) yield* finiteSlices(volume, file);
+      for (const { file, volume } of opened) yield* finiteSlices(volume, file, notFinite);
     },
   };
 }
 
-async function readFinite(file: string): Promise<Volume> {
+async function readFinite(file: string, notFinite: number | undefined): Promise<Volume> {
   const volume = await readVolume(file);
-  requireFinite(volume.data, 0, volume, file);
+  if (notFinite === undefined) requireFinite(volume.data, 0, volume, file);
+  else replaceNotFinite(volume.data, notFinite);
   return volume;
 }
 
-async function* finiteSlices(volume: VolumeSlices, file: string): AsyncGenerator<VoxelArray, void> {
+async function* finiteSlices(
+  volume: VolumeSlices,
+  file: string,
+  notFinite: number | undefined,
+): AsyncGenerator<VoxelArray, void> {
   let first = 0;
   for await (const slice of volume.slices()) {
-    requireFinite(slice, first, volume, file);
+    if (notFinite === undefined) requireFinite(slice, first, volume, file);
+    else replaceNotFinite(slice, notFinite);
     first += slice.length;
     yield slice;
   }
+}
+
+/** Puts a number in the place of NaN and infinity. Returns how many there were. */
+export function replaceNotFinite(data: VoxelArray, value: number): number {
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return 0;
+  let count = 0;
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(data[i])) continue;
+    data[i] = value;
+    count++;
+  }
+  return count;
 }
 
 /**
@@ -90,7 +109,7 @@ export function requireFinite(
   ];
   throw new DataError(
     `image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: ` +
-      'repair it or leave the case out',
+      'repair it, leave the case out, or say what such voxels become with "notFinite": 0',
     { file, found: String(data[i]) },
   );
 }

@@ -12,7 +12,7 @@ import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type CheckResult, checkDatasets, prepareDatasets } from '../../../src/dataset/index.js';
 import { InterruptedError } from '../../../src/errors.js';
-import { type Triple, writeNifti } from '../../../src/volume/index.js';
+import { readVolume, type Triple, writeNifti } from '../../../src/volume/index.js';
 import {
   asLabel,
   datasetIndex,
@@ -154,13 +154,13 @@ describe('checking a set with something wrong in nearly every case', () => {
     [
       'nan',
       () => [
-        `unusable not-finite: image ${file('nan')} holds NaN at voxel [3,2,1], but intensities must be finite numbers: repair it or leave the case out`,
+        `unusable not-finite: image ${file('nan')} holds NaN at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
       ],
     ],
     [
       'infinite',
       () => [
-        `unusable not-finite: image ${file('infinite')} holds Infinity at voxel [3,2,1], but intensities must be finite numbers: repair it or leave the case out`,
+        `unusable not-finite: image ${file('infinite')} holds Infinity at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
       ],
     ],
     [
@@ -310,6 +310,25 @@ describe('checking a release', () => {
     expect(datasets.map(({ name, cases, labelled }) => [name, cases, labelled])).toEqual([
       ['flare', 7, 5],
       ['own', 1, 0],
+    ]);
+  });
+});
+
+describe('one scan under several names', () => {
+  it('is found whether its axes are stored another way or its directions were lost', async () => {
+    const folder = join(root, 'again');
+    await writeCase(folder, 'scan', size, { label: false });
+    const scan = await readVolume(join(folder, 'scan.nii.gz'));
+    const mirrored = scan.data.map((_, i) => scan.data[i - 2 * (i % size[0]) + size[0] - 1]!);
+    const toLeft = { rows: [-1, 0, 0, size[0] - 1, 0, 1, 0, 0, 0, 0, 1, 0] };
+    await writeNifti(join(folder, 'turned.nii.gz'), { ...scan, affine: toLeft, data: mirrored });
+    await writeNifti(join(folder, 'lost.nii.gz'), { ...scan, affine: toLeft });
+    await writeNifti(join(folder, 'other.nii.gz'), { ...scan, data: scan.data.map((value) => value + 1) });
+    const cases = ['scan', 'turned', 'lost', 'other'].map((id) => ({ id, image: `${id}.nii.gz` }));
+    const { findings } = await check(writeJson(join(folder, 'datasets.json'), datasetIndex(cases)));
+    expect(findings.map(({ id, kind }) => [id, kind])).toEqual([
+      ['ct/turned', 'duplicate'],
+      ['ct/lost', 'duplicate'],
     ]);
   });
 });

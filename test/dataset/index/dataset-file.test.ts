@@ -207,7 +207,7 @@ describe('preprocessing defaults', () => {
     expect(preprocessingOf('mr')).toMatchObject({
       spacing: [1, 1, 1],
       intensity: 'z-score',
-      foregroundThreshold: 0,
+      foregroundThreshold: 'background',
     });
     expect(preprocessingOf('mr', { spacing: null, foregroundThreshold: null })).toMatchObject({
       spacing: null,

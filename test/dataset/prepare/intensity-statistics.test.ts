@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { intensityCounter } from '../../../src/dataset/prepare/intensity-statistics.js';
+import { backgroundUpTo, noBackground } from '../../../src/volume/index.js';
 
 /** In parts of seven, as a scan that is read in slabs is. */
 function statisticsOf(data: Float32Array, threshold: number | null) {
   const counter = intensityCounter(
     threshold === null ? data.length : data.filter((value) => value > threshold).length,
-    threshold,
+    threshold === null ? noBackground : backgroundUpTo(threshold),
   );
   for (let i = 0; i < data.length; i += 7) counter.add(data.subarray(i, i + 7));
   return counter.statistics();

@@ -33,6 +33,20 @@ describe('the class values of a label', () => {
   });
 
   it.each([
+    ['uint8', Uint8Array, { 1: 'a', 2: 'b' }],
+    ['uint16', Uint16Array, { 1: 'a', 2: 'b', 300: 'c' }],
+    ['float32', Float32Array, { 1: 'a', 2: 'b' }],
+  ] as const)('are mapped in runs of any length, wherever they begin, of %s', (_, ArrayType, named) => {
+    const runs = [7, 0, 0, 9, 7, 9, 9].flatMap((value, i) => new Array<number>(2 * i + 3).fill(value));
+    const expected = runs.map((value) => ({ 0: 0, 7: 2, 9: 1 })[value]!);
+    for (let start = 0; start < 5; start++) {
+      const found = ArrayType.from(runs).subarray(start);
+      const { data } = toClassValues(label(found), named, { 7: 2, 9: 1 }, 'seg.nii');
+      expect([...data]).toEqual(expected.slice(start));
+    }
+  });
+
+  it.each([
     [
       'a value that is no class',
       Int16Array.of(0, 3),

@@ -135,7 +135,7 @@ describe('preparing a mixed set', () => {
       `${file('air')} has no voxel above the foreground threshold -1000: lower "foregroundThreshold" or check the scan's intensities`,
     );
     expect(reasons.nan).toBe(
-      `image ${file('nan')} holds NaN at voxel [3,2,1], but intensities must be finite numbers: repair it or leave the case out`,
+      `image ${file('nan')} holds NaN at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
     );
     const files = Object.fromEntries(result.skipped.map(({ id, file }) => [id.replace('ct/', ''), file]));
     expect(files).toEqual({

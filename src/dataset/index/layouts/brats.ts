@@ -29,6 +29,8 @@ export const brats: Release = {
     labelOf: caseNamed(/\/(?<case>[^/]+)(?:[_-]seg|\/W39_1998\.09\.19_Segm)\.nii(?:\.gz)?$/),
     partOf: (image) => dirname(dirname(image)),
   },
+  // Since 2023 the last number is the time point: `BraTS-GLI-00005-001`. Before, every case is a patient.
+  patientOf: (name) => /^(?<patient>BraTS-[A-Za-z0-9]+-\d+)-\d+$/i.exec(name)?.groups?.patient,
   scheme: (cases) => ({
     classes: { 1: 'necrotic core', 2: 'oedema', 4: 'enhancing tumour' },
     labelMap: labelMapOf(cases),
@@ -45,6 +47,6 @@ export const brats: Release = {
  * tumour: it becomes 5, which is refused unless the index names such a class.
  */
 function labelMapOf(cases: readonly ListedCase[]): Record<string, number> {
-  const recent = cases.some(({ images }) => images.some((image) => /-(?:t2f|t1n|t1c|t2w)\.nii/.test(image)));
+  const recent = cases.some(({ images }) => images.some((image) => /-(?:t2f|t1n|t1c|t2w)\.nii/i.test(image)));
   return recent ? { 3: 4, 4: 5 } : { 3: 4 };
 }

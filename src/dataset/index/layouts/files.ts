@@ -48,6 +48,7 @@ export async function listFilesCases(name: string, entry: FilesDataset, file: st
     modality: entry.modality,
     classes: entry.classes ?? {},
     cases: await Promise.all(entry.cases.map(listCase)),
+    folder,
   };
 }
 

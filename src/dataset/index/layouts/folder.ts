@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { DataError } from '../../../errors.js';
 import { datasetFolder, type FolderDataset } from '../dataset-file.js';
-import { filesBelow } from './files-below.js';
+import type { ListedCase } from '../listed-case.js';
+import { filesBelow } from '../walk-folder.js';
 import { globCase } from './glob-case.js';
+import { unmatchedNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
 import { matchCases } from './match-cases.js';
 
@@ -27,7 +29,7 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
     channels: globs.map((glob) => ({ name: glob, caseOf: globCase(root, glob) })),
     ...(entry.labels !== undefined && { labelOf: globCase(root, entry.labels) }),
   };
-  const { labelled, unlabelled } = matchCases(withFolders(await filesBelow(folder)), patterns);
+  const { labelled, unlabelled, others } = matchCases(withFolders(await filesBelow(folder)), patterns);
   const cases = [...labelled, ...unlabelled];
   if (cases.length === 0) {
     throw new DataError(
@@ -44,7 +46,15 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
     modality: entry.modality,
     classes: entry.labels === undefined ? {} : (entry.classes ?? {}),
     cases: cases.map((listed) => (listed.label && labelMap ? { ...listed, labelMap } : listed)),
+    folder,
+    notes: unmatchedNote(withoutSlices(cases, others), 'match neither "images" nor "labels"'),
   };
+}
+
+/** Of files that are no case's own, those that are no slice of a case's series. */
+function withoutSlices(cases: readonly ListedCase[], others: readonly string[]): string[] {
+  const folders = new Set(cases.flatMap(({ images, label }) => [...images, label]));
+  return others.filter((file) => !folders.has(file.slice(0, file.lastIndexOf('/') + 1)));
 }
 
 /**

@@ -5,11 +5,15 @@ import type { CaseOf } from './match-cases.js';
  * Matches paths below `root` with a glob: `*` is any part of a name, `?` one
  * character, `**` any folders, `{a,b}` either. The case's name is what the
  * wildcards matched, joined by "_"; the file's own name where there is no wildcard.
+ * Capitals count, but for the endings of scans: Windows and scanners write `.NII.GZ`.
  */
 export function globCase(root: string, glob: string): CaseOf {
-  const pattern = new RegExp(`^${literal(root.replace(/\/$/, ''))}/${translate(glob.replace(/^\.\//, ''))}$`);
+  const below = translate(smallEndings(glob.replace(/^\.\//, '')));
+  const pattern = new RegExp(`^${literal(root.replace(/\/$/, ''))}/${below}$`);
   return (file) => {
-    const match = pattern.exec(file);
+    const match = pattern.exec(
+      file.replace(/\.(nii(\.gz)?|mh[ad]|n(rrd|hdr))$/i, (ending) => ending.toLowerCase()),
+    );
     if (!match) return undefined;
     const wild = match.slice(1).filter((part) => part !== undefined && part !== '');
     return wild.length > 0 ? wild.map((part) => part.replace(/\/$/, '')).join('_') : basename(file);
@@ -24,6 +28,11 @@ function translate(glob: string): string {
     if (/^\{.*\}$/.test(token)) return `(?:${token.slice(1, -1).split(',').map(literal).join('|')})`;
     return literal(token);
   });
+}
+
+/** The endings of scans in a glob, also those of which one is to be chosen, in small letters. */
+function smallEndings(glob: string): string {
+  return glob.replace(/(?<=[.{,])(nii|gz|mha|mhd|nrrd|nhdr)(?=$|[.,}])/gi, (ending) => ending.toLowerCase());
 }
 
 function literal(text: string): string {

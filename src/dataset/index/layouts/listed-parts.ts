@@ -1,5 +1,6 @@
+import { isOtherImageFile, isScanFile } from '../../../volume/index.js';
 import type { LabelMap } from '../dataset-file.js';
-import type { ListedCase } from '../listed-case.js';
+import type { LeftOutFiles, ListedCase } from '../listed-case.js';
 import { type CasePatterns, type MatchedCases, matchCases } from './match-cases.js';
 
 /** The cases with labels; with `includeTest` also those of parts without labels, as split `test`. */
@@ -28,6 +29,34 @@ export function imageCases(
 ): ListedCase[] {
   const files = [...labelled, ...(includeTest || !labelOf ? unlabelled : [])].flatMap(({ images }) => images);
   return [...matchCases(files, { channels }).unlabelled];
+}
+
+/** The files that are left out because of what the index says. */
+export function leftOutOf(
+  { labelled, unlabelled }: MatchedCases,
+  { includeTest, withLabels }: { readonly includeTest: boolean; readonly withLabels: boolean },
+  { labelOf }: CasePatterns,
+): LeftOutFiles[] {
+  return [
+    ...(includeTest || !labelOf
+      ? []
+      : [{ reason: 'without-labels' as const, files: unlabelled.flatMap(({ images }) => images) }]),
+    ...(withLabels
+      ? []
+      : [{ reason: 'label-not-wanted' as const, files: labelled.flatMap(({ label }) => label ?? []) }]),
+  ];
+}
+
+/**
+ * Says how many images are no part of any case, if any. Voxels in a file of their own are a part of the image
+ * whose header names them.
+ */
+export function unmatchedNote(others: readonly string[], reason: string): string[] {
+  const images = others.filter(
+    (file) => isScanFile(file) || (isOtherImageFile(file) && !/\.z?raw$/i.test(file)),
+  );
+  if (images.length === 0) return [];
+  return [`${images.length} image files ${reason} and are left out, the first ${images[0]}`];
 }
 
 /** Says what was left out, if anything. */

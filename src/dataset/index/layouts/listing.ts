@@ -1,6 +1,6 @@
 import type { Preprocessing } from '../../prepare/preprocessing.js';
 import type { LabelMap } from '../dataset-file.js';
-import type { ListedCase, SourceDataset } from '../listed-case.js';
+import type { LeftOutFiles, ListedCase, SourceDataset } from '../listed-case.js';
 import type { CasePatterns } from './match-cases.js';
 
 /** What a layout finds in a dataset's folder; nothing has been read but names and descriptions. */
@@ -16,6 +16,11 @@ export interface Listing {
   readonly preset?: Partial<Preprocessing>;
   /** Sentences on what was left out on purpose or does not add up, for `prepare --check`. */
   readonly notes?: readonly string[];
+  /** The folder that the dataset lies in. */
+  readonly folder: string;
+  /** Files that the layout read to know the cases. */
+  readonly descriptions?: readonly string[];
+  readonly leftOut?: readonly LeftOutFiles[];
 }
 
 /**
@@ -25,6 +30,8 @@ export interface Listing {
 export interface Release {
   readonly modality: SourceDataset['modality'];
   readonly patterns: CasePatterns;
+  /** The patient that a case's name says, where several cases may be of one. */
+  readonly patientOf?: (name: string) => string | undefined;
   /** Of these cases; a release whose numbering changed tells by their names. */
   readonly scheme: (cases: readonly ListedCase[]) => LabelScheme;
   readonly preset?: Partial<Preprocessing>;

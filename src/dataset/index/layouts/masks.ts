@@ -3,7 +3,7 @@ import { DataError, UsageError } from '../../../errors.js';
 import { isScanFile, scanName } from '../../../volume/index.js';
 import { datasetFolder, type MasksDataset } from '../dataset-file.js';
 import type { ListedCase, Masks } from '../listed-case.js';
-import { filesBelow } from './files-below.js';
+import { filesBelow } from '../walk-folder.js';
 import { withFolders } from './folder.js';
 import { globCase } from './glob-case.js';
 import type { Listing } from './listing.js';
@@ -36,7 +36,15 @@ export async function listMaskCases(name: string, entry: MasksDataset, file: str
   const structures = structuresOf(name, entry, file);
   const cases = [...labelled, ...unlabelled].map((listed) => withMasks(listed, entry, structures, masksIn));
   requireKnown(name, structures, masksIn, file);
-  return { modality: entry.modality, classes: entry.classes, cases };
+  const used = new Set(cases.flatMap(({ masks }) => masks?.files.map((mask) => mask.file) ?? []));
+  const others = [...masksIn.values()].flatMap((ofFolder) => [...ofFolder.values()].flat());
+  return {
+    modality: entry.modality,
+    classes: entry.classes,
+    cases,
+    folder,
+    leftOut: [{ reason: 'other-structure', files: others.filter((path) => !used.has(path)) }],
+  };
 }
 
 interface Structure {

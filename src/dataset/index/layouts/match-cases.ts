@@ -50,17 +50,21 @@ export function matchCases(files: readonly string[], patterns: CasePatterns): Ma
       ...(foundAs !== name && { foundAs }),
       images,
       ...(files.label?.[0] && { label: files.label[0] }),
-      ...(problem && { problem }),
+      ...(problem && { problem, problemFiles: [...images, ...(files.label ?? [])] }),
     };
     (inLabelledPart ? labelled : unlabelled).push(listed);
   }
   return { labelled, unlabelled, others };
 }
 
-/** What the group `case` of a pattern finds, after `prefix`. */
+/**
+ * What the group `case` of a pattern finds, after `prefix`. Capitals do not count: Windows and scanners write
+ * `.NII.GZ`.
+ */
 export function caseNamed(pattern: RegExp, prefix = ''): CaseOf {
+  const inAnyCase = new RegExp(pattern.source, 'i');
   return (file) => {
-    const name = pattern.exec(file)?.groups?.case;
+    const name = inAnyCase.exec(file)?.groups?.case;
     return name === undefined ? undefined : prefix + name;
   };
 }

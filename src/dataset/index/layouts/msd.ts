@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { entryOf, itemAt } from '../../../at.js';
 import { DataError } from '../../../errors.js';
 import { firstIssue } from '../../../first-issue.js';
-import { scanName } from '../../../volume/index.js';
+import { isScanFile, scanName } from '../../../volume/index.js';
 import { caseIds } from '../case-ids.js';
 import {
   datasetFolder,
@@ -14,9 +14,10 @@ import {
   type SplitName,
 } from '../dataset-file.js';
 import type { ListedCase } from '../listed-case.js';
+import { filesBelow } from '../walk-folder.js';
 import { describedLabels, describedLabelsOf, labelsFor, numberedNames } from './described-labels.js';
 import { openListedFiles } from './listed-files.js';
-import { unlabelledNote } from './listed-parts.js';
+import { unlabelledNote, unmatchedNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
 
 const path = z.string().min(1);
@@ -30,7 +31,7 @@ const listedItem = z.union([
   }),
 ]);
 const listOfCases = z.array(listedItem).default([]);
-const msdJson = z.object({
+const msdJson = z.looseObject({
   name: z.string().optional(),
   modality: numberedNames.optional(),
   labels: describedLabels.optional(),
@@ -68,6 +69,15 @@ export async function listMsdCases(name: string, entry: MsdDataset, file: string
   const taken = entry.includeTest ? [...usable, ...unlabelled] : usable;
   const splitOf = splitBy(taken, entry.fold, list);
   const { cases, notes } = await listedCases(taken, entry, root, splitOf);
+  const inRoot = (paths: readonly string[]) => paths.map((path) => resolve(root, path));
+  const imagesOf = (of: readonly Item[]) => inRoot(of.flatMap(({ images }) => images));
+  const labels = inRoot(items.flatMap(({ label }) => label ?? []));
+  const listed = new Set([
+    ...cases.flatMap(({ images, label }) => (label === undefined ? images : [...images, label])),
+    ...imagesOf(all),
+    ...labels,
+  ]);
+  const others = (await filesBelow(root)).filter((path) => !listed.has(resolve(path)));
   return {
     modality: entry.modality ?? modalityOf(description.modality, name, list),
     ...labelsFor(entry, () =>
@@ -77,15 +87,18 @@ export async function listMsdCases(name: string, entry: MsdDataset, file: string
     notes: [
       ...twinNote(all.length - items.length),
       ...unlabelledNote(
-        {
-          unlabelled: unlabelled.map(({ images }) => ({
-            name: '',
-            images: images.map((i) => resolve(root, i)),
-          })),
-        },
+        { unlabelled: unlabelled.map((item) => ({ name: '', images: imagesOf([item]) })) },
         entry.includeTest,
       ),
       ...notes,
+      ...otherListNotes(description, list),
+      ...unmatchedNote(others, `are listed by no "training", "validation" or "test" of ${basename(list)}`),
+    ],
+    folder: root,
+    descriptions: [list],
+    leftOut: [
+      ...(entry.includeTest ? [] : [{ reason: 'without-labels' as const, files: imagesOf(unlabelled) }]),
+      ...(entry.withLabels ? [] : [{ reason: 'label-not-wanted' as const, files: labels }]),
     ],
     ...(/^(liver|spleen)$/i.test(description.name ?? '') && { preset: { windowHu: [-175, 250] } }),
   };
@@ -127,6 +140,22 @@ async function readDescription(file: string): Promise<Description> {
   }
   const { field, message } = firstIssue(parsed.error, content);
   throw new DataError(`${file}: ${field}: ${message}`, { file, field });
+}
+
+/** Lists of scans under names that nobody reads, such as "unlabelled". */
+function otherListNotes(description: Description, file: string): string[] {
+  const list = z.array(listedItem).min(1);
+  return Object.entries(description).flatMap(([key, value]) => {
+    const known = key in msdJson.shape || key === 'tensorImageSize';
+    const { data } = list.safeParse(value);
+    const isScan = (item: z.infer<typeof listedItem>) =>
+      [typeof item === 'string' ? item : item.image].flat().some(isScanFile);
+    if (known || !data?.some(isScan)) return [];
+    return [
+      `${basename(file)} lists ${data.length} scans as "${key}", which are left out: ` +
+        'only "training", "validation" and "test" are read',
+    ];
+  });
 }
 
 /** nnU-Net finds its cases by their names; what it writes for version 1 lists them as well. */

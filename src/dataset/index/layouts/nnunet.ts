@@ -7,10 +7,10 @@ import { firstIssue } from '../../../first-issue.js';
 import { caseIds } from '../case-ids.js';
 import { datasetFolder, type NnunetDataset, parseJson, resolveSourcePath } from '../dataset-file.js';
 import type { ListedCase } from '../listed-case.js';
+import { filesBelow } from '../walk-folder.js';
 import { describedLabels, describedLabelsOf, labelsFor, numberedNames } from './described-labels.js';
-import { filesBelow } from './files-below.js';
 import { openListedFiles } from './listed-files.js';
-import { imageCases, labelledCases, unlabelledNote } from './listed-parts.js';
+import { imageCases, labelledCases, leftOutOf, unlabelledNote, unmatchedNote } from './listed-parts.js';
 import type { Listing } from './listing.js';
 import { type CasePatterns, caseNamed, type MatchedCases, matchCases } from './match-cases.js';
 
@@ -61,7 +61,14 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
     modality: entry.modality ?? modalityOf(description.channels),
     ...labelsFor(entry, () => describedLabelsOf(description.labels, description.regions_class_order, json)),
     cases,
-    notes: [...unlabelledNote(matched, entry.includeTest), ...countNote(description, matched)],
+    notes: [
+      ...unlabelledNote(matched, entry.includeTest),
+      ...countNote(description, matched),
+      ...unmatchedNote(matched.others, 'are no part of the layout "nnunet"'),
+    ],
+    folder,
+    descriptions: [join(folder, 'dataset.json')],
+    leftOut: leftOutOf(matched, entry, patterns),
   };
 }
 

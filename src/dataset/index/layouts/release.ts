@@ -1,13 +1,12 @@
 import { DataError } from '../../../errors.js';
-import { isScanFile } from '../../../volume/index.js';
 import { datasetFolder, type ReleaseDataset } from '../dataset-file.js';
+import { filesBelow } from '../walk-folder.js';
 import { atm22 } from './atm22.js';
 import { brats } from './brats.js';
 import { btcv } from './btcv.js';
 import { covid1920 } from './covid-19-20.js';
-import { filesBelow } from './files-below.js';
 import { flare21 } from './flare21.js';
-import { imageCases, labelledCases, unlabelledNote } from './listed-parts.js';
+import { imageCases, labelledCases, leftOutOf, unlabelledNote, unmatchedNote } from './listed-parts.js';
 import type { Listing, Release } from './listing.js';
 import { luna16 } from './luna16.js';
 import { type MatchedCases, matchCases } from './match-cases.js';
@@ -28,7 +27,7 @@ const releases: Readonly<Record<ReleaseDataset['layout'], Release>> = {
  * @throws DataError when the folder holds no case of the layout
  */
 export async function listRelease(name: string, entry: ReleaseDataset, file: string): Promise<Listing> {
-  const { modality, patterns, scheme, preset, expected } = releases[entry.layout];
+  const { modality, patterns, patientOf, scheme, preset, expected } = releases[entry.layout];
   const folder = datasetFolder(name, entry, file);
   const matched = matchCases(await filesBelow(folder), patterns);
   const withLabels = entry.withLabels && patterns.labelOf !== undefined;
@@ -40,21 +39,18 @@ export async function listRelease(name: string, entry: ReleaseDataset, file: str
   return {
     modality,
     classes: withLabels ? (entry.classes ?? classes) : {},
-    cases,
+    cases: cases.map((listed) => {
+      const group = patientOf?.(listed.name);
+      return group === undefined ? listed : { ...listed, group };
+    }),
     ...(preset && { preset }),
+    folder,
+    leftOut: leftOutOf(matched, { ...entry, withLabels: entry.withLabels || !patterns.labelOf }, patterns),
     notes: [
       ...(patterns.labelOf ? unlabelledNote(matched, entry.includeTest) : []),
-      ...foreignNote(matched, entry.layout),
+      ...unmatchedNote(matched.others, `are no part of the layout "${entry.layout}"`),
     ],
   };
-}
-
-function foreignNote({ others }: MatchedCases, layout: string): string[] {
-  const scans = others.filter(isScanFile);
-  if (scans.length === 0) return [];
-  return [
-    `${scans.length} image files are no part of the layout "${layout}" and are left out, the first ${scans[0]}`,
-  ];
 }
 
 function nothingFound(
