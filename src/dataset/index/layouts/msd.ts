@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
@@ -77,7 +78,9 @@ export async function listMsdCases(name: string, entry: MsdDataset, file: string
     ...imagesOf(all),
     ...labels,
   ]);
-  const others = (await filesBelow(root)).filter((path) => !listed.has(resolve(path)));
+  // A folder that is not there is said of each case, when its files are opened.
+  const present = existsSync(root) ? await filesBelow(root) : [];
+  const others = present.filter((path) => !listed.has(resolve(path)));
   return {
     modality: entry.modality ?? modalityOf(description.modality, name, list),
     ...labelsFor(entry, () =>
