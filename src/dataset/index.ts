@@ -26,7 +26,7 @@ export {
   readPreparedVolume,
   type SkippedCase,
 } from './index/prepared-index.js';
-export { type CaseSelection, selectCases } from './index/select-cases.js';
+export { type CaseSelection, labelledDatasets, selectCases } from './index/select-cases.js';
 export { toClassValues } from './prepare/label-values.js';
 export {
   type DatasetChoice,

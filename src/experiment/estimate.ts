@@ -8,10 +8,13 @@ import { type MeasuredStep, scheduleOf } from '../training/index.js';
 import { type Cell, datasetsOf } from './cells.js';
 import type { StepAnswer, StepQuestion } from './estimate-process.js';
 
+/** Which prepared cases a run learns from; fine-tuning from the labelled ones of the training split. */
+type LearnedFrom = 'training' | 'unlabelled' | 'all' | 'labelled';
+
 /** What is known of the data of an experiment before it runs. */
 interface DataFacts {
   /** Cases to learn from; undefined where neither a prepared set nor the configuration says. */
-  trainingCases(datasets: readonly string[] | undefined, split: 'training' | 'all'): number | undefined;
+  trainingCases(datasets: readonly string[] | undefined, which: LearnedFrom): number | undefined;
   channels(datasets: readonly string[] | undefined): number;
   /** undefined before anything is prepared. */
   readonly classes: Readonly<Record<string, string>> | undefined;
@@ -123,18 +126,17 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
   ].join('\n\n');
 }
 
-/** Cases of each prepared dataset in its training split, or in all. */
-const preparedCases = ({ datasets }: PreparedIndex, split: 'training' | 'all'): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(datasets).map(
-      ([
-        name,
-        {
-          counts: { training, validation, test },
-        },
-      ]) => [name, split === 'training' ? training : training + validation + test],
-    ),
+/** Cases of each prepared dataset that a run learns from. */
+const preparedCases = ({ datasets, cases }: PreparedIndex, which: LearnedFrom): Record<string, number> => {
+  const counted = cases.filter(({ split, label }) => {
+    if (which === 'all') return true;
+    if (split !== 'training') return false;
+    return which === 'training' || (label !== undefined) === (which === 'labelled');
+  });
+  return Object.fromEntries(
+    Object.keys(datasets).map((name) => [name, counted.filter(({ dataset }) => dataset === name).length]),
   );
+};
 
 async function dataFacts(
   { trainingCases, channels, finetune }: ExperimentConfig,
@@ -146,8 +148,8 @@ async function dataFacts(
   const summary =
     index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
   return {
-    trainingCases: (datasets, split) => {
-      const counts = index ? preparedCases(index, split) : trainingCases;
+    trainingCases: (datasets, which) => {
+      const counts = index ? preparedCases(index, which) : trainingCases;
       const names = datasets ?? Object.keys(counts);
       const known = names.flatMap((name) => counts[name] ?? []);
       return known.length === 0 || known.length < names.length
@@ -223,7 +225,7 @@ function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string):
   const { train, data } = settings;
   const all = facts.trainingCases(
     data.datasets,
-    cell.kind === 'pretrain' ? cell.settings.data.split : 'training',
+    cell.kind === 'pretrain' ? cell.settings.data.split : 'labelled',
   );
   const cases =
     all === undefined

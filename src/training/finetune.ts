@@ -3,6 +3,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { entryOf, itemAt } from '../at.js';
 import {
   type Fold,
+  labelledDatasets,
   openCropLoader,
   type PreparedCase,
   type PreparedIndex,
@@ -159,10 +160,15 @@ export function foldOf({
   return fold === undefined || folds === undefined ? undefined : { fold, folds };
 }
 
-/** Ids of the training cases of the datasets asked for. */
+/** Ids of the labelled training cases of the datasets asked for; those without a label only pre-train. */
 function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSettings['data']): string[] {
-  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared).map(
-    ({ id }) => id,
+  const training = selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared);
+  const labelled = training.filter(({ label }) => label !== undefined).map(({ id }) => id);
+  if (labelled.length > 0) return labelled;
+  throw new DataError(
+    `${prepared} has no training case with a label${datasets ? ` in ${datasets.join(', ')}` : ''}: ` +
+      'give labels in the dataset index and run prepare again',
+    { file: prepared, field: 'label' },
   );
 }
 
@@ -194,8 +200,9 @@ function casesToValidate(
   training: readonly PreparedCase[],
 ): readonly PreparedCase[] {
   if (data.validateOn === 'training') return training;
+  const datasets = labelledDatasets(index, data.datasets, data.prepared);
   const cases = index.cases.filter(
-    ({ split, dataset }) => split === 'validation' && (data.datasets?.includes(dataset) ?? true),
+    ({ split, dataset }) => split === 'validation' && datasets.includes(dataset),
   );
   const unlabelled = cases.find(({ label }) => label === undefined);
   if (cases.length > 0 && !unlabelled) return cases;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { entryOf } from '../at.js';
 import {
+  type CaseSelection,
   type CropBatch,
   type CropOfWord,
   openCropLoader,
@@ -11,6 +12,7 @@ import {
   unitScales,
 } from '../dataset/index.js';
 import type { InputValues } from '../engine/index.js';
+import { DataError } from '../errors.js';
 import {
   initialiseParameters,
   makeNetwork,
@@ -44,18 +46,10 @@ export async function pretrain({
   signal,
 }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
-  if (data.mode === 'task-specific') {
-    const index = await readPreparedIndex(data.prepared);
-    const chosen = selectCases(
-      index,
-      { split: data.split, ...(data.datasets && { datasets: data.datasets }) },
-      data.prepared,
-    );
-    requireTrainingCasesOnly(index, chosen, data.prepared);
-  }
-  const words = await visualWords(settings, out, progress, signal);
+  const learnedFrom = await casesToLearnFrom(data);
+  const words = await visualWords(settings, learnedFrom, out, progress, signal);
   const loader = await openCropLoader({
-    ...cropOptions(settings, data.split),
+    ...cropOptions(settings, learnedFrom),
     ...(words && { crops: cropsOf(words, 'instances') }),
   });
   try {
@@ -79,13 +73,13 @@ export async function pretrain({
         ? await fixedInputs(
             settings,
             learned,
-            'validation',
+            { split: 'validation' },
             train.validationBatches,
             words && cropsOf(words, 'heldOut'),
           )
         : undefined;
     const [pictured = {}] =
-      held ?? (await fixedInputs(settings, learned, data.split, 1, words && cropsOf(words, 'instances')));
+      held ?? (await fixedInputs(settings, learned, learnedFrom, 1, words && cropsOf(words, 'instances')));
     const { inputs, reconstruct } = method;
     const task: LearningTask = {
       ...learned,
@@ -113,15 +107,46 @@ export async function pretrain({
   }
 }
 
+/** Cases by split, or by name within one. */
+type CaseChoice = Pick<CaseSelection, 'split' | 'caseIds'>;
+
+/**
+ * The cases of the split that the settings name.
+ * @throws DataError where there are none, or for a held-out case in task-specific pre-training
+ */
+async function casesToLearnFrom({
+  prepared,
+  datasets,
+  split,
+  mode,
+}: PretrainSettings['data']): Promise<CaseChoice> {
+  const index = await readPreparedIndex(prepared);
+  const ofSplit = {
+    split: split === 'unlabelled' ? 'training' : split,
+    ...(datasets && { datasets }),
+  } as const;
+  const selected = selectCases(index, ofSplit, prepared);
+  const chosen = split === 'unlabelled' ? selected.filter(({ label }) => label === undefined) : selected;
+  if (chosen.length === 0) {
+    throw new DataError(
+      `${prepared} has no training case without a label: set data.split to training, or prepare unlabelled scans`,
+      { file: prepared, field: 'data.split', found: split },
+    );
+  }
+  if (mode === 'task-specific') requireTrainingCasesOnly(index, chosen, prepared);
+  return split === 'unlabelled' ? { split: 'training', caseIds: chosen.map(({ id }) => id) } : { split };
+}
+
 /** TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods. */
 async function visualWords(
   { seed, precision, data, network, method, train }: PretrainSettings,
+  learnedFrom: CaseChoice,
   out: string,
   progress: RunProgress,
   signal?: AbortSignal,
 ) {
   if (method.name !== 'transvw') return undefined;
-  const { prepared, datasets, split, cropSize } = data;
+  const { prepared, datasets, cropSize } = data;
   const withHeldOut = train.validateEvery > 0;
   const { name: _, ...config } = method;
   return discoverWords({
@@ -129,7 +154,7 @@ async function visualWords(
     precision,
     prepared,
     datasets,
-    split,
+    learnedFrom,
     withHeldOut,
     cropSize,
     network,
@@ -154,15 +179,13 @@ export function runMetadata(network: Network, settings: NetworkSettings): Record
   };
 }
 
-function cropOptions(
-  { seed, data, method, train }: PretrainSettings,
-  split: 'training' | 'validation' | 'all',
-) {
+function cropOptions({ seed, data, method, train }: PretrainSettings, { split, caseIds }: CaseChoice) {
   const { prepared, datasets, cropSize, workers, prefetch } = data;
   const recipe = voxelCorruption(method);
   const common = {
     preparedDir: prepared,
     split,
+    ...(caseIds && { caseIds }),
     cropSize,
     batchSize: train.batchSize,
     seed,
@@ -184,12 +207,12 @@ function cropOptions(
 async function fixedInputs(
   settings: PretrainSettings,
   task: LearningTask,
-  split: 'training' | 'validation' | 'all',
+  choice: CaseChoice,
   batches: number,
   crops: readonly CropOfWord[] | undefined,
 ): Promise<InputValues[]> {
   const loader = await openCropLoader({
-    ...cropOptions(settings, split),
+    ...cropOptions(settings, choice),
     workers: 1,
     prefetch: 1,
     ...(crops && { crops }),

@@ -39,8 +39,7 @@ export type FindingKind =
   | 'empty-label'
   | 'duplicate'
   | 'spacing-outlier'
-  | 'channels'
-  | 'no-label';
+  | 'channels';
 
 /** What a case is made of, as far as its files could be read. */
 export interface CheckedCase {

@@ -7,7 +7,7 @@ import { indexDatasets } from '../index/index-datasets.js';
 import type { SourceCase, SourceDataset } from '../index/listed-case.js';
 import type { Preprocessing } from '../prepare/preprocessing.js';
 import type { CheckCaseTask, CheckedCase } from './check-case.js';
-import { type ComparedCase, duplicates, missingLabels, otherChannels, spacingOutliers } from './check-set.js';
+import { type ComparedCase, duplicates, otherChannels, spacingOutliers } from './check-set.js';
 import type { Finding } from './finding.js';
 
 /** Which datasets are checked, and how. */
@@ -74,7 +74,7 @@ export async function checkDatasets(options: CheckOptions): Promise<CheckResult>
     ...duplicates(all),
     ...datasets.flatMap(({ cases }) => {
       const own = cases.map(compared);
-      return [...missingLabels(own), ...otherChannels(own), ...spacingOutliers(own)];
+      return [...otherChannels(own), ...spacingOutliers(own)];
     }),
   ];
   const findings = all.flatMap(({ source: { id }, checked }) => [

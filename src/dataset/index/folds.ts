@@ -12,7 +12,7 @@ export interface Fold {
  * The index with the splits of one fold of a k-fold cross-validation: of each dataset's training and
  * validation cases together, one part of `folds` validates and the others train. Test cases stay what they
  * are. The parts are drawn from the sorted names by the index's seed: every case validates in exactly one
- * fold.
+ * fold. Cases without a label beside labelled ones always train.
  * @param fold absent: the index as it is
  * @throws UsageError when a dataset has fewer cases than folds
  */
@@ -41,12 +41,12 @@ export function parseFold(text: string): Fold {
 }
 
 function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold, folds }: Fold): string[] {
-  const ids = cases
-    .filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test')
-    .map(({ id }) => id);
+  const own = cases.filter((prepared) => prepared.dataset === dataset && prepared.split !== 'test');
+  const labelled = own.filter(({ label }) => label !== undefined);
+  const ids = (labelled.length > 0 ? labelled : own).map(({ id }) => id);
   if (ids.length > 0 && ids.length < folds) {
     throw new UsageError(
-      `dataset ${dataset} has ${ids.length} cases, fewer than ${folds} folds: use fewer folds`,
+      `dataset ${dataset} has ${ids.length} ${labelled.length > 0 ? 'labelled cases' : 'cases'}, fewer than ${folds} folds: use fewer folds`,
       {
         field: 'data.folds',
         found: folds,

@@ -44,8 +44,19 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
     cases: cases.map((listed) => {
       return { ...listed, dataset: name, id: `${name}/${listed.name}`, split: entryOf(splits, listed.name) };
     }),
-    notes,
+    notes: [...notes, ...mixedNote(cases)],
   };
+}
+
+/** Says that some cases have no label, since it may be a mistake. Test cases need none. */
+function mixedNote(cases: readonly ListedCase[]): string[] {
+  const usable = cases.filter(({ problem }) => problem === undefined);
+  const unlabelled = usable.filter(({ label, split }) => label === undefined && split !== 'test');
+  const labelled = usable.filter(({ label }) => label !== undefined).length;
+  const [first] = unlabelled;
+  if (first === undefined || labelled === 0) return [];
+  const which = `${unlabelled.length} ${unlabelled.length === 1 ? 'scan has' : 'scans have'} no label beside ${labelled} that have one`;
+  return [`${which}, the first is ${first.images[0]}: pre-training takes them, fine-tuning leaves them out`];
 }
 
 function withoutExcluded(

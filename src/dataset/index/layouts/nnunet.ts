@@ -23,7 +23,8 @@ type Description = z.infer<typeof nnunetJson> & { readonly channels: readonly st
 /**
  * Layout `nnunet`: nnU-Net's raw format, version 2 (and 1): `imagesTr/CASE_0000.nii.gz` a
  * channel, `labelsTr/CASE.nii.gz`, and `dataset.json` with channels and labels. Labels that
- * are regions (lists of values) become their values. `imagesTs` is listed with `includeTest`.
+ * are regions (lists of values) become their values. An image of `imagesTr` may have no label, which nnU-Net
+ * itself refuses. `imagesTs` is listed with `includeTest`.
  * @throws DataError when `dataset.json` is missing or of another
  *   form or no case is there, UsageError for a label "ignore"
  */
@@ -93,6 +94,7 @@ function patternsOf({ channels, file_ending }: Description): CasePatterns {
       ),
     })),
     labelOf: caseNamed(new RegExp(`/labelsTr/(?<case>[^/]+)${ending}$`)),
+    mixed: true,
   };
 }
 
@@ -132,9 +134,10 @@ function classesOf({ labels }: Description, dataset: string, file: string): Sour
 }
 
 function countNote({ numTraining }: Description, { labelled }: MatchedCases): string[] {
-  if (numTraining === undefined || numTraining === labelled.length) return [];
+  const found = labelled.filter(({ label, problem }) => label !== undefined || problem !== undefined).length;
+  if (numTraining === undefined || numTraining === found || numTraining === labelled.length) return [];
   return [
-    `dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: ` +
+    `dataset.json promises ${numTraining} training cases, but ${found} are there: ` +
       'some were not copied, or "numTraining" is wrong',
   ];
 }
