@@ -9,6 +9,7 @@ import { type Bar, duration, type Terminal } from './terminal.js';
 export function runDisplay(terminal: Terminal, title: string, folder: string): RunProgress {
   let bar: Bar | undefined;
   return {
+    onNote: (text) => terminal.line(`${title}: ${text}`),
     onTransfer: (report) => terminal.line(`${title}: ${transferSentence(report)}`),
     onStart: ({ steps, firstStep, cases, parameters, compileMs }) => {
       const from = firstStep > 0 ? `, resumed after step ${firstStep}` : '';

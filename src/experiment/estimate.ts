@@ -1,12 +1,11 @@
 import { freemem, totalmem } from 'node:os';
 import type { ExperimentConfig } from '../config/index.js';
 import { type PreparedIndex, readPreparedIndex } from '../dataset/index.js';
-import { WorkError } from '../errors.js';
+import { HybridMimError } from '../errors.js';
+import { labelScheme } from '../inference/index.js';
 import { markdownTable } from '../report/index.js';
-import { askProcess, workerEntry } from '../threads/index.js';
-import { type MeasuredStep, scheduleOf } from '../training/index.js';
+import { type MeasuredStep, measureStepApart, type StepOfRun, scheduleOf } from '../training/index.js';
 import { type Cell, datasetsOf } from './cells.js';
-import type { StepAnswer, StepQuestion } from './estimate-process.js';
 
 /** Which prepared cases a run learns from; fine-tuning from the labelled ones of the training split. */
 type LearnedFrom = 'training' | 'unlabelled' | 'all' | 'labelled';
@@ -195,29 +194,29 @@ function stepOf({ kind, settings }: Cell, { channels }: DataFacts): unknown {
 /** The measured step, or why there is none. */
 async function measureOrReason(
   cell: Cell,
-  { channels, classes }: DataFacts,
+  { channels: channelsOf, classes }: DataFacts,
   signal: AbortSignal | undefined,
 ): Promise<MeasuredStep | string> {
   const { data } = cell.settings;
-  const question: StepQuestion = {
-    cell,
-    channels: channels(data.datasets),
-    classes: classes ?? classesOf('regions' in data ? data.regions : undefined),
+  const channels = channelsOf(data.datasets);
+  const stepOfCell = (): StepOfRun => {
+    if (cell.kind === 'pretrain') return { kind: cell.kind, settings: cell.settings, channels };
+    const { regions } = cell.settings.data;
+    const scheme = labelScheme(classes ?? classesOf(regions), regions);
+    return { kind: cell.kind, settings: cell.settings, channels, scheme };
   };
-  const asked = { signal, interrupted: 'stopped while steps were measured: nothing was written' };
+  let step: StepOfRun;
   try {
-    const answer = await askProcess<StepAnswer>(
-      workerEntry(import.meta.url, './estimate-process.js'),
-      question,
-      asked,
-    );
-    return 'refused' in answer ? answer.refused : answer;
+    step = stepOfCell();
   } catch (error) {
-    if (!(error instanceof WorkError)) throw error;
-    if (error.facts.found !== 'SIGKILL') return error.message;
-    const free = `${gib(freemem())} of ${gib(totalmem())} are free now`;
-    return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${free}`;
+    if (error instanceof HybridMimError) return error.message;
+    throw error;
   }
+  const outcome = await measureStepApart({ step, batch: 'smallest' }, signal);
+  if (outcome.kind === 'measured') return outcome.step;
+  if (outcome.kind !== 'exceeded') return outcome.reason;
+  const free = `${gib(freemem())} of ${gib(totalmem())} are free now`;
+  return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${free}`;
 }
 
 function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string): PlannedCell {

@@ -19,27 +19,20 @@ import {
   type LabelScheme,
   labelScheme,
   openPredictor,
-  outputChannels,
   type Predictor,
   predictLabel,
   requireImageSize,
 } from '../inference/index.js';
-import {
-  initialiseParameters,
-  makeNetwork,
-  type Network,
-  type NetworkSettings,
-  spatialSize,
-} from '../network/index.js';
+import { initialiseParameters, spatialSize } from '../network/index.js';
 import type { Volume } from '../volume/index.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
+import { requireMemory } from './memory-check.js';
 import { runMetadata } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
 import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
-import { segmentationTask } from './segmentation-task.js';
-import { requireStepMemory } from './step-memory.js';
+import { segmentationNetwork, segmentationTask } from './segmentation-task.js';
 import { transferredWeights } from './transfer.js';
 
 /** A fine-tuning run and the weights that it starts from. */
@@ -60,6 +53,7 @@ export async function finetune({
   out,
   resume = false,
   progress = {},
+  memoryBytes,
   signal,
 }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
@@ -91,7 +85,10 @@ export async function finetune({
       batchSize: train.batchSize,
       crop: spatialSize(cropSize),
     });
-    requireStepMemory(learned);
+    await requireMemory(
+      { kind: 'finetune', settings, channels: loader.channels, scheme },
+      { memoryBytes, onNote: progress.onNote, signal },
+    );
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
     const openValidation = (state: State) => {
       const predictor = openPredictor({
@@ -138,15 +135,6 @@ export async function finetune({
   } finally {
     await loader.close();
   }
-}
-
-/** The network of a segmentation task. */
-export function segmentationNetwork(
-  settings: NetworkSettings,
-  inChannels: number,
-  scheme: LabelScheme,
-): Network {
-  return makeNetwork(settings, { inChannels, outChannels: outputChannels(scheme) });
 }
 
 /** The fold of a cross-validation that the settings ask for. */

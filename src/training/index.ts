@@ -1,14 +1,9 @@
-export {
-  estimateStep,
-  type MeasuredStep,
-  type SmallestBatch,
-  smallestFinetuning,
-  smallestPretraining,
-} from './estimate-step.js';
+export type { MeasuredStep, StepOfRun } from './estimate-step.js';
 export { type FinetuneOptions, finetune, foldOf } from './finetune.js';
 export type { LearningTask } from './learning-task.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
+export { measureStepApart, type StepOutcome, type StepQuestion } from './measured-apart.js';
 export {
   followMetrics,
   type MetricsLine,

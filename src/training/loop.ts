@@ -22,6 +22,8 @@ export interface RunProgress {
   readonly onCheckpoint?: (lines: readonly MetricsLine[]) => Promise<void>;
   /** What a fine-tuning run takes from pre-trained weights; before its first step, not when it resumes. */
   readonly onTransfer?: (report: TransferReport) => void;
+  /** What goes on before the first step, in a sentence. */
+  readonly onNote?: (text: string) => void;
   /** Once, before the first step. */
   readonly onStart?: (facts: RunStart) => void;
 }

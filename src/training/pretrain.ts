@@ -23,12 +23,12 @@ import {
 import { pretextMethod, voxelCorruption } from '../pretext/index.js';
 import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
+import { requireMemory } from './memory-check.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
 import { openReconstructionPicture } from './reconstruction-picture.js';
 import { carryOut, type RunResult } from './run.js';
 import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
-import { requireStepMemory } from './step-memory.js';
 import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
 
@@ -43,6 +43,7 @@ export async function pretrain({
   out,
   resume = false,
   progress = {},
+  memoryBytes,
   signal,
 }: RunOptions<PretrainSettings>): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
@@ -67,7 +68,10 @@ export async function pretrain({
     };
     const method = pretextMethod(network, batch, settings.method);
     const learned = pretrainingTask({ network, method, batch, seed, scalesOf: targets });
-    requireStepMemory(learned);
+    await requireMemory(
+      { kind: 'pretrain', settings, channels: loader.channels },
+      { memoryBytes, onNote: progress.onNote, signal },
+    );
     const held =
       train.validateEvery > 0
         ? await fixedInputs(

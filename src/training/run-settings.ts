@@ -163,5 +163,7 @@ export interface RunOptions<S> {
   readonly resume?: boolean;
   /** What the run shows; absent: nothing. */
   readonly progress?: RunProgress;
+  /** The most that the run may hold in memory; absent: what is free. */
+  readonly memoryBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
