@@ -9,6 +9,7 @@ import { downloadCommand } from './download.js';
 import { evaluateCommand } from './evaluate.js';
 import { experimentCommand } from './experiment.js';
 import { finetuneCommand } from './finetune.js';
+import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
@@ -41,6 +42,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(demoCommand))
       .command(add(doctorCommand))
       .command(add(downloadCommand))
+      .command(add(planCommand))
       .command(add(prepareCommand))
       .command(add(pretrainCommand))
       .command(add(finetuneCommand))

@@ -16,8 +16,17 @@ export {
 export type { CropRequest } from './crops/crop-plan.js';
 export type { CropCorruption, CropProvenance } from './crops/make-batch.js';
 export { toUnit, unitScales } from './crops/unit-intensity.js';
-export { type DatasetFile, datasetFileSchema, type LabelMap, readDatasetFile } from './index/dataset-file.js';
+export {
+  type DatasetEntry,
+  type DatasetFile,
+  datasetFileSchema,
+  type LabelMap,
+  readDatasetFile,
+} from './index/dataset-file.js';
 export { type Fold, parseFold, withFold } from './index/folds.js';
+export { indexDatasets } from './index/index-datasets.js';
+export { filesBelow } from './index/layouts/files-below.js';
+export type { SourceCase, SourceDataset } from './index/listed-case.js';
 export {
   type DatasetSummary,
   type PreparedCase,
@@ -49,3 +58,5 @@ export {
 export { readChannels } from './prepare/read-channels.js';
 export { gridDifference, requireSameGrid } from './prepare/same-grid.js';
 export { parseShard, type Shard } from './prepare/shards.js';
+export { type SurveyOptions, surveyScans, type UnusableScan } from './survey/survey.js';
+export { airThreshold, type SurveyedScan, type SurveyTask, surveyCase } from './survey/survey-case.js';

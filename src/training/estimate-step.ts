@@ -66,7 +66,7 @@ function ofBatch(step: StepOfRun, size: number): MeasuredBatch {
 }
 
 /**
- * Runs one step on random crops, after a first one, which also optimises the graph.
+ * Runs steps on random crops, after a first one, which also optimises the graph, and takes their median.
  * @param memoryBytes the most that it may take; absent: what is free
  * @throws UsageError for a step that cannot fit
  */
@@ -74,6 +74,7 @@ export async function estimateStep(
   { task, batch }: MeasuredBatch,
   settings: PretrainSettings | FinetuneSettings,
   memoryBytes?: number | undefined,
+  steps = 1,
 ): Promise<MeasuredStep> {
   requireStepMemory(task, memoryBytes);
   const { train, precision } = settings;
@@ -82,7 +83,8 @@ export async function estimateStep(
     optimizer: train,
     threads: train.threads,
     warmUp: 1,
-    steps: 1,
+    steps,
   });
-  return { batch, seconds: stepMs.reduce((sum, ms) => sum + ms, 0) / 1000, peakBytes };
+  const [median = Number.NaN] = stepMs.toSorted((a, b) => a - b).slice(Math.floor(stepMs.length / 2));
+  return { batch, seconds: median / 1000, peakBytes };
 }

@@ -9,6 +9,8 @@ export interface StepQuestion {
   readonly batch: 'whole' | 'smallest';
   /** The most that the step may take; absent: what is free. */
   readonly memoryBytes?: number | undefined;
+  /** How many are timed; the median counts, on a machine with other work. Default 1. */
+  readonly steps?: number;
 }
 
 /** What it answers: the step, or the sentence that says why it cannot be taken. */

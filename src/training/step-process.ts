@@ -8,10 +8,10 @@ process.once('message', async (question: StepQuestion) => {
   process.send?.(await answerTo(question), () => process.exit(0));
 });
 
-async function answerTo({ step, batch, memoryBytes }: StepQuestion): Promise<StepAnswer> {
+async function answerTo({ step, batch, memoryBytes, steps }: StepQuestion): Promise<StepAnswer> {
   try {
     const task = batch === 'smallest' ? smallestBatch(step) : wholeBatch(step);
-    return await estimateStep(task, step.settings, memoryBytes);
+    return await estimateStep(task, step.settings, memoryBytes, steps);
   } catch (error) {
     if (error instanceof HybridMimError) return { refused: error.message };
     throw error;
