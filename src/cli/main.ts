@@ -15,6 +15,7 @@ import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
 import { reportCommand } from './report.js';
+import { runCommand } from './run.js';
 import { watchCommand } from './watch.js';
 import { weightsCommand } from './weights.js';
 
@@ -43,6 +44,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .command(add(doctorCommand))
       .command(add(downloadCommand))
       .command(add(planCommand))
+      .command(add(runCommand))
       .command(add(prepareCommand))
       .command(add(pretrainCommand))
       .command(add(finetuneCommand))

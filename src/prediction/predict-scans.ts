@@ -17,6 +17,8 @@ export interface PredictScansOptions {
   readonly withLogits: boolean;
   /** After each scan; `problem` says why one could not be predicted. */
   readonly onProgress?: (name: string, done: number, total: number, problem?: string) => void;
+  /** Hears what is odd about a scan. */
+  readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,6 +43,7 @@ export async function predictScans({
   out,
   withLogits,
   onProgress,
+  onNote,
   signal,
 }: PredictScansOptions): Promise<ScanPrediction[]> {
   const scans = await listScans(input, out, opened.predictor.network.inChannels);
@@ -50,11 +53,13 @@ export async function predictScans({
   for (const [i, { name, images, label }] of scans.entries()) {
     signal?.throwIfAborted();
     try {
-      const { scheme, preprocessing } = opened;
+      const { scheme, preprocessing, modality } = opened;
       const predicted = await predictCase(opened.predictor, {
         images,
         preprocessing,
         scheme,
+        modality,
+        onNote,
         withLogits,
         progress: { signal },
       });
@@ -78,7 +83,8 @@ export async function predictScans({
   );
 }
 
-async function listScans(input: readonly string[], out: string, channels: number): Promise<Scan[]> {
+/** The scans that an input means, with the files of their labels. */
+export async function listScans(input: readonly string[], out: string, channels: number): Promise<Scan[]> {
   const isFile = /\.nii(\.gz)?$/.test(out);
   const [first] = input;
   if (first === undefined)
@@ -115,7 +121,8 @@ function caseName(file: string, channelFiles: boolean): string {
   return channelFiles ? name.replace(/_\d{4}$/, '') : name;
 }
 
-function refuseReplacement(scans: readonly Scan[]): void {
+/** Throws UsageError where a label would replace a scan. */
+export function refuseReplacement(scans: readonly Scan[]): void {
   const inputs = new Set(scans.flatMap(({ images }) => images).map((file) => resolve(file)));
   const clash = scans.find(({ label }) => inputs.has(resolve(label)));
   if (clash)

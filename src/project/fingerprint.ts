@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { itemAt } from '../at.js';
 import type { SurveyedScan } from '../dataset/index.js';
-import { AXES, mapAxes, percentile, type Triple, tripleOf } from '../volume/index.js';
+import { AXES, type Modality, mapAxes, percentile, type Triple, tripleOf } from '../volume/index.js';
 import { windowOf } from './rules/intensity.js';
-import type { Modality } from './rules/modality.js';
 import { medianSize, targetSpacing } from './rules/target-spacing.js';
 
 const triple = tripleOf(z.number());

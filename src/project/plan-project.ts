@@ -13,11 +13,12 @@ import {
 } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { measureStepApart, stepBudget } from '../training/index.js';
+import { type Modality, modalityOfLowest } from '../volume/index.js';
 import { type ChosenStep, chooseStep, type Limits, type TakeStep } from './choose-step.js';
 import { type FoundDataset, findDatasets } from './find-datasets.js';
 import { type Fingerprint, fingerprintOf } from './fingerprint.js';
 import type { FoundScan } from './pair-scans.js';
-import { type Modality, modalityOf, modalityOfRange } from './rules/modality.js';
+import { modalityOf } from './rules/modality.js';
 import type { Place } from './step-settings.js';
 
 export interface PlanOptions {
@@ -239,7 +240,7 @@ async function settledModality(
     throw new UsageError('some of the folders hold CT and some MR: plan them apart', { field: 'FOLDER' });
   const modality = options.modality ?? [...described][0] ?? modalityOf(ranges);
   const other = ranges.find(({ lowest }) => {
-    const told = modalityOfRange(lowest);
+    const told = modalityOfLowest(lowest);
     return told !== undefined && told !== modality;
   });
   const said = options.modality ? '--modality says' : 'the folder says';
@@ -393,7 +394,7 @@ function takenApart(onNote: PlanOptions['onNote'], signal: AbortSignal | undefin
   return async (step, { memoryBytes, seconds }) => {
     const { train, data, network } = step.settings;
     const what = `${step.kind === 'pretrain' ? 'pre-training' : 'fine-tuning'} step, crop ${data.cropSize.join('x')}, batch ${train.batchSize}, width ${'features' in network ? network.features[0] : '-'}`;
-    const late = AbortSignal.timeout(1000 * (startSeconds + (stepsTimed + 2) * seconds));
+    const late = AbortSignal.timeout(Math.ceil(1000 * (startSeconds + (stepsTimed + 2) * seconds)));
     const budget = stepBudget(step, memoryBytes);
     try {
       const outcome = await measureStepApart(

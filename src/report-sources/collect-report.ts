@@ -12,7 +12,7 @@ import type {
   ReportRun,
   SpeedResult,
 } from '../report/index.js';
-import { lastPicture, readMetrics, readRunConfig } from '../training/index.js';
+import { lastPicture, readMetrics, readRunConfig, readRunStatus } from '../training/index.js';
 import { runCases } from './report-cases.js';
 import { cellFile, experimentFile, speedFile } from './report-files.js';
 
@@ -59,6 +59,10 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       ? await cellOf(join(folder.path, 'cell.json'))
       : { table: undefined };
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
+    if (folder.files.includes('log.jsonl')) {
+      const { killed, ended } = await readRunStatus(folder.path);
+      if (killed) notes.push(`the run ${folder.path} was ${ended}`);
+    }
     if (lines.length > 0)
       runs.push({ name: shownName(path), lines, reconstruction: await lastPicture(folder.path) });
     // nnU-Net's form of an evaluation lies beside it.

@@ -34,10 +34,11 @@ import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
 import { segmentationNetwork, segmentationTask } from './segmentation-task.js';
 import { transferredWeights } from './transfer.js';
+import { preparationDifference, preparationMetadata, preparationOf, weightsFile } from './weights-source.js';
 
 /** A fine-tuning run and the weights that it starts from. */
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
-  /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */
+  /** Weights to start from: a run folder, such as that of a pre-training, or a file; absent: from scratch. */
   readonly init?: string | undefined;
 }
 
@@ -58,7 +59,7 @@ export async function finetune({
 }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
-  const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);
+  const caseIds = fineTunedCases(index, settings).map(({ id }) => id);
   const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;
   const loader = await openCropLoader({
     preparedDir: prepared,
@@ -89,6 +90,21 @@ export async function finetune({
       { kind: 'finetune', settings, channels: loader.channels, scheme },
       { memoryBytes, onNote: progress.onNote, signal },
     );
+    const firstCase = itemAt(loader.cases, 0);
+    // Before the folder is made, so that wrong weights leave none behind.
+    const source = init === undefined ? undefined : await weightsFile(init);
+    const transferred =
+      source === undefined || resume
+        ? undefined
+        : await transferredWeights(source, network, settings.network, settings.transfer);
+    if (source !== undefined && transferred) {
+      const difference = preparationDifference(
+        source,
+        transferred.preparation,
+        preparationOf(preparationMetadata(index, firstCase)),
+      );
+      if (difference !== undefined) progress.onNote?.(difference);
+    }
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
     const openValidation = (state: State) => {
       const predictor = openPredictor({
@@ -111,17 +127,14 @@ export async function finetune({
       train,
       progress,
       signal,
-      config: { ...settings, init: init ?? null },
+      config: { ...settings, init: source ?? null },
       schedule: scheduleOf(train, loader.cases.length),
       initialWeights: async () => {
         const fresh = initialiseParameters(network.specs, seed);
-        if (init === undefined) return fresh;
-        const { values, report } = await transferredWeights(
-          init,
-          network,
-          settings.network,
-          settings.transfer,
-        );
+        if (source === undefined) return fresh;
+        // A run that was stopped before its first checkpoint begins anew.
+        const { values, report } =
+          transferred ?? (await transferredWeights(source, network, settings.network, settings.transfer));
         await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
         progress.onTransfer?.(report);
         return { ...fresh, ...values };
@@ -129,7 +142,7 @@ export async function finetune({
       metadata: {
         ...runMetadata(network, settings.network),
         scheme: JSON.stringify(scheme),
-        preprocessing: JSON.stringify(itemAt(loader.cases, 0).preprocessing),
+        ...preparationMetadata(index, firstCase),
       },
     });
   } finally {
@@ -148,20 +161,34 @@ export function foldOf({
   return fold === undefined || folds === undefined ? undefined : { fold, folds };
 }
 
-/** Ids of the labelled training cases of the datasets asked for; those without a label only pre-train. */
-function trainingCases(index: PreparedIndex, { prepared, datasets }: FinetuneSettings['data']): string[] {
+/**
+ * The labelled training cases of the datasets asked for, or a share of them drawn by the seed; those without a
+ * label only pre-train.
+ * @throws DataError where there are none
+ */
+export function fineTunedCases(
+  index: PreparedIndex,
+  { data: { prepared, datasets, fraction }, seed }: Pick<FinetuneSettings, 'data' | 'seed'>,
+): PreparedCase[] {
   const training = selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared);
-  const labelled = training.filter(({ label }) => label !== undefined).map(({ id }) => id);
-  if (labelled.length > 0) return labelled;
-  throw new DataError(
-    `${prepared} has no training case with a label${datasets ? ` in ${datasets.join(', ')}` : ''}: ` +
-      'give labels in the dataset index and run prepare again',
-    { file: prepared, field: 'label' },
+  const labelled = training.filter(({ label }) => label !== undefined);
+  if (labelled.length === 0) {
+    throw new DataError(
+      `${prepared} has no training case with a label${datasets ? ` in ${datasets.join(', ')}` : ''}: ` +
+        'give labels in the dataset index and run prepare again',
+      { file: prepared, field: 'label' },
+    );
+  }
+  const drawn = drawnFraction(
+    labelled.map(({ id }) => id),
+    fraction,
+    seed,
   );
+  return labelled.filter(({ id }) => drawn.includes(id));
 }
 
 /** What the outputs mean; the cases of one run must be of datasets with the same classes. */
-function taskScheme(
+export function taskScheme(
   index: PreparedIndex,
   cases: readonly PreparedCase[],
   regions?: Readonly<Record<string, readonly number[]>>,

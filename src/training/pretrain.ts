@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { entryOf } from '../at.js';
+import writeFileAtomic from 'write-file-atomic';
+import { entryOf, itemAt } from '../at.js';
 import {
   type CaseSelection,
   type CropBatch,
@@ -29,8 +30,16 @@ import { openReconstructionPicture } from './reconstruction-picture.js';
 import { carryOut, type RunResult } from './run.js';
 import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
+import { transferredWeights } from './transfer.js';
 import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
+import { preparationDifference, preparationMetadata, preparationOf, weightsFile } from './weights-source.js';
+
+/** A pre-training run and the weights that it starts from. */
+export interface PretrainOptions extends RunOptions<PretrainSettings> {
+  /** Weights to go on from, on these scans: a run folder or a file; absent: from scratch. */
+  readonly init?: string | undefined;
+}
 
 /**
  * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest
@@ -45,9 +54,11 @@ export async function pretrain({
   progress = {},
   memoryBytes,
   signal,
-}: RunOptions<PretrainSettings>): Promise<RunResult> {
+  init,
+}: PretrainOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const learnedFrom = await casesToLearnFrom(data);
+  const source = init === undefined ? undefined : await weightsFile(init);
   const words = await visualWords(settings, learnedFrom, out, progress, signal);
   const loader = await openCropLoader({
     ...cropOptions(settings, learnedFrom),
@@ -91,6 +102,17 @@ export async function pretrain({
       openPicture: (state, precision) =>
         openReconstructionPicture({ inputs, reconstruct }, pictured, state, precision),
     };
+    // Before the folder is made, so that wrong weights leave none behind.
+    const transferred =
+      source === undefined || resume
+        ? undefined
+        : await transferredWeights(source, network, settings.network);
+    const index = await readPreparedIndex(data.prepared);
+    const preparation = preparationMetadata(index, itemAt(loader.cases, 0));
+    if (source !== undefined && transferred) {
+      const difference = preparationDifference(source, transferred.preparation, preparationOf(preparation));
+      if (difference !== undefined) progress.onNote?.(difference);
+    }
     return await carryOut({
       out,
       resume,
@@ -101,10 +123,19 @@ export async function pretrain({
       train,
       progress,
       signal,
-      config: settings,
+      config: { ...settings, ...(source !== undefined && { init: source }) },
       schedule: scheduleOf(train, loader.cases.length),
-      initialWeights: async () => initialiseParameters(task.parameters, seed),
-      metadata: runMetadata(network, settings.network),
+      initialWeights: async () => {
+        const fresh = initialiseParameters(task.parameters, seed);
+        if (source === undefined) return fresh;
+        const { values, report } =
+          transferred ?? (await transferredWeights(source, network, settings.network));
+        await writeFileAtomic(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
+        progress.onTransfer?.(report);
+        const taken = Object.entries(values).filter(([name]) => name in fresh);
+        return { ...fresh, ...Object.fromEntries(taken) };
+      },
+      metadata: { ...runMetadata(network, settings.network), ...preparation },
     });
   } finally {
     await loader.close();
@@ -112,13 +143,13 @@ export async function pretrain({
 }
 
 /** Cases by split, or by name within one. */
-type CaseChoice = Pick<CaseSelection, 'split' | 'caseIds'>;
+export type CaseChoice = Pick<CaseSelection, 'split' | 'caseIds'>;
 
 /**
  * The cases of the split that the settings name.
  * @throws DataError where there are none, or for a held-out case in task-specific pre-training
  */
-async function casesToLearnFrom({
+export async function casesToLearnFrom({
   prepared,
   datasets,
   split,
@@ -139,6 +170,15 @@ async function casesToLearnFrom({
   }
   if (mode === 'task-specific') requireTrainingCasesOnly(index, chosen, prepared);
   return split === 'unlabelled' ? { split: 'training', caseIds: chosen.map(({ id }) => id) } : { split };
+}
+
+/** The cases of a choice. */
+export async function preparedCasesOf(
+  { prepared, datasets }: PretrainSettings['data'],
+  choice: CaseChoice,
+): Promise<PreparedCase[]> {
+  const index = await readPreparedIndex(prepared);
+  return selectCases(index, { ...choice, ...(datasets && { datasets }) }, prepared);
 }
 
 /** TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods. */

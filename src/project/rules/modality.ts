@@ -1,16 +1,6 @@
 import { itemAt } from '../../at.js';
 import { UsageError } from '../../errors.js';
-
-export type Modality = 'ct' | 'mr';
-
-/** HU: air is -1000 and fat -100; MR is stored from 0 on, or scaled around it by a few units. */
-const lowestOfCt = -200;
-
-/** What a scan's lowest and highest value say: MR has none below 0, CT air or lung far below. */
-export function modalityOfRange(lowest: number): Modality | undefined {
-  if (lowest <= lowestOfCt) return 'ct';
-  return lowest >= 0 ? 'mr' : undefined;
-}
+import { lowestOfCt, type Modality, modalityOfLowest } from '../../volume/index.js';
 
 export interface ValueRange {
   readonly file: string;
@@ -23,7 +13,7 @@ export interface ValueRange {
  * @throws UsageError where they contradict each other or tell neither, naming scans and the flag
  */
 export function modalityOf(ranges: readonly ValueRange[]): Modality {
-  const told = ranges.map((range) => ({ ...range, modality: modalityOfRange(range.lowest) }));
+  const told = ranges.map((range) => ({ ...range, modality: modalityOfLowest(range.lowest) }));
   const first = itemAt(told, 0);
   const other = told.find(({ modality }) => modality !== first.modality);
   const remedy = 'give --modality ct or --modality mr, or plan them apart';
