@@ -15,7 +15,7 @@ export async function weightsFile(path: string, prefer: 'last' | 'best' = 'last'
   const found = await stat(path).catch((cause: unknown) => {
     const why = errorCode(cause) === 'ENOENT' ? 'does not exist' : `cannot be read (${errorCode(cause)})`;
     throw new DataError(
-      `the weights ${path} ${why}: give a .safetensors file or the folder of a run`,
+      `the weights file ${path} ${why}: give a .safetensors file or the folder of a run`,
       { file: path },
       { cause },
     );
