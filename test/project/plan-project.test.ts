@@ -84,10 +84,10 @@ describe('a plan', () => {
     const at = (name: string) => join(made.project, name);
     const pretrain = await loadConfig(pretrainConfig, at('pretrain.yaml'));
     const finetune = await loadConfig(finetuneConfig, at('finetune.yaml'));
-    // 38 voxels of x are body, 36 of y, 26 and 34 of z.
+    // 38 voxels of x are body, 36 of y, 34 of z: to whole sub-volumes, and up to whole cells.
     expect([pretrain.data.cropSize, finetune.data.cropSize]).toEqual([
       [32, 32, 32],
-      [40, 40, 32],
+      [40, 40, 40],
     ]);
     expect(pretrain).toMatchObject({
       data: { mode: 'task-specific', split: 'training' },

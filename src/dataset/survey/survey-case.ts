@@ -5,6 +5,7 @@ import {
   closestToRas,
   mapAxes,
   openLabelSlices,
+  percentile,
   spacingOf,
   type Triple,
   type VolumeSlices,
@@ -47,15 +48,21 @@ export interface SurveyedVoxels {
   readonly boxes: { readonly aboveAir: Triple; readonly aboveZero: Triple };
   /** Voxels of each value of the label, background apart; absent without a label. */
   readonly classVoxels?: Readonly<Record<string, number>>;
-  /** Of each channel, some intensities within the label's classes, evenly spread; empty without a label. */
+  /**
+   * Of each channel, quantiles of the intensities within the label's classes from the lowest to the highest,
+   * evenly spaced and as many of every scan, so that each counts alike; empty without a label.
+   */
   readonly foreground: readonly (readonly number[])[];
 }
 
 /** HU: halfway between air and tissue. */
 export const airThreshold = -500;
 
-/** Of one scan and channel; nnU-Net takes 10,000 as well. */
-const samplesOfCase = 10_000;
+/** Of one scan and channel, while it is read. */
+const samplesOfCase = 100_000;
+
+/** Of one scan and channel, kept: the 0.5th percentile is the eleventh of them. */
+const quantiles = 2001;
 
 /**
  * Looks at a scan slice by slice, so that a few slices are in memory.
@@ -185,7 +192,7 @@ function countClasses(label: ArrayLike<number>, counts: Map<number, number>): vo
 }
 
 /**
- * Some of the values where a label is not background, evenly spread: every one at first, and every second of
+ * Quantiles of the values where a label is not background. Every value is taken at first, and every second of
  * those whenever there are too many.
  */
 function sampler(): { add(slice: VoxelArray, label: ArrayLike<number>): void; values(): number[] } {
@@ -201,7 +208,11 @@ function sampler(): { add(slice: VoxelArray, label: ArrayLike<number>): void; va
         stride *= 2;
       }
     },
-    values: () => kept,
+    values: () => {
+      const sorted = Float64Array.from(kept).sort();
+      if (sorted.length === 0) return [];
+      return Array.from({ length: quantiles }, (_, i) => percentile(sorted, (100 * i) / (quantiles - 1)));
+    },
   };
 }
 

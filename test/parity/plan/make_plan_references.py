@@ -165,4 +165,5 @@ if __name__ == "__main__":
             of_scans(103, "organs-scan", "CT", [(at("ct_abdomen.nii.gz"), at("ct_abdomen_organs.nii.gz"))]),
             of_scans(104, "tumour-scan", "MRI", [(at("mr_brain_tumour.nii.gz"), at("mr_brain_tumour_label.nii.gz"))]),
         ]
-    print(json.dumps({"nnunetv2": "2.8.1", "numbers": numbers, "scans": scans}, indent=1))
+    lines = lambda plans: ",\n".join("  " + json.dumps(plan) for plan in plans)
+    print(f'{{"nnunetv2": "2.8.1",\n "numbers": [\n{lines(numbers)}\n ],\n "scans": [\n{lines(scans)}\n ]}}')
