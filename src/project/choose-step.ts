@@ -16,6 +16,8 @@ import {
 /** What the machine gives. */
 export interface Limits {
   readonly memoryBytes: number;
+  /** Of the largest prepared scan with its label, which fine-tuning holds to validate. */
+  readonly scanBytes: number;
   readonly seconds: number;
 }
 
@@ -130,7 +132,7 @@ async function firstThatFits(
   width: number,
   budgets: readonly number[],
 ): Promise<{ budget: number; step: ChosenKind; slow: boolean } | undefined> {
-  const { memoryBytes } = limits;
+  const memoryBytes = limits.memoryBytes - (kind === 'finetune' ? limits.scanBytes : 0);
   const seconds = (timeShares[kind] * limits.seconds) / fewestSteps[kind];
   const tried = new Set<string>();
   let slow: { budget: number; step: ChosenKind } | undefined;

@@ -95,7 +95,8 @@ export async function planProject(options: PlanOptions): Promise<ProjectPlan> {
     datasets: facts.sources.map(({ name }) => name),
     labelled: facts.sources.filter(({ cases }) => cases.some(({ label }) => label)).map(({ name }) => name),
   };
-  const limits = { memoryBytes, seconds: 3600 * hours };
+  const prepared = read.scans.map((scan) => preparedBytes(scan, fingerprint));
+  const limits = { memoryBytes, scanBytes: Math.max(...prepared), seconds: 3600 * hours };
   const take = options.take ?? takenApart(onNote, signal);
   const chosen = await chooseStep(fingerprint, limits, place, take);
   if (!chosen) {
@@ -118,7 +119,7 @@ export async function planProject(options: PlanOptions): Promise<ProjectPlan> {
     labelledTraining: count('training', true),
     heldOut: count('validation', true),
     pretraining: count('training', false),
-    diskBytes: preparedBytes(read.scans, fingerprint),
+    diskBytes: prepared.reduce((sum, bytes) => sum + bytes, 0),
     notes: [
       ...notes,
       ...read.unusable.map(({ id, problem }) => `${id} is left out: ${problem}`),
@@ -371,16 +372,14 @@ function requireOneKind(sources: readonly SourceDataset[], scans: readonly Surve
   }
 }
 
-/** float32 images and labels of one byte, at the target spacing. */
-function preparedBytes(scans: readonly SurveyedScan[], { targetSpacing, channels }: Fingerprint): number {
-  return scans.reduce((sum, { size, spacing }) => {
-    const voxels = [0, 1, 2].reduce(
-      (product, axis) =>
-        product * Math.ceil((itemAt(size, axis) * itemAt(spacing, axis)) / itemAt(targetSpacing, axis)),
-      1,
-    );
-    return sum + voxels * (4 * channels + 1);
-  }, 0);
+/** Bytes of a scan at the target spacing: float32, and a label of one byte. */
+function preparedBytes({ size, spacing }: SurveyedScan, { targetSpacing, channels }: Fingerprint): number {
+  const voxels = [0, 1, 2].reduce(
+    (product, axis) =>
+      product * Math.ceil((itemAt(size, axis) * itemAt(spacing, axis)) / itemAt(targetSpacing, axis)),
+    1,
+  );
+  return voxels * (4 * channels + 1);
 }
 
 /** Seconds that a step may take to begin: starting TensorFlow, making and optimising the graph. */

@@ -77,20 +77,20 @@ describe('a step that may not fit in memory', () => {
     const run = pretrain({
       settings: await smokePretrainConfig(prepared, ...set),
       out,
-      memoryBytes: 1.15 * gib,
+      memoryBytes: 1.5 * gib,
       progress: { onNote: (note) => notes.push(note) },
     });
     await expect(run).rejects.toThrow(
-      /^a pre-training step with train\.batchSize 4 and data\.cropSize \[64,64,64\] needs more than the 1\.1 GiB of memory that there are: train\.batchSize 2 fits, with 0\.\d GiB$/,
+      /^a pre-training step with train\.batchSize 4 and data\.cropSize \[64,64,64\] needs more than the 1\.5 GiB of memory that there are: train\.batchSize 2 fits, with 0\.\d GiB$/,
     );
     expect(notes).toEqual([
-      'measuring the memory of a pre-training step, which may need what is free (1.1 GiB)',
+      'measuring the memory of a pre-training step, which may need what is free (1.5 GiB)',
       'a pre-training step needs more than that: looking for one that fits',
     ]);
     expect(existsSync(out)).toBe(false);
     const step = await pretraining(...set, 'train.batchSize=2');
     const outcome = await measureStepApart({ step, batch: 'whole' });
-    expect(outcome.kind === 'measured' && outcome.step.peakBytes).toBeLessThan(stepBudget(step, 1.15 * gib));
+    expect(outcome.kind === 'measured' && outcome.step.peakBytes).toBeLessThan(stepBudget(step, 1.5 * gib));
   });
 
   it('is not measured where its activations tell either way', async () => {
