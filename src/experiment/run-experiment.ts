@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { ExperimentConfig } from '../config/index.js';
-import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
+import { type PrepareProgress, prepareDatasets, readDatasetFile } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
 import { writeContourFigureOf, writePaperFigure } from '../report/index.js';
@@ -150,6 +150,7 @@ export async function prepareExperiment({
   signal,
 }: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'onNote' | 'signal'>): Promise<string> {
   const prepared = preparedFolder(out);
+  if (typeof config.datasets === 'string') await requireDatasets(config.datasets, config, prepared);
   // The caller has prepared it; cells may run side by side.
   if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared;
   await mkdir(out, { recursive: true });
@@ -174,6 +175,20 @@ export async function prepareExperiment({
   throw new DataError(
     `${skipped.length} cases of experiment ${config.name} cannot be used, the first, ${id}, because ${reason}`,
     file === undefined ? {} : { file },
+  );
+}
+
+/** Refuses an index of the user's that lacks what the runs learn from, before hours of preparing. */
+async function requireDatasets(file: string, config: ExperimentConfig, prepared: string): Promise<void> {
+  const { datasets } = await readDatasetFile(file);
+  const known = Object.keys(datasets);
+  const wanted = planCells(config, prepared).flatMap(({ settings }) => settings.data.datasets ?? []);
+  const missing = [...new Set(wanted)].filter((name) => !known.includes(name));
+  if (missing.length === 0) return;
+  throw new UsageError(
+    `experiment ${config.name} learns from ${missing.join(', ')}, which ${file} lacks: it has ${known.join(', ')}; ` +
+      'add them as datasets.example.json shows, or name your own with --set',
+    { file, field: 'datasets', found: known, expected: missing },
   );
 }
 

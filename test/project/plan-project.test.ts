@@ -117,7 +117,7 @@ describe('a plan', () => {
   it('halves the batch, then the width, then shortens crops, for memory and for time', async () => {
     const seen: string[] = [];
     const voxels = 32 ** 3;
-    const tight = await plan('mr', { memoryBytes: 1_000_000, take: takenAs(1e-6, 10, seen) });
+    const tight = await plan('mr', { memoryBytes: 1_300_000, take: takenAs(1e-6, 10, seen) });
     expect(tight.fingerprint).toMatchObject({ modality: 'mr', windowHu: null });
     expect(tight.chosen).toMatchObject({ width: 16, pretrain: { batch: 2 }, finetune: { batch: 1 } });
     expect(tight.chosen.sizes).toMatchObject({ pretrainCrop: [32, 32, 32], finetuneCrop: [40, 40, 40] });
