@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs';
-import { lock } from 'proper-lockfile';
+import { check, lock } from 'proper-lockfile';
 import { errorCode, WorkError } from './errors.js';
+
+/** Milliseconds after which the lock of a process that was killed counts no more. */
+const staleMs = 10_000;
 
 /**
  * Keeps other processes from writing to a folder until it is given back. A killed process's lock goes stale
@@ -13,7 +16,7 @@ import { errorCode, WorkError } from './errors.js';
  */
 export async function lockFolder(path: string, busy: string): Promise<() => Promise<void>> {
   const options = {
-    stale: 10_000,
+    stale: staleMs,
     retries: { retries: 12, factor: 1, minTimeout: 1000, maxTimeout: 1000 },
     realpath: existsSync(path), // one lock for a folder and a link to it
     onCompromised: (cause: Error) => {
@@ -34,3 +37,7 @@ export async function lockFolder(path: string, busy: string): Promise<() => Prom
     );
   });
 }
+
+/** Whether a process keeps a folder, as far as its lock tells: one that was killed seems to for another 10 s. */
+export const isLocked = (path: string): Promise<boolean> =>
+  check(path, { stale: staleMs, realpath: existsSync(path) });

@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import type { Fold } from '../dataset/index.js';
 import type { Command } from './context.js';
+import { showDryRun } from './dry-run-text.js';
 import { runDisplay } from './run-display.js';
-import { type ConfigFlags, configFlags, taskOfConfig } from './train-flags.js';
+import { type ConfigFlags, configFlags, sectionsOfWeights, taskOfConfig } from './train-flags.js';
 
 interface Flags extends ConfigFlags {
   readonly init: string | undefined;
   readonly fraction: number | undefined;
   readonly fold: string | undefined;
   readonly resume: boolean;
+  readonly 'dry-run': boolean;
 }
 
 export const finetuneCommand: Command<Flags> = {
@@ -19,7 +21,7 @@ export const finetuneCommand: Command<Flags> = {
       .option('init', {
         type: 'string',
         requiresArg: true,
-        describe: 'weights to start from (.safetensors); absent: from scratch',
+        describe: 'weights to start from: a run folder or a .safetensors file; absent: from scratch',
       })
       .option('fraction', {
         type: 'number',
@@ -36,20 +38,24 @@ export const finetuneCommand: Command<Flags> = {
         default: false,
         describe: 'go on from the last checkpoint, bit for bit unless --set changes the rate or the length',
       })
-      .example(
-        '$0 finetune --config btcv-unet --init runs/pretrain/checkpoints/last.safetensors',
-        'transfer to BTCV',
-      ),
-  run: async ({ config, set, out, init, fraction, fold, resume, json }, { terminal, signal, result }) => {
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'take a step and say what the run would take; nothing is written',
+      })
+      .example('$0 finetune --config btcv-unet --init runs/pretrain', 'transfer to BTCV'),
+  run: async ({ config, set, out, init, fraction, fold, resume, json, 'dry-run': dry }, context) => {
+    const { terminal, signal, result } = context;
     const { finetuneConfig, loadConfig } = await import('../config/index.js');
     const { parseFold } = await import('../dataset/index.js');
-    const { finetune } = await import('../training/index.js');
+    const { dryRunFinetuning, finetune } = await import('../training/index.js');
     const overrides = [
       ...set,
       ...(fraction === undefined ? [] : [`data.fraction=${fraction}`]),
       ...(fold === undefined ? [] : foldOverrides(parseFold(fold))),
     ];
-    const settings = await loadConfig(finetuneConfig, config, overrides);
+    const settings = await loadConfig(finetuneConfig, config, overrides, await sectionsOfWeights(init));
+    if (dry) return showDryRun(await dryRunFinetuning({ settings, init, signal: signal() }), json, context);
     const folder = out ?? join('runs', taskOfConfig(config, settings.network.name));
     const ended = await finetune({
       settings,

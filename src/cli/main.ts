@@ -9,11 +9,14 @@ import { downloadCommand } from './download.js';
 import { evaluateCommand } from './evaluate.js';
 import { experimentCommand } from './experiment.js';
 import { finetuneCommand } from './finetune.js';
+import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
 import { pretrainCommand } from './pretrain.js';
 import { printError } from './print-error.js';
 import { reportCommand } from './report.js';
+import { runCommand } from './run.js';
+import { setupCommand } from './setup.js';
 import { watchCommand } from './watch.js';
 import { weightsCommand } from './weights.js';
 
@@ -38,9 +41,12 @@ export async function main(args: readonly string[]): Promise<void> {
         '$0 <command>\n\nPre-train 3-D segmentation networks on unlabelled scans, fine-tune them, evaluate them.',
       )
       .locale('en')
+      .command(add(setupCommand))
       .command(add(demoCommand))
       .command(add(doctorCommand))
       .command(add(downloadCommand))
+      .command(add(planCommand))
+      .command(add(runCommand))
       .command(add(prepareCommand))
       .command(add(pretrainCommand))
       .command(add(finetuneCommand))
@@ -54,6 +60,7 @@ export async function main(args: readonly string[]): Promise<void> {
       .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
       .demandCommand(1, 'no command was given')
       .recommendCommands()
+      .completion('completion', 'print a script that completes commands and flags in bash and zsh')
       .strict()
       .version(packageVersion())
       .help()
@@ -64,10 +71,7 @@ export async function main(args: readonly string[]): Promise<void> {
       )
       .exitProcess(false)
       .fail((message, error) => {
-        throw (
-          error ??
-          new UsageError(`${message.replaceAll('\n', ' ')}; see "hybridmim ${commandOf(args)}--help"`)
-        );
+        throw error ?? usageError(message, args);
       })
       .parseAsync();
   } catch (error) {
@@ -76,6 +80,21 @@ export async function main(args: readonly string[]): Promise<void> {
   } finally {
     context.terminal.close();
   }
+}
+
+/** yargs names the nearest command alone; what was typed belongs to it, and has no help of its own. */
+function usageError(message: string, args: readonly string[]): UsageError {
+  const nearest = /^Did you mean (\S+)\?$/.exec(message.trim())?.[1];
+  const [typed = ''] = args;
+  if (nearest !== undefined)
+    return new UsageError(
+      `there is no command "${typed}"; did you mean "${nearest}"? See "hybridmim --help"`,
+      {
+        found: typed,
+        expected: nearest,
+      },
+    );
+  return new UsageError(`${message.replaceAll('\n', ' ')}; see "hybridmim ${commandOf(args)}--help"`);
 }
 
 const commandOf = (args: readonly string[]): string =>

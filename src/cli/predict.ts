@@ -1,7 +1,8 @@
+import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import type { OpenedWeights } from '../weights/index.js';
 import type { Command } from './context.js';
-import { countingBar } from './terminal.js';
+import { countingBar, duration } from './terminal.js';
 
 interface Flags {
   readonly run: readonly string[] | undefined;
@@ -13,6 +14,7 @@ interface Flags {
   readonly preset: string | undefined;
   readonly 'save-logits': boolean;
   readonly 'masks-per-class': boolean;
+  readonly 'dry-run': boolean;
   readonly set: readonly string[];
   readonly json: boolean;
 }
@@ -43,7 +45,7 @@ export const predictCommand: Command<Flags> = {
         array: true,
         requiresArg: true,
         describe:
-          'a .safetensors file instead of --run, also one that PyTorch wrote; of several the probabilities are averaged',
+          'a .safetensors file instead of --run, also one that PyTorch wrote, or a run folder; of several the probabilities are averaged',
       })
       .option('input', {
         type: 'string',
@@ -75,6 +77,11 @@ export const predictCommand: Command<Flags> = {
         default: false,
         describe: 'write one mask a class beside each label, CASE/liver.nii.gz',
       })
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'predict one window and say what all would take; nothing is written',
+      })
       .option('set', {
         type: 'string',
         array: true,
@@ -98,10 +105,22 @@ export const predictCommand: Command<Flags> = {
         'weights of any origin',
       ),
   run: async (flags, { terminal, signal, result }) => {
-    const { predictScans } = await import('../prediction/index.js');
+    const { dryRunPrediction, predictScans } = await import('../prediction/index.js');
     const { input, out, json } = flags;
     const opened = await openedWeights(flags);
     try {
+      if (flags['dry-run']) {
+        const dry = await dryRunPrediction({ opened, input, out });
+        const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+        const lines = [
+          `scans    ${dry.scans}, ${dry.windows} windows, ${dry.windowSeconds.toPrecision(3)} s each`,
+          `time     ${duration(dry.seconds)}`,
+          `memory   ${gib(dry.peakBytes)}`,
+          `disk     ${gib(dry.diskBytes)} at most, of ${gib(dry.freeDiskBytes)} free`,
+          'nothing was written',
+        ];
+        return result({ schema: 1, ...dry }, lines.join('\n'), json);
+      }
       const count = countingBar(terminal, 'predict');
       const written = await predictScans({
         opened,
@@ -110,6 +129,7 @@ export const predictCommand: Command<Flags> = {
         withLogits: flags['save-logits'],
         withMasks: flags['masks-per-class'],
         signal: signal(),
+        onNote: (note) => terminal.line(`note: ${note}`),
         onProgress: (name, done, total, problem) => {
           if (problem !== undefined) terminal.line(`skipped ${name}: ${problem}`);
           count(done, total, name);
@@ -121,6 +141,8 @@ export const predictCommand: Command<Flags> = {
     }
   },
 };
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 async function openedWeights({
   run,
@@ -136,6 +158,9 @@ async function openedWeights({
     throw new UsageError('--network goes with --weights; a run folder names its own', { field: '--network' });
   }
   if (weights !== undefined && run === undefined) {
+    // A run folder says its network itself.
+    if (network === undefined && weights.every(isFolder))
+      return openRunWeights({ runs: weights, checkpoint, preset, set });
     if (network !== undefined) return openForeignWeights({ files: weights, network, preset, set });
     throw new UsageError('--weights needs --network, such as --network unet', { field: '--network' });
   }

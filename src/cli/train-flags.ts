@@ -1,5 +1,7 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
+import { z } from 'zod';
+import { jsonOrUndefined } from '../json.js';
 
 /** Flags of commands that read a configuration. */
 export interface ConfigFlags {
@@ -36,4 +38,22 @@ export const configFlags = (yargs: Argv, outDefault: string): Argv<ConfigFlags> 
 export function taskOfConfig(config: string, network: string): string {
   const name = basename(config).replace(/\.ya?ml$/, '');
   return name.endsWith(`-${network}`) ? name.slice(0, -network.length - 1) : name;
+}
+
+/**
+ * What a configuration may leave out where weights are given: their network, as their file says it. A file
+ * that says nothing gives nothing.
+ * @throws DataError when there are no such weights, or the file is damaged
+ */
+export async function sectionsOfWeights(init: string | undefined): Promise<Record<string, unknown>> {
+  if (init === undefined) return {};
+  const { weightsFile } = await import('../training/index.js');
+  const { readSafetensors } = await import('../network/index.js');
+  const { metadata } = await readSafetensors(await weightsFile(init));
+  const said = z
+    .looseObject({ name: z.string(), inChannels: z.unknown(), outChannels: z.unknown() })
+    .safeParse(jsonOrUndefined(metadata.network ?? ''));
+  if (!said.success) return {};
+  const { inChannels: _, outChannels: __, ...network } = said.data;
+  return { network };
 }

@@ -2,7 +2,7 @@ import { itemAt } from '../at.js';
 import type { MetricsLine, RunStatus, StepLine } from '../training/index.js';
 import { duration } from './terminal.js';
 
-export interface WatchedRun extends RunStatus {
+export interface WatchedRun extends Omit<RunStatus, 'killed'> {
   readonly run: string;
   readonly lines: readonly MetricsLine[];
   /** Letters in a line of the terminal. */

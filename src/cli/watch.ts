@@ -9,6 +9,7 @@ interface Flags {
   readonly run: string;
   readonly interval: number;
   readonly once: boolean;
+  readonly json: boolean;
 }
 
 export const watchCommand: Command<Flags> = {
@@ -24,8 +25,13 @@ export const watchCommand: Command<Flags> = {
         describe: 'seconds between looks',
       })
       .option('once', { type: 'boolean', default: false, describe: 'print how the run stands and end' })
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'print how the run stands as JSON on standard output, and end',
+      })
       .example('$0 watch runs/btcv', 'until the run ends or Ctrl-C'),
-  run: async ({ run, interval, once }) => {
+  run: async ({ run, interval, once, json }, { result }) => {
     if (!(interval > 0))
       throw new UsageError(`--interval is ${interval}, but must be above 0`, {
         field: '--interval',
@@ -34,6 +40,22 @@ export const watchCommand: Command<Flags> = {
     if (!existsSync(join(run, 'config.yaml')))
       throw new DataError(`${run} is no run folder: it holds no config.yaml`, { file: run });
     const { followMetrics, readRunStatus } = await import('../training/index.js');
+    if (json) {
+      const lines = followMetrics(run)();
+      const status = await readRunStatus(run);
+      const last = lines.findLast((line) => 'loss' in line);
+      const validated = lines.findLast((line) => 'validation' in line);
+      const { steps = null, ended = null, killed } = status;
+      const record = {
+        schema: 1,
+        run,
+        step: last?.step ?? 0,
+        steps,
+        last: last ?? null,
+        validated: validated ?? null,
+      };
+      return result({ ...record, ended, killed }, '', true);
+    }
     const [metrics, show] = [followMetrics(run), screenOf(process.stdout)];
     for (;;) {
       const status = await readRunStatus(run);

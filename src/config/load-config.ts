@@ -12,6 +12,7 @@ import { configFile } from './shipped-configs.js';
  * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
  * @param file a YAML file, or the name of a configuration that the package ships, see `configFile`
  * @param overrides such as `train.steps=10`; values are YAML
+ * @param absent sections for those that neither file nor overrides have, such as the network of given weights
  * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what
  *   was expected
  */
@@ -19,8 +20,10 @@ export async function loadConfig<S extends z.ZodType>(
   schema: S,
   file: string,
   overrides: readonly string[] = [],
+  absent: Section = {},
 ): Promise<z.infer<S>> {
   const content = { ...(await readExtended(await configFile(file))) };
+  for (const [name, section] of Object.entries(absent)) content[name] ??= section;
   for (const override of overrides) applyOverride(content, override);
   return checkConfig(schema, content, file);
 }

@@ -17,8 +17,16 @@ export {
 export type { CropRequest } from './crops/crop-plan.js';
 export type { CropCorruption, CropProvenance } from './crops/make-batch.js';
 export { toUnit, unitScales } from './crops/unit-intensity.js';
-export { type DatasetFile, datasetFileSchema, type LabelMap, readDatasetFile } from './index/dataset-file.js';
+export {
+  type DatasetEntry,
+  type DatasetFile,
+  datasetFileSchema,
+  type LabelMap,
+  readDatasetFile,
+} from './index/dataset-file.js';
 export { type Fold, parseFold, withFold } from './index/folds.js';
+export { indexDatasets } from './index/index-datasets.js';
+export type { SourceCase, SourceDataset } from './index/listed-case.js';
 export {
   type DatasetSummary,
   type PreparedCase,
@@ -27,7 +35,8 @@ export {
   readPreparedVolume,
   type SkippedCase,
 } from './index/prepared-index.js';
-export { type CaseSelection, selectCases } from './index/select-cases.js';
+export { type CaseSelection, labelledDatasets, selectCases } from './index/select-cases.js';
+export { filesBelow } from './index/walk-folder.js';
 export { type LabelFiles, readLabelOnGrid } from './prepare/label-files.js';
 export { type ClassSurvival, lossesOf } from './prepare/label-survival.js';
 export { toClassValues } from './prepare/label-values.js';
@@ -53,3 +62,5 @@ export {
 export { readChannels } from './prepare/read-channels.js';
 export { describeGrid, gridDifference, requireSameGrid, sameVoxels } from './prepare/same-grid.js';
 export { parseShard, type Shard } from './prepare/shards.js';
+export { type SurveyOptions, surveyScans, type UnusableScan } from './survey/survey.js';
+export { airThreshold, type SurveyedScan, type SurveyTask, surveyCase } from './survey/survey-case.js';

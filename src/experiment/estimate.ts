@@ -1,17 +1,19 @@
 import { freemem, totalmem } from 'node:os';
 import type { ExperimentConfig } from '../config/index.js';
 import { type PreparedIndex, readPreparedIndex } from '../dataset/index.js';
-import { WorkError } from '../errors.js';
+import { HybridMimError } from '../errors.js';
+import { labelScheme } from '../inference/index.js';
 import { markdownTable } from '../report/index.js';
-import { askProcess, workerEntry } from '../threads/index.js';
-import { type MeasuredStep, scheduleOf } from '../training/index.js';
+import { type MeasuredStep, measureStepApart, type StepOfRun, scheduleOf } from '../training/index.js';
 import { type Cell, datasetsOf } from './cells.js';
-import type { StepAnswer, StepQuestion } from './estimate-process.js';
+
+/** Which prepared cases a run learns from; fine-tuning from the labelled ones of the training split. */
+type LearnedFrom = 'training' | 'unlabelled' | 'all' | 'labelled';
 
 /** What is known of the data of an experiment before it runs. */
 interface DataFacts {
   /** Cases to learn from; undefined where neither a prepared set nor the configuration says. */
-  trainingCases(datasets: readonly string[] | undefined, split: 'training' | 'all'): number | undefined;
+  trainingCases(datasets: readonly string[] | undefined, which: LearnedFrom): number | undefined;
   channels(datasets: readonly string[] | undefined): number;
   /** undefined before anything is prepared. */
   readonly classes: Readonly<Record<string, string>> | undefined;
@@ -123,18 +125,17 @@ export function estimateTable(planned: readonly PlannedCell[], memory: number = 
   ].join('\n\n');
 }
 
-/** Cases of each prepared dataset in its training split, or in all. */
-const preparedCases = ({ datasets }: PreparedIndex, split: 'training' | 'all'): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(datasets).map(
-      ([
-        name,
-        {
-          counts: { training, validation, test },
-        },
-      ]) => [name, split === 'training' ? training : training + validation + test],
-    ),
+/** Cases of each prepared dataset that a run learns from. */
+const preparedCases = ({ datasets, cases }: PreparedIndex, which: LearnedFrom): Record<string, number> => {
+  const counted = cases.filter(({ split, label }) => {
+    if (which === 'all') return true;
+    if (split !== 'training') return false;
+    return which === 'training' || (label !== undefined) === (which === 'labelled');
+  });
+  return Object.fromEntries(
+    Object.keys(datasets).map((name) => [name, counted.filter(({ dataset }) => dataset === name).length]),
   );
+};
 
 async function dataFacts(
   { trainingCases, channels, finetune }: ExperimentConfig,
@@ -146,8 +147,8 @@ async function dataFacts(
   const summary =
     index && (typeof task === 'string' ? index.datasets[task] : Object.values(index.datasets)[0]);
   return {
-    trainingCases: (datasets, split) => {
-      const counts = index ? preparedCases(index, split) : trainingCases;
+    trainingCases: (datasets, which) => {
+      const counts = index ? preparedCases(index, which) : trainingCases;
       const names = datasets ?? Object.keys(counts);
       const known = names.flatMap((name) => counts[name] ?? []);
       return known.length === 0 || known.length < names.length
@@ -193,29 +194,29 @@ function stepOf({ kind, settings }: Cell, { channels }: DataFacts): unknown {
 /** The measured step, or why there is none. */
 async function measureOrReason(
   cell: Cell,
-  { channels, classes }: DataFacts,
+  { channels: channelsOf, classes }: DataFacts,
   signal: AbortSignal | undefined,
 ): Promise<MeasuredStep | string> {
   const { data } = cell.settings;
-  const question: StepQuestion = {
-    cell,
-    channels: channels(data.datasets),
-    classes: classes ?? classesOf('regions' in data ? data.regions : undefined),
+  const channels = channelsOf(data.datasets);
+  const stepOfCell = (): StepOfRun => {
+    if (cell.kind === 'pretrain') return { kind: cell.kind, settings: cell.settings, channels };
+    const { regions } = cell.settings.data;
+    const scheme = labelScheme(classes ?? classesOf(regions), regions);
+    return { kind: cell.kind, settings: cell.settings, channels, scheme };
   };
-  const asked = { signal, interrupted: 'stopped while steps were measured: nothing was written' };
+  let step: StepOfRun;
   try {
-    const answer = await askProcess<StepAnswer>(
-      workerEntry(import.meta.url, './estimate-process.js'),
-      question,
-      asked,
-    );
-    return 'refused' in answer ? answer.refused : answer;
+    step = stepOfCell();
   } catch (error) {
-    if (!(error instanceof WorkError)) throw error;
-    if (error.facts.found !== 'SIGKILL') return error.message;
-    const free = `${gib(freemem())} of ${gib(totalmem())} are free now`;
-    return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${free}`;
+    if (error instanceof HybridMimError) return error.message;
+    throw error;
   }
+  const outcome = await measureStepApart({ step, batch: 'smallest' }, signal);
+  if (outcome.kind === 'measured') return outcome.step;
+  if (outcome.kind !== 'exceeded') return outcome.reason;
+  const free = `${gib(freemem())} of ${gib(totalmem())} are free now`;
+  return `a step of ${stepName(cell)} was ended by the system, as where memory runs out: ${free}`;
 }
 
 function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string): PlannedCell {
@@ -223,7 +224,7 @@ function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string):
   const { train, data } = settings;
   const all = facts.trainingCases(
     data.datasets,
-    cell.kind === 'pretrain' ? cell.settings.data.split : 'training',
+    cell.kind === 'pretrain' ? cell.settings.data.split : 'labelled',
   );
   const cases =
     all === undefined

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExperimentConfig } from '../config/index.js';
-import { type PrepareProgress, prepareDatasets } from '../dataset/index.js';
+import { type PrepareProgress, prepareDatasets, readDatasetFile } from '../dataset/index.js';
 import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
 import { markdownText, writeContourFigureOf, writePaperFigure } from '../report/index.js';
@@ -153,6 +153,7 @@ export async function prepareExperiment({
   signal,
 }: Pick<ExperimentOptions, 'config' | 'out' | 'only' | 'onPrepare' | 'onNote' | 'signal'>): Promise<string> {
   const prepared = preparedFolder(out);
+  if (typeof config.datasets === 'string') await requireDatasets(config.datasets, config, prepared);
   // The caller has prepared it; cells may run side by side.
   if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared;
   await mkdir(out, { recursive: true });
@@ -177,6 +178,20 @@ export async function prepareExperiment({
   throw new DataError(
     `${skipped.length} cases of experiment ${config.name} cannot be used, the first, ${id}, because ${reason}`,
     file === undefined ? {} : { file },
+  );
+}
+
+/** Refuses an index of the user's that lacks what the runs learn from, before hours of preparing. */
+async function requireDatasets(file: string, config: ExperimentConfig, prepared: string): Promise<void> {
+  const { datasets } = await readDatasetFile(file);
+  const known = Object.keys(datasets);
+  const wanted = planCells(config, prepared).flatMap(({ settings }) => settings.data.datasets ?? []);
+  const missing = [...new Set(wanted)].filter((name) => !known.includes(name));
+  if (missing.length === 0) return;
+  throw new UsageError(
+    `experiment ${config.name} learns from ${missing.join(', ')}, which ${file} lacks: it has ${known.join(', ')}; ` +
+      'add them as datasets.example.json shows, or name your own with --set',
+    { file, field: 'datasets', found: known, expected: missing },
   );
 }
 

@@ -20,4 +20,4 @@ export {
 } from './sliding-window.js';
 export { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';
 export { openWindowSums } from './window-sums.js';
-export { gaussianImportance, type MirrorAxes, mirrorings, windowStarts } from './windows.js';
+export { gaussianImportance, type MirrorAxes, mirrorings, windowCount, windowStarts } from './windows.js';

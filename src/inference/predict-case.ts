@@ -1,6 +1,6 @@
 import { type Preprocessing, preprocessImage, readChannels } from '../dataset/index.js';
 import { DataError } from '../errors.js';
-import type { Grid, Volume } from '../volume/index.js';
+import { type Grid, type Modality, modalityOfLowest, type Volume } from '../volume/index.js';
 import type { LabelScheme } from './label-scheme.js';
 import { asSlab } from './logit-slab.js';
 import type { Predictor } from './predictor.js';
@@ -14,6 +14,10 @@ export interface PredictCaseOptions {
   /** As the training cases were prepared; `none`: the scan as it is, in its own orientation. */
   readonly preprocessing: Preprocessing | 'none';
   readonly scheme: LabelScheme;
+  /** Of the scans that the network was trained on; absent: not known, or the user says how a scan is prepared. */
+  readonly modality?: Modality | undefined;
+  /** Hears what is odd about the scan. */
+  readonly onNote?: ((note: string) => void) | undefined;
   readonly withLogits?: boolean;
   readonly progress?: WindowProgress;
 }
@@ -73,7 +77,7 @@ export async function predictLabel(
 /** The scan as the network takes it, and its own grid; the scan itself need not be kept. */
 async function preparedScan(
   { network }: Predictor,
-  { images, preprocessing }: PredictCaseOptions,
+  { images, preprocessing, modality, onNote }: PredictCaseOptions,
 ): Promise<{ image: Volume; grid: Grid }> {
   const source = await readChannels(images, preprocessing === 'none' ? undefined : preprocessing.notFinite);
   const { inChannels } = network;
@@ -87,8 +91,41 @@ async function preparedScan(
       },
     );
   }
+  if (modality !== undefined) checkModality(source, modality, images.join(', '), onNote);
   const { size, spacing, affine } = source;
   const image =
     preprocessing === 'none' ? source : preprocessImage(source, preprocessing, images.join(', ')).image;
   return { image, grid: { size, spacing, affine } };
+}
+
+/**
+ * A CT cannot be meant for a network that was trained on MR. A CT may be stored without values below 0, so
+ * that what looks like MR to a network of CT is only said.
+ * @throws DataError for a CT before a network of MR
+ */
+function checkModality(
+  { data }: Pick<Volume, 'data'>,
+  trained: Modality,
+  file: string,
+  onNote: ((note: string) => void) | undefined,
+): void {
+  let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+  }
+  const like = modalityOfLowest(lowest);
+  if (like === undefined || like === trained) return;
+  const found = `${file} has values from ${lowest} to ${highest}, as ${like.toUpperCase()} has, but the network was trained on ${trained.toUpperCase()}`;
+  if (trained === 'ct') {
+    onNote?.(`${found}: is it in HU?`);
+    return;
+  }
+  throw new DataError(`${found}: give a network of CT, or say with --preset how the scan is to be prepared`, {
+    file,
+    field: 'modality',
+    found: like,
+    expected: trained,
+  });
 }

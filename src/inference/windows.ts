@@ -13,6 +13,18 @@ export function windowStarts(size: Triple, window: Triple, overlap: number): Tri
   return zs.flatMap((z) => ys.flatMap((y) => xs.map((x): Triple => [x, y, z])));
 }
 
+/** How many windows cover a volume; one that is smaller than a window is padded to it. */
+export function windowCount(
+  size: Triple,
+  { window, overlap }: { readonly window: Triple; readonly overlap: number },
+): number {
+  return windowStarts(
+    mapAxes(size, (length, axis) => Math.max(length, window[axis])),
+    window,
+    overlap,
+  ).length;
+}
+
 function axisStarts(length: number, window: number, overlap: number): number[] {
   const interval = length === window ? window : Math.max(1, Math.floor(window * (1 - overlap)));
   const count = Math.ceil((length - window) / interval) + 1;

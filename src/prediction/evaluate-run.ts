@@ -1,7 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
-import { type PreparedCase, readPreparedIndex, selectCases, withFold } from '../dataset/index.js';
+import {
+  labelledDatasets,
+  type PreparedCase,
+  readPreparedIndex,
+  selectCases,
+  withFold,
+} from '../dataset/index.js';
 import { DataError } from '../errors.js';
 import {
   type CaseResult,
@@ -65,11 +71,11 @@ export async function evaluateRun({
   const { data } = await readFinetunedRun(run);
   // The cases that validated that run.
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
-  const cases = selectCases(
-    index,
-    { split, ...(data.datasets && { datasets: data.datasets }) },
-    data.prepared,
-  );
+  const datasets = labelledDatasets(index, data.datasets, data.prepared);
+  const selected = selectCases(index, { split, datasets }, data.prepared);
+  // Of the training cases, those without a label were no part of the run; elsewhere a label is missed.
+  const cases =
+    split === 'training' ? selected.filter(({ sourceLabel }) => sourceLabel !== undefined) : selected;
   const opened = await openRunWeights({ runs: [run], checkpoint });
   const used = basename(runWeights(run, checkpoint), '.safetensors') === 'best' ? 'best' : 'last';
   const { scheme } = opened;

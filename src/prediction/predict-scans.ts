@@ -21,6 +21,8 @@ export interface PredictScansOptions {
   readonly withMasks?: boolean;
   /** After each scan; `problem` says why one could not be predicted. */
   readonly onProgress?: (name: string, done: number, total: number, problem?: string) => void;
+  /** Hears what is odd about a scan. */
+  readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,6 +48,7 @@ export async function predictScans({
   withLogits,
   withMasks = false,
   onProgress,
+  onNote,
   signal,
 }: PredictScansOptions): Promise<ScanPrediction[]> {
   const scans = await listScans(input, out, opened.predictor.network.inChannels);
@@ -55,11 +58,13 @@ export async function predictScans({
   for (const [i, { name, images, label }] of scans.entries()) {
     signal?.throwIfAborted();
     try {
-      const { scheme, preprocessing } = opened;
+      const { scheme, preprocessing, modality } = opened;
       const predicted = await predictCase(opened.predictor, {
         images,
         preprocessing,
         scheme,
+        modality,
+        onNote,
         withLogits,
         progress: { signal },
       });
@@ -84,7 +89,8 @@ export async function predictScans({
   );
 }
 
-function refuseReplacement(scans: readonly ListedScan[], masks: readonly string[]): void {
+/** Throws UsageError where a label or mask would replace a scan. */
+export function refuseReplacement(scans: readonly ListedScan[], masks: readonly string[] = []): void {
   const inputs = new Set(scans.flatMap(({ images }) => images).map((file) => resolve(file)));
   const clash = scans
     .flatMap(({ label }) => [label, ...masks.map((mask) => join(maskFolder(label), mask))])

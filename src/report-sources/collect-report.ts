@@ -14,7 +14,7 @@ import type {
   ReportRun,
   SpeedResult,
 } from '../report/index.js';
-import { lastPicture, readMetrics, readRunConfig } from '../training/index.js';
+import { lastPicture, readMetrics, readRunConfig, readRunStatus } from '../training/index.js';
 import { runCases } from './report-cases.js';
 import { cellFile, experimentFile, speedFile } from './report-files.js';
 
@@ -61,6 +61,10 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       : { table: undefined, title: undefined };
     const shownName = (own: string) => names?.get(own) ?? (own === path ? cell.title : undefined) ?? own;
     const lines = folder.files.includes('metrics.jsonl') ? readMetrics(folder.path) : [];
+    if (folder.files.includes('log.jsonl')) {
+      const { killed, ended } = await readRunStatus(folder.path);
+      if (killed) notes.push(`the run ${folder.path} was ${ended}`);
+    }
     if (lines.length > 0)
       runs.push({
         name: shownName(path),

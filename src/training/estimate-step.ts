@@ -1,11 +1,10 @@
-import type { LabelScheme } from '../inference/index.js';
+import { type LabelScheme, requireImageSize } from '../inference/index.js';
 import { makeNetwork, spatialSize } from '../network/index.js';
 import { leastBatch, pretextMethod } from '../pretext/index.js';
-import { segmentationNetwork } from './finetune.js';
 import type { LearningTask } from './learning-task.js';
 import { pretrainingTask } from './pretraining-task.js';
 import type { FinetuneSettings, PretrainSettings } from './run-settings.js';
-import { segmentationTask } from './segmentation-task.js';
+import { segmentationNetwork, segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
 import { timeSteps } from './time-steps.js';
 
@@ -21,62 +20,71 @@ export interface MeasuredStep {
   readonly peakBytes: number | null;
 }
 
-/** A task with the smallest batch that it takes, for a step that is only measured. */
-export interface SmallestBatch {
+/** A task with the batch that is measured. */
+export interface MeasuredBatch {
   readonly task: LearningTask;
   readonly batch: number;
 }
 
+/** A run as far as its step goes: its settings, and what the data decide. */
+export type StepOfRun =
+  | { readonly kind: 'pretrain'; readonly settings: PretrainSettings; readonly channels: number }
+  | {
+      readonly kind: 'finetune';
+      readonly settings: FinetuneSettings;
+      readonly channels: number;
+      readonly scheme: LabelScheme;
+    };
+
 /**
- * The pre-training of a configuration.
+ * The step of a run with the smallest batch that its method takes.
  * @throws UsageError for settings that do not fit together
  */
-export function smallestPretraining(
-  { network: wanted, method: config, data, train }: PretrainSettings,
-  channels: number,
-): SmallestBatch {
-  const network = makeNetwork(wanted, { inChannels: channels, outChannels: channels });
-  const batch = {
-    size: Math.min(train.batchSize, leastBatch(config)),
-    crop: spatialSize(data.cropSize),
-    scaledTargets: false,
-  };
-  const method = pretextMethod(network, batch, config);
-  return { task: pretrainingTask({ network, method, batch, seed: 0 }), batch: batch.size };
+export function smallestBatch(step: StepOfRun): MeasuredBatch {
+  const { batchSize } = step.settings.train;
+  return ofBatch(step, step.kind === 'pretrain' ? Math.min(batchSize, leastBatch(step.settings.method)) : 1);
+}
+
+/** The same with its own batch. */
+export const wholeBatch = (step: StepOfRun): MeasuredBatch => ofBatch(step, step.settings.train.batchSize);
+
+function ofBatch(step: StepOfRun, size: number): MeasuredBatch {
+  const crop = spatialSize(step.settings.data.cropSize);
+  const { channels } = step;
+  if (step.kind === 'finetune') {
+    const network = segmentationNetwork(step.settings.network, channels, step.scheme);
+    requireImageSize(network, step.settings.data.cropSize, 'data.cropSize');
+    return {
+      task: segmentationTask({ network, scheme: step.scheme, batchSize: size, crop }),
+      batch: size,
+    };
+  }
+  const network = makeNetwork(step.settings.network, { inChannels: channels, outChannels: channels });
+  const batch = { size, crop, scaledTargets: false };
+  const method = pretextMethod(network, batch, step.settings.method);
+  return { task: pretrainingTask({ network, method, batch, seed: 0 }), batch: size };
 }
 
 /**
- * The fine-tuning of a configuration.
- * @throws UsageError for settings that do not fit together
- */
-export function smallestFinetuning(
-  { network: wanted, data }: FinetuneSettings,
-  channels: number,
-  scheme: LabelScheme,
-): SmallestBatch {
-  const network = segmentationNetwork(wanted, channels, scheme);
-  return {
-    task: segmentationTask({ network, scheme, batchSize: 1, crop: spatialSize(data.cropSize) }),
-    batch: 1,
-  };
-}
-
-/**
- * Runs one step on random crops, after a first one, which also optimises the graph.
- * @throws UsageError for a step that does not fit in the memory that is free
+ * Runs steps on random crops, after a first one, which also optimises the graph, and takes their median.
+ * @param memoryBytes the most that it may take; absent: what is free
+ * @throws UsageError for a step that cannot fit
  */
 export async function estimateStep(
-  { task, batch }: SmallestBatch,
+  { task, batch }: MeasuredBatch,
   settings: PretrainSettings | FinetuneSettings,
+  memoryBytes?: number | undefined,
+  steps = 1,
 ): Promise<MeasuredStep> {
-  requireStepMemory(task);
+  requireStepMemory(task, memoryBytes);
   const { train, precision } = settings;
   const { stepMs, peakBytes } = await timeSteps(task, {
     precision,
     optimizer: train,
     threads: train.threads,
     warmUp: 1,
-    steps: 1,
+    steps,
   });
-  return { batch, seconds: stepMs.reduce((sum, ms) => sum + ms, 0) / 1000, peakBytes };
+  const [median = Number.NaN] = stepMs.toSorted((a, b) => a - b).slice(Math.floor(stepMs.length / 2));
+  return { batch, seconds: median / 1000, peakBytes };
 }

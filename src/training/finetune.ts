@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import {
   type Fold,
+  labelledDatasets,
   openCropLoader,
   type PreparedCase,
   type PreparedIndex,
@@ -17,33 +18,27 @@ import {
   type LabelScheme,
   labelScheme,
   openPredictor,
-  outputChannels,
   type Predictor,
   predictLabel,
   requireImageSize,
 } from '../inference/index.js';
-import {
-  initialiseParameters,
-  makeNetwork,
-  type Network,
-  type NetworkSettings,
-  spatialSize,
-} from '../network/index.js';
+import { initialiseParameters, spatialSize } from '../network/index.js';
 import type { Volume } from '../volume/index.js';
 import { writeWholeFile } from '../whole-file.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
+import { requireMemory } from './memory-check.js';
 import { runMetadata } from './pretrain.js';
 import { carryOut, type RunResult } from './run.js';
 import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
-import { segmentationTask } from './segmentation-task.js';
-import { requireStepMemory } from './step-memory.js';
+import { segmentationNetwork, segmentationTask } from './segmentation-task.js';
 import { transferredWeights } from './transfer.js';
+import { preparationDifference, preparationMetadata, preparationOf, weightsFile } from './weights-source.js';
 
 /** A fine-tuning run and the weights that it starts from. */
 export interface FinetuneOptions extends RunOptions<FinetuneSettings> {
-  /** Weights to start from, such as pre-training's `last.safetensors`; absent: from scratch. */
+  /** Weights to start from: a run folder, such as that of a pre-training, or a file; absent: from scratch. */
   readonly init?: string | undefined;
 }
 
@@ -60,11 +55,12 @@ export async function finetune({
   resume = false,
   mayChange,
   progress = {},
+  memoryBytes,
   signal,
 }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
-  const caseIds = drawnFraction(trainingCases(index, data), data.fraction, seed);
+  const caseIds = fineTunedCases(index, settings).map(({ id }) => id);
   const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;
   const loader = await openCropLoader({
     preparedDir: prepared,
@@ -91,7 +87,25 @@ export async function finetune({
       batchSize: train.batchSize,
       crop: spatialSize(cropSize),
     });
-    requireStepMemory(learned);
+    await requireMemory(
+      { kind: 'finetune', settings, channels: loader.channels, scheme },
+      { memoryBytes, onNote: progress.onNote, signal },
+    );
+    const firstCase = itemAt(loader.cases, 0);
+    // Before the folder is made, so that wrong weights leave none behind.
+    const source = init === undefined ? undefined : await weightsFile(init);
+    const transferred =
+      source === undefined || resume
+        ? undefined
+        : await transferredWeights(source, network, settings.network, settings.transfer);
+    if (source !== undefined && transferred) {
+      const difference = preparationDifference(
+        source,
+        transferred.preparation,
+        preparationOf(preparationMetadata(index, firstCase)),
+      );
+      if (difference !== undefined) progress.onNote?.(difference);
+    }
     for (const note of emptyLabels(scheme, loader.cases, 'training')) progress.onNote?.(note);
     const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
     for (const note of emptyLabels(scheme, validationCases, 'validation')) progress.onNote?.(note);
@@ -117,17 +131,14 @@ export async function finetune({
       train,
       progress,
       signal,
-      config: { ...settings, init: init ?? null },
+      config: { ...settings, init: source ?? null },
       schedule: scheduleOf(train, loader.cases.length),
       initialWeights: async () => {
         const fresh = initialiseParameters(network.specs, seed);
-        if (init === undefined) return fresh;
-        const { values, report } = await transferredWeights(
-          init,
-          network,
-          settings.network,
-          settings.transfer,
-        );
+        if (source === undefined) return fresh;
+        // A run that was stopped before its first checkpoint begins anew.
+        const { values, report } =
+          transferred ?? (await transferredWeights(source, network, settings.network, settings.transfer));
         await writeWholeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
         progress.onTransfer?.(report);
         return { ...fresh, ...values };
@@ -135,21 +146,12 @@ export async function finetune({
       metadata: {
         ...runMetadata(network, settings.network),
         scheme: JSON.stringify(scheme),
-        preprocessing: JSON.stringify(itemAt(loader.cases, 0).preprocessing),
+        ...preparationMetadata(index, firstCase),
       },
     });
   } finally {
     await loader.close();
   }
-}
-
-/** The network of a segmentation task. */
-export function segmentationNetwork(
-  settings: NetworkSettings,
-  inChannels: number,
-  scheme: LabelScheme,
-): Network {
-  return makeNetwork(settings, { inChannels, outChannels: outputChannels(scheme) });
 }
 
 /** The fold of a cross-validation that the settings ask for. */
@@ -163,12 +165,26 @@ export function foldOf({
   return fold === undefined || folds === undefined ? undefined : { fold, folds };
 }
 
-/** Ids of the training cases of the datasets asked for. */
-function trainingCases(
+/**
+ * The labelled training cases of the datasets asked for, or a share of them drawn by the seed; those without a
+ * label only pre-train.
+ * @throws DataError where there are none
+ */
+export function fineTunedCases(
   index: PreparedIndex,
-  { prepared, datasets }: FinetuneSettings['data'],
+  { data: { prepared, datasets, fraction }, seed }: Pick<FinetuneSettings, 'data' | 'seed'>,
 ): PreparedCase[] {
-  return selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared);
+  const training = selectCases(index, { split: 'training', ...(datasets && { datasets }) }, prepared);
+  const labelled = training.filter(({ label }) => label !== undefined);
+  if (labelled.length === 0) {
+    throw new DataError(
+      `${prepared} has no training case with a label${datasets ? ` in ${datasets.join(', ')}` : ''}: ` +
+        'give labels in the dataset index and run prepare again',
+      { file: prepared, field: 'label' },
+    );
+  }
+  const drawn = drawnFraction(labelled, fraction, seed);
+  return labelled.filter(({ id }) => drawn.includes(id));
 }
 
 /**
@@ -176,7 +192,7 @@ function trainingCases(
  * run must be of datasets with the same labels.
  * @param stated the regions of the settings
  */
-function taskScheme(
+export function taskScheme(
   index: PreparedIndex,
   cases: readonly PreparedCase[],
   stated: Readonly<Record<string, readonly number[]>> | undefined,
@@ -205,8 +221,9 @@ function casesToValidate(
   training: readonly PreparedCase[],
 ): readonly PreparedCase[] {
   if (data.validateOn === 'training') return training;
+  const datasets = labelledDatasets(index, data.datasets, data.prepared);
   const cases = index.cases.filter(
-    ({ split, dataset }) => split === 'validation' && (data.datasets?.includes(dataset) ?? true),
+    ({ split, dataset }) => split === 'validation' && datasets.includes(dataset),
   );
   const unlabelled = cases.find(({ label }) => label === undefined);
   if (cases.length > 0 && !unlabelled) return cases;

@@ -1,14 +1,11 @@
-export {
-  estimateStep,
-  type MeasuredStep,
-  type SmallestBatch,
-  smallestFinetuning,
-  smallestPretraining,
-} from './estimate-step.js';
+export { type DryRun, dryRunFinetuning, dryRunPretraining } from './dry-run.js';
+export type { MeasuredStep, StepOfRun } from './estimate-step.js';
 export { type FinetuneOptions, finetune, foldOf } from './finetune.js';
 export type { LearningTask } from './learning-task.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
+export { measureStepApart, type StepOutcome, type StepQuestion } from './measured-apart.js';
+export { freeMemory, largestThatFits, stepBudget } from './memory-check.js';
 export {
   followMetrics,
   type MetricsLine,
@@ -16,7 +13,7 @@ export {
   type StepLine,
   type ValidationLine,
 } from './metrics-log.js';
-export { pretrain, runMetadata } from './pretrain.js';
+export { type PretrainOptions, pretrain, runMetadata } from './pretrain.js';
 export { pretrainingTask } from './pretraining-task.js';
 export { lastPicture, pictureFolder } from './reconstruction-picture.js';
 export type { RunResult } from './run.js';
@@ -34,3 +31,4 @@ export { type RunStatus, readRunStatus } from './run-status.js';
 export { scheduleOf } from './schedule.js';
 export { segmentationTask } from './segmentation-task.js';
 export type { TransferReport, TransferredPart } from './transfer.js';
+export { type Preparation, preparationOf, weightsFile } from './weights-source.js';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import { byteSize } from '../byte-size.js';
 import {
+  type CaseSelection,
   type CropBatch,
   type CropOfWord,
   openCropLoader,
@@ -12,7 +13,7 @@ import {
   unitScales,
 } from '../dataset/index.js';
 import type { InputValues } from '../engine/index.js';
-import { UsageError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import { freeMemory } from '../free-memory.js';
 import {
   initialiseParameters,
@@ -22,16 +23,25 @@ import {
   spatialSize,
 } from '../network/index.js';
 import { pretextMethod, voxelCorruption } from '../pretext/index.js';
+import { writeWholeFile } from '../whole-file.js';
 import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
+import { requireMemory } from './memory-check.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
 import { openReconstructionPicture } from './reconstruction-picture.js';
 import { carryOut, type RunResult } from './run.js';
 import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
-import { requireStepMemory } from './step-memory.js';
+import { transferredWeights } from './transfer.js';
 import type { VisualWord } from './visual-words/choose-words.js';
 import { discoverWords } from './visual-words/discover-words.js';
+import { preparationDifference, preparationMetadata, preparationOf, weightsFile } from './weights-source.js';
+
+/** A pre-training run and the weights that it starts from. */
+export interface PretrainOptions extends RunOptions<PretrainSettings> {
+  /** Weights to go on from, on these scans: a run folder or a file; absent: from scratch. */
+  readonly init?: string | undefined;
+}
 
 /**
  * Pre-trains a network on the crops of a prepared folder, without labels, and keeps the weights of the lowest
@@ -45,21 +55,16 @@ export async function pretrain({
   resume = false,
   mayChange,
   progress = {},
+  memoryBytes,
   signal,
-}: RunOptions<PretrainSettings>): Promise<RunResult> {
+  init,
+}: PretrainOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
-  if (data.mode === 'task-specific') {
-    const index = await readPreparedIndex(data.prepared);
-    const chosen = selectCases(
-      index,
-      { split: data.split, ...(data.datasets && { datasets: data.datasets }) },
-      data.prepared,
-    );
-    requireTrainingCasesOnly(index, chosen, data.prepared);
-  }
-  const words = await visualWords(settings, out, progress, signal);
+  const learnedFrom = await casesToLearnFrom(data);
+  const source = init === undefined ? undefined : await weightsFile(init);
+  const words = await visualWords(settings, learnedFrom, out, progress, signal);
   const loader = await openCropLoader({
-    ...cropOptions(settings, data.split),
+    ...cropOptions(settings, learnedFrom),
     ...(words && { crops: cropsOf(words, 'instances') }),
   });
   try {
@@ -77,19 +82,22 @@ export async function pretrain({
     };
     const method = pretextMethod(network, batch, settings.method);
     const learned = pretrainingTask({ network, method, batch, seed, scalesOf: targets });
-    requireStepMemory(learned);
+    await requireMemory(
+      { kind: 'pretrain', settings, channels: loader.channels },
+      { memoryBytes, onNote: progress.onNote, signal },
+    );
     const held =
       train.validateEvery > 0
         ? await fixedInputs(
             settings,
             learned,
-            'validation',
+            { split: 'validation' },
             train.validationBatches,
             words && cropsOf(words, 'heldOut'),
           )
         : undefined;
     const [pictured = {}] =
-      held ?? (await fixedInputs(settings, learned, data.split, 1, words && cropsOf(words, 'instances')));
+      held ?? (await fixedInputs(settings, learned, learnedFrom, 1, words && cropsOf(words, 'instances')));
     const { inputs, reconstruct } = method;
     const task: LearningTask = {
       ...learned,
@@ -97,6 +105,17 @@ export async function pretrain({
       openPicture: (state, precision) =>
         openReconstructionPicture({ inputs, reconstruct }, pictured, state, precision),
     };
+    // Before the folder is made, so that wrong weights leave none behind.
+    const transferred =
+      source === undefined || resume
+        ? undefined
+        : await transferredWeights(source, network, settings.network);
+    const index = await readPreparedIndex(data.prepared);
+    const preparation = preparationMetadata(index, itemAt(loader.cases, 0));
+    if (source !== undefined && transferred) {
+      const difference = preparationDifference(source, transferred.preparation, preparationOf(preparation));
+      if (difference !== undefined) progress.onNote?.(difference);
+    }
     return await carryOut({
       out,
       resume,
@@ -108,25 +127,74 @@ export async function pretrain({
       train,
       progress,
       signal,
-      config: settings,
+      config: { ...settings, ...(source !== undefined && { init: source }) },
       schedule: scheduleOf(train, loader.cases.length),
-      initialWeights: async () => initialiseParameters(task.parameters, seed),
-      metadata: runMetadata(network, settings.network),
+      initialWeights: async () => {
+        const fresh = initialiseParameters(task.parameters, seed);
+        if (source === undefined) return fresh;
+        const { values, report } =
+          transferred ?? (await transferredWeights(source, network, settings.network));
+        await writeWholeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 1)}\n`);
+        progress.onTransfer?.(report);
+        const taken = Object.entries(values).filter(([name]) => name in fresh);
+        return { ...fresh, ...Object.fromEntries(taken) };
+      },
+      metadata: { ...runMetadata(network, settings.network), ...preparation },
     });
   } finally {
     await loader.close();
   }
 }
 
+/** Cases by split, or by name within one. */
+export type CaseChoice = Pick<CaseSelection, 'split' | 'caseIds'>;
+
+/**
+ * The cases of the split that the settings name.
+ * @throws DataError where there are none, or for a held-out case in task-specific pre-training
+ */
+export async function casesToLearnFrom({
+  prepared,
+  datasets,
+  split,
+  mode,
+}: PretrainSettings['data']): Promise<CaseChoice> {
+  const index = await readPreparedIndex(prepared);
+  const ofSplit = {
+    split: split === 'unlabelled' ? 'training' : split,
+    ...(datasets && { datasets }),
+  } as const;
+  const selected = selectCases(index, ofSplit, prepared);
+  const chosen = split === 'unlabelled' ? selected.filter(({ label }) => label === undefined) : selected;
+  if (chosen.length === 0) {
+    throw new DataError(
+      `${prepared} has no training case without a label: set data.split to training, or prepare unlabelled scans`,
+      { file: prepared, field: 'data.split', found: split },
+    );
+  }
+  if (mode === 'task-specific') requireTrainingCasesOnly(index, chosen, prepared);
+  return split === 'unlabelled' ? { split: 'training', caseIds: chosen.map(({ id }) => id) } : { split };
+}
+
+/** The cases of a choice. */
+export async function preparedCasesOf(
+  { prepared, datasets }: PretrainSettings['data'],
+  choice: CaseChoice,
+): Promise<PreparedCase[]> {
+  const index = await readPreparedIndex(prepared);
+  return selectCases(index, { ...choice, ...(datasets && { datasets }) }, prepared);
+}
+
 /** TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods. */
 async function visualWords(
   { seed, precision, data, network, method, train }: PretrainSettings,
+  learnedFrom: CaseChoice,
   out: string,
   progress: RunProgress,
   signal?: AbortSignal,
 ) {
   if (method.name !== 'transvw') return undefined;
-  const { prepared, datasets, split, cropSize } = data;
+  const { prepared, datasets, cropSize } = data;
   const withHeldOut = train.validateEvery > 0;
   const { name: _, ...config } = method;
   return discoverWords({
@@ -134,7 +202,7 @@ async function visualWords(
     precision,
     prepared,
     datasets,
-    split,
+    learnedFrom,
     withHeldOut,
     cropSize,
     network,
@@ -159,15 +227,13 @@ export function runMetadata(network: Network, settings: NetworkSettings): Record
   };
 }
 
-function cropOptions(
-  { seed, data, method, train }: PretrainSettings,
-  split: 'training' | 'validation' | 'all',
-) {
+function cropOptions({ seed, data, method, train }: PretrainSettings, { split, caseIds }: CaseChoice) {
   const { prepared, datasets, cropSize, workers, prefetch } = data;
   const recipe = voxelCorruption(method);
   const common = {
     preparedDir: prepared,
     split,
+    ...(caseIds && { caseIds }),
     cropSize,
     batchSize: train.batchSize,
     seed,
@@ -189,12 +255,12 @@ function cropOptions(
 async function fixedInputs(
   settings: PretrainSettings,
   task: LearningTask,
-  split: 'training' | 'validation' | 'all',
+  choice: CaseChoice,
   batches: number,
   crops: readonly CropOfWord[] | undefined,
 ): Promise<InputValues[]> {
   const loader = await openCropLoader({
-    ...cropOptions(settings, split),
+    ...cropOptions(settings, choice),
     workers: 1,
     prefetch: 1,
     ...(crops && { crops }),

@@ -23,8 +23,11 @@ const dataShape = {
 
 const pretrainData = z.strictObject({
   ...dataShape,
-  /** The cases to learn from; no labels are read. `all` for a set that has no held-out cases. */
-  split: z.enum(['training', 'all']).default('training'),
+  /**
+   * The cases to learn from; no labels are read. `all` for a set that has no held-out cases; `unlabelled` for
+   * the training cases without a label, which no fold of a cross-validation holds out.
+   */
+  split: z.enum(['training', 'unlabelled', 'all']).default('training'),
   /**
    * `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused.
    */
@@ -165,5 +168,7 @@ export interface RunOptions<S> {
   readonly mayChange?: boolean;
   /** What the run shows; absent: nothing. */
   readonly progress?: RunProgress;
+  /** The most that the run may hold in memory; absent: what is free. */
+  readonly memoryBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -11,6 +11,7 @@ import { openMetricsLog } from './metrics-log.js';
 import { dropLaterPictures, keepPicture } from './reconstruction-picture.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
 import { loggedProgress, openRunLog } from './run-log.js';
+import { endedInSilence } from './run-status.js';
 import type { Schedule } from './schedule.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
 
@@ -63,6 +64,8 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
   const folder = await openRunFolder(out, config, resume, mayChange);
   const log = openRunLog(out);
   try {
+    const silence = plan.resume ? await endedInSilence(plan.out) : undefined;
+    if (silence !== undefined) plan.progress.onNote?.(`the run was ${silence}`);
     const cases = plan.loader.cases.map(({ id }) => id);
     requireSameCases(folder, cases);
     requireLength(plan, folder);

@@ -1,8 +1,15 @@
 import type { LossTerms, Tensor, Tensor5D } from '../engine/index.js';
 import { DataError } from '../errors.js';
-import type { LabelScheme } from '../inference/index.js';
+import { type LabelScheme, outputChannels } from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
-import { logitsOf, type Network, type Parameters, type SpatialSize } from '../network/index.js';
+import {
+  logitsOf,
+  makeNetwork,
+  type Network,
+  type NetworkSettings,
+  type Parameters,
+  type SpatialSize,
+} from '../network/index.js';
 import type { LearningTask } from './learning-task.js';
 import { ignoredTarget, segmentationTargets } from './segmentation-targets.js';
 
@@ -12,6 +19,15 @@ export interface SegmentationTaskOptions {
   readonly batchSize: number;
   /** [D, H, W] voxels. */
   readonly crop: SpatialSize;
+}
+
+/** The network of a segmentation task. */
+export function segmentationNetwork(
+  settings: NetworkSettings,
+  inChannels: number,
+  scheme: LabelScheme,
+): Network {
+  return makeNetwork(settings, { inChannels, outChannels: outputChannels(scheme) });
 }
 
 /** Supervised segmentation, as a thing to learn. */

@@ -4,8 +4,7 @@ import { elementCount } from '../network/index.js';
 import type { LearningTask } from './learning-task.js';
 
 /**
- * Refuses a step that cannot fit before anything is written, instead of being killed by the system in the
- * middle of it.
+ * Refuses a step that cannot fit, by what is known without running it.
  * @param free bytes
  * @throws UsageError when the activations that the encoder keeps for its gradients, and the parameters with
  *   their gradients and moments, only a part of what a step takes, are more than the memory that is free

@@ -11,6 +11,7 @@ import {
   readWeights,
 } from '../network/index.js';
 import { pretextPrefix } from '../pretext/index.js';
+import { type Preparation, preparationOf } from './weights-source.js';
 
 /** Values taken from a file, and how many the part of the network has. */
 export interface TransferredPart {
@@ -45,7 +46,7 @@ export async function transferredWeights(
   network: Network,
   settings: NetworkSettings,
   part: 'all' | 'encoder' = 'all',
-): Promise<{ values: NamedArrays; report: TransferReport }> {
+): Promise<{ values: NamedArrays; report: TransferReport; preparation: Preparation }> {
   const isEncoder = (name: string) => isEncoderParameter(network, name);
   const { values, report, metadata } = await readWeights(file, network.specs, {
     replace: network.lastLayer,
@@ -64,6 +65,7 @@ export async function transferredWeights(
   const { fresh, unused, adapted } = report;
   return {
     values,
+    preparation: preparationOf(metadata),
     report: {
       schema: 1,
       file,

@@ -33,6 +33,7 @@ export {
   zScoreScaling,
 } from './intensity.js';
 export type { Interpolation } from './interpolation.js';
+export { lowestOfCt, type Modality, modalityOfLowest } from './modality.js';
 export type { NiftiHeader } from './nifti-header.js';
 export { readVolumeHeader } from './nifti-read.js';
 export { niftiBytes, writeNifti } from './nifti-write.js';

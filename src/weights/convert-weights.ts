@@ -22,7 +22,7 @@ import {
   writeWeights,
 } from '../network/index.js';
 import { pretextPrefix } from '../pretext/index.js';
-import { runMetadata } from '../training/index.js';
+import { runMetadata, weightsFile } from '../training/index.js';
 import type { Triple } from '../volume/index.js';
 import { writeWholeFile, writeWholeFolder } from '../whole-file.js';
 
@@ -62,7 +62,7 @@ export interface Converted {
  */
 export async function importWeights({
   network: name,
-  from,
+  from: given,
   to,
   part,
   letGo = [],
@@ -71,6 +71,7 @@ export async function importWeights({
   set,
   seed,
 }: ImportOptions): Promise<Converted> {
+  const from = await weightsFile(given, 'best');
   const content = await readSafetensors(from);
   const { arrays, metadata } = content;
   const { settings, channels } = fileNetwork(name, arrays, from, set, { inChannels, outChannels }, part);
@@ -120,13 +121,14 @@ export interface ExportOptions {
  */
 export async function exportWeights({
   network: name,
-  from,
+  from: given,
   to,
   part,
   set,
   format,
   size,
 }: ExportOptions): Promise<Converted> {
+  const from = await weightsFile(given, 'best');
   const content = await readSafetensors(from);
   const { settings, channels } = fileNetwork(name, content.arrays, from, set, {}, 'all');
   const network = makeNetwork(settings, channels);

@@ -25,6 +25,8 @@ import {
   readSafetensors,
   readWeights,
 } from '../network/index.js';
+import { preparationOf, weightsFile } from '../training/index.js';
+import type { Modality, Triple } from '../volume/index.js';
 import { readFinetunedRun, runWeights } from './finetuned-run.js';
 
 const channels = z.int().min(1);
@@ -65,6 +67,10 @@ export interface OpenedWeights {
   readonly predictor: Predictor;
   readonly scheme: LabelScheme;
   readonly preprocessing: Preprocessing | 'none';
+  /** Of the scans that they were trained on; absent: not known, or a preset says how scans are prepared. */
+  readonly modality?: Modality | undefined;
+  /** Size of a window, voxels [x, y, z], and the share of it that the next one covers again. */
+  readonly windows: { readonly window: Triple; readonly overlap: number };
   /** Frees the networks. */
   close(): void;
 }
@@ -129,16 +135,17 @@ export async function openRunWeights({
         network,
         classes,
         preparation: given?.preparation ?? requiredFact(file, metadata, 'preprocessing', preprocessingSchema),
+        modality: given ? undefined : preparationOf(metadata).modality,
       };
     }),
   );
   requireAgreement(described);
-  const { network, classes, preparation } = itemAt(described, 0);
+  const { network, classes, preparation, modality } = itemAt(described, 0);
   return openPrediction(
     described.map(({ file }) => file),
     makeNetwork(network.settings, network.channels),
     classes,
-    preparation,
+    { preprocessing: preparation, modality },
     settings,
   );
 }
@@ -170,8 +177,9 @@ export async function openForeignWeights({
 }: ForeignWeightsOptions): Promise<OpenedWeights> {
   const name = networkNameOf(givenName);
   const given = await presetBy(preset);
+  const opened = await Promise.all(files.map((file) => weightsFile(file, 'best')));
   const described = await Promise.all(
-    files.map(async (file) => {
+    opened.map(async (file) => {
       const { arrays, metadata } = await readSafetensors(file);
       const network = networkShapes(name, arrays, file);
       const preparation = given?.preparation ?? fact(file, metadata, 'preprocessing', preprocessingSchema);
@@ -193,11 +201,12 @@ export async function openForeignWeights({
           expected: network.outChannels,
         });
       }
-      return { file, network, classes, preparation };
+      const modality = given ? undefined : preparationOf(metadata).modality;
+      return { file, network, classes, preparation, modality };
     }),
   );
   requireAgreement(described);
-  const { network: shapes, classes, preparation } = itemAt(described, 0);
+  const { network: shapes, classes, preparation, modality } = itemAt(described, 0);
   const { inChannels, outChannels, ...told } = shapes;
   const ofFile = overridesOf('network', told);
   const settings = loadSettings(predictConfig, [
@@ -209,10 +218,10 @@ export async function openForeignWeights({
     `network.name=${name}`,
   ]);
   return openPrediction(
-    files,
+    opened,
     makeNetwork(settings.network, { inChannels, outChannels }),
     classes,
-    preparation,
+    { preprocessing: preparation, modality },
     settings,
   );
 }
@@ -245,7 +254,7 @@ async function openPrediction(
   files: readonly string[],
   network: Network,
   scheme: LabelScheme,
-  preprocessing: Preprocessing | 'none',
+  trained: Pick<OpenedWeights, 'preprocessing' | 'modality'>,
   { precision, inference, threads }: PredictConfig,
 ): Promise<OpenedWeights> {
   const window = inference.window ?? imageSizeOf(network) ?? [96, 96, 96];
@@ -260,7 +269,7 @@ async function openPrediction(
       states.push(createState(values, { engine: 'graph', threads }));
     }
     const predictor = openPredictor({ ...inference, network, states, kind: scheme.kind, window, precision });
-    return { predictor, scheme, preprocessing, close };
+    return { predictor, scheme, ...trained, windows: { window, overlap: inference.overlap }, close };
   } catch (error) {
     close();
     throw error;

@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sparkline, watchText } from '../../src/cli/watch-text.js';
+import { lockFolder } from '../../src/folder-lock.js';
 import { followMetrics, type MetricsLine, readRunStatus } from '../../src/training/index.js';
 import { temporaryFolder } from '../dataset/generated-data.js';
 import { lastLine, runCli } from './run-cli.js';
@@ -87,7 +88,8 @@ describe('hybridmim watch', () => {
     writeFileSync(join(run, 'config.yaml'), 'seed: 0\n');
     log(30, 'started', { steps: 2 });
     writeFileSync(join(run, 'metrics.jsonl'), `${JSON.stringify(stepLine(1, 1))}\n`);
-    expect(await readRunStatus(run)).toEqual({ steps: 2, ended: undefined });
+    const release = await lockFolder(run, 'busy');
+    expect(await readRunStatus(run)).toEqual({ steps: 2, ended: undefined, killed: false });
     const once = await runCli(['watch', run, '--once']);
     expect([once.code, once.stdout.split('\n')[0]]).toEqual([0, `${run}: step 1 of 2 (50 %)`]);
     const watched = runCli(['watch', run, '--interval', '0.1']);
@@ -98,13 +100,26 @@ describe('hybridmim watch', () => {
     const { code, stdout } = await watched;
     expect([code, lastLine(stdout)]).toEqual([0, 'finished']);
     expect(stdout).toContain('step 2 of 2 (100 %)');
+    await release();
   });
 
   it('is told why a run stopped, until it is resumed', async () => {
     log(50, 'stopped after step 2 of 4');
     expect((await readRunStatus(run)).ended).toBe('stopped after step 2 of 4');
     log(30, 'started', { steps: 4 });
-    expect(await readRunStatus(run)).toEqual({ steps: 4, ended: undefined });
+    const release = await lockFolder(run, 'busy');
+    expect(await readRunStatus(run)).toEqual({ steps: 4, ended: undefined, killed: false });
+    await release();
+  });
+
+  it('is told that a run was killed, when nobody keeps its folder and its log says no end', async () => {
+    const { ended, killed } = await readRunStatus(run);
+    expect(killed).toBe(true);
+    expect(ended).toMatch(/^killed after step 2: its log says no reason, .* --resume goes on/);
+    const { code, stdout } = await runCli(['watch', run, '--interval', '0.1']);
+    expect([code, lastLine(stdout)]).toEqual([0, ended]);
+    const report = await runCli(['report', '--from', folder, '--out', join(folder, 'report.html')]);
+    expect(report.stderr).toContain(`the run ${run} was killed after step 2`);
   });
 
   it.each([

@@ -114,7 +114,7 @@ describe.each([...Object.keys(paper), 'figure5-speed'])(
       const used = cells.flatMap(({ settings }) => {
         const split = 'split' in settings.data ? settings.data.split : 'training';
         return (settings.data.datasets ?? []).map(
-          (dataset) => [dataset, counts.get(dataset)![split]] as const,
+          (dataset) => [dataset, counts.get(dataset)![split === 'all' ? 'all' : 'training']] as const,
         );
       });
       expect(trainingCases).toEqual(Object.fromEntries(used));

@@ -54,7 +54,6 @@ export type FindingKind =
   | 'duplicate'
   | 'spacing-outlier'
   | 'channels'
-  | 'no-label'
   | 'visits'
   | 'split-group';
 

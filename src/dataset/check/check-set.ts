@@ -51,25 +51,6 @@ function duplicate(source: SourceCase, file: string, other: { file: string; sour
   };
 }
 
-/** Cases without label in a dataset whose other cases have one; test cases need none. */
-export function missingLabels(cases: readonly ComparedCase[]): Finding[] {
-  const labelled = cases.filter(({ source }) => source.label !== undefined).length;
-  if (labelled === 0) return [];
-  return cases
-    .filter(
-      ({ source }) => source.label === undefined && source.problem === undefined && source.split !== 'test',
-    )
-    .map(({ source }) => ({
-      id: source.id,
-      kind: 'no-label',
-      severity: 'odd',
-      ...(source.images[0] !== undefined && { file: source.images[0] }),
-      message:
-        `image ${source.images[0]} has no label, but ${labelled} cases of "${source.dataset}" have one: ` +
-        'add it, or give the case the split "test"',
-    }));
-}
-
 /** Cases with another number of channels than most of their dataset: a network takes one number. */
 export function otherChannels(cases: readonly ComparedCase[]): Finding[] {
   const readable = cases.filter(({ checked }) => checked.size !== undefined);

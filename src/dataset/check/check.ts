@@ -9,7 +9,7 @@ import { withSplitFile } from '../index/split-file.js';
 import type { Preprocessing } from '../prepare/preprocessing.js';
 import { accountFiles, type FileAccount } from './account-files.js';
 import type { CheckCaseTask, CheckedCase } from './check-case.js';
-import { type ComparedCase, duplicates, missingLabels, otherChannels, spacingOutliers } from './check-set.js';
+import { type ComparedCase, duplicates, otherChannels, spacingOutliers } from './check-set.js';
 import type { Finding } from './finding.js';
 
 /** Which datasets are checked, and how. */
@@ -87,7 +87,7 @@ export async function checkDatasets(options: CheckOptions): Promise<CheckResult>
     ),
     ...datasets.flatMap(({ cases }) => {
       const own = cases.map(compared);
-      return [...missingLabels(own), ...otherChannels(own), ...spacingOutliers(own)];
+      return [...otherChannels(own), ...spacingOutliers(own)];
     }),
   ];
   const findings = all.flatMap(({ source: { id }, checked }) => [

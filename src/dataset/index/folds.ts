@@ -15,7 +15,7 @@ export interface Fold {
  * validation cases together, one part of `folds` validates and the others train. Test cases stay what they
  * are. The parts are drawn from the sorted names by the index's seed: every case validates in exactly one
  * fold, together with its group. Where the cases have the folds of a data list, those are the parts, in the order of
- * their numbers.
+ * their numbers. Cases without a label beside labelled ones always train.
  * @param fold absent: the index as it is
  * @throws UsageError when a dataset has fewer cases or groups than folds, or its list another number of folds
  */
@@ -55,10 +55,12 @@ function validationCases({ seed, cases }: PreparedIndex, dataset: string, { fold
       );
     return own.filter((prepared) => prepared.fold === listed[fold - 1]).map(({ id }) => id);
   }
-  const groups = groupsOf(own);
+  const labelled = own.filter(({ label }) => label !== undefined);
+  const divided = labelled.length > 0 ? labelled : own;
+  const groups = groupsOf(divided);
   if (groups.length > 0 && groups.length < folds) {
-    const found =
-      groups.length === own.length ? `${own.length} cases` : `${own.length} cases of ${groups.length} groups`;
+    const cases = `${divided.length} ${labelled.length > 0 ? 'labelled cases' : 'cases'}`;
+    const found = groups.length === divided.length ? cases : `${cases} of ${groups.length} groups`;
     throw new UsageError(`dataset ${dataset} has ${found}, fewer than ${folds} folds: use fewer folds`, {
       field: 'data.folds',
       found: folds,

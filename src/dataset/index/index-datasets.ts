@@ -69,7 +69,7 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
     ...(ignore !== undefined && { ignore }),
     preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
     cases: splitCases,
-    notes: [...notes, ...renamedNote(cases)],
+    notes: [...notes, ...renamedNote(cases), ...mixedNote(cases)],
     groupOddities: groupOddities(name, splitCases, entry),
     folder: listing.folder,
     descriptions: [...(listing.descriptions ?? []), ...(groupFile === undefined ? [] : [groupFile])],
@@ -198,6 +198,17 @@ function refuseIgnoredClass(
         `map the value of the files to a smaller one with "labelMap": {"${ignore}": 255}`,
       facts,
     );
+}
+
+/** Says that some cases have no label, since it may be a mistake. Test cases need none. */
+function mixedNote(cases: readonly ListedCase[]): string[] {
+  const usable = cases.filter(({ problem }) => problem === undefined);
+  const unlabelled = usable.filter(({ label, split }) => label === undefined && split !== 'test');
+  const labelled = usable.filter(({ label }) => label !== undefined).length;
+  const [first] = unlabelled;
+  if (first === undefined || labelled === 0) return [];
+  const which = `${unlabelled.length} ${unlabelled.length === 1 ? 'scan has' : 'scans have'} no label beside ${labelled} that have one`;
+  return [`${which}, the first is ${first.images[0]}: pre-training takes them, fine-tuning leaves them out`];
 }
 
 function withoutExcluded(

@@ -55,3 +55,26 @@ export function selectCases(
     },
   );
 }
+
+/**
+ * Names of the datasets, of those that are asked for, in which some case has a label: those that fine-tuning
+ * trains and evaluates on. Of the others there are images alone.
+ * @param datasets absent: all
+ * @throws DataError where there is none
+ */
+export function labelledDatasets(
+  { cases }: Pick<PreparedIndex, 'cases'>,
+  datasets: readonly string[] | undefined,
+  dir: string,
+): string[] {
+  const labelled = cases.filter(
+    ({ dataset, label }) => label !== undefined && (datasets?.includes(dataset) ?? true),
+  );
+  const names = [...new Set(labelled.map(({ dataset }) => dataset))];
+  if (names.length > 0) return names;
+  const where = datasets ? ` of ${datasets.join(', ')}` : '';
+  throw new DataError(
+    `${dir} has no case${where} with a label: give labels in the dataset index and run prepare again`,
+    { file: dir, field: 'label' },
+  );
+}

@@ -8,8 +8,10 @@ import type { ListedCase } from './listed-case.js';
  * Training or validation for each case of a dataset: what the index fixes stays, and what is of one group with
  * it goes with it. Where it fixes cases for validation, the rest trains; else the rest is split by the seed's
  * "split" stream (`validationShare` of them, at least one group where there are two or more). A group is drawn
- * as a whole. The draw depends on names and groups alone, not on their order in the index or on which cases
- * turn out to be unusable.
+ * as a whole. Where some cases have labels, those without one train, and the labelled ones are drawn as if they
+ * were alone: nothing can be evaluated without a label. A scan without a label whose group is held out is put
+ * aside, as a test scan. The draw depends on names and groups alone, not on their order in the index or on which
+ * cases turn out to be unusable.
  * @throws UsageError when `splits` names an unknown case or contradicts a case's own `split`
  */
 export function assignSplits(
@@ -20,6 +22,12 @@ export function assignSplits(
 ): Map<string, SplitName> {
   const assigned = new Map<string, SplitName>(
     cases.flatMap(({ name, split }) => (split ? [[name, split] as const] : [])),
+  );
+  // A case that cannot be used as it is counts with those that it belongs to once it is whole.
+  const unlabelled = new Set(
+    cases
+      .filter(({ label, problem }) => label === undefined && problem === undefined)
+      .map(({ name }) => name),
   );
   const known = new Set(cases.map(({ name }) => name));
   for (const [split, names] of Object.entries(fixed) as [SplitName, readonly string[]][]) {
@@ -42,13 +50,19 @@ export function assignSplits(
   }
   const fixesValidation = [...assigned.values()].includes('validation');
   followGroups(cases, assigned);
+  const mixed = cases.some(({ label }) => label !== undefined);
+  const counts = ({ name }: ListedCase) => !mixed || !unlabelled.has(name);
   const open = groupsOf(cases.filter(({ name }) => !assigned.has(name)));
-  const count = open.flat().length;
-  const drawn = !fixesValidation && validationShare > 0 && open.length >= 2;
+  const drawable = open.map((group) => group.filter(counts)).filter((group) => group.length > 0);
+  const count = drawable.flat().length;
+  const drawn = !fixesValidation && validationShare > 0 && drawable.length >= 2;
   const wanted = drawn ? Math.max(1, Math.round(count * validationShare)) : 0;
-  const validating = new Set(drawnGroups(randomStream(seed, 'split').shuffle(open), wanted));
-  for (const group of open)
-    for (const { name } of group) assigned.set(name, validating.has(group) ? 'validation' : 'training');
+  const validating = new Set(drawnGroups(randomStream(seed, 'split').shuffle(drawable), wanted).flat());
+  for (const group of open) {
+    const heldOut = group.some((listed) => validating.has(listed));
+    for (const listed of group)
+      assigned.set(listed.name, heldOut ? (counts(listed) ? 'validation' : 'test') : 'training');
+  }
   return assigned;
 }
 

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { byteAt, entryOf, itemAt } from '../../at.js';
-import { type CropLoader, type PreparedCase, readPreparedIndex, selectCases } from '../../dataset/index.js';
+import {
+  type CaseSelection,
+  type CropLoader,
+  type PreparedCase,
+  readPreparedIndex,
+  selectCases,
+} from '../../dataset/index.js';
 import { compile, createState, type NamedArrays, type Precision } from '../../engine/index.js';
 import { WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
@@ -31,7 +37,8 @@ export interface WordDiscovery {
   readonly precision: Precision;
   readonly prepared: string;
   readonly datasets?: readonly string[] | undefined;
-  readonly split: 'training' | 'all';
+  /** The cases whose crops become words. */
+  readonly learnedFrom: Pick<CaseSelection, 'split' | 'caseIds'>;
   /** Whether instances of held-out patients are wanted too. */
   readonly withHeldOut: boolean;
   readonly cropSize: Triple;
@@ -59,12 +66,12 @@ const wordsFile = z.object({
  * same settings and cases is kept.
  */
 export async function discoverWords(options: WordDiscovery): Promise<readonly VisualWord[]> {
-  const { prepared, datasets, split, withHeldOut, out, cropSize, config, seed } = options;
+  const { prepared, datasets, learnedFrom, withHeldOut, out, cropSize, config, seed } = options;
   const index = await readPreparedIndex(prepared);
-  const select = (wanted: 'training' | 'validation' | 'all') =>
-    selectCases(index, { split: wanted, ...(datasets && { datasets }) }, prepared);
-  const cases = select(split);
-  const heldOut = withHeldOut ? select('validation') : [];
+  const select = (wanted: WordDiscovery['learnedFrom']) =>
+    selectCases(index, { ...wanted, ...(datasets && { datasets }) }, prepared);
+  const cases = select(learnedFrom);
+  const heldOut = withHeldOut ? select({ split: 'validation' }) : [];
   const ids = (from: readonly PreparedCase[]) => from.map(({ id }) => id);
   const identity = {
     seed,

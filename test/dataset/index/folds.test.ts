@@ -79,6 +79,24 @@ describe('folds of a cross-validation', () => {
     for (const wrong of ['0/5', '6/5', '1/1', '2', 'x/5'])
       expect(() => parseFold(wrong), wrong).toThrow(UsageError);
   });
+
+  it('hold out labelled cases alone where some have labels', () => {
+    const labels = ['l0', 'l1', 'l2', 'l3', 'l4'];
+    const all = [...labels, 'u0', 'u1', 'u2'].map((name) => ['a', name, 'training'] as const);
+    const index = indexOf(all);
+    const mixed = {
+      ...index,
+      cases: index.cases.map((listed) =>
+        labels.includes(listed.name) ? { ...listed, label: `${listed.name}.hmv` } : listed,
+      ),
+    };
+    const held = [1, 2, 3, 4, 5].map((fold) => inSplit(withFold(mixed, { fold, folds: 5 }), 'validation'));
+    expect(held.flat().sort()).toEqual(labels.map((name) => `a/${name}`));
+    expect(held.map(({ length }) => length)).toEqual([1, 1, 1, 1, 1]);
+    expect(() => withFold(mixed, { fold: 1, folds: 6 })).toThrow(
+      'dataset a has 5 labelled cases, fewer than 6 folds: use fewer folds',
+    );
+  });
 });
 
 describe('folds that a data list gives', () => {

@@ -430,6 +430,43 @@ describe('the layout "folder"', () => {
     ]);
   });
 
+  it('lists images without a label beside labelled ones, but no label without an image', async () => {
+    const path = join(root, 'mixed');
+    await layOutNnunet(path);
+    rmSync(join(path, 'labelsTr', 'glioma_002.nii.gz'));
+    rmSync(join(path, 'labelsTr', 'glioma_004.nii.gz'));
+    const glob = {
+      images: ['imagesTr/*_0000.nii.gz', 'imagesTr/*_0001.nii.gz'],
+      labels: 'labelsTr/*.nii.gz',
+    };
+    const folder = { layout: 'folder', modality: 'mr', path, ...glob, classes: { 1: 'a', 2: 'b', 3: 'c' } };
+    for (const entry of [folder, { layout: 'nnunet', path }]) {
+      const { cases, notes } = await listed(entry);
+      expect(
+        cases.map(({ name, label, problem, images }) => [name, label && 1, problem, images.length]),
+      ).toEqual(
+        ['001', '002', '003', '004', '005'].map((n) => [
+          `glioma_${n}`,
+          ['002', '004'].includes(n) ? undefined : 1,
+          undefined,
+          2,
+        ]),
+      );
+      expect(cases.filter(({ label }) => !label).map(({ split }) => split)).toEqual(['training', 'training']);
+      expect(notes).toContain(
+        `2 scans have no label beside 3 that have one, the first is ${join(path, 'imagesTr', 'glioma_002_0000.nii.gz')}: ` +
+          'pre-training takes them, fine-tuning leaves them out',
+      );
+    }
+    await expect(listed({ ...folder, labels: 'labels/*_seg.nii.gz' })).rejects.toThrow(
+      `no file below ${path} matches "${join(path, 'labels/*_seg.nii.gz')}": correct "labels", or leave it out to use images alone`,
+    );
+    renameSync(join(path, 'labelsTr', 'glioma_003.nii.gz'), join(path, 'labelsTr', 'glioma_3.nii.gz'));
+    expect((await listed(folder)).cases.find(({ name }) => name === 'glioma_3')?.problem).toMatch(
+      /^the label .*glioma_3\.nii\.gz has no image/,
+    );
+  });
+
   it('takes every scan below the path, or one glob a channel', async () => {
     const path = join(root, 'any');
     await layOutFolder(join(path, 'ward 3'));

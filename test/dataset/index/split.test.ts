@@ -76,6 +76,23 @@ describe('the split of a dataset', () => {
     ).toHaveLength(2); // nobody is fixed
   });
 
+  it('draws the labelled cases as if they were alone, and trains with all that have no label', () => {
+    const labelled = named(10).map((name) => ({ name, images: [`${name}.nii`], label: `${name}_seg.nii` }));
+    const unlabelled = listed(['u0', 'u1', 'u2', 'u3', 'u4', 'u5', 'u6', 'u7']);
+    const alone = assignSplits('ct', labelled, {}, settings);
+    const mixed = assignSplits('ct', [...unlabelled, ...labelled], {}, settings);
+    for (const { name } of labelled) expect(mixed.get(name)).toBe(alone.get(name));
+    for (const { name } of unlabelled) expect(mixed.get(name)).toBe('training');
+    expect(inSplit(mixed, 'validation')).toHaveLength(2);
+    const fixed = assignSplits('ct', [...unlabelled, ...labelled], { test: ['u3'] }, settings);
+    expect(fixed.get('u3')).toBe('test');
+    // A damaged case keeps its place in the draw, so that mending it moves no other.
+    const damaged = labelled.map(({ name, ...rest }, i) =>
+      i === 4 ? { name, images: rest.images, problem: 'has no label' } : { name, ...rest },
+    );
+    expect([...assignSplits('ct', damaged, {}, settings)].sort()).toEqual([...alone].sort());
+  });
+
   it('refuses a list that names no case, or one that is elsewhere already', () => {
     const assign = (fixed: Parameters<typeof assignSplits>[2]) => () =>
       assignSplits('ct', listed(['a', 'b']), fixed, settings);

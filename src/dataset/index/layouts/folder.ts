@@ -17,9 +17,9 @@ const anyScan = '**/*.{nii,nii.gz,mhd,mha,nrrd,nhdr}';
 /**
  * Layout `folder`: scans by glob below `path`, with labels by a second glob or without. What the wildcards
  * match is the name of a case, so that `images/*.nii.gz` and `labels/*_seg.nii.gz` pair `images/a.nii.gz`
- * with `labels/a_seg.nii.gz`. A glob that ends in "/" matches folders with files in them, each a DICOM
- * series.
- * @throws DataError when nothing matches
+ * with `labels/a_seg.nii.gz`. Some images may have no label: they are listed without one. A glob that ends in
+ * "/" matches folders with files in them, each a DICOM series.
+ * @throws DataError when nothing matches the images, or the labels where they are named
  */
 export async function listFolderCases(name: string, entry: FolderDataset, file: string): Promise<Listing> {
   const folder = datasetFolder(name, entry, file);
@@ -28,6 +28,7 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
   const patterns = {
     channels: globs.map((glob) => ({ name: glob, caseOf: globCase(root, glob) })),
     ...(entry.labels !== undefined && { labelOf: globCase(root, entry.labels) }),
+    mixed: true,
   };
   const { labelled, unlabelled, others } = matchCases(withFolders(await filesBelow(folder)), patterns);
   const cases = [...labelled, ...unlabelled];
@@ -39,6 +40,12 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
         field: 'images',
         expected: globs,
       },
+    );
+  }
+  if (entry.labels !== undefined && !cases.some(({ label }) => label !== undefined)) {
+    throw new DataError(
+      `no file below ${folder} matches "${join(folder, entry.labels)}": correct "labels", or leave it out to use images alone`,
+      { file: folder, field: 'labels', expected: entry.labels },
     );
   }
   const labelMap = entry.labelMap;

@@ -13,13 +13,18 @@ export interface CasePatterns {
   /** One a channel, in the order of the channels; `name` is for people. */
   readonly channels: readonly { readonly name: string; readonly caseOf: CaseOf }[];
   readonly labelOf?: CaseOf;
+  /**
+   * Whether an image may have no label beside others that have one, as in a folder of somebody's own. Of a
+   * published release it means that a file was not downloaded.
+   */
+  readonly mixed?: boolean;
   /** The folder whose cases have labels all together or not at all; default: the image's own. */
   readonly partOf?: (image: string) => string;
 }
 
 /** The files of a folder, sorted into cases. */
 export interface MatchedCases {
-  /** Of parts of the release in which cases have labels. */
+  /** Of parts of the release in which cases have labels, where `mixed` not all of them. */
   readonly labelled: readonly ListedCase[];
   /** Of parts without any label, such as the test set of a challenge. */
   readonly unlabelled: readonly ListedCase[];
@@ -28,8 +33,9 @@ export interface MatchedCases {
 }
 
 /**
- * Sorts files into cases; names are the same in any Unicode form. A case that lacks a channel, has a label without image, no label where its
- * neighbours have one, or two files for one role is listed with the sentence that says so as its `problem`.
+ * Sorts files into cases; names are the same in any Unicode form. A case that lacks a channel, has a label without
+ * image, no label where its neighbours have one (unless `mixed`), or two files for one role is listed with the sentence
+ * that says so as its `problem`.
  */
 export function matchCases(files: readonly string[], patterns: CasePatterns): MatchedCases {
   const { found, others } = collect(files, patterns);
@@ -107,7 +113,7 @@ function collect(
 function problemOf(
   name: string,
   { images, label }: CaseFiles,
-  { channels, labelOf }: CasePatterns,
+  { channels, labelOf, mixed = false }: CasePatterns,
   labelled: boolean,
 ): string | undefined {
   const lists = label ? [...images, label] : images;
@@ -127,7 +133,7 @@ function problemOf(
     const place = `${dirname(first)}, where there is ${there}`;
     return `the case ${name} lacks its ${missing.join(' and ')} image in ${place}: download the case again`;
   }
-  if (labelOf && labelled && !label) {
+  if (labelOf && labelled && !label && !mixed) {
     return `the image ${first} has no label, but others beside it have one: download the label of ${name}`;
   }
   return undefined;

@@ -33,7 +33,8 @@ type Description = z.infer<typeof nnunetJson> & { readonly channels: readonly st
  * Layout `nnunet`: nnU-Net's raw format, version 2 (and 1): `imagesTr/CASE_0000.nii.gz` a channel,
  * `labelsTr/CASE.nii.gz`, and `dataset.json` with channels and labels. Training cases are those of its key
  * `dataset` where it has one. Labels that are lists of values are regions; the label "ignore" is left out of
- * losses, crops and metrics. `imagesTs` is listed with `includeTest`.
+ * losses, crops and metrics. An image of `imagesTr` may have no label, which nnU-Net
+ * itself refuses. `imagesTs` is listed with `includeTest`.
  * @throws DataError when `dataset.json` is missing or of another form or no case is there
  */
 export async function listNnunetCases(name: string, entry: NnunetDataset, file: string): Promise<Listing> {
@@ -112,6 +113,7 @@ function patternsOf({ channels, file_ending }: Description): CasePatterns {
       ),
     })),
     labelOf: caseNamed(new RegExp(`/labelsTr/(?<case>[^/]+)${ending}$`)),
+    mixed: true,
   };
 }
 
@@ -191,9 +193,11 @@ function requireNnunetNames({ training }: Description, matched: MatchedCases, fi
 }
 
 function countNote({ numTraining }: Description, { labelled }: MatchedCases): string[] {
-  if (numTraining === undefined || Number(numTraining) === labelled.length) return [];
+  const found = labelled.filter(({ label, problem }) => label !== undefined || problem !== undefined).length;
+  const wanted = Number(numTraining);
+  if (numTraining === undefined || wanted === found || wanted === labelled.length) return [];
   return [
-    `dataset.json promises ${numTraining} training cases, but ${labelled.length} are there: ` +
+    `dataset.json promises ${numTraining} training cases, but ${found} are there: ` +
       'some were not copied, or "numTraining" is wrong',
   ];
 }

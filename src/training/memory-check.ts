@@ -1,0 +1,113 @@
+import { freemem } from 'node:os';
+import { UsageError } from '../errors.js';
+import { type StepOfRun, wholeBatch } from './estimate-step.js';
+import type { LearningTask } from './learning-task.js';
+import { measureStepApart } from './measured-apart.js';
+import { differenceOf, smallerSteps } from './smaller-steps.js';
+import { requireStepMemory } from './step-memory.js';
+
+/** Bytes that this process may still take: of the machine, or of the part of it that it was given. */
+export const freeMemory = (): number => Math.min(freemem(), process.availableMemory());
+
+/**
+ * A step takes 3 to 5 times what its encoder keeps, measured with UNets, and a program of its own besides.
+ * Above this share of the free memory nobody knows without measuring.
+ */
+const surelyEnough = { timesActivations: 8, programBytes: 2 ** 30 };
+
+/** Of what is free: the system and other programs want some as well, and a run grows a little. */
+const usableShare = 0.9;
+
+/** What a run holds beside its step: threads, validations, pictures; 0.23 GiB was seen. */
+const besideBytes = 0.3 * 2 ** 30;
+
+export interface MemoryCheck {
+  /** The most that the run may hold; absent: what is free. */
+  readonly memoryBytes?: number | undefined;
+  /** Says that a step is measured, which takes a while. */
+  readonly onNote?: ((text: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The bytes that a step may take, where a run may hold `memoryBytes`: its crops wait beside it. */
+export function stepBudget({ settings, channels, kind }: StepOfRun, memoryBytes: number): number {
+  const { data, train } = settings;
+  const [x, y, z] = data.cropSize;
+  // An image that is corrupted lies there twice, a label once beside its image.
+  const cropBytes = x * y * z * 4 * (kind === 'pretrain' ? 2 * channels : channels + 1);
+  return (
+    usableShare * memoryBytes -
+    besideBytes -
+    cropBytes * (train.batchSize * (data.prefetch + 1) + data.workers)
+  );
+}
+
+/**
+ * Refuses a run whose step does not fit in memory, before anything is written. Where the activations alone do
+ * not tell, a step is measured in a process of its own.
+ * @throws UsageError naming what takes too much, and a smaller batch or crop that fits; InterruptedError after
+ *   `signal`
+ */
+export async function requireMemory(
+  step: StepOfRun,
+  { memoryBytes = freeMemory(), onNote, signal }: MemoryCheck = {},
+): Promise<void> {
+  const { task } = wholeBatch(step);
+  if (surelyFits(task, memoryBytes)) return;
+  requireActivations(step, task, memoryBytes);
+  onNote?.(`measuring the memory of a ${task.name}, which may need what is free (${gib(memoryBytes)})`);
+  const budget = stepBudget(step, memoryBytes);
+  const outcome = await measureStepApart({ step, batch: 'whole', memoryBytes: budget }, signal);
+  if (outcome.kind === 'measured') return;
+  if (outcome.kind !== 'exceeded') throw new UsageError(outcome.reason, { field: 'data.cropSize' });
+  onNote?.(`a ${task.name} needs more than that: looking for one that fits`);
+  const fitting = await largestThatFits(smallerSteps(step), memoryBytes, signal);
+  const remedy = fitting
+    ? `${differenceOf(fitting.step, step)} fits, with ${gib(fitting.peakBytes)}`
+    : 'no smaller batch or crop fits either: make the widths of the network smaller, or free memory';
+  const { data, train } = step.settings;
+  throw new UsageError(
+    `a ${task.name} with train.batchSize ${train.batchSize} and data.cropSize [${data.cropSize}] needs more than ` +
+      `the ${gib(memoryBytes)} of memory that there are: ${remedy}`,
+    { field: 'data.cropSize', found: data.cropSize, expected: memoryBytes },
+  );
+}
+
+/** Refuses activations that are too large without a measurement, and names a step that needs none either. */
+function requireActivations(step: StepOfRun, task: LearningTask, memoryBytes: number): void {
+  try {
+    requireStepMemory(task, memoryBytes);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    for (const smaller of smallerSteps(step)) {
+      if (!surelyFits(wholeBatch(smaller).task, memoryBytes)) continue;
+      throw new UsageError(`${error.message}; ${differenceOf(smaller, step)} fits`, error.facts);
+    }
+    throw error;
+  }
+}
+
+/** The first of some steps, the largest first, that was measured to fit in memory. */
+export async function largestThatFits(
+  steps: Iterable<StepOfRun>,
+  memoryBytes: number,
+  signal?: AbortSignal | undefined,
+): Promise<{ readonly step: StepOfRun; readonly peakBytes: number; readonly seconds: number } | undefined> {
+  for (const step of steps) {
+    if (wholeBatch(step).task.activationBytes > memoryBytes) continue;
+    const outcome = await measureStepApart(
+      { step, batch: 'whole', memoryBytes: stepBudget(step, memoryBytes) },
+      signal,
+    );
+    if (outcome.kind === 'measured') {
+      const { peakBytes, seconds } = outcome.step;
+      return { step, peakBytes: peakBytes ?? Number.NaN, seconds };
+    }
+  }
+  return undefined;
+}
+
+const surelyFits = ({ activationBytes }: LearningTask, memoryBytes: number): boolean =>
+  surelyEnough.timesActivations * activationBytes + surelyEnough.programBytes <= usableShare * memoryBytes;
+
+const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -1,0 +1,28 @@
+import { writeFileSync } from 'node:fs';
+import { HybridMimError } from '../errors.js';
+import { estimateStep, smallestBatch, wholeBatch } from './estimate-step.js';
+import type { StepAnswer, StepQuestion } from './measured-apart.js';
+
+process.once('message', async (question: StepQuestion) => {
+  volunteerForMemory();
+  process.send?.(await answerTo(question), () => process.exit(0));
+});
+
+async function answerTo({ step, batch, memoryBytes, steps }: StepQuestion): Promise<StepAnswer> {
+  try {
+    const task = batch === 'smallest' ? smallestBatch(step) : wholeBatch(step);
+    return await estimateStep(task, step.settings, memoryBytes, steps);
+  } catch (error) {
+    if (error instanceof HybridMimError) return { refused: error.message };
+    throw error;
+  }
+}
+
+/** Where memory runs out, the system ends this process before any other. */
+function volunteerForMemory(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // elsewhere the system chooses
+  }
+}

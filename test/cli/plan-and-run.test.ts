@@ -1,0 +1,114 @@
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { writeNifti } from '../../src/volume/index.js';
+import { asLabel, temporaryFolder, volumeOf } from '../dataset/generated-data.js';
+import { lastLine, runCli } from './run-cli.js';
+
+const folder = temporaryFolder();
+const project = join(folder, 'project');
+const short = ['train.steps=2', 'train.warmupSteps=1'].flatMap((set) => ['--set', set]);
+
+beforeAll(async () => {
+  for (const part of ['images', 'labels']) mkdirSync(join(folder, 'scans', part), { recursive: true });
+  const inside = (p: readonly number[]) => p.every((n) => n > 5 && n < 14);
+  for (const [i, name] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+    const value = (x: number, y: number, z: number) =>
+      (inside([x, y, z]) ? 700 : 300) + ((x * 7 + y + i) % 9);
+    await writeNifti(join(folder, 'scans', 'images', `${name}.nii.gz`), volumeOf([20, 20, 20], value));
+    const label = volumeOf([20, 20, 20], (x, y, z) => (inside([x, y, z]) ? 1 : 0));
+    if (i < 3) await writeNifti(join(folder, 'scans', 'labels', `${name}.nii.gz`), asLabel(label));
+  }
+});
+
+describe('from a folder of scans to a report', () => {
+  it('plans by steps that were taken on this machine, below the memory that it may take', async () => {
+    const args = ['plan', join(folder, 'scans'), '--out', project, '--memory', '2GiB', '--hours', '0.05'];
+    const { code, stdout } = await runCli([...args, '--classes', '1=cube', '--json']);
+    expect(code).toBe(0);
+    const plan = JSON.parse(stdout);
+    expect(plan).toMatchObject({ schema: 1, fingerprint: { modality: 'mr', scans: 5, labelled: 3 } });
+    expect(plan.expected.memoryBytes).toBeLessThan(2 * 2 ** 30);
+    expect(plan.expected.memoryBytes).toBeGreaterThan(2e8);
+    for (const file of plan.files) expect(existsSync(file)).toBe(true);
+    const again = await runCli(args);
+    expect([again.code, lastLine(again.stderr)]).toEqual([
+      2,
+      expect.stringContaining('already holds a plan'),
+    ]);
+  });
+
+  it('runs all steps, stops at Ctrl-C, and goes on with the same command', async () => {
+    let sent = false;
+    const stopped = await runCli(['run', project, ...short], (text, kill) => {
+      if (sent || !text.includes('pre-training into')) return;
+      sent = true;
+      kill('SIGINT');
+    });
+    expect(stopped.code).toBe(130);
+    const done = await runCli(['run', project, ...short]);
+    expect([done.code, done.stderr.match(/prepare 5\/5 .*unchanged/)?.length]).toEqual([0, 1]);
+    expect(done.stdout).toMatch(/\| cube/);
+    const report = join(project, 'report.html');
+    expect(lastLine(done.stdout)).toBe(report);
+    const evaluation = JSON.parse(readFileSync(join(project, 'runs', 'finetune', 'evaluation.json'), 'utf8'));
+    expect(evaluation.weights).toEqual({ checkpoint: 'last', chosenOnTheseCases: false });
+    expect(evaluation.cases).toHaveLength(1);
+  });
+
+  it('does nothing again that is finished', async () => {
+    const times = () =>
+      ['report.html', 'runs/finetune/evaluation.json', 'runs/pretrain/checkpoints/state.json'].map(
+        (file) => statSync(join(project, file)).mtimeMs,
+      );
+    const before = times();
+    const { code, stderr } = await runCli(['run', project, ...short]);
+    expect(code).toBe(0);
+    expect(times()).toEqual(before);
+    expect(stderr).not.toMatch(/evaluating|writing the report/);
+  });
+
+  it('takes the run as weights, and says what a run would take without writing', async () => {
+    const [dry, wrong] = [join(folder, 'dry'), join(folder, 'wrong')];
+    const finetune = ['finetune', '--config', join(project, 'finetune.yaml'), ...short];
+    const tried = await runCli([
+      ...finetune,
+      ...['--init', join(project, 'runs', 'pretrain'), '--out', dry, '--dry-run', '--json'],
+    ]);
+    expect(JSON.parse(tried.stdout)).toMatchObject({ cases: 2, steps: 2, refused: null });
+    expect(existsSync(dry)).toBe(false);
+    const typo = await runCli([...finetune, '--init', 'typo.safetensors', '--out', wrong]);
+    expect([typo.code, lastLine(typo.stderr)]).toEqual([
+      3,
+      'hybridmim: the weights file typo.safetensors does not exist: give a .safetensors file or the folder of a run',
+    ]);
+    expect(existsSync(wrong)).toBe(false);
+    const out = join(folder, 'predictions');
+    const input = join(folder, 'scans', 'images');
+    const run = ['predict', '--weights', join(project, 'runs', 'finetune'), '--input', input, '--out', out];
+    const predicted = await runCli([...run, '--dry-run', '--json']);
+    expect(JSON.parse(predicted.stdout)).toMatchObject({ schema: 1, scans: 5 });
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('refuses a CT before a network of MR, and folds whose held-out scans would pre-train', async () => {
+    const ct = join(folder, 'ct.nii.gz');
+    await writeNifti(
+      ct,
+      volumeOf([20, 20, 20], (x) => (x < 4 ? -1000 : 40)),
+    );
+    const refused = await runCli([
+      ...['predict', '--run', join(project, 'runs', 'finetune'), '--input', ct],
+      ...['--out', join(folder, 'ct-label.nii.gz')],
+    ]);
+    expect([refused.code, lastLine(refused.stderr)]).toEqual([
+      3,
+      `hybridmim: ${ct} has values from -1000 to 40, as CT has, but the network was trained on MR: give a network of CT, or say with --preset how the scan is to be prepared`,
+    ]);
+    const missing = await runCli(['run', join(folder, 'scans')]);
+    expect([missing.code, lastLine(missing.stderr)]).toEqual([
+      2,
+      expect.stringContaining('holds no plan (plan.json)'),
+    ]);
+  });
+});
