@@ -17,7 +17,7 @@ export default {
     sidebar: [
       {
         text: 'Begin',
-        items: [page('What it is', ''), page('Set up', 'setup'), page('Demo', 'demo'), page('Plan a project', 'plan'), page('Run it', 'run'), page('Troubleshooting', 'troubleshooting')],
+        items: [page('What it is', ''), page('Set up', 'setup'), page('Demo', 'demo'), page('Plan and run', 'plan'), page('Troubleshooting', 'troubleshooting')],
       },
       {
         text: 'Commands',
