@@ -13,6 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
@@ -416,4 +417,12 @@ function remedyOf(code: string | undefined): string {
     default:
       return 'check the disk, then run the same command again';
   }
+}
+
+/**
+ * Sets a value of the kernel, such as `/proc/self/oom_score_adj`: no file of a disk, so that nothing of it can be
+ * half written. Throws what the kernel says where it does not take it.
+ */
+export function setKernelValue(path: `/proc/${string}`, value: string): void {
+  writeFileSync(path, value);
 }

@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
 import { HybridMimError } from '../errors.js';
+import { setKernelValue } from '../whole-file.js';
 import { estimateStep, smallestBatch, wholeBatch } from './estimate-step.js';
 import type { StepAnswer, StepQuestion } from './measured-apart.js';
 
@@ -21,7 +21,7 @@ async function answerTo({ step, batch, memoryBytes, steps }: StepQuestion): Prom
 /** Where memory runs out, the system ends this process before any other. */
 function volunteerForMemory(): void {
   try {
-    writeFileSync('/proc/self/oom_score_adj', '1000');
+    setKernelValue('/proc/self/oom_score_adj', '1000');
   } catch {
     // elsewhere the system chooses
   }
