@@ -21,7 +21,12 @@ const { values: flags, positionals } = parseArgs({
 const [run] = positionals;
 if (!run) throw new Error('name a run folder: node benchmarks/pretext-diagnosis.mjs RUN');
 
-const settings = checkConfig(pretrainConfig, parse(readFileSync(join(run, 'config.yaml'), 'utf8')), run);
+/** The settings of a run, without the weights that it began with. */
+function settingsOf(folder) {
+  const { init: _, ...settings } = parse(readFileSync(join(folder, 'config.yaml'), 'utf8'));
+  return settings;
+}
+const settings = checkConfig(pretrainConfig, settingsOf(run), run);
 const { data, train, method: config } = settings;
 const index = await readPreparedIndex(data.prepared);
 const scalesOf = new Map(index.cases.map((one) => [one.id, unitScales(one)]));
