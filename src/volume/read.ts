@@ -3,6 +3,7 @@ import { DataError, errorCode, HybridMimError } from '../errors.js';
 import { openDicomFile } from './dicom-file.js';
 import { dicomOddities, type LabelTarget, openDicomLabel, openDicomSeries } from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
+import { metaImageGeometry } from './meta-geometry.js';
 import { isMghFile, readMgh, readMghHeader } from './mgh-read.js';
 import { readNifti, readVolumeHeader } from './nifti-read.js';
 import { nrrdOddities } from './nrrd-geometry.js';
@@ -132,7 +133,8 @@ export async function headerOddities(path: string): Promise<readonly string[]> {
     if (format === 'dicom') return dicomOddities(path);
     if (format === 'mgh') return [];
     const header = await readTextHeader(path, format);
-    return header.meta?.oddities ?? nrrdOddities(path, header);
+    if (!header.meta) return nrrdOddities(path, header);
+    return [...header.meta.oddities, ...metaImageGeometry(path, header).oddities];
   });
 }
 
