@@ -28,7 +28,7 @@ export {
 } from './index/prepared-index.js';
 export { type CaseSelection, selectCases } from './index/select-cases.js';
 export { type LabelFiles, readLabelOnGrid } from './prepare/label-files.js';
-export { toClassValues } from './prepare/label-values.js';
+export { countsAsClass, toClassValues } from './prepare/label-values.js';
 export {
   type DatasetChoice,
   mergeShards,

@@ -28,6 +28,7 @@ export { possibleGrid } from './possible-grid.js';
 export {
   bytesHeldWhole,
   headerOddities,
+  isLaidIntoImage,
   openLabelSlices,
   openSlices,
   readLabel,
