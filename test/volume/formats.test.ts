@@ -264,7 +264,9 @@ describe('a damaged file', () => {
 
 describe('a plain MetaImage', () => {
   it('is read from its file, as ITK reads it', async () => {
-    for (const name of Object.keys(references).filter((name) => /\.mh[ad]$/.test(name))) {
+    for (const name of Object.keys(references).filter((name) =>
+      /^(oblique|flipped|channels|int64|big-endian|zraw)\.mh[ad]$/.test(name),
+    )) {
       const file = referenceFile(join('formats', name));
       const plain = (await readMetaImage(file, await readTextHeader(file, 'metaimage')))!;
       const { image } = await metaReadImageNode(resolve(file));

@@ -1,6 +1,7 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DataError } from '../../../errors.js';
 import { datasetFolder, type FolderDataset } from '../dataset-file.js';
+import type { ListedCase } from '../listed-case.js';
 import { filesBelow } from './files-below.js';
 import { globCase } from './glob-case.js';
 import type { Listing } from './listing.js';
@@ -28,7 +29,7 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
     ...(entry.labels !== undefined && { labelOf: globCase(root, entry.labels) }),
   };
   const { labelled, unlabelled } = matchCases(withFolders(await filesBelow(folder)), patterns);
-  const cases = [...labelled, ...unlabelled];
+  const cases = withMasksNamed([...labelled, ...unlabelled]);
   if (cases.length === 0) {
     throw new DataError(
       `no file below ${folder} matches ${globs.map((glob) => `"${join(folder, glob)}"`).join(' or ')}: correct "path" or "images"`,
@@ -45,6 +46,18 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
     classes: entry.labels === undefined ? {} : (entry.classes ?? {}),
     cases: cases.map((listed) => (listed.label && labelMap ? { ...listed, labelMap } : listed)),
   };
+}
+
+/** Several labels without an image in one folder are the masks of a case, which this layout does not take. */
+function withMasksNamed(cases: readonly ListedCase[]): readonly ListedCase[] {
+  const alone = cases.filter(({ images, label }) => images.length === 0 && label !== undefined);
+  const folders = alone.map(({ label = '' }) => dirname(label));
+  return cases.map((listed) => {
+    const folder = alone.includes(listed) ? dirname(listed.label ?? '') : undefined;
+    if (folders.filter((other) => other === folder).length < 2 || listed.problem === undefined) return listed;
+    const hint = 'where each file in its folder is the mask of one structure, use the layout "masks"';
+    return { ...listed, problem: `${listed.problem}; ${hint}` };
+  });
 }
 
 /**
