@@ -87,7 +87,7 @@ def make():
     meta("channels, big-endian", ElementNumberOfChannels="2", BinaryDataByteOrderMSB="True", data=W.astype(">i2").tobytes())
     for kind, code in (("MET_LONG", "i4"), ("MET_ULONG", "u4"), ("MET_DOUBLE", "f8"), ("MET_LONG_LONG", "i8"), ("MET_ULONG_LONG", "u8")):
         for order, msb in (("<", "False"), (">", "True")):
-            raw = np.abs(V).astype(order + code).tobytes()
+            raw = (np.abs(V) if code[0] == "u" else V).astype(order + code).tobytes()
             meta(f"{kind}, MSB {msb}", ElementType=kind, BinaryDataByteOrderMSB=msb, data=raw)
             small = zlib.compress(raw)
             meta(f"{kind}, MSB {msb}, packed", ElementType=kind, BinaryDataByteOrderMSB=msb, CompressedData="True", CompressedDataSize=len(small), data=small)

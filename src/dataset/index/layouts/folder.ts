@@ -5,7 +5,7 @@ import type { ListedCase } from '../listed-case.js';
 import { filesBelow } from './files-below.js';
 import { globCase } from './glob-case.js';
 import type { Listing } from './listing.js';
-import { matchCases } from './match-cases.js';
+import { type CaseOf, matchCases } from './match-cases.js';
 
 /**
  * What is read when the index gives no glob; `.raw` and `.zraw` belong
@@ -25,7 +25,10 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
   const globs = entry.images === undefined ? [anyScan] : [entry.images].flat();
   const root = folder.replaceAll('\\', '/');
   const patterns = {
-    channels: globs.map((glob) => ({ name: glob, caseOf: globCase(root, glob) })),
+    channels: globs.map((glob) => {
+      const caseOf = globCase(root, glob);
+      return { name: glob, caseOf: entry.images === undefined ? withEndingInAnyCase(caseOf) : caseOf };
+    }),
     ...(entry.labels !== undefined && { labelOf: globCase(root, entry.labels) }),
   };
   const { labelled, unlabelled } = matchCases(withFolders(await filesBelow(folder)), patterns);
@@ -47,6 +50,12 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
     cases: cases.map((listed) => (listed.label && labelMap ? { ...listed, labelMap } : listed)),
   };
 }
+
+/** `S0.NII.GZ` is a scan as `S0.nii.gz` is one, where no glob says otherwise. */
+const withEndingInAnyCase =
+  (caseOf: CaseOf): CaseOf =>
+  (file) =>
+    caseOf(file.replace(/\.(nii|nii\.gz|mhd|mha|nrrd|nhdr)$/i, (ending) => ending.toLowerCase()));
 
 /** Several labels without an image in one folder are the masks of a case, which this layout does not take. */
 function withMasksNamed(cases: readonly ListedCase[]): readonly ListedCase[] {
