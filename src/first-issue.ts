@@ -57,6 +57,8 @@ const kinds: Readonly<Record<string, string>> = {
 function expectedBy(issue: Issue): Expected {
   switch (issue.code) {
     case 'invalid_type':
+      // A schema that says nothing itself has "Invalid input: expected string".
+      if (!issue.message.startsWith('Invalid input')) return { text: issue.message };
       return { text: kinds[issue.expected] ?? issue.expected };
     case 'invalid_value':
       return { text: oneOf(issue.values) };

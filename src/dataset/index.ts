@@ -39,7 +39,7 @@ export { type CaseSelection, labelledDatasets, selectCases } from './index/selec
 export { filesBelow } from './index/walk-folder.js';
 export { type LabelFiles, readLabelOnGrid } from './prepare/label-files.js';
 export { type ClassSurvival, lossesOf } from './prepare/label-survival.js';
-export { toClassValues } from './prepare/label-values.js';
+export { countsAsClass, toClassValues } from './prepare/label-values.js';
 export {
   type CaseLosses,
   type DatasetChoice,

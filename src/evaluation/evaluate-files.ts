@@ -1,6 +1,7 @@
 import { type LabelMap, toClassValues } from '../dataset/index.js';
 import { readLabel } from '../volume/index.js';
 import { type CaseResult, type EvaluatedClass, evaluateCase, type FurtherMetrics } from './evaluate-case.js';
+import { labelTargets } from './label-targets.js';
 import { type Placement, placePrediction } from './place-prediction.js';
 
 /** One case to evaluate from its files; travels between threads. */
@@ -43,10 +44,12 @@ export async function evaluateFiles({
   const names = Object.fromEntries(
     classes.flatMap(({ name, values }) => values.map((value) => [String(value), name])),
   );
-  const read = async (file: string) => toClassValues(await readLabel(file), names, labelMap, file, ignore);
   const files = { prediction, reference };
-  const label = await read(reference);
-  const placed = placePrediction({ prediction: await read(prediction), reference: label, files }, resample);
+  const targets = await labelTargets(files, labelMap);
+  const read = async (which: keyof typeof files) =>
+    toClassValues(await readLabel(files[which], targets[which]), names, labelMap, files[which], ignore);
+  const label = await read('reference');
+  const placed = placePrediction({ prediction: await read('prediction'), reference: label, files }, resample);
   const result = evaluateCase(id, placed.prediction, label, classes, files, further, ignore);
   const statuses = Object.values(result.classes).map(({ status }) => status);
   const empty = {

@@ -11,6 +11,7 @@ import {
 } from './evaluate-case.js';
 import type { EvaluatedFiles, EvaluateFilesTask } from './evaluate-files.js';
 import type { EvaluateFilesOutcome } from './evaluate-worker.js';
+import { labelTargets } from './label-targets.js';
 import { type FilePair, type Pairing, pairFiles } from './pair-files.js';
 import { placementOf } from './place-prediction.js';
 
@@ -136,7 +137,7 @@ interface Checked {
  */
 async function checkGrids(
   pairs: readonly FilePair[],
-  { resample = false, incomplete = false }: FolderEvaluation,
+  { resample = false, incomplete = false, labelMap }: FolderEvaluation,
 ): Promise<Checked> {
   const usable: FilePair[] = [];
   const misaligned: UnusableFile[] = [];
@@ -144,9 +145,10 @@ async function checkGrids(
   for (const pair of pairs) {
     let list = unusable;
     try {
+      const targets = await labelTargets(pair, labelMap);
       const [prediction, reference] = [
-        await openLabelSlices(pair.prediction),
-        await openLabelSlices(pair.reference),
+        await openLabelSlices(pair.prediction, targets.prediction),
+        await openLabelSlices(pair.reference, targets.reference),
       ];
       list = misaligned;
       placementOf({ prediction, reference, files: pair }, resample);

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { shortList } from '../short-list.js';
-import { isScanFile, scanName } from '../volume/index.js';
+import { isLaidIntoImage, isScanFile, scanName } from '../volume/index.js';
 
 /** A case as its two files. */
 export interface FilePair {
@@ -170,9 +170,10 @@ const isFile = async (path: string): Promise<boolean> =>
 /** The volumes of a folder and those below it, in order of name; or the file itself. */
 async function volumesOf(folder: string, what: string): Promise<readonly VolumeFile[]> {
   if (await isFile(folder)) {
-    if (!isScanFile(folder))
+    if (!isScanFile(folder) && !(await isDicomLabelFile(folder)))
       throw new DataError(
-        `the file of ${what}, ${folder}, is no volume: NIfTI, MetaImage or NRRD is expected`,
+        `the file of ${what}, ${folder}, is no volume: NIfTI, MetaImage, NRRD, or a DICOM segmentation or contours ` +
+          'are expected',
         {
           file: folder,
         },
@@ -183,8 +184,8 @@ async function volumesOf(folder: string, what: string): Promise<readonly VolumeF
   const volumes = (await volumesIn(folder, '', what)).sort((a, b) => (order(a) < order(b) ? -1 : 1));
   if (volumes.length === 0)
     throw new DataError(
-      `the folder of ${what}, ${folder}, holds no volume: .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr files are ` +
-        'expected in it or below',
+      `the folder of ${what}, ${folder}, holds no volume: .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr files, or segmentations ` +
+        'or contours in .dcm files, are expected in it or below',
       { file: folder },
     );
   const twice = volumes.find(({ name }, i) => i > 0 && itemAt(volumes, i - 1).name === name);
@@ -198,7 +199,14 @@ async function volumesOf(folder: string, what: string): Promise<readonly VolumeF
   return volumes;
 }
 
-const nameOf = (path: string): string => scanName(path).normalize('NFC');
+const nameOf = (path: string): string =>
+  scanName(path)
+    .replace(/\.dcm$/i, '')
+    .normalize('NFC');
+
+/** Slices of scans are no labels, and nor are reports. */
+const isDicomLabelFile = async (path: string): Promise<boolean> =>
+  /\.dcm$/i.test(path) && (await isLaidIntoImage(path));
 
 /** Hidden files (macOS puts a `._x` beside `x`) and logits that `predict` wrote are no volumes. */
 async function volumesIn(
@@ -219,7 +227,13 @@ async function volumesIn(
   const here = await realpath(join(folder, below));
   if (above.includes(here)) return []; // a link that leads back
   const visible = entries.filter(({ name }) => !name.startsWith('.') && name !== '__MACOSX');
-  const names = visible.filter((entry) => isVolume(entry)).map(({ name }) => name);
+  const names: string[] = [];
+  for (const entry of visible)
+    if (
+      isVolume(entry) ||
+      (!entry.isDirectory() && (await isDicomLabelFile(join(folder, below, entry.name))))
+    )
+      names.push(entry.name);
   const volumes = names.map(
     (name): VolumeFile => ({
       name: nameOf(below === '' ? name : `${below}/${name}`),

@@ -206,13 +206,20 @@ export async function openDicomLabel(path: string, { grid, needed }: LabelTarget
 }
 
 /**
+ * Whether a path holds one label in DICOM, a segmentation or contours, and no slices.
+ * @throws DataError as `dicomFolder` does
+ */
+export async function isDicomLabel(path: string): Promise<boolean> {
+  const { images, others } = await dicomFolder(path);
+  return images.length === 0 && others.filter(isLabel).length === 1;
+}
+
+/**
  * What is odd about a DICOM scan or label: one sentence each.
  * @throws DataError as `openDicomSeries` does
  */
 export async function dicomOddities(path: string): Promise<readonly string[]> {
-  const found = await dicomFolder(path);
-  const isOneLabel = found.images.length === 0 && found.others.filter(isLabel).length === 1;
-  return isOneLabel ? [] : (await openSeries(found, path)).oddities;
+  return (await isDicomLabel(path)) ? [] : (await openSeries(await dicomFolder(path), path)).oddities;
 }
 
 function requireOneSeries(images: readonly DicomImage[], path: string): void {

@@ -15,16 +15,22 @@ export interface VoxelBytes {
   readonly bytes: number;
 }
 
+/** Of what is read at a time. */
+const pieceBytes = 1 << 20;
+
 /**
  * The content of a file from a byte on, uncompressed, in pieces of about 1 MiB. Throws DataError where it is
  * damaged.
+ * @param wanted bytes that are wanted of it: no more memory is asked for to read what is not compressed
  */
 export async function* contentOf(
   file: string,
   compressed: boolean,
   start = 0,
+  wanted = pieceBytes,
 ): AsyncGenerator<Uint8Array, void> {
-  const source = compressed ? undefined : createReadStream(file, { start, highWaterMark: 1 << 20 });
+  const highWaterMark = Math.max(1, Math.min(wanted, pieceBytes));
+  const source = compressed ? undefined : createReadStream(file, { start, highWaterMark });
   const pieces: AsyncIterator<Uint8Array> =
     source?.[Symbol.asyncIterator]() ?? decompressed(file, start)[Symbol.asyncIterator]();
   try {
@@ -66,7 +72,7 @@ export async function* voxelPieces({
 }: VoxelBytes): AsyncGenerator<Uint8Array, void> {
   const end = skip + bytes;
   let position = 0; // in the uncompressed content
-  for await (const chunk of contentOf(file, compressed, start)) {
+  for await (const chunk of contentOf(file, compressed, start, end)) {
     const from = Math.max(0, skip - position);
     const to = Math.min(chunk.length, end - position);
     if (to > from) yield chunk.subarray(from, to);

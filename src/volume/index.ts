@@ -41,6 +41,7 @@ export { possibleGrid } from './possible-grid.js';
 export {
   bytesHeldWhole,
   headerOddities,
+  isLaidIntoImage,
   openLabelSlices,
   openSlices,
   readLabel,

@@ -7,7 +7,8 @@ import { spacingOf } from './affine.js';
 import { requireWholeVoxels } from './file-content.js';
 import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
-import { readPlainMetaImage } from './meta-raw.js';
+import { metaImageGeometry } from './meta-geometry.js';
+import { readMetaImage } from './meta-raw.js';
 import { type NrrdGeometry, nrrdGeometry } from './nrrd-geometry.js';
 import { readPlainSlices } from './plain-slices.js';
 import { readTextHeader, type TextFormat, type TextHeader } from './text-header.js';
@@ -15,27 +16,27 @@ import { mapAxes } from './triple.js';
 import type { ValueUse, Volume } from './volume.js';
 
 /**
- * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage or NRRD from
- * the file itself, all else through ITK.
+ * Reads MetaImage or NRRD, after checking the header against the file: MetaImage and plain NRRD from the file itself,
+ * all else through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readItkFile(file: string, format: TextFormat, use?: ValueUse): Promise<Volume> {
   const header = await readTextHeader(file, format);
-  const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
-  if (plain) return plain;
+  requireFewAxes(header, file);
+  const own =
+    format === 'metaimage' ? await readMetaImage(file, header, use) : await readPlainSlices(file, format);
+  if (own) return own;
   const { meta } = header;
-  if (!meta || meta.bigEndian || meta.notItks !== undefined) {
-    const own = await readPlainSlices(file, format);
-    if (own) return own;
-    if (meta?.notItks !== undefined) {
-      throw new DataError(
-        `${file}: ${meta.notItks}, and only ITK can read this type of voxels: spell it as ITK does, such as ` +
-          '"BinaryDataByteOrderMSB = True"',
-        { file, found: meta.notItks },
-      );
-    }
+  if (meta?.notItks !== undefined) {
+    throw new DataError(
+      `${file}: ${meta.notItks}, and only ITK can read voxels that are written out as text: spell it as ITK does, ` +
+        'such as "BinaryDataByteOrderMSB = True"',
+      { file, found: meta.notItks },
+    );
   }
   const geometry = format === 'nrrd' ? nrrdGeometry(resolve(file), header) : undefined;
+  if (geometry) requireItksKinds(geometry, header, file);
+  const metaGeometry = format === 'metaimage' ? metaImageGeometry(resolve(file), header) : undefined;
   requireMemory(2 * header.bytes, file, 'reading it whole');
   await requireWholeData(header, file);
   // Loaded late: who reads NIfTI alone should not wait for it.
@@ -50,7 +51,44 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   if (!image?.data) throw unreadable(file, undefined);
   const volume = volumeOfItk(image, file, use);
   if (geometry) return inItsSpace(volume, geometry, header, file);
-  return meta ? inMillimetres(volume, meta.mm) : volume;
+  return metaGeometry
+    ? { ...volume, affine: metaGeometry.affine, spacing: spacingOf(metaGeometry.affine) }
+    : volume;
+}
+
+/** Three axes of space, and one of channels. */
+function requireFewAxes({ sizes }: TextHeader, file: string): void {
+  if (sizes.length <= 4) return;
+  throw new DataError(
+    `${file} has ${sizes.length} axes (${sizes.join('x')}); expected 3 of space, and a fourth for channels at most`,
+    { file, found: sizes },
+  );
+}
+
+/** Kinds that make an axis one of channels to ITK; `domain`, `space`, `time` and unknown ones make it one of space. */
+const kindsOfChannels =
+  /^(list|point|vector|covariant-vector|normal|stub|scalar|complex|[23]-vector|3-color|rgb-color|hsv-color|xyz-color|4-color|rgba-color|3-vector|3-gradient|3-normal|4-vector|quaternion|2d-(masked-)?(symmetric-)?matrix|3d-(masked-)?(symmetric-)?matrix)$/;
+
+/**
+ * ITK tells axes of space from channels by `kinds` alone, and refuses, with words about something else, a header in
+ * which they and `space directions` contradict each other or are missing.
+ */
+function requireItksKinds({ axes, timed }: NrrdGeometry, { fields, sizes }: TextHeader, file: string): void {
+  if (timed) return; // then the axis of time is one of its space
+  const text = fields.get('kinds');
+  const kinds = text?.toLowerCase().split(/\s+/).filter(Boolean) ?? sizes.map(() => 'none');
+  const wrong = sizes.findIndex((_, axis) => {
+    const kind = kinds[axis] ?? 'none';
+    return axes.includes(axis) ? kindsOfChannels.test(kind) : !kindsOfChannels.test(kind);
+  });
+  if (wrong < 0 && kinds.length === sizes.length) return;
+  const expected = sizes.map((_, axis) => (axes.includes(axis) ? 'domain' : 'list')).join(' ');
+  throw new DataError(
+    `${file}: kinds is ${text === undefined ? 'missing' : `"${text}"`}, but "space directions" makes axes ` +
+      `${axes.map((axis) => axis + 1).join(', ')} of ${sizes.length} those of space and the others channels; expected ` +
+      `"${expected}", so correct it in the header`,
+    { file, field: 'kinds', found: text, expected },
+  );
 }
 
 /** ITK compares no checksum of a zlib stream that it has the bytes of, and none of gzip. */
@@ -93,14 +131,10 @@ function inItsSpace(
   return { ...volume, affine, spacing: spacingOf(affine) };
 }
 
-function inMillimetres(volume: Volume, mm: number): Volume {
-  const affine = { rows: volume.affine.rows.map((n) => n * mm) };
-  return mm === 1 ? volume : { ...volume, affine, spacing: spacingOf(affine) };
-}
-
 function unreadable(file: string, cause: unknown): DataError {
   return new DataError(
-    `${file} is damaged or truncated: its voxels could not be read to their end; copy or download it again`,
+    `${file}: ITK could not read its voxels to their end, so that it is damaged or truncated, or its header says ` +
+      'something that ITK does not take; copy or download it again, or write it anew with SimpleITK or 3D Slicer',
     { file },
     { cause },
   );

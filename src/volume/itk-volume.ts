@@ -28,12 +28,26 @@ export function volumeOfItk(
   checkAffine(affine, file, 'correct the directions and spacing in the header');
   const { components } = image.imageType;
   const channels = components * rest.reduce((product, n) => product * n, 1);
-  const data = planar(
-    narrowed(image.data, file, use),
-    components,
-    voxelCount({ size }) * (channels / components),
-  );
+  if (image.data === null)
+    throw new DataError(`${file} holds no voxels; copy or download it again`, { file });
+  const voxels = voxelCount({ size }) * (channels / components);
+  const data = planarValues(image.data, { components, voxels, use });
   return { size, spacing: spacingOf(affine), affine, channels, data };
+}
+
+/** Voxels as a file has them. */
+export type NumberArray = NonNullable<Image['data']>;
+
+/**
+ * Values as a volume has them: interleaved components to planes, 64-bit types to float32, or to float64 where they are
+ * labels.
+ * @param of voxels: of one component, over all further axes
+ */
+export function planarValues(
+  stored: NumberArray,
+  of: { readonly components: number; readonly voxels: number; readonly use: ValueUse },
+): VoxelArray {
+  return planar(narrowed(stored, of.use), of.components, of.voxels);
 }
 
 /** An affine into ITK's and DICOM's world, x to the left and y to the back, as one into RAS. */
@@ -56,8 +70,7 @@ function lpsAffine({
   return { rows: AXES.flatMap(row) };
 }
 
-function narrowed(data: Image['data'], file: string, use: ValueUse): VoxelArray {
-  if (data === null) throw new DataError(`${file} holds no voxels; copy or download it again`, { file });
+function narrowed(data: NumberArray, use: ValueUse): VoxelArray {
   if (data instanceof Uint8ClampedArray) return Uint8Array.from(data);
   if (data instanceof Float64Array) return use === 'labels' ? data : Float32Array.from(data);
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)

@@ -97,8 +97,17 @@ const itksKeys = [
   'ElementNumberOfChannels',
   'HeaderSize',
   'TransformMatrix',
+  'Rotation',
+  'Orientation',
   'Offset',
+  'Position',
+  'Origin',
   'ElementSpacing',
+  'ElementSize',
+  'NDims',
+  'DimSize',
+  'ElementType',
+  'ElementDataFile',
 ];
 
 function itkMisreads(fields: ReadonlyMap<string, MetaField>): string | undefined {

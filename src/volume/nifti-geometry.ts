@@ -52,6 +52,7 @@ export function niftiGeometry(
       ...unit.oddities,
       ...pixels.oddities,
       ...undefinedCodes(header, file),
+      ...(decides === 'qform' ? undefinedSign(header, file) : []),
       ...(decides === 'pixdim' ? [noForm(file)] : []),
       ...(decides === 'sform' ? spacingDisagreement(affine, pixels, unit.mm, file) : []),
       ...(decides === 'sform' && quaternion
@@ -88,6 +89,16 @@ function undefinedCodes({ sform_code, qform_code }: ParsedHeader, file: string):
         `${file}: ${form}_code is ${code}, which NIfTI does not define; the ${form} is ` +
         `${code > 0 ? 'taken as set, as ITK does, while nibabel passes over it' : 'passed over'}: check the orientation`,
     );
+}
+
+/** The sign of the third axis, which is 1, -1, or 0 for 1; readers take other negative numbers differently. */
+function undefinedSign({ pixDims }: ParsedHeader, file: string): string[] {
+  const sign = itemAt(pixDims, 0);
+  if (!(sign < 0) || sign === -1) return [];
+  return [
+    `${file}: pixdim[0] is ${sign}, and should be 1 or -1; it is taken as -1, as ITK and NIfTI's own library do, while ` +
+      'nibabel takes 1: check which end of the third axis is up',
+  ];
 }
 
 /** Millimetres in the header's unit of length: the lowest three bits of xyzt_units. */

@@ -128,7 +128,16 @@ function scalingOf(
   const none = { slope: 1, intercept: 0 };
   const hasSlope = scl_slope !== 0 && Number.isFinite(scl_slope);
   const hasIntercept = scl_inter !== 0 && Number.isFinite(scl_inter);
-  if (hasSlope && Number.isFinite(scl_inter)) return { slope: scl_slope, intercept: scl_inter, oddities: [] };
+  if (hasSlope && Number.isFinite(scl_inter)) {
+    const oddities =
+      Math.abs(scl_slope) >= Number.EPSILON
+        ? []
+        : [
+            `${file}: scl_slope is ${scl_slope}; it is applied, as nibabel does, while ITK takes one so small for none: ` +
+              'check the intensities',
+          ];
+    return { slope: scl_slope, intercept: scl_inter, oddities };
+  }
   if (!hasSlope && !hasIntercept) {
     const usual = scl_slope === 0 || Number.isNaN(scl_slope); // as nibabel writes it, NaN for both
     const alike = scl_slope === 0 ? scl_inter === 0 : Number.isNaN(scl_inter);

@@ -63,7 +63,7 @@ async function openStart(file: string): Promise<{ header: NiftiHeader; voxels: V
   const pair = isPairName(file) ? await niftiPair(file) : undefined;
   const headerFile = pair?.header ?? file;
   let start = new Uint8Array(0);
-  for await (const chunk of contentOf(headerFile, await isGzip(headerFile))) {
+  for await (const chunk of contentOf(headerFile, await isGzip(headerFile), 0, headerBytes)) {
     start = Buffer.concat([start, chunk.subarray(0, headerBytes - start.length)]);
     if (start.length === headerBytes) break;
   }

@@ -10,6 +10,8 @@ export interface NrrdGeometry {
   readonly affine: Affine;
   /** Which of the file's axes those of space are, in their order. */
   readonly axes: Triple;
+  /** Whether time is a coordinate of its space. */
+  readonly timed: boolean;
   /** What the header leaves open: one sentence each, which names the file. */
   readonly oddities: readonly string[];
 }
@@ -51,7 +53,12 @@ export function nrrdGeometry(
     ),
   };
   checkAffine(affine, file, 'correct "space directions" in the header');
-  return { affine, axes, oddities: [...space.oddities, ...origin.oddities, ...unit.oddities] };
+  return {
+    affine,
+    axes,
+    timed: space.timed,
+    oddities: [...space.oddities, ...origin.oddities, ...unit.oddities],
+  };
 }
 
 /** What a NRRD header leaves open: one sentence each. Throws DataError as `nrrdGeometry` does. */

@@ -1,12 +1,20 @@
 import { stat } from 'node:fs/promises';
 import { DataError, errorCode, HybridMimError } from '../errors.js';
 import { openDicomFile } from './dicom-file.js';
-import { dicomOddities, type LabelTarget, openDicomLabel, openDicomSeries } from './dicom-read.js';
+import {
+  dicomOddities,
+  isDicomLabel,
+  type LabelTarget,
+  openDicomLabel,
+  openDicomSeries,
+} from './dicom-read.js';
 import { readItkFile } from './itk-read.js';
+import { metaImageGeometry } from './meta-geometry.js';
 import { isMghFile, readMgh, readMghHeader } from './mgh-read.js';
 import { readNifti, readVolumeHeader } from './nifti-read.js';
 import { nrrdOddities } from './nrrd-geometry.js';
 import { openPlainSlices } from './plain-slices.js';
+import { isSlicerSegmentation, laidIntoImage } from './slicer-segmentation.js';
 import { readTextHeader, type TextFormat, textFormatOf } from './text-header.js';
 import type { ValueUse, Volume, VoxelArray } from './volume.js';
 import { openNiftiSlices, slicesOfVolume, type VolumeSlices, volumeOfSlices } from './volume-slices.js';
@@ -24,12 +32,26 @@ export async function readVolume(path: string): Promise<Volume> {
 
 /**
  * Reads a label as `readVolume` reads a scan, but whole numbers of 64-bit types stay exact up to 2^53, in
- * float64, and a DICOM segmentation (SEG) or contours (RTSTRUCT) are laid into the grid of `target`.
+ * float64, and a DICOM segmentation (SEG), contours (RTSTRUCT) or a segmentation of 3D Slicer are laid into the
+ * grid of `target`.
  * @throws DataError as `readVolume` does
  */
 export async function readLabel(path: string, target: LabelTarget = {}): Promise<Volume> {
   if ((await scanFormat(path)) === 'dicom') return volumeOfSlices(await openDicomLabel(path, target));
-  return readFor(path, 'labels');
+  const label = await readFor(path, 'labels');
+  return (await isSlicerSegmentation(path)) ? laidIntoImage(label, target.grid, path) : label;
+}
+
+/**
+ * Whether a label is laid into the grid of its image, since it need not hold all of it: a DICOM segmentation or
+ * contours, or a segmentation of 3D Slicer.
+ * @throws DataError when its header cannot be read
+ */
+export async function isLaidIntoImage(path: string): Promise<boolean> {
+  return ofFile(path, async () => {
+    const format = await scanFormat(path);
+    return format === 'dicom' ? isDicomLabel(path) : format === 'nrrd' && isSlicerSegmentation(path);
+  });
 }
 
 async function readFor(path: string, use: ValueUse): Promise<Volume> {
@@ -57,6 +79,8 @@ export async function openSlices(path: string): Promise<VolumeSlices> {
  */
 export async function openLabelSlices(path: string, target: LabelTarget = {}): Promise<VolumeSlices> {
   if ((await scanFormat(path)) === 'dicom') return openDicomLabel(path, target);
+  if (await ofFile(path, () => isSlicerSegmentation(path)))
+    return slicesOfVolume(await readLabel(path, target));
   return openSlicesFor(path, 'labels');
 }
 
@@ -132,7 +156,8 @@ export async function headerOddities(path: string): Promise<readonly string[]> {
     if (format === 'dicom') return dicomOddities(path);
     if (format === 'mgh') return [];
     const header = await readTextHeader(path, format);
-    return header.meta?.oddities ?? nrrdOddities(path, header);
+    if (!header.meta) return nrrdOddities(path, header);
+    return [...header.meta.oddities, ...metaImageGeometry(path, header).oddities];
   });
 }
 

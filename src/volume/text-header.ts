@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { entryOf } from '../at.js';
@@ -21,6 +22,8 @@ export interface TextHeader {
   readonly dataOffset: number;
   /** Bytes of what was decompressed before the voxels. */
   readonly dataSkip: number;
+  /** Keys of programs in a NRRD, such as 3D Slicer's `Segment0_ID`. */
+  readonly ownKeys: ReadonlySet<string>;
   /** Of MetaImage alone. */
   readonly meta?: MetaFlags;
 }
@@ -69,12 +72,12 @@ const typeBytes = new Map(
  * truncated data file
  */
 export async function readTextHeader(file: string, format: TextFormat): Promise<TextHeader> {
-  const { spelled, length } = await readFields(file, format);
+  const { spelled, ownKeys, length } = await readFields(file, format);
   const fields = new Map([...spelled].map(([key, { value }]) => [key, value]));
   const header =
     format === 'metaimage'
-      ? metaImageHeader(fields, length, file, metaFlags(spelled, file))
-      : nrrdHeader(fields, length, file);
+      ? await metaImageHeader(fields, length, file, metaFlags(spelled, file))
+      : nrrdHeader(fields, ownKeys, length, file);
   await checkData(header, file);
   return header;
 }
@@ -82,6 +85,8 @@ export async function readTextHeader(file: string, format: TextFormat): Promise<
 interface Fields {
   /** By the key in lower case. */
   readonly spelled: ReadonlyMap<string, MetaField>;
+  /** Those of programs, which NRRD has before ":=". */
+  readonly ownKeys: ReadonlySet<string>;
   /** Bytes of the header. */
   readonly length: number;
 }
@@ -90,6 +95,7 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
   const start = await readStart(file);
   const lines = start.split('\n');
   const spelled = new Map<string, MetaField>();
+  const ownKeys = new Set<string>();
   let length = 0;
   const [separator, last, name] =
     format === 'metaimage' ? [/[=:]/, /^\s*ElementDataFile\s*[=:]/i, 'MetaImage'] : [/:/, /^\s*$/, 'NRRD'];
@@ -97,15 +103,32 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
   for (const line of lines) {
     length += line.length + 1;
     const at = line.search(separator);
+    // In NRRD, what stands before ":=" is a program's own key, even where a field has its name.
+    const own = format === 'nrrd' && line[at + 1] === '=';
     if (at > 0 && !line.startsWith('#')) {
-      const value = line.slice(at + 1).replace(/^=/, ''); // NRRD's own keys stand before ":="
       const key = line.slice(0, at).trim();
-      spelled.set(key.toLowerCase(), { key, value: value.trim() });
+      if (own) ownKeys.add(key);
+      else setField(spelled, { key, value: line.slice(at + 1).trim() }, format, file);
     }
-    if (last.test(line.trimEnd())) return { spelled, length };
+    if (last.test(line.trimEnd())) return { spelled, ownKeys, length };
   }
-  if (format === 'nrrd' && start.length < longestHeader) return { spelled, length }; // a detached header ends with its file
+  // A detached header ends with its file.
+  if (format === 'nrrd' && start.length < longestHeader) return { spelled, ownKeys, length };
   throw foreign(file, name);
+}
+
+/** Two lines for one field of NRRD contradict each other, so that ITK refuses them; MetaImage has the last. */
+function setField(fields: Map<string, MetaField>, field: MetaField, format: TextFormat, file: string): void {
+  const name = field.key.toLowerCase();
+  const before = format === 'nrrd' ? fields.get(name)?.value : undefined;
+  if (before !== undefined && before !== field.value) {
+    throw new DataError(
+      `${file}: "${field.key}" stands twice in the header, as "${before}" and as "${field.value}"; expected it once, so ` +
+        'remove the wrong line',
+      { file, field: field.key, found: [before, field.value] },
+    );
+  }
+  fields.set(name, field);
 }
 
 function foreign(file: string, name: string): DataError {
@@ -127,53 +150,118 @@ async function readStart(file: string): Promise<string> {
   }
 }
 
-function metaImageHeader(
+async function metaImageHeader(
   fields: TextHeader['fields'],
   length: number,
   file: string,
   meta: MetaFlags,
-): TextHeader {
+): Promise<TextHeader> {
   const sizes = checkedSizes(fields.get('dimsize'), 'DimSize', file);
-  const channels = Number(fields.get('elementnumberofchannels') ?? 1);
-  const data = entryOf(fields, 'elementdatafile');
-  const skipped = Number(fields.get('headersize') ?? 0);
+  requireAxes(fields.get('ndims'), 'NDims', sizes, 'DimSize', file);
+  const channels = wholeNumber(
+    fields.get('elementnumberofchannels') ?? '1',
+    'ElementNumberOfChannels',
+    1,
+    file,
+  );
+  const bytes = product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file);
+  const encoding = meta.compressed ? 'compressed' : meta.binary ? 'raw' : 'text';
+  const dataFile = meta.local
+    ? file
+    : besideHeader(entryOf(fields, 'elementdatafile'), 'ElementDataFile', file);
+  const skipped = wholeNumber(fields.get('headersize') ?? '0', 'HeaderSize', -1, file);
+  if (meta.local && skipped > 0 && skipped !== length) {
+    throw new DataError(
+      `${file}: HeaderSize is ${skipped}, but the voxels follow the header, which has ${length} bytes; expected no ` +
+        'HeaderSize where ElementDataFile is LOCAL, so remove it from the header',
+      { file, field: 'HeaderSize', found: skipped, expected: length },
+    );
+  }
+  const first = meta.local ? length : Math.max(0, skipped);
+  // -1 says that uncompressed voxels end with their file.
+  const fileBytes =
+    skipped === -1 && encoding === 'raw' ? (await stat(dataFile).catch(() => undefined))?.size : 0;
   return {
     fields,
     sizes,
-    bytes: product(sizes) * channels * bytesOf(fields.get('elementtype'), 'ElementType', file),
-    encoding: meta.compressed ? 'compressed' : meta.binary ? 'raw' : 'text',
-    dataFile: meta.local ? file : besideHeader(data, 'ElementDataFile', file),
-    dataOffset: meta.local ? length : Math.max(0, skipped),
+    bytes,
+    encoding,
+    dataFile,
+    dataOffset: Math.max(first, (fileBytes ?? 0) - bytes),
     dataSkip: 0,
+    ownKeys: new Set(),
     meta,
   };
 }
 
-function nrrdHeader(fields: TextHeader['fields'], length: number, file: string): TextHeader {
+/** The number of axes is said twice. */
+function requireAxes(
+  text: string | undefined,
+  field: string,
+  sizes: readonly number[],
+  sizesField: string,
+  file: string,
+): void {
+  if (text === undefined || Number(text) === sizes.length) return;
+  throw new DataError(
+    `${file}: ${field} is ${text}, but ${sizesField} has ${sizes.length} numbers; expected one for each axis, so correct ` +
+      'the wrong one in the header',
+    { file, field, found: text, expected: sizes.length },
+  );
+}
+
+function wholeNumber(text: string, field: string, least: number, file: string): number {
+  const found = Number(text);
+  if (text !== '' && Number.isInteger(found) && found >= least) return found;
+  throw new DataError(
+    `${file}: ${field} is "${text}"; expected a whole number of ${least} or more, so correct it in the header`,
+    { file, field, found: text, expected: least },
+  );
+}
+
+function nrrdHeader(
+  fields: TextHeader['fields'],
+  ownKeys: ReadonlySet<string>,
+  length: number,
+  file: string,
+): TextHeader {
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
+  requireAxes(fields.get('dimension'), 'dimension', sizes, 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
-  const encoding = encodingOf(fields.get('encoding') ?? 'raw', file);
+  const encoding = encodingOf(fields.get('encoding'), file);
+  const type = fields.get('type')?.toLowerCase();
+  const each = bytesOf(type, 'type', file);
+  if (each > 1 && encoding !== 'text' && !/^(little|big)$/i.test(fields.get('endian') ?? '')) {
+    throw new DataError(
+      `${file}: endian is ${described(fields.get('endian'))}; expected little or big, since a voxel has ${each} bytes, so say ` +
+        'in the header which order they have',
+      { file, field: 'endian', found: fields.get('endian'), expected: ['little', 'big'] },
+    );
+  }
   const skipped = Math.max(0, Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0));
   const compressed = encoding === 'compressed'; // bytes to skip are then those of the decompressed
   return {
     fields,
     sizes,
-    bytes: product(sizes) * bytesOf(fields.get('type'), 'type', file),
+    bytes: product(sizes) * each,
     encoding,
+    ownKeys,
     dataFile: data === undefined ? file : besideHeader(data, 'data file', file),
     dataOffset: (data === undefined ? length : 0) + (compressed ? 0 : skipped),
     dataSkip: compressed ? skipped : 0,
   };
 }
 
-function encodingOf(text: string, file: string): TextHeader['encoding'] {
-  const encoding = text.toLowerCase();
+const described = (text: string | undefined): string => (text === undefined ? 'missing' : `"${text}"`);
+
+function encodingOf(text: string | undefined, file: string): TextHeader['encoding'] {
+  const encoding = text?.toLowerCase() ?? '';
   if (encoding === 'raw') return 'raw';
   if (/^(gz|gzip)$/.test(encoding)) return 'compressed';
   if (/^(text|txt|ascii|hex)$/.test(encoding)) return 'text';
   const bzip2 = /^(bz2|bzip2)$/.test(encoding);
   throw new DataError(
-    `${file}: encoding is "${text}"${bzip2 ? ', whose voxels are packed with bzip2' : ''}; expected raw, gzip or text, so ` +
+    `${file}: encoding is ${described(text)}${bzip2 ? ', whose voxels are packed with bzip2' : ''}; expected raw, gzip or text, so ` +
       'write the file anew with gzip, such as with "unu save -f nrrd -e gzip" or pynrrd',
     { file, field: 'encoding', found: text, expected: ['raw', 'gzip', 'text'] },
   );
@@ -192,7 +280,7 @@ function checkedSizes(text: string | undefined, field: string, file: string): nu
     );
   }
   throw new DataError(
-    `${file}: ${field} is ${text === undefined ? 'missing' : `"${text}"`}; expected the voxels on each of 3 axes, ` +
+    `${file}: ${field} is ${described(text)}; expected the voxels on each of 3 axes, ` +
       '1 or more and at most 2^32 in all, so the header is damaged',
     { file, field, found: text },
   );
@@ -202,8 +290,7 @@ function bytesOf(type: string | undefined, field: string, file: string): number 
   const bytes = typeBytes.get(type ?? '');
   if (bytes !== undefined) return bytes;
   throw new DataError(
-    `${file}: ${field} is ${type === undefined ? 'missing' : `"${type}"`}; ` +
-      'expected a whole or floating point number of 1 to 8 bytes',
+    `${file}: ${field} is ${described(type)}; expected a whole or floating point number of 1 to 8 bytes`,
     { file, field, found: type },
   );
 }
@@ -224,7 +311,9 @@ function besideHeader(data: string, field: string, file: string): string {
       },
     );
   }
-  return resolve(dirname(file), data);
+  // The header was read as latin1, so that its bytes are counted; names in it are UTF-8 nearly always.
+  const bytes = Buffer.from(data, 'latin1');
+  return resolve(dirname(file), isUtf8(bytes) ? bytes.toString() : data);
 }
 
 async function checkData(

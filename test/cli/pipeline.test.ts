@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readVolumeHeader } from '../../src/volume/index.js';
+import { readVolume, readVolumeHeader } from '../../src/volume/index.js';
 import {
   datasetIndex,
   labelledCase,
@@ -186,6 +186,24 @@ describe('the command line, from scans to a table', () => {
     label!.affine.rows.forEach((value, i) => {
       expect(value).toBeCloseTo(source!.affine.rows[i]!, 4);
     });
+  });
+
+  it('writes one mask a class where asked, which together are the label', async () => {
+    const out = join(folder, 'masks', 'd.nii.gz');
+    const flags = ['--run', finetuned, '--input', join(folder, 'd.nii.gz'), '--out', out];
+    const { code, stdout } = await runCli(['predict', ...flags, '--masks-per-class', '--json']);
+    expect(code).toBe(0);
+    const masks = Object.fromEntries(
+      ['liver', 'tumour'].map((name) => [name, join(folder, 'masks', 'd', `${name}.nii.gz`)]),
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ predictions: [{ name: 'd', label: out, masks }] });
+    const label = await readVolume(out);
+    for (const [i, name] of ['liver', 'tumour'].entries()) {
+      const mask = await readVolume(join(folder, 'masks', 'd', `${name}.nii.gz`));
+      expect(mask.affine).toEqual(label.affine);
+      expect([...mask.data]).toEqual([...label.data].map((value) => Number(value === i + 1)));
+    }
+    expect(label.data.some((value) => value > 0)).toBe(true);
   });
 
   it('predicts with weights that no run describes', async () => {

@@ -155,7 +155,7 @@ describe('two folders that cannot be evaluated', () => {
   it('are refused when one holds no volume', async () => {
     const evaluation = await folders('empty', {}, { 'a.nii.gz': [1] });
     expect((await dataError(evaluation)).message).toBe(
-      `the folder of predictions, ${evaluation.predictions}, holds no volume: .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr files are expected in it or below`,
+      `the folder of predictions, ${evaluation.predictions}, holds no volume: .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr files, or segmentations or contours in .dcm files, are expected in it or below`,
     );
   });
 

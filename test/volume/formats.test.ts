@@ -17,7 +17,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { DataError } from '../../src/errors.js';
 import { bytesHeldWhole, openSlices, readVolume, scanParts, type Triple } from '../../src/volume/index.js';
 import { volumeOfItk } from '../../src/volume/itk-volume.js';
-import { readPlainMetaImage } from '../../src/volume/meta-raw.js';
+import { readMetaImage } from '../../src/volume/meta-raw.js';
 import { readTextHeader } from '../../src/volume/text-header.js';
 import { decodeFloats, largestDifference, readReference, referenceFile } from './references.js';
 
@@ -168,7 +168,7 @@ describe('a damaged file', () => {
         truncateSync(join(folder, 'zraw.zraw'), 200);
         return 'zraw.mhd';
       },
-      /zraw.mhd is damaged or truncated: its voxels could not be read/,
+      /zraw.zraw is damaged or truncated: it could not be decompressed to its end/,
     ],
     [
       'a truncated .mha',
@@ -265,24 +265,16 @@ describe('a damaged file', () => {
 describe('a plain MetaImage', () => {
   it('is read from its file, as ITK reads it', async () => {
     for (const name of Object.keys(references).filter((name) =>
-      /^(axial|oblique|flipped|left-handed|u?int(8|16|32)|float32)\.mh[ad]$/.test(name),
+      /^(oblique|flipped|channels|int64|big-endian|zraw)\.mh[ad]$/.test(name),
     )) {
       const file = referenceFile(join('formats', name));
-      const plain = (await readPlainMetaImage(file, await readTextHeader(file, 'metaimage')))!;
+      const plain = (await readMetaImage(file, await readTextHeader(file, 'metaimage')))!;
       const { image } = await metaReadImageNode(resolve(file));
       const { data, affine, size, channels } = volumeOfItk(image, file);
       expect([plain.size, plain.channels, plain.data], name).toEqual([size, channels, data]);
       expect(largestDifference(plain.affine.rows, affine.rows), name).toBeLessThan(1e-12);
     }
   });
-
-  it.each(['zraw.mhd', 'big-endian.mhd', 'channels.mha', 'int64.mha', 'float64.mha'])(
-    'is not what %s is',
-    async (name) => {
-      const file = referenceFile(join('formats', name));
-      expect(await readPlainMetaImage(file, await readTextHeader(file, 'metaimage'))).toBeUndefined();
-    },
-  );
 });
 
 describe('several damaged files read at once', () => {

@@ -31,11 +31,32 @@ const regions = z.record(z.string().min(1), z.array(z.int().min(1)).min(1));
 /** Which of two masks has a voxel that lies in both: none (the case is refused), the first class or the last. */
 const overlap = z.enum(['refuse', 'first', 'last']);
 
+/** One file; a list or an object is a label in several files, which has a key of its own. */
+const labelFile = z
+  .string({
+    error: ({ input }) =>
+      typeof input === 'object' && input !== null
+        ? 'one file; where each file is the mask of one structure, leave "label" out and name them by their classes, ' +
+          'as "masks": {"liver": "liver.nii.gz", "spleen": "spleen.nii.gz"}'
+        : undefined,
+  })
+  .min(1);
+
+/** One glob, as `labelFile` is one file. */
+const labelGlob = z
+  .string({
+    error: ({ input }) =>
+      typeof input === 'object' && input !== null
+        ? 'one glob, of one label a case; where each file is the mask of one structure, use the layout "masks"'
+        : undefined,
+  })
+  .min(1);
+
 const sourceCase = z.strictObject({
   id: safeName,
   image: z.string().min(1).optional(),
   images: z.array(z.string().min(1)).min(1).optional(),
-  label: z.string().min(1).optional(),
+  label: labelFile.optional(),
   /** Instead of `label`: one mask a class, by the class's name; a class without a mask is absent. */
   masks: z.record(z.string().min(1), z.string().min(1)).optional(),
   /** Whether the label lies voxel on voxel on the image whatever their headers say. */
@@ -139,7 +160,7 @@ const folderDataset = z.strictObject({
    * below it. What the wildcards match is the case's name.
    */
   images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-  labels: z.string().min(1).optional(),
+  labels: labelGlob.optional(),
   ...common,
   path: z.string().min(1),
 });

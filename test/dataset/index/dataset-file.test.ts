@@ -296,7 +296,7 @@ describe('a field of the dataset index that is wrong', () => {
     [
       'a label that is a list',
       datasetIndex([{ id: 'a', image: 'a.nii', label: ['b.nii'] }]),
-      /cases\.0\.label: found the list \["b\.nii"\], expected text$/,
+      /cases\.0\.label: found the list \["b\.nii"\], expected one file; where .* "masks": {/,
     ],
     ['no dataset', { schema: 1, datasets: [] }, /datasets: found the list \[\], expected an object/],
     ['another version', { schema: '1', datasets: {} }, /schema: found "1", expected 1$/],

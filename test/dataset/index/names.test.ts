@@ -96,6 +96,17 @@ describe('names of files', () => {
     ]);
   });
 
+  it('may have their endings in any case where no glob is given', async () => {
+    const files = ['a.NII.GZ', 'B.Nii', 'c.MHA', 'd.nrrd', 'e.NHDR', 'f.Mhd', 'g.nii.GZ', 'h.TXT'];
+    const path = join(root, 'endings');
+    mkdirSync(path, { recursive: true });
+    for (const file of files) writeFileSync(join(path, file), '');
+    const entry = { layout: 'folder', modality: 'ct', path };
+    const datasets = writeJson(join(root, 'endings.json'), { schema: 1, datasets: { d: entry } });
+    const [dataset] = await indexDatasets(await readDatasetFile(datasets));
+    expect(dataset!.cases.map(({ name }) => name).sort()).toEqual(['B', 'a', 'c', 'd', 'e', 'f', 'g']);
+  });
+
   it('that differ in case alone stay apart on every system, with a note', async () => {
     const { cases, notes } = await folderOf(['Anna', 'anna', 'ANNA'].flatMap(pair));
     expect(cases.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined]);

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DataError } from '../../../errors.js';
 import { datasetFolder, type FolderDataset } from '../dataset-file.js';
 import type { ListedCase } from '../listed-case.js';
@@ -10,9 +10,9 @@ import { matchCases } from './match-cases.js';
 
 /**
  * What is read when the index gives no glob; `.raw` and `.zraw` belong
- * to their `.mhd`, and a folder is read as DICOM only when asked.
+ * to their `.mhd`, `.img` to its `.hdr`, and a folder is read as DICOM only when asked.
  */
-const anyScan = '**/*.{nii,nii.gz,mhd,mha,nrrd,nhdr}';
+const anyScan = '**/*.{nii,nii.gz,hdr,mhd,mha,nrrd,nhdr,mgh,mgz}';
 
 /**
  * Layout `folder`: scans by glob below `path`, with labels by a second glob or without. What the wildcards
@@ -31,7 +31,7 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
     mixed: true,
   };
   const { labelled, unlabelled, others } = matchCases(withFolders(await filesBelow(folder)), patterns);
-  const cases = [...labelled, ...unlabelled];
+  const cases = withMasksNamed([...labelled, ...unlabelled]);
   if (cases.length === 0) {
     throw new DataError(
       `no file below ${folder} matches ${globs.map((glob) => `"${join(folder, glob)}"`).join(' or ')}: correct "path" or "images"`,
@@ -62,6 +62,18 @@ export async function listFolderCases(name: string, entry: FolderDataset, file: 
 function withoutSlices(cases: readonly ListedCase[], others: readonly string[]): string[] {
   const folders = new Set(cases.flatMap(({ images, label }) => [...images, label]));
   return others.filter((file) => !folders.has(file.slice(0, file.lastIndexOf('/') + 1)));
+}
+
+/** Several labels without an image in one folder are the masks of a case, which this layout does not take. */
+function withMasksNamed(cases: readonly ListedCase[]): readonly ListedCase[] {
+  const alone = cases.filter(({ images, label }) => images.length === 0 && label !== undefined);
+  const folders = alone.map(({ label = '' }) => dirname(label));
+  return cases.map((listed) => {
+    const folder = alone.includes(listed) ? dirname(listed.label ?? '') : undefined;
+    if (folders.filter((other) => other === folder).length < 2 || listed.problem === undefined) return listed;
+    const hint = 'where each file in its folder is the mask of one structure, use the layout "masks"';
+    return { ...listed, problem: `${listed.problem}; ${hint}` };
+  });
 }
 
 /**

@@ -12,7 +12,7 @@ export function globCase(root: string, glob: string): CaseOf {
   const pattern = new RegExp(`^${literal(root.replace(/\/$/, ''))}/${below}$`);
   return (file) => {
     const match = pattern.exec(
-      file.replace(/\.(nii(\.gz)?|mh[ad]|n(rrd|hdr))$/i, (ending) => ending.toLowerCase()),
+      file.replace(/\.(nii(\.gz)?|hdr|mh[ad]|mg[hz]|n(rrd|hdr))$/i, (ending) => ending.toLowerCase()),
     );
     if (!match) return undefined;
     const wild = match.slice(1).filter((part) => part !== undefined && part !== '');
@@ -32,7 +32,9 @@ function translate(glob: string): string {
 
 /** The endings of scans in a glob, also those of which one is to be chosen, in small letters. */
 function smallEndings(glob: string): string {
-  return glob.replace(/(?<=[.{,])(nii|gz|mha|mhd|nrrd|nhdr)(?=$|[.,}])/gi, (ending) => ending.toLowerCase());
+  return glob.replace(/(?<=[.{,])(nii|gz|hdr|mha|mhd|mgh|mgz|nrrd|nhdr)(?=$|[.,}])/gi, (ending) =>
+    ending.toLowerCase(),
+  );
 }
 
 function literal(text: string): string {

@@ -118,6 +118,12 @@ function problemOf(
 ): string | undefined {
   const lists = label ? [...images, label] : images;
   const twice = lists.find((files) => files.length > 1);
+  if (twice && twice === label) {
+    return (
+      `the case ${name} has two labels where one is expected, ${twice[0]} and ${twice[1]}: remove one, or, where each is ` +
+      'the mask of one structure, use the layout "masks"'
+    );
+  }
   if (twice)
     return `the case ${name} has two files where one is expected, ${twice[0]} and ${twice[1]}: remove one`;
   const present = images.flat();
