@@ -15,25 +15,24 @@ import { mapAxes } from './triple.js';
 import type { ValueUse, Volume } from './volume.js';
 
 /**
- * Reads MetaImage or NRRD, after checking the header against the file: a plain MetaImage from the file
- * itself, all else through ITK.
+ * Reads MetaImage or NRRD, after checking the header against the file: plain ones from the file itself, all else
+ * through ITK.
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readItkFile(file: string, format: TextFormat, use?: ValueUse): Promise<Volume> {
   const header = await readTextHeader(file, format);
   const plain = format === 'metaimage' ? await readPlainMetaImage(file, header) : undefined;
   if (plain) return plain;
+  // What slices are read of is read here by the same code: `prepare` and `--check` must agree on every file.
+  const own = await readPlainSlices(file, format);
+  if (own) return own;
   const { meta } = header;
-  if (meta && (meta.bigEndian || meta.notItks !== undefined)) {
-    const own = await readPlainSlices(file, format);
-    if (own) return own;
-    if (meta.notItks !== undefined) {
-      throw new DataError(
-        `${file}: ${meta.notItks}, and only ITK can read this type of voxels: spell it as ITK does, such as ` +
-          '"BinaryDataByteOrderMSB = True"',
-        { file, found: meta.notItks },
-      );
-    }
+  if (meta?.notItks !== undefined) {
+    throw new DataError(
+      `${file}: ${meta.notItks}, and only ITK can read this type of voxels: spell it as ITK does, such as ` +
+        '"BinaryDataByteOrderMSB = True"',
+      { file, found: meta.notItks },
+    );
   }
   const geometry = format === 'nrrd' ? nrrdGeometry(resolve(file), header) : undefined;
   requireMemory(2 * header.bytes, file, 'reading it whole');

@@ -94,18 +94,55 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
   const [separator, last, name] =
     format === 'metaimage' ? [/[=:]/, /^\s*ElementDataFile\s*[=:]/i, 'MetaImage'] : [/:/, /^\s*$/, 'NRRD'];
   if (format === 'nrrd' && !/^NRRD000\d/.test(start)) throw foreign(file, name);
-  for (const line of lines) {
+  for (const [i, line] of lines.entries()) {
     length += line.length + 1;
+    if (format === 'nrrd' && i > 0) requireNrrdLine(line, file);
     const at = line.search(separator);
     if (at > 0 && !line.startsWith('#')) {
-      const value = line.slice(at + 1).replace(/^=/, ''); // NRRD's own keys stand before ":="
+      const isOwn = format === 'nrrd' && line[at + 1] === '='; // NRRD's own keys stand before ":="
       const key = line.slice(0, at).trim();
-      spelled.set(key.toLowerCase(), { key, value: value.trim() });
+      const value = line.slice(at + (isOwn ? 2 : 1)).trim();
+      // Keys of somebody's own are no fields, even where they are named as one.
+      const name = isOwn ? `${key.toLowerCase()}:=` : key.toLowerCase();
+      requireOnce(spelled.get(name), { key, value }, file);
+      spelled.set(name, { key, value });
     }
     if (last.test(line.trimEnd())) return { spelled, length };
   }
   if (format === 'nrrd' && start.length < longestHeader) return { spelled, length }; // a detached header ends with its file
   throw foreign(file, name);
+}
+
+/** The fields of NRRD, in which blanks may be left out; a reader that passes over others would miss damaged ones. */
+const nrrdFields = new Set(
+  (
+    'space,space dimension,space units,space origin,space directions,measurement frame,dimension,type,block size,' +
+    'encoding,endian,content,min,max,old min,old max,data file,line skip,byte skip,number,sample units,sizes,spacings,' +
+    'thicknesses,axis mins,axis maxs,centers,centerings,labels,units,kinds'
+  )
+    .split(',')
+    .map((name) => name.replaceAll(' ', '')),
+);
+
+function requireNrrdLine(line: string, file: string): void {
+  const text = line.trim();
+  const isKnown = () =>
+    nrrdFields.has((/^([^:]*):(?!=)/.exec(text)?.[1] ?? '').toLowerCase().replaceAll(' ', ''));
+  if (text === '' || text.startsWith('#') || /^[^:]+:=/.test(text) || isKnown()) return;
+  throw new DataError(
+    `${file}: the line "${text.slice(0, 60)}" of its header is no field of NRRD: the header is damaged; copy or download ` +
+      'it again, or correct it',
+    { file, found: text },
+  );
+}
+
+/** A field that is there twice, with two values, says neither. A comment may go over several lines. */
+function requireOnce(before: MetaField | undefined, { key, value }: MetaField, file: string): void {
+  if (!before || before.value === value || key.toLowerCase() === 'comment') return;
+  throw new DataError(
+    `${file}: its header has ${key} twice, as "${before.value}" and as "${value}": remove the wrong one`,
+    { file, field: key, found: value, expected: before.value },
+  );
 }
 
 function foreign(file: string, name: string): DataError {
@@ -152,7 +189,14 @@ function metaImageHeader(
 function nrrdHeader(fields: TextHeader['fields'], length: number, file: string): TextHeader {
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
-  const encoding = (fields.get('encoding') ?? 'raw').toLowerCase();
+  const encoding = (fields.get('encoding') ?? missing('encoding', file)).toLowerCase();
+  const dimension = fields.get('dimension') ?? missing('dimension', file);
+  if (Number(dimension) !== sizes.length) {
+    throw new DataError(
+      `${file}: dimension is ${dimension}, but sizes has ${sizes.length} numbers: the header is damaged`,
+      { file, field: 'dimension', found: dimension, expected: sizes.length },
+    );
+  }
   const skipped = Math.max(0, Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0));
   const compressed = /^(gz|gzip)$/.test(encoding); // bytes to skip are then those of the decompressed
   return {
@@ -164,6 +208,13 @@ function nrrdHeader(fields: TextHeader['fields'], length: number, file: string):
     dataOffset: (data === undefined ? length : 0) + (compressed ? 0 : skipped),
     dataSkip: compressed ? skipped : 0,
   };
+}
+
+function missing(field: string, file: string): never {
+  throw new DataError(`${file}: its header has no "${field}", which NRRD requires: the header is damaged`, {
+    file,
+    field,
+  });
 }
 
 function checkedSizes(text: string | undefined, field: string, file: string): number[] {

@@ -168,7 +168,7 @@ describe('a damaged file', () => {
         truncateSync(join(folder, 'zraw.zraw'), 200);
         return 'zraw.mhd';
       },
-      /zraw.mhd is damaged or truncated: its voxels could not be read/,
+      /zraw.zraw is damaged or truncated: it could not be decompressed/,
     ],
     [
       'a truncated .mha',
