@@ -4,6 +4,7 @@ import { DataError } from '../../errors.js';
 import { headerOddities, readLabel, readVolume, type Triple, type Volume } from '../../volume/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { toClassValues } from '../prepare/label-values.js';
+import { requirePossibleCase } from '../prepare/possible-case.js';
 import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
 import { requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
@@ -34,6 +35,7 @@ export type FindingKind =
   | 'mixed-grids'
   | 'foreign-label'
   | 'no-foreground'
+  | 'too-large'
   | 'header'
   | 'constant'
   | 'empty-label'
@@ -85,10 +87,13 @@ export async function checkCase({ source, preprocessing, classes }: CheckCaseTas
     highest = Math.max(highest, facts.highest);
     if (facts.sha256 !== undefined) hashes.push({ file, sha256: facts.sha256 });
   }
+  const scan = source.images.join(', ');
+  const grid = first;
+  if (grid) collect(findings, 'too-large', () => requirePossibleCase(grid, channels, preprocessing, scan));
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
     if (!(highest > foregroundThreshold))
-      findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
+      findings.push(unusable('no-foreground', noForeground(foregroundThreshold, scan)));
   }
   if (source.label !== undefined) await checkLabel(source.label, source, classes, first, findings);
   return {

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { requireMemory } from '../../free-memory.js';
 import {
   type ChannelParts,
   type Grid,
   openLabelSlices,
-  possibleGrid,
   shiftAffine,
   type UprightSlices,
   uprightSlices,
@@ -15,19 +13,14 @@ import {
 import { writeWholeFile } from '../../whole-file.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
 import { classFinder } from '../cache/class-positions.js';
-import {
-  type Box,
-  largestSlabBytes,
-  type SpilledVolume,
-  slabsHeld,
-  spillVolume,
-} from '../cache/spilled-volume.js';
+import { type Box, type SpilledVolume, spillVolume } from '../cache/spilled-volume.js';
 import { writeChunkedFile } from '../cache/write-chunked.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { type PreparedCase, storedCase } from '../index/prepared-index.js';
 import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { type ClassArray, classValues, classValueType, requireOneChannel } from './label-values.js';
+import { requirePossibleCase } from './possible-case.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
 import { requireSameGrid } from './same-grid.js';
@@ -60,8 +53,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
 
   const original = await openChannels(source.images);
   const scan = source.images.join(', ');
-  const { size } = possibleGrid(original, preprocessing.spacing, scan);
-  requireMemory(slabsHeld * largestSlabBytes(size, original.channels), scan, 'preparing it');
+  requirePossibleCase(original, original.channels, preprocessing, scan);
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
   const spill = async (slices: UprightSlices, dtype: ChunkedHeader['dtype'], threshold: number | null) => {
