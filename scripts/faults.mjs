@@ -1,13 +1,17 @@
 // Spoils inputs, disks, processes and bits on purpose and compares what follows with the truth. See docs/reliability.md.
-// Usage: node scripts/faults.mjs --kind fuzz|bits|kills|disks [--format nifti|...] [--count 1000] [--seed 1] [--json]
+// Usage: node scripts/faults.mjs --kind fuzz|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
 import { parseArgs } from 'node:util';
+import { bits } from './faults/bits.mjs';
+import { disks } from './faults/disks.mjs';
 import { fuzz } from './faults/fuzz.mjs';
+import { kills } from './faults/kills.mjs';
 import { targets } from './faults/targets.mjs';
 
 const { values: flags } = parseArgs({
   options: {
     kind: { type: 'string' },
     format: { type: 'string' },
+    command: { type: 'string' },
     count: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
@@ -41,6 +45,29 @@ const kinds = {
       );
     }
     return rows;
+  },
+  bits: () =>
+    bits({
+      count,
+      seed,
+      onProgress: ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`),
+    }),
+  kills: () =>
+    kills({
+      count,
+      seed,
+      only: flags.command,
+      onProgress: (round, all) =>
+        tell(`${round}/${count}: ${all.flatMap(({ faults }) => faults).length} faults`),
+    }),
+  disks: async () => {
+    const found = await disks({
+      count,
+      only: flags.command,
+      onProgress: ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`),
+    });
+    if (found === undefined) tell('skipped: the system lets nobody but its owner mount a disk');
+    return found ?? [];
   },
 };
 if (!(flags.kind in kinds)) throw new Error(`--kind is one of ${Object.keys(kinds).join(', ')}`);
