@@ -21,6 +21,15 @@ export async function disks({ count, only, onProgress = () => {} }) {
     rmSync(folder, { recursive: true });
     return undefined;
   }
+  const unmount = () => {
+    execFileSync('umount', ['-l', disk]);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'])
+    process.once(signal, () => {
+      unmount();
+      process.exit(130);
+    });
   const filler = join(disk, 'filler');
   const free = () => statfsSync(disk).bavail * statfsSync(disk).bsize;
   const leave = (bytes) => {
@@ -86,8 +95,7 @@ export async function disks({ count, only, onProgress = () => {} }) {
       onProgress(row);
     }
   } finally {
-    execFileSync('umount', ['-l', disk]);
-    rmSync(folder, { recursive: true, force: true });
+    unmount();
   }
   return rows;
 }
