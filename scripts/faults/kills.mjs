@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -30,6 +30,7 @@ export async function kills({ count, seed, only, onProgress = () => {} }) {
       const signal = oneOf(random, signals);
       const row = rows.find(({ command }) => command === name);
       const out = join(folder, `round-${round}`, name);
+      mkdirSync(join(folder, `round-${round}`));
       const after = 1000 * seconds[name] * 1.1 * random.uniform();
       const fault = (why) => row.faults.push({ command: name, round, signal, after: Math.round(after), why });
       row.rounds++;
