@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import type { NamedArray, NamedArrays } from '../engine/index.js';
@@ -13,6 +14,12 @@ const tensorEntry = z.object({
 });
 const headerSchema = z.record(z.string(), z.unknown());
 const metadataSchema = z.record(z.string(), z.string());
+
+/**
+ * Under this key a file's metadata has the checksum of all that it holds: the format has none, and one turned bit
+ * would be another weight. Files of other programs lack it.
+ */
+const CHECKSUM_KEY = 'contentSha256';
 
 /** The format's own limit. */
 const LARGEST_HEADER = 100_000_000;
@@ -43,8 +50,8 @@ export interface WeightsContent {
 }
 
 /**
- * Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically. Shapes and order stay as
- * given.
+ * Writes arrays as float32 in Hugging Face's `.safetensors` format, atomically, with a checksum of what they and
+ * the metadata are. Shapes and order stay as given.
  */
 export async function writeSafetensors(
   file: string,
@@ -72,11 +79,34 @@ function* encodedArrays(
   arrays: readonly WrittenArray[],
   metadata: Readonly<Record<string, string>>,
 ): Generator<Uint8Array> {
-  yield encodedHeader(arrays, metadata);
-  for (const { values, dtype } of arrays) {
-    const data = dtype === 'I64' ? BigInt64Array.from(values(), BigInt) : values();
-    yield Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  }
+  const summed = arrays.map((array) => ({
+    ...array,
+    dtype: array.dtype ?? 'F32',
+    bytes: () => encoded(array),
+  }));
+  const { [CHECKSUM_KEY]: _, ...said } = metadata;
+  yield encodedHeader(arrays, { ...said, [CHECKSUM_KEY]: contentChecksum(summed, said) });
+  for (const array of arrays) yield encoded(array);
+}
+
+function encoded({ values, dtype }: WrittenArray): Buffer {
+  const data = dtype === 'I64' ? BigInt64Array.from(values(), BigInt) : values();
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** SHA-256 of names, types, shapes and bytes, and of the metadata; in whatever order a file has them. */
+function contentChecksum(
+  arrays: readonly { name: string; dtype: string; shape: readonly number[]; bytes(): Uint8Array }[],
+  metadata: Readonly<Record<string, string>>,
+): string {
+  const hash = createHash('sha256');
+  const byName = <T>(a: readonly [string, T], b: readonly [string, T]) => (a[0] < b[0] ? -1 : 1);
+  hash.update(JSON.stringify(Object.entries(metadata).sort(byName)));
+  for (const [name, { dtype, shape, bytes }] of arrays
+    .map((array) => [array.name, array] as const)
+    .sort(byName))
+    hash.update(JSON.stringify([name, dtype, shape])).update(bytes());
+  return hash.digest('hex');
 }
 
 function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Record<string, string>>): Buffer {
@@ -97,7 +127,7 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
 
 /**
  * Reads a `.safetensors` file; F16, BF16, F64 and I64 become float32. Every length and offset is checked
- * before it is used.
+ * before it is used, and the checksum where the file has one.
  * @throws DataError naming the file and what is wrong with it
  */
 export async function readSafetensors(file: string): Promise<WeightsContent> {
@@ -143,7 +173,19 @@ export async function readSafetensors(file: string): Promise<WeightsContent> {
     covered = end;
   }
   if (covered !== data.length) fail(`${data.length - covered} bytes at its end belong to no tensor`);
-  return { arrays, metadata: metadata.data };
+  const { [CHECKSUM_KEY]: checksum, ...said } = metadata.data;
+  const summed = parsed.map(({ data_offsets, ...entry }) => ({
+    ...entry,
+    bytes: () => data.subarray(...data_offsets),
+  }));
+  if (checksum !== undefined && checksum !== contentChecksum(summed, said)) {
+    throw new DataError(
+      `${file} is damaged: what it holds is not what its checksum (${CHECKSUM_KEY} in its metadata) is of; copy it again, ` +
+        'or, where another program changed it on purpose, write it without that key',
+      { file, field: CHECKSUM_KEY, found: checksum },
+    );
+  }
+  return { arrays, metadata: said };
 }
 
 function decoded(

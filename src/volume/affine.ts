@@ -58,7 +58,7 @@ export function composeAffines(first: Affine, second: Affine): Affine {
 export function invertAffine(affine: Affine): Affine {
   const [[a, b, c, tx], [d, e, f, ty], [g, h, i, tz]] = affineRows(affine);
   const determinant = affineDeterminant(affine);
-  const scale = Math.max(...spacingOf(affine)) ** 3;
+  const scale = spacingOf(affine).reduce((product, n) => product * n, 1); // as in checkAffine, whose affines all have an inverse
   if (!(Math.abs(determinant) > 1e-9 * scale)) {
     throw new DataError('the affine is singular: its axes do not span space', {
       field: 'affine',

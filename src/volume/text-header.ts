@@ -100,8 +100,9 @@ async function readFields(file: string, format: TextFormat): Promise<Fields> {
   const [separator, last, name] =
     format === 'metaimage' ? [/[=:]/, /^\s*ElementDataFile\s*[=:]/i, 'MetaImage'] : [/:/, /^\s*$/, 'NRRD'];
   if (format === 'nrrd' && !/^NRRD000\d/.test(start)) throw foreign(file, name);
-  for (const line of lines) {
+  for (const [i, line] of lines.entries()) {
     length += line.length + 1;
+    if (format === 'nrrd' && i > 0) requireNrrdLine(line, file);
     const at = line.search(separator);
     // In NRRD, what stands before ":=" is a program's own key, even where a field has its name.
     const own = format === 'nrrd' && line[at + 1] === '=';
@@ -129,6 +130,29 @@ function setField(fields: Map<string, MetaField>, field: MetaField, format: Text
     );
   }
   fields.set(name, field);
+}
+
+/** The fields of NRRD, in which blanks may be left out; a reader that passes over others would miss damaged ones. */
+const nrrdFields = new Set(
+  (
+    'space,space dimension,space units,space origin,space directions,measurement frame,dimension,type,block size,' +
+    'encoding,endian,content,min,max,old min,old max,data file,line skip,byte skip,number,sample units,sizes,spacings,' +
+    'thicknesses,axis mins,axis maxs,centers,centerings,labels,units,kinds'
+  )
+    .split(',')
+    .map((name) => name.replaceAll(' ', '')),
+);
+
+function requireNrrdLine(line: string, file: string): void {
+  const text = line.trim();
+  const isKnown = () =>
+    nrrdFields.has((/^([^:]*):(?!=)/.exec(text)?.[1] ?? '').toLowerCase().replaceAll(' ', ''));
+  if (text === '' || text.startsWith('#') || /^[^:]+:=/.test(text) || isKnown()) return;
+  throw new DataError(
+    `${file}: the line "${text.slice(0, 60)}" of its header is no field of NRRD: the header is damaged; copy or download ` +
+      'it again, or correct it',
+    { file, found: text },
+  );
 }
 
 function foreign(file: string, name: string): DataError {

@@ -27,6 +27,50 @@ describe('evaluation.json', () => {
     ['another version', JSON.stringify({ ...evaluation, schema: 2 }), 'schema'],
     ['a class without its summary', JSON.stringify({ ...evaluation, perClass: {} }), 'perClass'],
     [
+      'files that are numbers',
+      JSON.stringify({
+        ...evaluation,
+        cases: [{ ...evaluation.cases[0], files: { prediction: 1, reference: 'a' } }],
+      }),
+      'cases.0.files.prediction',
+    ],
+    [
+      'counts of voxels that are none',
+      JSON.stringify(evaluation).replace('"status"', '"voxels":{"predicted":1},"status"'),
+      'cases.0.classes.spleen.voxels.present',
+    ],
+    [
+      'a further metric that is a text',
+      JSON.stringify(evaluation).replace('"status"', '"asd":"1","status"'),
+      'cases.0.classes.spleen.asd',
+    ],
+    [
+      'a case without one of its classes',
+      JSON.stringify({ ...evaluation, cases: [{ id: 'a', classes: {} }] }),
+      'cases',
+    ],
+    [
+      'values of another class',
+      JSON.stringify({ ...evaluation, classValues: { liver: [1] } }),
+      'classValues',
+    ],
+    [
+      'a class without a value',
+      JSON.stringify({ ...evaluation, classValues: { spleen: [] } }),
+      'classValues.spleen',
+    ],
+    [
+      'files of folders that are one name',
+      JSON.stringify({ ...evaluation, files: { missing: 'a' } }),
+      'files.missing',
+    ],
+    ['software without versions', JSON.stringify({ ...evaluation, software: {} }), 'software.hybridmim'],
+    [
+      'settings without tolerances',
+      JSON.stringify({ ...evaluation, settings: {} }),
+      'settings.nsdToleranceMm',
+    ],
+    [
       'a Dice that is a text',
       JSON.stringify(evaluation).replace('"dice":0.9', '"dice":"0.9"'),
       'cases.0.classes.spleen.dice',

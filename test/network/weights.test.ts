@@ -68,6 +68,58 @@ describe('safetensors files', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
   });
 
+  it('with any bit turned are refused, or hold the same values', async () => {
+    const file = newFile();
+    const arrays = { a: { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) } };
+    await writeSafetensors(file, arrays, { step: '4', axisOrder: 'xyz' });
+    const whole = readFileSync(file);
+    let refused = 0;
+    for (let bit = 0; bit < 8 * whole.length; bit++) {
+      const spoilt = Buffer.from(whole);
+      spoilt.writeUInt8(spoilt.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      writeFileSync(file, spoilt);
+      const read = await readSafetensors(file).catch((error: unknown) => error);
+      if (read instanceof Error) {
+        expect(read).toMatchObject({ exitCode: 3, facts: { file } });
+        refused++;
+      } else expect(read).toMatchObject({ arrays, metadata: { step: '4', axisOrder: 'xyz' } });
+    }
+    // Harmless are padding, blanks of JSON, and the name of the checksum itself.
+    expect(refused).toBeGreaterThan(0.85 * 8 * whole.length);
+  });
+
+  it('in another order of arrays and metadata are the same to their checksum', async () => {
+    const [file, other] = [newFile(), newFile()];
+    const one = (value: number) => ({ shape: [1], data: Float32Array.of(value) });
+    await writeSafetensors(file, { a: one(1), b: one(2) }, { first: '1', second: '2' });
+    const bytes = readFileSync(file);
+    const length = Number(bytes.readBigUInt64LE());
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, object>;
+    const { __metadata__: metadata = {}, a, b } = header;
+    const turned = JSON.stringify({
+      b: { ...b, data_offsets: [0, 4] },
+      a: { ...a, data_offsets: [4, 8] },
+      __metadata__: Object.fromEntries(Object.entries(metadata).reverse()),
+    });
+    const start = Buffer.alloc(8);
+    const data = bytes.subarray(8 + length);
+    const write = (text: string) => {
+      start.writeBigUInt64LE(BigInt(text.length));
+      writeFileSync(
+        other,
+        Buffer.concat([start, Buffer.from(text), data.subarray(4, 8), data.subarray(0, 4)]),
+      );
+    };
+    write(turned);
+    expect(await readSafetensors(other)).toEqual(await readSafetensors(file));
+    write(turned.replace('"first":"1"', '"first":"3"'));
+    await expect(readSafetensors(other)).rejects.toThrow(
+      /is damaged: what it holds is not what its checksum \(contentSha256 in its metadata\) is of/,
+    );
+    write(turned.replace('contentSha256', 'anotherKey')); // as of another program
+    expect(Object.keys((await readSafetensors(other)).arrays)).toEqual(['b', 'a']);
+  });
+
   it('that are cut off, or not such files at all, are refused with the file and what is wrong', async () => {
     const whole = readFileSync(referenceFile('weights-1.safetensors'));
     const damaged = async (bytes: Uint8Array) => {

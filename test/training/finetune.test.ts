@@ -134,6 +134,35 @@ describe('fine-tuning', () => {
     }
   });
 
+  it('mentions classes that no label holds, and labels that hold none, of training and of validation', async () => {
+    const notes = async (holds: (i: number, value: number) => boolean) => {
+      const prepared = await prepareOrgans(join(folder, `holding-${count++}`), holds);
+      const said: string[] = [];
+      const settings = await smokeFinetuneConfig(
+        prepared,
+        ...stillStep.filter((setting) => !setting.startsWith('train.validateEvery')),
+        'train.validateEvery=1',
+      );
+      await run(settings, `noted-${count}`, { progress: { onNote: (sentence) => said.push(sentence) } });
+      return said;
+    };
+    let count = 0;
+    expect(await notes(() => true)).toEqual([]);
+    expect(await notes((i, value) => value === 1 || i < 4)).toEqual([
+      'none of the 2 validation labels holds tumour: the network cannot be chosen by it',
+    ]);
+    expect(await notes((_, value) => value === 1)).toEqual([
+      'none of the 4 training labels holds tumour: the network cannot learn it',
+      'none of the 2 validation labels holds tumour: the network cannot be chosen by it',
+    ]);
+    expect(await notes(() => false)).toEqual([
+      expect.stringMatching(
+        /^none of the 4 training labels holds any of liver, tumour, they are empty: a Dice of this run means nothing/,
+      ),
+      expect.stringMatching(/^none of the 2 validation labels holds any of liver, tumour, they are empty/),
+    ]);
+  });
+
   it('is refused with the settings of another run, other weights to start from included', async () => {
     await run(await smokeFinetuneConfig(organs, ...stillStep), 'guarded');
     const resumed = run(await smokeFinetuneConfig(organs, ...stillStep), 'guarded', {

@@ -157,6 +157,19 @@ describe('pre-training', () => {
       ).toBe(true);
   });
 
+  it('is refused where its held-out batches are more than memory holds', async () => {
+    const settings = await smokePretrainConfig(
+      prepared,
+      'train.batchSize=64',
+      'train.validationBatches=10000',
+    );
+    await expect(run(settings, join(folder, 'many-batches'))).rejects.toMatchObject({
+      exitCode: 2,
+      message: /^train.validationBatches is 10000, which takes \d.* of memory, but .* is free: ask for fewer/,
+      facts: { field: 'train.validationBatches' },
+    });
+  });
+
   it('goes on with another rate and for longer where that is allowed, but never for less than it has', async () => {
     const out = join(folder, 'changed');
     await run(await smokePretrainConfig(prepared, 'train.steps=4'), out);

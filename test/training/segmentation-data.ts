@@ -30,13 +30,20 @@ const imageOf = (label: Volume, means: Readonly<Record<number, number>>): Volume
   data: Float32Array.from(label.data, (value) => noisy(means[value]!)),
 });
 
-/** Prepares four training and two validation CTs whose organs can be told by their intensity. */
-export async function prepareOrgans(folder: string): Promise<string> {
+/**
+ * Prepares four training and two validation CTs whose organs can be told by their intensity.
+ * @param holds whether the label of a case, by its number, keeps a value
+ */
+export async function prepareOrgans(
+  folder: string,
+  holds: (i: number, value: number) => boolean = () => true,
+): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
   for (const [i, name] of names.entries()) {
     const label = boxes(i, false);
-    await writeNifti(join(folder, `${name}_label.nii.gz`), label);
+    const kept = { ...label, data: Uint8Array.from(label.data, (value) => (holds(i, value) ? value : 0)) };
+    await writeNifti(join(folder, `${name}_label.nii.gz`), kept);
     await writeNifti(join(folder, `${name}.nii.gz`), imageOf(label, { 0: -600, 1: 0, 2: 500 }));
   }
   const cases = names.map((name, i) => labelledCase(name, { split: i < 4 ? 'training' : 'validation' }));

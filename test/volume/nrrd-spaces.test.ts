@@ -164,3 +164,49 @@ describe('a NRRD', () => {
     );
   });
 });
+
+describe('the header of a NRRD', () => {
+  it.each<[string, RegExp, string, RegExp]>([
+    [
+      'a line that is no field',
+      /^space: /m,
+      'spa e: ',
+      /the line "spa e: .*" of its header is no field of NRRD/,
+    ],
+    [
+      'a line without a colon',
+      /^sizes: /m,
+      'sizes ',
+      /the line "sizes .*" of its header is no field of NRRD/,
+    ],
+    [
+      'a comment that lost its mark',
+      /^type: /m,
+      'Complete NRRD file\ntype: ',
+      /of its header is no field of NRRD: the header is damaged/,
+    ],
+    ['no encoding', /^encoding: .*\n/m, '', /its header has no "encoding", which NRRD requires/],
+    ['no dimension', /^dimension: .*\n/m, '', /its header has no "dimension", which NRRD requires/],
+    ['another dimension', /^dimension: 3/m, 'dimension: 4', /dimension is 4, but sizes has 3 numbers/],
+    [
+      'two values of a field',
+      /^(type: )/m,
+      'type: float\ntype: ',
+      /"type" stands twice in the header, as "float" and as "/,
+    ],
+  ])('is refused with %s, whole and slice by slice', async (what, from, to, sentence) => {
+    const path = edited(`${what.replaceAll(' ', '-')}.nrrd`, from, to);
+    await expect(readVolume(path)).rejects.toThrow(sentence);
+    await expect(openSlices(path)).rejects.toThrow(sentence);
+    await expect(readVolume(path)).rejects.toBeInstanceOf(DataError);
+  });
+
+  it('may hold keys of its own, also one that is named as a field, and a field twice with one value', async () => {
+    const own = edited(
+      'own.nrrd',
+      /^(encoding: .*)\n/m,
+      '$1\nModality:=CT\ntype:=mine\n$1\nmeasurement frame: none\n',
+    );
+    expect((await readVolume(own)).data).toEqual((await readVolume(file('las.nrrd'))).data);
+  });
+});

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { UsageError } from '../../src/errors.js';
-import { labelScheme, outputChannels } from '../../src/inference/index.js';
+import { DataError, UsageError } from '../../src/errors.js';
+import { labelOnGrid, labelScheme, outputChannels } from '../../src/inference/index.js';
 import {
   initialiseParameters,
   makeNetwork,
@@ -89,6 +89,60 @@ describe('several weights', () => {
         `${other} has another ${what} than ${first}, so that they cannot be averaged`,
       );
     }
+  });
+});
+
+describe('what weights say of themselves', () => {
+  const { specs } = makeNetwork(tiny, { inChannels: 1, outChannels: 3 });
+  const opening = async (metadata: Readonly<Record<string, string>>) => {
+    const file = join(folder, `${files++}.safetensors`);
+    await writeWeights(file, initialiseParameters(specs, 1), specs, metadata);
+    return openForeignWeights({ files: [file], network: 'unet', set: windows });
+  };
+  const said = (scheme: unknown) => ({
+    scheme: JSON.stringify(scheme),
+    preprocessing: JSON.stringify(preparation),
+  });
+
+  it.each([
+    ['fewer names than outputs', { ...organs, names: ['liver'], values: [[1]] }, /1 classes, .* but has 3/],
+    ['more names than outputs', labelScheme({ 1: 'a', 2: 'b', 3: 'c' }), /3 classes, .* but has 3/],
+    ['more names than values', { ...organs, values: [[1]] }, /of its scheme what cannot be \(values\)/],
+    ['a name twice', { ...organs, names: ['a', 'a'] }, /\(names\): each must stand once/],
+    ['an empty name', { ...organs, names: ['', 'a'] }, /of its scheme what cannot be \(names\.0\)/],
+    ['no class', { ...organs, names: [], values: [] }, /of its scheme what cannot be \(names\)/],
+    ['a class without a value', { ...organs, values: [[1], []] }, /\(values\.1\)/],
+    ['the background as a class', { ...organs, values: [[0], [1]] }, /\(values\.0\.0\)/],
+    ['a value below 0', { ...organs, values: [[1], [-1]] }, /\(values\.1\.0\)/],
+    ['a value that no label holds', { ...organs, values: [[1], [2 ** 32]] }, /\(values\.1\.0\)/],
+    ['a value between two', { ...organs, values: [[1], [1.5]] }, /\(values\.1\.0\)/],
+    ['another kind', { ...organs, kind: 'sorts' }, /\(kind\)/],
+    ['no scheme at all', 7, /of its scheme what cannot be/],
+  ])('is refused with %s', async (_, scheme, sentence) => {
+    const error = await opening(said(scheme)).then(
+      (opened) => opened.close(),
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(DataError);
+    expect(error).toMatchObject({ message: sentence, facts: { field: 'scheme' } });
+  });
+
+  it.each([
+    ['that is no JSON', '{'],
+    ['with a spacing below 0', JSON.stringify({ ...preparation, spacing: [1, -1, 1] })],
+    ['of a kind that nobody knows', JSON.stringify({ ...preparation, intensity: 'other' })],
+  ])('is refused with a preparation %s', async (_, preprocessing) => {
+    await expect(opening({ ...said(organs), preprocessing })).rejects.toThrow(
+      /says of its preprocessing what cannot be/,
+    );
+  });
+
+  it('may have label values as large as a label can hold', async () => {
+    const values = { 1000000000: 'a', 4294967295: 'b' };
+    const { scheme, close } = await opening(said(labelScheme(values)));
+    close();
+    const logits = { ...numberedVolume([3, 1, 1], 3), data: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1) };
+    expect([...labelOnGrid(logits, logits, scheme).data]).toEqual([0, 1_000_000_000, 4_294_967_295]);
   });
 });
 

@@ -16,6 +16,7 @@ import {
 import type { SourceCase } from '../index/listed-case.js';
 import { type LabelFiles, labelPaths, placementOf, readLabelFiles } from '../prepare/label-files.js';
 import { nothingLabelled, toClassValues } from '../prepare/label-values.js';
+import { requirePossibleCase } from '../prepare/possible-case.js';
 import { backgroundsOf, noForeground, type Preprocessing } from '../prepare/preprocessing.js';
 import { replaceNotFinite, requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
@@ -48,6 +49,7 @@ export type FindingKind =
   | 'mixed-grids'
   | 'foreign-label'
   | 'no-foreground'
+  | 'too-large'
   | 'header'
   | 'constant'
   | 'empty-label'
@@ -105,10 +107,12 @@ export async function checkCase({
     anyForeground ||= facts.foreground;
     if (facts.sha256 !== undefined) hashes.push({ file, sha256: facts.sha256 });
   }
+  const scan = source.images.join(', ');
+  const grid = first;
+  if (grid) collect(findings, 'too-large', () => requirePossibleCase(grid, channels, preprocessing, scan));
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
-    if (!anyForeground)
-      findings.push(unusable('no-foreground', noForeground(foregroundThreshold, source.images.join(', '))));
+    if (!anyForeground) findings.push(unusable('no-foreground', noForeground(foregroundThreshold, scan)));
   }
   const { label, masks, aligned, labelMap } = source;
   if (label !== undefined)

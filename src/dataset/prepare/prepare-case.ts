@@ -2,11 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { itemAt } from '../../at.js';
 import { DataError } from '../../errors.js';
-import { requireMemory } from '../../free-memory.js';
 import {
   type ChannelParts,
   type Grid,
-  possibleGrid,
   shiftAffine,
   type UprightSlices,
   uprightSlices,
@@ -15,13 +13,7 @@ import {
 import { writeWholeFile } from '../../whole-file.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
 import { annotatedKey, type ClassPositions, classFinder } from '../cache/class-positions.js';
-import {
-  type Box,
-  largestSlabBytes,
-  type SpilledVolume,
-  slabsHeld,
-  spillVolume,
-} from '../cache/spilled-volume.js';
+import { type Box, type SpilledVolume, spillVolume } from '../cache/spilled-volume.js';
 import { writeChunkedFile } from '../cache/write-chunked.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { type PreparedCase, storedCase } from '../index/prepared-index.js';
@@ -30,6 +22,7 @@ import { intensityCounter } from './intensity-statistics.js';
 import { labelPaths, openLabelOnGrid } from './label-files.js';
 import { partCounter, type SurvivalWatch, watchSurvival } from './label-survival.js';
 import { type ClassArray, classValues, classValueType, nothingLabelled } from './label-values.js';
+import { requirePossibleCase } from './possible-case.js';
 import { intensityScaling, noForeground, type Preprocessing, preprocessingSteps } from './preprocessing.js';
 import { openChannels } from './read-channels.js';
 
@@ -63,8 +56,7 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
 
   const original = await openChannels(source.images, preprocessing.notFinite);
   const scan = source.images.join(', ');
-  const { size } = possibleGrid(original, preprocessing.spacing, scan);
-  requireMemory(slabsHeld * largestSlabBytes(size, original.channels), scan, 'preparing it');
+  requirePossibleCase(original, original.channels, preprocessing, scan);
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
   const spill = async (

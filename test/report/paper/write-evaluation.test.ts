@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type CaseResult, evaluateCase, summarise } from '../../../src/evaluation/index.js';
+import {
+  type CaseResult,
+  defaultFurtherMetrics,
+  evaluateCase,
+  summarise,
+} from '../../../src/evaluation/index.js';
 import { writeEvaluation } from '../../../src/report/index.js';
 import { axisAlignedAffine } from '../../../src/volume/index.js';
 
@@ -233,5 +238,48 @@ describe('a written evaluation with further metrics', () => {
     );
     expect(first.mean['1'].Dice).toBeCloseTo(2 / 3, 12);
     expect(second).toEqual(first);
+  });
+});
+
+describe('paths of predictions and labels', () => {
+  it('are relative to the evaluation, in evaluation.json and in summary.json', async () => {
+    const volume = {
+      size: [2, 1, 1],
+      spacing: [1, 1, 1],
+      affine: axisAlignedAffine([1, 1, 1]),
+      channels: 1,
+      data: Uint8Array.of(0, 1),
+    } as const;
+    const classes = [{ name: 'liver', values: [1] }];
+    const files = {
+      prediction: join(folder, 'p', 'a.nii.gz'),
+      reference: join(folder, '..', 'l', 'a.nii.gz'),
+    };
+    const results = [evaluateCase('a', volume, volume, classes, files, defaultFurtherMetrics)];
+    const relative = {
+      prediction: join('..', 'p', 'a.nii.gz'),
+      reference: join('..', '..', 'l', 'a.nii.gz'),
+    };
+    for (const name of ['evaluation.json', 'other.json']) {
+      const file = join(folder, 'relative', name);
+      const evaluation = summarise('t', ['liver'], results, {
+        classValues: { liver: [1] },
+        settings: { nsdToleranceMm: [1] },
+        software: { hybridmim: '0', node: '0' },
+      });
+      const written = await writeEvaluation(file, evaluation);
+      expect(written.cases[0]?.files).toEqual(relative);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ cases: [{ files: relative }] });
+    }
+    const found = readdirSync(join(folder, 'relative')).filter((name) => name.endsWith('summary.json'));
+    expect(found).toEqual(['other.summary.json', 'summary.json']);
+    for (const name of readdirSync(join(folder, 'relative'))) {
+      const text = readFileSync(join(folder, 'relative', name), 'utf8');
+      expect(text).not.toContain(folder);
+      if (name.endsWith('summary.json'))
+        expect(text).toMatch(
+          /"prediction_file": "\.\.\/p\/a\.nii\.gz",\s*"reference_file": "\.\.\/\.\.\/l\/a\.nii\.gz"/,
+        );
+    }
   });
 });

@@ -1,0 +1,30 @@
+// Reads spoilt inputs of one format, one for each message, and says what came of each. Started by fuzz.mjs.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomStream } from '../../dist/random/streams.js';
+import { FaultFound, targets } from './targets.mjs';
+
+const [format, folder, seed] = process.argv.slice(2);
+const names = Object.keys(targets);
+const target = await targets[format](folder);
+process.send({ ready: true });
+
+process.on('message', async ({ input }) => {
+  const random = randomStream(Number(seed), 'phantom', names.indexOf(format), input);
+  const own = mkdtempSync(join(folder, 'input-'));
+  let answer;
+  const started = process.cpuUsage();
+  try {
+    answer = { outcome: await target(random, own) };
+  } catch (error) {
+    // What the reader itself did not foresee is a fault as much as what the comparison found.
+    answer = {
+      outcome: 'fault',
+      why: error instanceof FaultFound ? error.message : (error?.stack ?? String(error)),
+    };
+  }
+  const { user, system } = process.cpuUsage(started);
+  if (answer.outcome !== 'fault') rmSync(own, { recursive: true, force: true });
+  process.send({ input, ...answer, folder: own, seconds: (user + system) / 1e6 });
+});
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,265 @@
+// A small data set, a run trained on it, and the commands that work on them through the real command line.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeNifti } from '../../dist/volume/index.js';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const program = join(root, 'bin/hybridmim.mjs');
+
+/** Runs a command line as a user does; `during` may do something to the process. */
+export function run(args, { during = () => {}, limits = '', stdio = 'pipe' } = {}) {
+  return new Promise((resolve, reject) => {
+    const command = limits
+      ? ['bash', ['-c', `${limits}; exec "$0" "$@"`, process.execPath, program, ...args]]
+      : [process.execPath, [program, ...args]];
+    const child = spawn(...command, {
+      cwd: root,
+      stdio: ['ignore', stdio, 'pipe'],
+      env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    during(child);
+  });
+}
+
+const size = [24, 22, 20];
+const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
+
+/** What the input of a command is made by. */
+const needs = {
+  pretrain: ['prepare'],
+  finetune: ['prepare'],
+  predict: ['prepare', 'finetune'],
+  report: ['prepare', 'finetune'],
+  export: ['prepare', 'finetune'],
+};
+
+/**
+ * Makes scans, an index of them, and what commands leave when nothing disturbs them.
+ * @param only names of commands; what they need is made as well
+ */
+export async function makeWorld(folder, only = Object.keys(commands)) {
+  const scans = join(folder, 'scans');
+  const labels = join(folder, 'labels');
+  for (const path of [scans, labels]) mkdirSync(path, { recursive: true });
+  const names = ['a', 'b', 'c'];
+  for (const [salt, name] of names.entries()) {
+    const label = Uint8Array.from({ length: size[0] * size[1] * size[2] }, (_, i) => {
+      const [x, y, z] = [i % size[0], Math.floor(i / size[0]) % size[1], Math.floor(i / (size[0] * size[1]))];
+      return x > 4 + salt && x < 14 && y > 5 && y < 15 && z > 3 && z < 15 ? (z > 8 ? 2 : 1) : 0;
+    });
+    const image = Float32Array.from(label, (value, i) => 300 * value + ((i * 7919) % 101));
+    const grid = { size, spacing: [1, 1, 1], affine, channels: 1 };
+    await writeNifti(join(scans, `${name}.nii.gz`), { ...grid, data: image });
+    await writeNifti(join(labels, `${name}.nii.gz`), { ...grid, data: label });
+  }
+  const { writeFileSync } = await import('node:fs');
+  const cases = names.map((id, i) => ({
+    id,
+    image: `scans/${id}.nii.gz`,
+    label: `labels/${id}.nii.gz`,
+    split: i < 2 ? 'training' : 'validation',
+  }));
+  const dataset = {
+    layout: 'files',
+    modality: 'ct',
+    spacing: null,
+    foregroundThreshold: null,
+    classes: { 1: 'liver', 2: 'tumour' },
+    cases,
+  };
+  writeFileSync(join(folder, 'datasets.json'), JSON.stringify({ schema: 1, datasets: { ct: dataset } }));
+  const truth = join(folder, 'truth');
+  mkdirSync(truth);
+  const seconds = {};
+  const made = new Set(only.flatMap((name) => [...(needs[name] ?? []), name]));
+  for (const [name, command] of Object.entries(commands).filter(([name]) => made.has(name))) {
+    const started = Date.now();
+    const { code, stderr } = await run(command.args(folder, join(truth, name)));
+    if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`);
+    seconds[name] = (Date.now() - started) / 1000;
+  }
+  return { folder, truth, seconds };
+}
+
+const data = (folder) => [
+  '--set',
+  `data.prepared=${join(folder, 'truth/prepare')}`,
+  '--set',
+  'data.cropSize=[16,16,16]',
+  '--set',
+  'data.workers=1',
+];
+const short = [
+  'train.steps=6',
+  'train.checkpointEvery=2',
+  'train.validateEvery=3',
+  'train.warmupSteps=0',
+  'train.threads=1',
+  'network.features=[2,2,2,2,2,2]',
+].flatMap((setting) => ['--set', setting]);
+
+/** Each: its arguments, where it writes to, and whether the same command goes on from what is there. */
+export const commands = {
+  prepare: {
+    args: (folder, out) => [
+      'prepare',
+      '--datasets',
+      join(folder, 'datasets.json'),
+      '--out',
+      out,
+      '--workers',
+      '1',
+    ],
+  },
+  pretrain: {
+    resumes: true,
+    args: (folder, out) => [
+      'pretrain',
+      '--config',
+      'configs/smoke/pretrain.yaml',
+      ...data(folder),
+      ...short,
+      '--set',
+      'method.region=16',
+      '--set',
+      'method.subVolume=16',
+      '--set',
+      'network.pools=[2,2,2,1]',
+      '--out',
+      out,
+    ],
+  },
+  finetune: {
+    resumes: true,
+    args: (folder, out) => [
+      'finetune',
+      '--config',
+      'configs/smoke/finetune.yaml',
+      ...data(folder),
+      ...short,
+      '--out',
+      out,
+    ],
+  },
+  predict: {
+    args: (folder, out) => [
+      'predict',
+      '--run',
+      join(folder, 'truth/finetune'),
+      '--input',
+      join(folder, 'scans'),
+      '--out',
+      out,
+    ],
+  },
+  evaluate: {
+    args: (folder, out) => [
+      'evaluate',
+      '--predictions',
+      join(folder, 'labels'),
+      '--labels',
+      join(folder, 'labels'),
+      '--classes',
+      '1=liver,2=tumour',
+      '--out',
+      join(out, 'evaluation.json'),
+    ],
+  },
+  report: {
+    args: (folder, out) => [
+      'report',
+      '--from',
+      join(folder, 'truth/finetune'),
+      '--out',
+      join(out, 'report.html'),
+      '--tables',
+      join(out, 'tables'),
+    ],
+  },
+  export: {
+    args: (folder, out) => [
+      'weights',
+      'export',
+      '--network',
+      'unet',
+      '--from',
+      join(folder, 'truth/finetune/checkpoints/last.safetensors'),
+      '--to',
+      `${out}.safetensors`,
+    ],
+  },
+};
+
+/** What may differ between two runs of one command: clocks, and pictures that hold them. */
+const differs = /tfevents|progress\.png|log\.jsonl|reconstructions|report\.html$/;
+
+/**
+ * Every file below a folder by its content, with times left out.
+ * @returns a checksum by path; files of which only the being there counts have ''
+ */
+export function contentOf(folder) {
+  const found = {};
+  const single = `${folder}.safetensors`;
+  if (existsSync(single)) found.file = createHash('sha256').update(readFileSync(single)).digest('hex');
+  if (!existsSync(folder)) return found;
+  for (const name of readdirSync(folder, { recursive: true }).sort()) {
+    const file = join(folder, name);
+    if (!statSync(file).isFile()) continue;
+    if (differs.test(name)) {
+      found[name] = '';
+      continue;
+    }
+    let bytes = readFileSync(file);
+    if (name.endsWith('metrics.jsonl'))
+      bytes = bytes.toString().replaceAll(/"(seconds|waitSeconds)":[^,}]+/g, '');
+    // Paths are relative to what is written, and the outputs lie at other depths.
+    if (name.endsWith('.json') || name.endsWith('.hmv'))
+      bytes = bytes
+        .toString('latin1')
+        .replaceAll(/(\.\.\/)+/g, '')
+        .replaceAll(/(truth|round|disk)[^"]*?\//g, '');
+    found[relative(folder, file)] = createHash('sha256').update(bytes).digest('hex');
+  }
+  return found;
+}
+
+/** How an output differs from the truth, in words; undefined where it does not. */
+export function differenceOf(found, truth, { partly = false } = {}) {
+  for (const [name, sum] of Object.entries(found)) {
+    // An interrupted run keeps a picture of the step that it stopped at as well.
+    if (/tfevents|reconstructions/.test(name)) continue;
+    if (!(name in truth)) return `${name} is there, which no whole run leaves`;
+    if (sum !== truth[name]) return `${name} is another one`;
+  }
+  if (partly) return undefined;
+  const missing = Object.keys(truth).find((name) => !(name in found) && !/tfevents/.test(name));
+  return missing && `${missing} is missing`;
+}
+
+/** The arguments that go on with what is there. */
+export function againArgs({ args, resumes }, folder, out) {
+  const begun = resumes && existsSync(join(out, 'config.yaml'));
+  return [...args(folder, out), ...(begun ? ['--resume'] : [])];
+}
+
+/** What is wrong with how a command ended, where it did not end well; undefined where it is as promised. */
+export function badEnd({ code, signal, stderr }) {
+  if (/unexpected failure|node:internal|at file:|Segmentation|core dumped/.test(stderr))
+    return `an end that nobody foresaw: ${stderr.slice(-400)}`;
+  if (signal) return `ended by ${signal}`;
+  if (code !== 0 && !/^hybridmim: \S/m.test(stderr))
+    return `exit code ${code} without a sentence: ${stderr.slice(-400)}`;
+  return undefined;
+}

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../src/errors.js';
+import { requireStepMemory } from '../../src/training/step-memory.js';
+
+const free = 2 ** 30;
+const task = (activationBytes: number, ...widths: number[]) => ({
+  name: 'hybridmim step',
+  activationBytes,
+  parameters: widths.map((width, i) => ({
+    name: `layer ${i}`,
+    shape: [width, 1024],
+    layout: 'linear' as const,
+    init: { uniform: 1 },
+  })),
+});
+
+describe('the memory of a step', () => {
+  it('is that of activations, and of parameters with their gradients and two moments', () => {
+    // 2^16 x 1024 values of 4 bytes, four times, are all of the 2^30 bytes that are free.
+    expect(() => requireStepMemory(task(0, 2 ** 16), free)).not.toThrow();
+    expect(() => requireStepMemory(task(0, 2 ** 15, 2 ** 15), free)).not.toThrow();
+    expect(() => requireStepMemory(task(0, 2 ** 16, 1), free)).toThrow(UsageError);
+    expect(() => requireStepMemory(task(free), free)).not.toThrow();
+    expect(() => requireStepMemory(task(free + 1), free)).toThrow(UsageError);
+    expect(() => requireStepMemory(task(free / 2, 2 ** 15), free)).not.toThrow();
+    expect(() => requireStepMemory(task(free / 2 + 1, 2 ** 15), free)).toThrow(UsageError);
+  });
+
+  it('is refused in a sentence that says what is needed and what is free', () => {
+    expect(() => requireStepMemory(task(0, 1e8), free)).toThrow(
+      /^a hybridmim step needs at least 1525\.9 GiB of memory, but 1\.0 GiB is free: make /,
+    );
+  });
+});
