@@ -250,7 +250,14 @@ function nrrdHeader(
   file: string,
 ): TextHeader {
   const sizes = checkedSizes(fields.get('sizes'), 'sizes', file);
-  requireAxes(fields.get('dimension'), 'dimension', sizes, 'sizes', file);
+  const dimension = fields.get('dimension');
+  if (dimension === undefined) {
+    throw new DataError(
+      `${file}: its header has no "dimension", which NRRD requires: the header is damaged; copy or download it again`,
+      { file, field: 'dimension', expected: sizes.length },
+    );
+  }
+  requireAxes(dimension, 'dimension', sizes, 'sizes', file);
   const data = fields.get('data file') ?? fields.get('datafile');
   const encoding = encodingOf(fields.get('encoding'), file);
   const type = fields.get('type')?.toLowerCase();

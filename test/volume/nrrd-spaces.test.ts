@@ -185,7 +185,7 @@ describe('the header of a NRRD', () => {
       'Complete NRRD file\ntype: ',
       /of its header is no field of NRRD: the header is damaged/,
     ],
-    ['no encoding', /^encoding: .*\n/m, '', /its header has no "encoding", which NRRD requires/],
+    ['no encoding', /^encoding: .*\n/m, '', /encoding is missing; expected raw, gzip or text/],
     ['no dimension', /^dimension: .*\n/m, '', /its header has no "dimension", which NRRD requires/],
     ['another dimension', /^dimension: 3/m, 'dimension: 4', /dimension is 4, but sizes has 3 numbers/],
     [
