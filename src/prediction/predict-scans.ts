@@ -1,9 +1,10 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { predictCase } from '../inference/index.js';
 import { isScanFile, scanName, writeNifti } from '../volume/index.js';
 import type { OpenedWeights } from '../weights/index.js';
+import { makeFolder } from '../whole-file.js';
 
 export interface PredictScansOptions {
   readonly opened: OpenedWeights;
@@ -58,7 +59,7 @@ export async function predictScans({
         withLogits,
         progress: { signal },
       });
-      await mkdir(dirname(label), { recursive: true });
+      await makeFolder(dirname(label));
       const logits = label.replace(/\.nii(\.gz)?$/, '_logits.nii.gz');
       if (predicted.logits) await writeNifti(logits, predicted.logits);
       await writeNifti(label, predicted.label);
