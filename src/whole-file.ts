@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -124,6 +125,34 @@ export async function moveWholeFile(from: string, to: string): Promise<void> {
     await rename(from, to);
     syncFolder(dirname(to));
   });
+}
+
+/** Makes a folder, and those that it lies in, where they are missing. Throws WorkError. */
+export const makeFolder = async (folder: string): Promise<void> => makeFolderSync(folder);
+
+/**
+ * As `makeFolder`, where nothing may wait. Node's own for several folders says ENOENT of a disk that is read-only,
+ * and does not end where the system says so of a folder that is there, as in `/proc`. Throws WorkError.
+ */
+export function makeFolderSync(folder: string): void {
+  const missing: string[] = [];
+  for (let path = folder; !existsSync(path) && missing[0] !== path; path = dirname(path))
+    missing.unshift(path);
+  try {
+    for (const path of missing) makeOne(path);
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error('a file'), { code: 'EEXIST' });
+  } catch (cause) {
+    throw notWritten(folder, cause, 'could not be made');
+  }
+}
+
+/** Another process may have made it meanwhile. */
+function makeOne(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (cause) {
+    if (errorCode(cause) !== 'EEXIST') throw cause;
+  }
 }
 
 /** Waits until what was written to a file is on the disk. */
@@ -385,10 +414,10 @@ function attemptSync<T>(file: string, work: () => T): T {
   }
 }
 
-function notWritten(file: string, cause: unknown): WorkError {
+function notWritten(file: string, cause: unknown, what = 'could not be written whole'): WorkError {
   const code = errorCode(cause);
   const why = code ?? (cause instanceof Error ? cause.message : String(cause));
-  return new WorkError(`${file} could not be written whole (${why}): ${remedyOf(code)}`, { file }, { cause });
+  return new WorkError(`${file} ${what} (${why}): ${remedyOf(code)}`, { file }, { cause });
 }
 
 function remedyOf(code: string | undefined): string {

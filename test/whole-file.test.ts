@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -24,6 +24,7 @@ import { writeNifti } from '../src/volume/index.js';
 import {
   appendWhole,
   cutFile,
+  makeFolder,
   openGrowingFile,
   openScratchFile,
   removeLeftovers,
@@ -93,6 +94,23 @@ describe('a file', () => {
     await expect(writeWholeFile(join(folder, 'a'.repeat(256)), 'x')).rejects.toThrow(
       /ENAMETOOLONG\): its name is longer than the system allows/,
     );
+  });
+});
+
+describe('a folder', () => {
+  it('is made with those above it, or one sentence says why not', async () => {
+    const deep = join(folder, 'a', 'b');
+    await makeFolder(deep);
+    await makeFolder(deep);
+    expect(readdirSync(join(folder, 'a'))).toEqual(['b']);
+    writeFileSync(join(folder, 'file'), '');
+    await expect(makeFolder(join(folder, 'file', 'b', 'c'))).rejects.toThrow(
+      /b could not be made \(ENOTDIR\): its folder is not there|c could not be made \(ENOTDIR\)/,
+    );
+    await expect(makeFolder(join(folder, 'x'.repeat(256), 'c'))).rejects.toThrow(
+      /could not be made \(ENAMETOOLONG\): its name is longer than the system allows/,
+    );
+    await expect(makeFolder(join('/proc', 'none', 'c'))).rejects.toBeInstanceOf(WorkError);
   });
 });
 
@@ -226,6 +244,17 @@ describe.skipIf(!disk)('a disk that fills up (needs the right to mount)', () => 
         .subarray(0, 4096)
         .every((byte) => byte === 1),
     ).toBe(true);
+  });
+
+  it('makes no folder where it may not be written, and says so', async () => {
+    execFileSync('mount', ['-o', 'remount,ro', small.folder]);
+    try {
+      await expect(makeFolder(join(room, 'a', 'b'))).rejects.toThrow(
+        /b could not be made \(EROFS\): it may not be written; check the folder's permissions/,
+      );
+    } finally {
+      execFileSync('mount', ['-o', 'remount,rw', small.folder]);
+    }
   });
 
   it('takes no scratch file in part', () => {

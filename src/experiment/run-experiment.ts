@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExperimentConfig } from '../config/index.js';
 import { type PrepareProgress, prepareDatasets, readDatasetFile } from '../dataset/index.js';
@@ -7,7 +6,7 @@ import { DataError, InterruptedError, UsageError } from '../errors.js';
 import { writePhantoms } from '../phantoms/index.js';
 import { markdownText, writeContourFigureOf, writePaperFigure } from '../report/index.js';
 import type { RunProgress } from '../training/index.js';
-import { writeWholeFile } from '../whole-file.js';
+import { makeFolder, writeWholeFile } from '../whole-file.js';
 import { type Cell, planCells } from './cells.js';
 import { experimentPicture, pictureColumns } from './experiment-picture.js';
 import type { ExperimentResult } from './experiment-result.js';
@@ -156,7 +155,7 @@ export async function prepareExperiment({
   if (typeof config.datasets === 'string') await requireDatasets(config.datasets, config, prepared);
   // The caller has prepared it; cells may run side by side.
   if (only !== undefined && existsSync(join(prepared, 'index.json'))) return prepared;
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   if (config.phantoms)
     await writePhantoms(join(out, 'phantoms'), config.phantoms.count, config.phantoms.seed);
   const { skipped } = await prepareDatasets({

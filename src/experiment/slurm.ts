@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeWholeFile } from '../whole-file.js';
+import { makeFolder, writeWholeFile } from '../whole-file.js';
 import type { Cell } from './cells.js';
 
 export interface SlurmOptions {
@@ -31,7 +30,7 @@ interface Job {
  * @returns the path of `submit.sh`
  */
 export async function writeSlurmScripts({ name, cells, folder, command }: SlurmOptions): Promise<string> {
-  await mkdir(join(folder, 'logs'), { recursive: true });
+  await makeFolder(join(folder, 'logs'));
   const call = command.map(quoted).join(' ');
   const jobs = arraysOf(cells);
   const write = (file: string, body: readonly string[]) =>

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floatAt } from '../at.js';
 import { type RandomStream, randomStream } from '../random/streams.js';
@@ -11,6 +10,7 @@ import {
   type Volume,
   writeNifti,
 } from '../volume/index.js';
+import { makeFolder } from '../whole-file.js';
 
 /** Label values of the phantoms. */
 export const phantomClasses = { 1: 'liver', 2: 'spleen', 3: 'kidneys', 4: 'aorta' } as const;
@@ -41,7 +41,7 @@ interface Body {
  * vein resemble organs in HU, so that intensity alone does not tell.
  */
 export async function writePhantoms(folder: string, count: number, seed: number): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (let i = 1; i <= count; i++) {
     const { image, label } = phantom(seed, i);
     const name = `phantom-${String(i).padStart(2, '0')}`;

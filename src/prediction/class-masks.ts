@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { itemAt } from '../at.js';
 import { UsageError } from '../errors.js';
 import type { LabelScheme } from '../inference/index.js';
 import { type Volume, writeNifti } from '../volume/index.js';
+import { makeFolder } from '../whole-file.js';
 
 /**
  * Writes one mask a class or region (1 inside, 0 outside) into a folder with the label's name, as TotalSegmentator
@@ -19,7 +19,7 @@ export async function writeMasks(
 ): Promise<Readonly<Record<string, string>>> {
   const folder = maskFolder(label);
   const files = maskFiles(scheme);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const written: Record<string, string> = {};
   for (const [i, name] of scheme.names.entries()) {
     const values = itemAt(scheme.values, i);

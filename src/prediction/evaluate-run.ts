@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import {
@@ -22,6 +21,7 @@ import { softwareVersions } from '../package-version.js';
 import { foldOf } from '../training/index.js';
 import { writeNifti } from '../volume/index.js';
 import { openRunWeights, readFinetunedRun, runWeights } from '../weights/index.js';
+import { makeFolder } from '../whole-file.js';
 import { readReference } from './read-reference.js';
 
 export interface RunEvaluation {
@@ -80,7 +80,7 @@ export async function evaluateRun({
   const used = basename(runWeights(run, checkpoint), '.safetensors') === 'best' ? 'best' : 'last';
   const { scheme } = opened;
   try {
-    await mkdir(join(run, 'predictions'), { recursive: true });
+    await makeFolder(join(run, 'predictions'));
     const files = predictionFiles(run, cases);
     const evaluated = scheme.names.map((name, i) => ({ name, values: itemAt(scheme.values, i) }));
     // The datasets of one run have the same labels.

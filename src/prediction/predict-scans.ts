@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { predictCase } from '../inference/index.js';
 import { writeNifti } from '../volume/index.js';
 import type { OpenedWeights } from '../weights/index.js';
+import { makeFolder } from '../whole-file.js';
 import { maskFiles, maskFolder, writeMasks } from './class-masks.js';
 import { type ListedScan, listScans } from './list-scans.js';
 
@@ -68,7 +68,7 @@ export async function predictScans({
         withLogits,
         progress: { signal },
       });
-      await mkdir(dirname(label), { recursive: true });
+      await makeFolder(dirname(label));
       const logits = label.replace(/\.nii(\.gz)?$/i, '_logits.nii.gz');
       if (predicted.logits) await writeNifti(logits, predicted.logits);
       const masks = withMasks ? await writeMasks(label, predicted.label, scheme) : undefined;

@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { checkConfig, finetuneConfig, pretrainConfig } from '../config/index.js';
 import { markdownTable } from '../report/index.js';
 import type { Triple } from '../volume/index.js';
-import { writeWholeFile } from '../whole-file.js';
+import { makeFolder, writeWholeFile } from '../whole-file.js';
 import type { Fingerprint } from './fingerprint.js';
 import { type ProjectPlan, planFiles } from './plan-project.js';
 import { sidedClasses } from './rules/flips.js';
@@ -62,7 +61,7 @@ export async function writePlan(plan: ProjectPlan): Promise<string[]> {
   const pretrain = pretrainReasons(plan, expected);
   const finetune = expected.finetune && finetuneReasons(plan, expected.finetune);
   const { project } = plan;
-  await mkdir(project, { recursive: true });
+  await makeFolder(project);
   const at = (name: string) => join(project, name);
   const texts = new Map<string, string>([
     [at(planFiles.datasets), `${JSON.stringify(plan.datasets, null, 1)}\n`],

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floatAt } from '../at.js';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../engine/index.js';
 import type { Parameters } from '../network/index.js';
 import type { Reconstruction } from '../pretext/index.js';
-import { writeWholeFile } from '../whole-file.js';
+import { makeFolder, writeWholeFile } from '../whole-file.js';
 
 /** Crops of a picture, one a row. */
 const MOST_CROPS = 4;
@@ -63,7 +63,7 @@ export function openReconstructionPicture(
 
 /** Keeps a picture in the run folder: `reconstructions/step-000200.png`. */
 export async function keepPicture(run: string, { png }: GreyPicture, step: number): Promise<void> {
-  await mkdir(join(run, pictureFolder), { recursive: true });
+  await makeFolder(join(run, pictureFolder));
   await writeWholeFile(join(run, pictureFolder, nameOf(step)), Buffer.from(png));
 }
 

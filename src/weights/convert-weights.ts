@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings, overridesOf, predictConfig } from '../config/index.js';
 import { type NamedArrays, savedModel, type Tensor5D, tf } from '../engine/index.js';
@@ -24,7 +23,7 @@ import {
 import { pretextPrefix } from '../pretext/index.js';
 import { runMetadata, weightsFile } from '../training/index.js';
 import type { Triple } from '../volume/index.js';
-import { writeWholeFile, writeWholeFolder } from '../whole-file.js';
+import { makeFolder, writeWholeFile, writeWholeFolder } from '../whole-file.js';
 
 export interface ImportOptions {
   readonly network: NetworkName;
@@ -222,7 +221,7 @@ async function writeSavedModel(
     [1, ...size, network.inChannels],
   );
   await writeWholeFolder(folder, async (partial) => {
-    await mkdir(join(partial, 'assets.extra'), { recursive: true });
+    await makeFolder(join(partial, 'assets.extra'));
     await writeWholeFile(join(partial, SAVED_MODEL_FACTS), `${JSON.stringify(facts, null, 1)}\n`);
     await writeWholeFile(join(partial, 'saved_model.pb'), model);
   });

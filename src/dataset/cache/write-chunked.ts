@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeWholeFileSync } from '../../whole-file.js';
+import { makeFolderSync, writeWholeFileSync } from '../../whole-file.js';
 import {
   arrayTypes,
   bytesOf,
@@ -37,7 +36,7 @@ export function writeChunkedFile(
     for (const slab of slabs) for (const chunk of chunksOf(header, slab)) yield bytesOf(chunk);
     for (const entry of Object.values(positions)) yield bytesOf(entry.positions);
   };
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolderSync(dirname(file));
   writeWholeFileSync(file, content());
 }
 

@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { openedSkipped, type SkippedCase, storedSkippedSchema } from '../index/prepared-index.js';
 
 /** One of `count` parts of the work, from 1. */
@@ -42,7 +42,7 @@ export async function writeShardRecord(
   shard: Shard,
   skipped: readonly SkippedCase[],
 ): Promise<void> {
-  await mkdir(join(out, folderName), { recursive: true });
+  await makeFolder(join(out, folderName));
   await writeWholeFile(
     join(out, folderName, `${shardName(shard)}.json`),
     JSON.stringify({ schema: 1, skipped }),

@@ -1,9 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DataError, UsageError } from '../../errors.js';
 import type { EvaluatedClass } from '../../evaluation/index.js';
 import { applyAffine, mapAxes, type Volume } from '../../volume/index.js';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { type ContourPanel, type ContourRow, contourRow } from './contour-rows.js';
 import { contourSvg } from './contour-svg.js';
 import type { Plane } from './slice.js';
@@ -76,7 +75,7 @@ export async function writeContourFigureOf(
     rows.push(contourRow(panel, { methods, classes, planes, window, everyClass }));
   }
   const svg = contourSvg({ title, methods, classNames: classes.map(({ name }) => name), rows });
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeWholeFile(file, await svgToPng(svg, zoom));
 }
 

@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import type { FigurePoint, PaperFigure } from '../paper/paper-figure.js';
 import { figureStyle, scoreColour } from './progress-spec.js';
 import { specToSvg } from './spec-to-svg.js';
@@ -18,7 +17,7 @@ const height = 320;
  */
 export async function writePaperFigure(file: string, figure: PaperFigure): Promise<void> {
   const png = await svgToPng(await specToSvg(paperFigureSpec(figure)), zoom);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeWholeFile(file, png);
 }
 

@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { type ProgressLine, progressPanels } from './progress-panels.js';
 import { progressSpec } from './progress-spec.js';
 import { specToSvg } from './spec-to-svg.js';
@@ -20,6 +19,6 @@ export async function writeProgressFigure(
   title: string,
 ): Promise<void> {
   const svg = await specToSvg(progressSpec(progressPanels(lines), title));
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeWholeFile(file, await svgToPng(svg, zoom));
 }

@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { publishedSpeeds } from '../paper/published-speed.js';
 import { specToSvg } from './spec-to-svg.js';
 import { figureFont, svgToPng } from './svg-to-png.js';
@@ -41,7 +40,7 @@ export async function writeSpeedFigure(
   subtitle: string,
 ): Promise<void> {
   const png = await svgToPng(await specToSvg(speedSpec(bars, subtitle)), zoom);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeWholeFile(file, png);
 }
 

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { itemAt } from '../../at.js';
 import { HybridMimError } from '../../errors.js';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { classColour } from '../figures/class-colours.js';
 import { requireOneGrid } from '../figures/contour-figure.js';
 import { contourRow } from '../figures/contour-rows.js';
@@ -79,7 +78,7 @@ export async function writeReport(
     ...noteSection([...content.notes, ...problems]),
   ];
   const page = reportPage(content.title, sections, cases, cases.length > 0 ? await viewerCode() : '');
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeWholeFile(file, page);
 }
 
@@ -293,7 +292,7 @@ function figureHtml({ id, title, text, svg }: Drawing, wide: boolean): string {
 }
 
 async function writeFigures(folder: string, drawings: readonly Drawing[]): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const { id, svg } of drawings) {
     await writeWholeFile(join(folder, `${id}.svg`), svg);
     await writeWholeFile(join(folder, `${id}.png`), await svgToPng(svg, zoom));

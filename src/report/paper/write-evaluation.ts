@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { entryOf } from '../../at.js';
 import {
@@ -8,7 +7,7 @@ import {
   nnunetSummary,
   type WeightsFacts,
 } from '../../evaluation/index.js';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { markdownText } from '../markdown-text.js';
 import { evaluationCells, markdownTable, millimetres, percent } from '../table.js';
 import { chosenSentence } from './paper-table.js';
@@ -23,7 +22,7 @@ import { chosenSentence } from './paper-table.js';
  * @returns the evaluation as it was written
  */
 export async function writeEvaluation(file: string, evaluated: Evaluation): Promise<Evaluation> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   const evaluation = withRelativePaths(evaluated, dirname(file));
   const base = file.replace(/\.json$/, '');
   await writeWholeFile(`${base}.json`, `${JSON.stringify(evaluation, null, 1)}\n`);

@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { type NamedResult, paperTables } from './paper-table.js';
 import { paperTableLatex, paperTableMarkdown } from './paper-table-text.js';
 
@@ -9,7 +8,7 @@ import { paperTableLatex, paperTableMarkdown } from './paper-table-text.js';
  * files.
  */
 export async function writePaperTables(folder: string, results: readonly NamedResult[]): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files = paperTables(results).flatMap((table) => [
     { file: join(folder, `table-${table.number}.md`), text: paperTableMarkdown(table) },
     { file: join(folder, `table-${table.number}.tex`), text: paperTableLatex(table) },

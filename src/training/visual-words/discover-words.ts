@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -24,7 +24,7 @@ import {
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
 import { type Axis, mapAxes, type Triple, tripleOf } from '../../volume/index.js';
-import { writeWholeFile } from '../../whole-file.js';
+import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import type { RunProgress } from '../loop.js';
 import { pretrainingTask } from '../pretraining-task.js';
 import { carryOut } from '../run.js';
@@ -88,7 +88,7 @@ export async function discoverWords(options: WordDiscovery): Promise<readonly Vi
   if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity))))
     return known.data.words;
 
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const { channels } = itemAt(cases, 0);
   const network = makeNetwork(options.network, { inChannels: channels, outChannels: channels });
   const scans = await shrinkScans(prepared, [...cases, ...heldOut], config.autoEncoder.side);
