@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Image } from 'itk-wasm';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
-import { affineRows, spacingOf } from './affine.js';
+import { affineRows, checkAffine, spacingOf } from './affine.js';
 import { type FrameStack, requireOneStack, requireWholePixels } from './dicom-bytes.js';
 import { type DicomSlice, differsInRescale, orderedSlices } from './dicom-slices.js';
 import { quietly } from './itk-console.js';
@@ -14,15 +14,19 @@ import type { ValueUse, Volume } from './volume.js';
 
 /**
  * Reads a folder with the slices of one DICOM series, whatever their names; rescale slope and intercept are
- * applied, those of each slice to it (HU for CT). Files that are no DICOM are passed over. Each slice's header is read on its own, which
+ * applied, those of each slice to it (HU for CT). Files that are no DICOM are passed over, unless they are named as slices. Each slice's header is read on its own, which
  * takes most of the time: about 20 s for 300 slices.
  * @throws DataError when the folder holds no series or several, a slice is missing, of another size or
  * direction, short or damaged, the gantry was tilted, or a file holds frames that are not one stack
  */
 export async function readDicomSeries(folder: string, use?: ValueUse): Promise<Volume> {
   const slices: DicomSlice[] = [];
-  for (const file of await scanParts(resolve(folder)))
+  const others: string[] = [];
+  for (const file of await scanParts(resolve(folder))) {
     if (await isDicom(file)) slices.push(await readSlice(file));
+    else others.push(file);
+  }
+  requireNoLostSlice(slices, others);
   const ordered = orderedSlices(slices, folder);
   const only = ordered.length === 1 ? itemAt(ordered, 0) : undefined;
   const stack = only && only.frames > 1 ? await requireOneStack(only.file, only.frames) : undefined;
@@ -73,6 +77,7 @@ async function readEachSlice(slices: readonly DicomSlice[], folder: string): Pro
   const affine = {
     rows: mapAxes(affineRows(grid.affine), ([x, y, , offset], world) => [x, y, toRas[world], offset]).flat(),
   };
+  checkAffine(affine, folder, 'correct ImagePositionPatient of its slices');
   const size: Triple = [grid.size[0], grid.size[1], slices.length];
   return { size, spacing: spacingOf(affine), affine, channels: grid.channels, data };
 }
@@ -92,11 +97,30 @@ function requireStep({ affine }: Volume, { step }: FrameStack, folder: string): 
 }
 
 /**
+ * Refuses a file that is named as a slice and is none: one at an end of the series that lost its beginning would
+ * be missing without a gap.
+ */
+function requireNoLostSlice(slices: readonly DicomSlice[], others: readonly string[]): void {
+  const patternOf = (file: string) => basename(file).replace(/\d+/g, '#');
+  const patterns = new Set(slices.map(({ file }) => patternOf(file)));
+  const lost = others.find(
+    (file) => !isDirectoryFile(file) && (/\.(dcm|dicom|ima)$/i.test(file) || patterns.has(patternOf(file))),
+  );
+  if (lost === undefined) return;
+  throw new DataError(
+    `${lost} is named as a DICOM slice, but does not begin as one: copy or download it again, or remove it`,
+    { file: lost },
+  );
+}
+
+const isDirectoryFile = (file: string): boolean => /(^|[\\/])DICOMDIR$/i.test(file);
+
+/**
  * Every DICOM file has these four letters after 128 bytes of anything; `DICOMDIR` has them too, but is an
  * index.
  */
 async function isDicom(file: string): Promise<boolean> {
-  if (/(^|[\\/])DICOMDIR$/i.test(file)) return false;
+  if (isDirectoryFile(file)) return false;
   const handle = await open(file);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 128);
@@ -140,6 +164,14 @@ async function readSlice(file: string): Promise<DicomSlice> {
   const [columns, rows, frames] = [or(wanted.columns, 0), or(wanted.rows, 0), or(wanted.frames, 1)];
   const [samples, bits] = [or(wanted.samples, 1), or(wanted.bits, 0)];
   await requireWholePixels(file, { rows, columns, frames, samples, bits });
+  const rescale: [number, number] = [or(wanted.slope, 1), or(wanted.intercept, 0)];
+  if (!rescale.every(Number.isFinite)) {
+    throw new DataError(
+      `${file}: its rescale slope is "${text(wanted.slope)}" and its intercept "${text(wanted.intercept)}"; expected two ` +
+        'numbers, so the header is damaged: copy or download it again',
+      { file, field: 'RescaleSlope', found: [text(wanted.slope), text(wanted.intercept)] },
+    );
+  }
   return {
     file,
     series: text(wanted.series),
@@ -147,6 +179,6 @@ async function readSlice(file: string): Promise<DicomSlice> {
     directions: numbers(wanted.directions),
     size: [...numbers(wanted.columns), ...numbers(wanted.rows)],
     frames,
-    rescale: [or(wanted.slope, 1), or(wanted.intercept, 0)],
+    rescale,
   };
 }
