@@ -81,7 +81,7 @@ async function openSeries(found: DicomFolder, path: string): Promise<DicomSeries
 
 /**
  * Reads the headers of the files of a folder, or of one file.
- * @throws DataError for a file that names itself DICOM and is not, and as `imageOf` does
+ * @throws DataError for a file that is named as DICOM, or as the slices are, and is not, and as `imageOf` does
  */
 export async function dicomFolder(path: string): Promise<DicomFolder> {
   const images: DicomImage[] = [];
@@ -103,7 +103,23 @@ export async function dicomFolder(path: string): Promise<DicomFolder> {
       else others.push(found);
     }
   }
+  requireNoLostSlice(images, foreign);
   return { images, others, foreign };
+}
+
+/**
+ * Refuses a file that is named as the slices are and is no DICOM: one at an end of the series that lost its
+ * beginning would be missing without a gap.
+ */
+function requireNoLostSlice(images: readonly DicomImage[], foreign: readonly string[]): void {
+  const patternOf = (file: string) => basename(file).replace(/\d+/g, '#');
+  const patterns = new Set(images.map(({ file }) => patternOf(file)));
+  const lost = foreign.find((file) => /\d/.test(basename(file)) && patterns.has(patternOf(file)));
+  if (lost === undefined) return;
+  throw new DataError(
+    `${lost} is damaged or no DICOM file, though it is named as the slices beside it: copy or download it again, or remove it`,
+    { file: lost },
+  );
 }
 
 /** Hidden files, such as those that macOS leaves beside others, are none. */

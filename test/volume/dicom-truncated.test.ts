@@ -49,3 +49,39 @@ describe('a DICOM slice whose pixels have no plain length', () => {
     }
   });
 });
+
+describe('a DICOM slice whose rescale is no number', () => {
+  it.each([
+    ['RescaleSlope', Buffer.from([0x28, 0, 0x53, 0x10])],
+    ['RescaleIntercept', Buffer.from([0x28, 0, 0x52, 0x10])],
+  ])('is refused, alone and in its series: %s', async (_, tag) => {
+    const target = mkdtempSync(join(folder, 'rescale-'));
+    const whole = readFileSync(referenceFile('dicom/slopes/IM0000.dcm'));
+    const at = whole.indexOf(tag) + 8; // tag, kind and length of the element
+    whole.write('x', at);
+    writeFileSync(join(target, 'slice.dcm'), whole);
+    await expect(readVolume(target)).rejects.toThrow(/slice\.dcm: Rescale(Slope|Intercept) is NaN/);
+    writeFileSync(join(target, 'next.dcm'), readFileSync(referenceFile('dicom/slopes/IM0002.dcm')));
+    await expect(readVolume(target)).rejects.toBeInstanceOf(DataError);
+  });
+});
+
+describe('a DICOM slice that lost its beginning', () => {
+  it.each([
+    ['IM0002.dcm', '', 0],
+    ['IM0002.dcm', '', 100],
+    ['IM0002', 'IM0000', 131],
+    ['last.IMA', '', 40],
+  ])('is refused, not passed over: %s beside %s', async (name, other, length) => {
+    const target = mkdtempSync(join(folder, 'lost-'));
+    const slice = (of: string) => readFileSync(referenceFile(`dicom/slopes/${of}.dcm`));
+    for (const of of ['IM0000', 'IM0003', 'IM0006'])
+      writeFileSync(join(target, other ? of : `${of}.dcm`), slice(of));
+    writeFileSync(join(target, 'notes.txt'), 'no slice');
+    await readVolume(target);
+    writeFileSync(join(target, name), slice('IM0002').subarray(0, length));
+    await expect(readVolume(target)).rejects.toThrow(
+      new RegExp(`${name} is damaged or no DICOM file, though `),
+    );
+  });
+});
