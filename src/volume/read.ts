@@ -27,7 +27,7 @@ import { openNiftiSlices, slicesOfVolume, type VolumeSlices, volumeOfSlices } fr
  * @throws DataError for a missing, truncated or foreign file, or a header that cannot be right
  */
 export async function readVolume(path: string): Promise<Volume> {
-  return readFor(path, 'intensities');
+  return readFor(path, 'intensities', openDicomSeries);
 }
 
 /**
@@ -37,9 +37,8 @@ export async function readVolume(path: string): Promise<Volume> {
  * @throws DataError as `readVolume` does
  */
 export async function readLabel(path: string, target: LabelTarget = {}): Promise<Volume> {
-  if ((await scanFormat(path)) === 'dicom') return volumeOfSlices(await openDicomLabel(path, target));
-  const label = await readFor(path, 'labels');
-  return (await isSlicerSegmentation(path)) ? laidIntoImage(label, target.grid, path) : label;
+  const label = await readFor(path, 'labels', () => openDicomLabel(path, target));
+  return (await isSlicers(path)) ? laidIntoImage(label, target.grid, path) : label;
 }
 
 /**
@@ -48,17 +47,22 @@ export async function readLabel(path: string, target: LabelTarget = {}): Promise
  * @throws DataError when its header cannot be read
  */
 export async function isLaidIntoImage(path: string): Promise<boolean> {
-  return ofFile(path, async () => {
-    const format = await scanFormat(path);
-    return format === 'dicom' ? isDicomLabel(path) : format === 'nrrd' && isSlicerSegmentation(path);
-  });
+  if (await isSlicers(path)) return true;
+  return ofFile(path, async () => (await scanFormat(path)) === 'dicom' && isDicomLabel(path));
 }
 
-async function readFor(path: string, use: ValueUse): Promise<Volume> {
+/** A folder may be called as an NRRD file is. */
+const isSlicers = (path: string): Promise<boolean> =>
+  ofFile(path, async () => (await scanFormat(path)) === 'nrrd' && isSlicerSegmentation(path));
+
+/** How a path that is DICOM is opened: as a scan, or as a label of one. */
+type OpenDicom = (path: string) => Promise<VolumeSlices>;
+
+async function readFor(path: string, use: ValueUse, openDicom: OpenDicom): Promise<Volume> {
   return ofFile(path, async () => {
     const format = await scanFormat(path);
     if (format === 'nifti') return readNifti(path, use);
-    if (format === 'dicom') return volumeOfSlices(await openDicomSeries(path));
+    if (format === 'dicom') return volumeOfSlices(await openDicom(path));
     return format === 'mgh' ? readMgh(path, use) : readItkFile(path, format, use);
   });
 }
@@ -70,7 +74,7 @@ async function readFor(path: string, use: ValueUse): Promise<Volume> {
  * @throws DataError as `readVolume` does, here or while slices are read
  */
 export async function openSlices(path: string): Promise<VolumeSlices> {
-  return openSlicesFor(path, 'intensities');
+  return openSlicesFor(path, 'intensities', openDicomSeries);
 }
 
 /**
@@ -78,17 +82,15 @@ export async function openSlices(path: string): Promise<VolumeSlices> {
  * @throws DataError as `openSlices` does
  */
 export async function openLabelSlices(path: string, target: LabelTarget = {}): Promise<VolumeSlices> {
-  if ((await scanFormat(path)) === 'dicom') return openDicomLabel(path, target);
-  if (await ofFile(path, () => isSlicerSegmentation(path)))
-    return slicesOfVolume(await readLabel(path, target));
-  return openSlicesFor(path, 'labels');
+  if (await isSlicers(path)) return slicesOfVolume(await readLabel(path, target));
+  return openSlicesFor(path, 'labels', () => openDicomLabel(path, target));
 }
 
-async function openSlicesFor(path: string, use: ValueUse): Promise<VolumeSlices> {
+async function openSlicesFor(path: string, use: ValueUse, openDicom: OpenDicom): Promise<VolumeSlices> {
   const opened = await ofFile(path, async () => {
     const format = await scanFormat(path);
     if (format === 'nifti') return openNiftiSlices(path, use);
-    if (format === 'dicom') return openDicomSeries(path);
+    if (format === 'dicom') return openDicom(path);
     if (format === 'mgh') return slicesOfVolume(await readMgh(path, use));
     return (await openPlainSlices(path, format)) ?? slicesOfVolume(await readItkFile(path, format, use));
   });
