@@ -80,9 +80,15 @@ describe('a step that may not fit in memory', () => {
       memoryBytes: 1.5 * gib,
       progress: { onNote: (note) => notes.push(note) },
     });
-    await expect(run).rejects.toThrow(
-      /^a pre-training step with train\.batchSize 4 and data\.cropSize \[64,64,64\] needs more than the 1\.5 GiB of memory that there are: train\.batchSize 2 fits, with 0\.\d GiB$/,
+    const refusal = await run.then(
+      () => '',
+      (error: Error) => error.message,
     );
+    const sentence =
+      /^a pre-training step with train\.batchSize 4 and data\.cropSize \[64,64,64\] needs more than the 1\.5 GiB of memory that there are: train\.batchSize 2 fits, with (\d\.\d) GiB$/;
+    expect(refusal).toMatch(sentence);
+    // How much a step takes depends on the processor's kernels and on what the allocator keeps.
+    expect(Number(sentence.exec(refusal)?.[1])).toBeLessThan(1.5);
     expect(notes).toEqual([
       'measuring the memory of a pre-training step, which may need what is free (1.5 GiB)',
       'a pre-training step needs more than that: looking for one that fits',
