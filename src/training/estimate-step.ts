@@ -55,7 +55,13 @@ function ofBatch(step: StepOfRun, size: number): MeasuredBatch {
     const network = segmentationNetwork(step.settings.network, channels, step.scheme);
     requireImageSize(network, step.settings.data.cropSize, 'data.cropSize');
     return {
-      task: segmentationTask({ network, scheme: step.scheme, batchSize: size, crop }),
+      task: segmentationTask({
+        network,
+        scheme: step.scheme,
+        batchSize: size,
+        crop,
+        encoderRate: step.settings.train.encoderRate,
+      }),
       batch: size,
     };
   }

@@ -86,6 +86,7 @@ export async function finetune({
       scheme,
       batchSize: train.batchSize,
       crop: spatialSize(cropSize),
+      encoderRate: train.encoderRate,
     });
     await requireMemory(
       { kind: 'finetune', settings, channels: loader.channels, scheme },

@@ -28,6 +28,8 @@ export interface LearningTask {
   readonly activationBytes: number;
   /** Loss, by term, of a network that has learned nothing of the images, where that is known beforehand. */
   readonly chance?: Readonly<Record<string, number>> | undefined;
+  /** The learning rate of a parameter as a share of the run's; absent: all of it. A share of 0 leaves it as it is. */
+  rateShare?(parameter: string): number;
   /** `total` and its terms, with dropout where `training`. */
   losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters, training: boolean): LossTerms;
   /** A batch of the loader as the inputs of a step. */

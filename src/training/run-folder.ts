@@ -32,6 +32,7 @@ const free = new Set(['data.workers', 'data.prefetch', 'data.prepared', 'train.c
  */
 const changeable = [
   'train.learningRate',
+  'train.encoderRate',
   'train.weightDecay',
   'train.decayNormsAndBiases',
   'train.clipNorm',

@@ -107,6 +107,8 @@ const pretrainTrain = z
 const finetuneTrain = z
   .strictObject({
     ...trainShape,
+    /** The encoder's learning rate, as a share of `learningRate`; 0: it stays as it was taken over. */
+    encoderRate: z.number().min(0).max(1).default(1),
     /** Probabilities of the paper's augmentations. */
     augmentation: z
       .strictObject({

@@ -147,6 +147,7 @@ async function train(
     state,
     precision,
     optimizer: settings,
+    ...(task.rateShare && { rateShare: task.rateShare }),
     losses: (inputs, parameters) => task.losses(inputs, parameters, true),
   });
   const names = task.parameters.map(({ name }) => name);

@@ -3,6 +3,7 @@ import { DataError } from '../errors.js';
 import { type LabelScheme, outputChannels } from '../inference/index.js';
 import { diceBinaryCrossEntropyLoss, diceCrossEntropyLoss } from '../losses/index.js';
 import {
+  isEncoderParameter,
   logitsOf,
   makeNetwork,
   type Network,
@@ -19,6 +20,8 @@ export interface SegmentationTaskOptions {
   readonly batchSize: number;
   /** [D, H, W] voxels. */
   readonly crop: SpatialSize;
+  /** The encoder's learning rate as a share of the run's. */
+  readonly encoderRate?: number;
 }
 
 /** The network of a segmentation task. */
@@ -36,6 +39,7 @@ export function segmentationTask({
   scheme,
   batchSize,
   crop,
+  encoderRate = 1,
 }: SegmentationTaskOptions): LearningTask {
   const targets = segmentationTargets(scheme, batchSize, crop);
   return {
@@ -47,6 +51,7 @@ export function segmentationTask({
       targets: targets.input,
     },
     activationBytes: network.encoderBytes(batchSize, crop),
+    rateShare: (parameter) => (isEncoderParameter(network, parameter) ? encoderRate : 1),
     losses: (inputs, parameters, training) => segmentationLoss(network, scheme, inputs, parameters, training),
     inputsOf: ({ images, labels, provenance }) => {
       if (!labels)

@@ -47,6 +47,7 @@ export async function timeSteps(task: LearningTask, options: TimingOptions): Pro
       state,
       precision,
       optimizer,
+      ...(task.rateShare && { rateShare: task.rateShare }),
       losses: (fed, parameters) => task.losses(fed, parameters, true),
     });
     const crops = randomCrops(inputs, task.inputsBesideCrops(0));

@@ -28,6 +28,8 @@ export interface TrainingStepOptions {
   readonly state: State;
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
+  /** The learning rate of a parameter as a share of the step's; absent: all of it. A share of 0 leaves it as it is. */
+  rateShare?(parameter: string): number;
   losses(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): LossTerms;
 }
 
@@ -42,6 +44,7 @@ export function compileTrainingStep({
   state,
   precision,
   optimizer,
+  rateShare,
   losses,
 }: TrainingStepOptions): CompiledStep {
   const step = (fed: Readonly<Record<string, Tensor>>, variables: Readonly<Record<string, Variable>>) => {
@@ -54,10 +57,11 @@ export function compileTrainingStep({
       optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
     for (const { name: parameter, layout } of specs) {
       const gradient = used[parameter];
-      if (!gradient) continue;
+      const share = rateShare?.(parameter) ?? 1;
+      if (!gradient || share === 0) continue;
       const decays = optimizer.decayNormsAndBiases || layout !== 'vector';
       adamW(parameter, variables, gradient, {
-        learningRate: fed.learningRate as Scalar,
+        learningRate: (share === 1 ? fed.learningRate : fed.learningRate?.mul(share)) as Scalar,
         correction1: fed.correction1 as Scalar,
         correction2: fed.correction2 as Scalar,
         weightDecay: decays ? optimizer.weightDecay : 0,

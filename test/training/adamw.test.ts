@@ -19,6 +19,7 @@ async function afterSteps(
   gradients: readonly (readonly [gw: number, gb: number])[],
   optimizer: OptimizerSettings,
   learningRate = 0.1,
+  rateShare?: (parameter: string) => number,
 ) {
   const state = createState({ ...start, ...zeroMoments(specs) }, { engine: 'graph' });
   const step = compileTrainingStep({
@@ -28,6 +29,7 @@ async function afterSteps(
     state,
     precision: 'float32',
     optimizer,
+    ...(rateShare && { rateShare }),
     losses: ({ gw, gb }, { w, b }) => ({
       total: (w as Tensor)
         .mul(gw as Tensor)
@@ -94,6 +96,26 @@ describe('AdamW', () => {
     expect(values).toMatchObject({ w: expect.closeTo(0.95, digits), b: 2 });
     const decayed = await afterSteps([[0, 0]], { ...plain, weightDecay: 0.5 });
     expect(decayed.values.b).toBeCloseTo(1.9, digits);
+  });
+});
+
+describe('a share of the learning rate', () => {
+  it('is the rate of that parameter alone, its decay too, as with parameter groups of PyTorch', async () => {
+    const gradients = [2, -1, 0.5].map((g) => [g, 10 * g] as const);
+    const decaying = { ...plain, weightDecay: 0.1 };
+    const share = (name: string) => (name === 'w' ? 0.25 : 1);
+    const { values } = await afterSteps(gradients, decaying, 0.1, share);
+    const of = (side: 0 | 1) => gradients.map((pair) => pair[side]);
+    expect(values.w).toBeCloseTo(expected(1, of(0), 0.1, 0.025), digits - 1);
+    expect(values.b).toBeCloseTo(expected(2, of(1), 0.1), digits - 1);
+  });
+
+  it('of 0 leaves the parameter as it is, bit for bit, and its gradient in the norm', async () => {
+    const share = (name: string) => (name === 'w' ? 0 : 1);
+    const { values, norms } = await afterSteps([[3, 4]], { ...plain, weightDecay: 0.1 }, 0.1, share);
+    expect(values.w).toBe(1);
+    expect(values.b).toBeLessThan(2);
+    expect(norms[0]).toBeCloseTo(5, digits);
   });
 });
 

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NamedArrays } from '../../src/engine/index.js';
-import { initialiseParameters, readSafetensors, toPyTorch, unet } from '../../src/network/index.js';
+import {
+  initialiseParameters,
+  isEncoderParameter,
+  readSafetensors,
+  toPyTorch,
+  unet,
+} from '../../src/network/index.js';
 import { drawnFraction } from '../../src/training/drawn-fraction.js';
 import {
   type FinetuneOptions,
@@ -225,6 +231,20 @@ describe('the weights that fine-tuning starts from', () => {
     expect(sameArrays(arrays, before, kept)).toBe(true);
     expect(sameArrays(arrays, fresh, names.filter(isLast))).toBe(true);
     expect(sameArrays(arrays, fresh, kept)).toBe(false);
+  });
+
+  it('stay in the encoder where its rate is 0, while the decoder learns', async () => {
+    const steps = ['train.steps=2', 'train.warmupSteps=0', 'train.validateEvery=0', 'train.encoderRate=0'];
+    const { last } = await run(await smokeFinetuneConfig(organs, ...steps), 'frozen', { init: pretrained });
+    const [{ arrays }, { arrays: before }] = await Promise.all([weightsOf(last), weightsOf(pretrained)]);
+    const [encoder, others] = [true, false].map((is) =>
+      names.filter((name) => isEncoderParameter(network, name) === is),
+    ) as [string[], string[]];
+    expect(sameArrays(arrays, before, encoder)).toBe(true);
+    // A bias before an instance norm has no gradient.
+    for (const name of others)
+      if (name in before && name.endsWith('.weight'))
+        expect(sameArrays(arrays, before, [name]), name).toBe(false);
   });
 
   it.each([
