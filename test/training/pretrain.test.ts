@@ -22,6 +22,22 @@ const weightsOf = (run: string) => readFileSync(join(run, 'checkpoints', 'last.s
 const run = (settings: PretrainSettings, out: string, extra: Partial<Parameters<typeof pretrain>[0]> = {}) =>
   pretrain({ settings, out, resume: false, progress: {}, ...extra });
 
+type Uninterrupted = { readonly settings: PretrainSettings; readonly out: string };
+const wholeRuns = new Map<string, Promise<Uninterrupted>>();
+
+/** A run of 12 steps that nothing disturbed, checkpoints after every third; made once. */
+function uninterrupted(precision: 'float32' | 'bfloat16'): Promise<Uninterrupted> {
+  const make = async () => {
+    const out = join(folder, `uninterrupted-${precision}`);
+    const settings = await smokePretrainConfig(prepared, `precision=${precision}`, 'train.checkpointEvery=3');
+    await run(settings, out);
+    return { settings, out };
+  };
+  const whole = wholeRuns.get(precision) ?? make();
+  wholeRuns.set(precision, whole);
+  return whole;
+}
+
 describe('pre-training', () => {
   it('learns, logs, validates, keeps the best and leaves a whole run folder', async () => {
     const out = join(folder, 'whole');
@@ -86,8 +102,7 @@ describe('pre-training', () => {
   });
 
   it('continues an interrupted run bit for bit', async () => {
-    const settings = await smokePretrainConfig(prepared);
-    await run(settings, join(folder, 'uninterrupted'));
+    const { settings, out: whole } = await uninterrupted('float32');
     const out = join(folder, 'interrupted');
     const stop = new AbortController();
     const stopped = run(settings, out, {
@@ -99,30 +114,25 @@ describe('pre-training', () => {
       message: /stopped after step 7 of 12, state saved/,
     });
     await run(settings, out, { resume: true });
-    expect(lossesOf(out)).toEqual(lossesOf(join(folder, 'uninterrupted')));
-    expect(weightsOf(out).equals(weightsOf(join(folder, 'uninterrupted')))).toBe(true);
+    expect(lossesOf(out)).toEqual(lossesOf(whole));
+    expect(weightsOf(out).equals(weightsOf(whole))).toBe(true);
   });
 
   it.each(['float32', 'bfloat16'] as const)(
     'continues bit for bit in %s after kill -9 at a random moment',
     async (precision) => {
-      const overrides = [`precision=${precision}`, 'train.steps=30', 'train.checkpointEvery=3'];
-      const whole = join(folder, `whole-${precision}`);
+      const { settings, out: whole } = await uninterrupted(precision);
       const out = join(folder, `killed-${precision}`);
-      const settings = await smokePretrainConfig(prepared, ...overrides);
-      await run(settings, whole);
-      await killedRun(settings, out, 2 + Math.floor(Math.random() * 20));
+      await killedRun(settings, out, 1 + Math.floor(Math.random() * 9));
       await run(settings, out, { resume: true });
       expect(lossesOf(out)).toEqual(lossesOf(whole));
       expect(weightsOf(out).equals(weightsOf(whole))).toBe(true);
     },
-    120_000,
   );
 
   it('goes on bit for bit from the checkpoint before one that is torn, and names it', async () => {
-    const settings = await smokePretrainConfig(prepared, 'train.steps=12', 'train.checkpointEvery=3');
-    const [whole, out] = [join(folder, 'none-torn'), join(folder, 'torn')];
-    await run(settings, whole);
+    const { settings, out: whole } = await uninterrupted('float32');
+    const out = join(folder, 'torn');
     const stop = new AbortController();
     const stopped = run(settings, out, {
       signal: stop.signal,

@@ -83,6 +83,7 @@ export async function prepareTumours(folder: string): Promise<string> {
 export async function smokeFinetuneConfig(prepared: string, ...overrides: string[]): Promise<FinetuneConfig> {
   return loadConfig(finetuneConfig, 'configs/smoke/finetune.yaml', [
     `data.prepared=${JSON.stringify(prepared)}`,
+    'train.threads=1', // two test files run side by side
     ...overrides,
   ]);
 }

@@ -18,6 +18,7 @@ export async function prepareSmokeData(folder: string): Promise<string> {
 export async function smokePretrainConfig(prepared: string, ...overrides: string[]): Promise<PretrainConfig> {
   return loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [
     `data.prepared=${JSON.stringify(prepared)}`,
+    'train.threads=1', // two test files run side by side
     ...overrides,
   ]);
 }

@@ -124,6 +124,7 @@ describe('pre-training by TransVW', () => {
   const settings = (...overrides: string[]): Promise<PretrainSettings> =>
     loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [
       `data.prepared=${JSON.stringify(prepared)}`,
+      'train.threads=1', // two test files run side by side
       `method=${method}`,
       ...overrides,
     ]);
