@@ -241,6 +241,7 @@ describe('the experiments', () => {
         'demo',
         'demo-hippocampus',
         'msd-hippocampus',
+        'msd-hippocampus-first',
         'msd-hippocampus-region',
         'phantom-labels',
         'real-transfer',
