@@ -88,22 +88,28 @@ export async function surveyCase({ id, images, label, labelMap, voxels }: Survey
   const foreground: number[][] = [];
   let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let [index, ofLabel, sample] = [0, labels?.(), sampler()];
-  for await (const slice of image.slices()) {
-    const z = index % image.size[2];
-    if (z === 0 && index > 0) {
-      foreground.push(sample.values());
-      [ofLabel, sample] = [labels?.(), sampler()];
+  try {
+    for await (const slice of image.slices()) {
+      const z = index % image.size[2];
+      if (z === 0 && index > 0) {
+        foreground.push(sample.values());
+        await ofLabel?.next(); // to its end, where its checksum is read and its file closed
+        [ofLabel, sample] = [labels?.(), sampler()];
+      }
+      const range = rangeOf(slice);
+      [lowest, highest] = [Math.min(lowest, range.lowest), Math.max(highest, range.highest)];
+      if (range.highest > airThreshold) grow(boxes.aboveAir, slice, airThreshold, image.size[0], z);
+      if (range.highest > 0) grow(boxes.aboveZero, slice, 0, image.size[0], z);
+      const found = await ofLabel?.next();
+      if (found && !found.done) {
+        if (index < image.size[2]) countClasses(found.value, classVoxels);
+        sample.add(slice, found.value);
+      }
+      index++;
     }
-    const range = rangeOf(slice);
-    [lowest, highest] = [Math.min(lowest, range.lowest), Math.max(highest, range.highest)];
-    if (range.highest > airThreshold) grow(boxes.aboveAir, slice, airThreshold, image.size[0], z);
-    if (range.highest > 0) grow(boxes.aboveZero, slice, 0, image.size[0], z);
-    const found = await ofLabel?.next();
-    if (found && !found.done) {
-      if (index < image.size[2]) countClasses(found.value, classVoxels);
-      sample.add(slice, found.value);
-    }
-    index++;
+    await ofLabel?.next();
+  } finally {
+    await ofLabel?.return();
   }
   foreground.push(sample.values());
   return {
