@@ -215,6 +215,18 @@ describe('a header in text', () => {
     expect([...(await readVolume(file)).data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  it('of complex numbers is refused, and not read as two channels', async () => {
+    const header = nrrd('encoding: raw')
+      .replace('dimension: 3', 'dimension: 4')
+      .replace('sizes: ', 'sizes: 2 ');
+    for (const kinds of ['complex domain domain domain', 'Complex space space space']) {
+      await refused(
+        written('text/complex.nrrd', `${header.replace('\n\n', `\nkinds: ${kinds}\n\n`)}${'x'.repeat(16)}`),
+        /complex.nrrd: kinds is "[cC]omplex .*", so that its voxels are complex numbers; expected real ones/,
+      );
+    }
+  });
+
   it('may have its numbers written as hexadecimal digits', async () => {
     const file = written('text/hex.nrrd', `${nrrd('encoding: hex')}0102030405060708\n`);
     expect([...(await readVolume(file)).data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
