@@ -68,7 +68,9 @@ async function knownLayout(
 ): Promise<{ layout: 'msd' | 'nnunet' | 'brats'; path: string } | undefined> {
   const own = await describedLayout(folder);
   if (own) return own;
-  const inner = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const inner = (await readdir(folder, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() || entry.isSymbolicLink(),
+  );
   const described = (await Promise.all(inner.map(({ name }) => describedLayout(join(folder, name))))).flatMap(
     (found) => found ?? [],
   );
@@ -91,7 +93,8 @@ async function describedLayout(
 ): Promise<{ layout: 'msd' | 'nnunet'; path: string } | undefined> {
   const file = descriptionIn(folder);
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    if (errorCode(cause) === 'ENOENT') return undefined;
+    // A link may lead to a file.
+    if (errorCode(cause) === 'ENOENT' || errorCode(cause) === 'ENOTDIR') return undefined;
     throw new DataError(
       `${file} cannot be read (${errorCode(cause)}): check its permissions`,
       { file },

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { spacingOf } from './affine.js';
@@ -9,6 +9,7 @@ import { type DicomImage, imageOf, textOf } from './dicom-image.js';
 import { sliceValues, valueTypeOf } from './dicom-pixels.js';
 import { isSegmentation, readSegmentation } from './dicom-segmentation.js';
 import { nameOf, normalOf, orderedSlices, type PlacedSlice } from './dicom-slices.js';
+import { filesOfFolder } from './folder-files.js';
 import { lpsToRas } from './itk-volume.js';
 import { AXES, mapAxes, type Triple } from './triple.js';
 import type { Grid } from './volume.js';
@@ -122,17 +123,12 @@ function requireNoLostSlice(images: readonly DicomImage[], foreign: readonly str
   );
 }
 
-/** Hidden files, such as those that macOS leaves beside others, are none. */
+/** One file where the path is no folder. */
 async function filesOf(path: string): Promise<string[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOTDIR') return undefined;
+  return filesOfFolder(resolve(path)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOTDIR') return [resolve(path)];
     throw error;
   });
-  if (!entries) return [resolve(path)];
-  return entries
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-    .map(({ name }) => join(resolve(path), name))
-    .sort();
 }
 
 /** Whether an object has pixels and yet is no slice of a scan: a segmentation, or a radiation dose. */
@@ -170,6 +166,12 @@ async function nothingIn(path: string, { others, foreign }: DicomFolder): Promis
       labels.length > 0
         ? 'name the folder of the scan, and give a segmentation or contours as label'
         : 'name the folder of the scan',
+    );
+  }
+  if (foreign.some((file) => /^DICOMDIR$/i.test(basename(file)))) {
+    return refuse(
+      `holds no slices, but ${listed(foreign.map((file) => basename(file)))}, which only lists files of other folders`,
+      'name the folder below it that has them',
     );
   }
   if (foreign.length > 0) {

@@ -134,7 +134,9 @@ function refuseDoubled(ordered: readonly Along[], folder: string): void {
       ? `the DICOM series in ${folder} holds ${count} slices at ${places.length} place${places.length === 1 ? '' : 's'}, ` +
           `${even ? most : `up to ${most}`} at each, so that it is several volumes, such as times, echoes or phases` +
           `${differing.length > 0 ? ` (its slices differ in ${differing.join(', ')})` : ''}: ` +
-          'move each volume into a folder of its own'
+          (a.file === b.file
+            ? 'convert them to NIfTI, each volume to a file of its own, such as with dcm2niix'
+            : 'move each volume into a folder of its own')
       : `the DICOM series in ${folder} is not evenly spaced: 0.00 mm between ${pair}` +
           `${usual === undefined ? '' : `, ${usual.toFixed(2)} mm elsewhere`}; slices are doubled: remove one of the two`,
     { file: folder, field: 'ImagePositionPatient', found: count, expected: places.length },

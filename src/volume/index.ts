@@ -49,9 +49,10 @@ export {
 } from './read.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
-export { linearResampler, resampleToGrid, resampleToSpacing, type SlicesOfVolume } from './resample.js';
+export { linearResampler, resampleToGrid, resampleToSpacing } from './resample.js';
 export { isOtherImageFile, isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
+export type { SlicesOfVolume } from './slab.js';
 export { AXES, type Axis, mapAxes, mapSize, type Triple, tripleOf } from './triple.js';
 export {
   type TakenAlong,

@@ -23,6 +23,7 @@ import type { ValueUse, Volume } from './volume.js';
 export async function readItkFile(file: string, format: TextFormat, use?: ValueUse): Promise<Volume> {
   const header = await readTextHeader(file, format);
   requireFewAxes(header, file);
+  refuseComplex(header, file);
   const own =
     format === 'metaimage' ? await readMetaImage(file, header, use) : await readPlainSlices(file, format);
   if (own) return own;
@@ -62,6 +63,16 @@ function requireFewAxes({ sizes }: TextHeader, file: string): void {
   throw new DataError(
     `${file} has ${sizes.length} axes (${sizes.join('x')}); expected 3 of space, and a fourth for channels at most`,
     { file, found: sizes },
+  );
+}
+
+/** Real and imaginary part would pass for two channels. */
+function refuseComplex({ fields }: TextHeader, file: string): void {
+  const kinds = fields.get('kinds');
+  if (!kinds?.toLowerCase().split(/\s+/).includes('complex')) return;
+  throw new DataError(
+    `${file}: kinds is "${kinds}", so that its voxels are complex numbers; expected real ones, such as their magnitude`,
+    { file, field: 'kinds', found: kinds },
   );
 }
 

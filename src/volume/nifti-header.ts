@@ -1,4 +1,4 @@
-import { NIFTI1, NIFTI2, readHeader } from 'nifti-reader-js';
+import { NIFTI2, readHeader } from 'nifti-reader-js';
 import { itemAt } from '../at.js';
 import { DataError } from '../errors.js';
 import { spacingOf } from './affine.js';
@@ -44,6 +44,18 @@ const voxelTypes: Readonly<Record<number, VoxelType>> = {
   1280: { name: 'uint64', bytes: 8, array: Float32Array, read: (v, o, le) => Number(v.getBigUint64(o, le)) },
 };
 
+/** Names of the types that are not read. */
+const otherTypes: Readonly<Record<number, string>> = {
+  0: 'unknown',
+  1: 'one bit a voxel',
+  32: 'complex64',
+  128: 'RGB24, in colour',
+  1536: 'float128',
+  1792: 'complex128',
+  2048: 'complex256',
+  2304: 'RGBA32, in colour',
+};
+
 /** Bytes that hold either header with the flag that extensions follow. */
 export const headerBytes = 544;
 
@@ -76,8 +88,8 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string, mayBePair = fa
   const { size, channels } = checkedSize(header.dims, file);
   const type = voxelTypes[header.datatypeCode];
   if (!type) {
-    // The library's header of NIfTI-2 lacks the names of types.
-    const found = `${header.datatypeCode} (${new NIFTI1().getDatatypeCodeString(header.datatypeCode)})`;
+    const name = otherTypes[header.datatypeCode] ?? 'no type of NIfTI';
+    const found = `${header.datatypeCode} (${name})`;
     throw new DataError(
       `${file}: datatype is ${found}; expected one of ${Object.values(voxelTypes)
         .map(({ name }) => name)

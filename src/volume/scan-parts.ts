@@ -1,5 +1,5 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { filesOfFolder } from './folder-files.js';
 import { isPairName, niftiPair } from './nifti-pair.js';
 import { readTextHeader, textFormatOf } from './text-header.js';
 
@@ -18,10 +18,7 @@ export async function scanParts(path: string): Promise<string[]> {
     const { header, voxels } = await niftiPair(path);
     return [header, voxels];
   }
-  return (await readdir(path, { withFileTypes: true }))
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.')) // as Finder leaves them
-    .map(({ name }) => join(path, name))
-    .sort();
+  return filesOfFolder(path);
 }
 
 const withData = (header: string, data: string): string[] => (data === header ? [header] : [header, data]);

@@ -48,7 +48,7 @@ describe('a DICOM series', () => {
     ['aside', /IM0006.dcm lies 3.00 mm aside of the other slices of its series: remove what is no slice/],
     [
       'frames-of-two-times',
-      /frames-of-two-times holds 4 slices at 2 places, 2 at each, so that it is several volumes/,
+      /frames-of-two-times holds 4 slices at 2 places, 2 at each, so that it is several volumes, .*: convert them to NIfTI, each/,
     ],
     [
       'frames-uneven',

@@ -168,17 +168,24 @@ describe('files that cannot be read', () => {
           'datatype.nii',
           changed((bytes) => bytes.writeInt16LE(9999, 70)),
         ),
-      /datatype is 9999/,
+      /datatype is 9999 \(no type of NIfTI\); expected one of uint8, int16/,
     ],
-    [
-      'a colour image',
-      () =>
+    ...(
+      [
+        ['a colour image', 128, /datatype is 128 \(RGB24, in colour\); expected one of uint8/],
+        ['a colour image with opacity', 2304, /datatype is 2304 \(RGBA32, in colour\)/],
+        ['a complex image', 32, /datatype is 32 \(complex64\)/],
+        ['an image of 16 bytes a voxel', 1536, /datatype is 1536 \(float128\)/],
+        ['an image of bits', 1, /datatype is 1 \(one bit a voxel\)/],
+      ] as const
+    ).map(([what, code, sentence]): [string, () => string, RegExp] => {
+      const file = () =>
         put(
-          'colour.nii',
-          changed((bytes) => bytes.writeInt16LE(128, 70)),
-        ),
-      /datatype is 128/,
-    ],
+          `type-${code}.nii`,
+          changed((bytes) => bytes.writeInt16LE(code, 70)),
+        );
+      return [what, file, sentence];
+    }),
     [
       'a singular affine',
       () =>

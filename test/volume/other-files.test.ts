@@ -1,7 +1,16 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../src/errors.js';
@@ -206,6 +215,18 @@ describe('a header in text', () => {
     expect([...(await readVolume(file)).data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  it('of complex numbers is refused, and not read as two channels', async () => {
+    const header = nrrd('encoding: raw')
+      .replace('dimension: 3', 'dimension: 4')
+      .replace('sizes: ', 'sizes: 2 ');
+    for (const kinds of ['complex domain domain domain', 'Complex space space space']) {
+      await refused(
+        written('text/complex.nrrd', `${header.replace('\n\n', `\nkinds: ${kinds}\n\n`)}${'x'.repeat(16)}`),
+        /complex.nrrd: kinds is "[cC]omplex .*", so that its voxels are complex numbers; expected real ones/,
+      );
+    }
+  });
+
   it('may have its numbers written as hexadecimal digits', async () => {
     const file = written('text/hex.nrrd', `${nrrd('encoding: hex')}0102030405060708\n`);
     expect([...(await readVolume(file)).data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -232,6 +253,31 @@ describe('a folder', () => {
       at('other'),
       /other holds no DICOM file, but scan.nii.gz: .* name a scan of another format by its file/,
     );
+  });
+
+  it('that holds an index alone says where the slices are', async () => {
+    written('folders/medium/DICOMDIR', `${'\0'.repeat(128)}DICM`);
+    await refused(
+      at('medium'),
+      /holds no slices, but DICOMDIR, which only lists files of other folders: .* name the folder below it that has them/,
+    );
+  });
+
+  it('may hold links to slices, and none that leads nowhere', async () => {
+    const names = ['0', '2', '3', '6'];
+    for (const name of names) written(`folders/elsewhere/${name}.dcm`, slice(name));
+    mkdirSync(at('linked'));
+    for (const name of names.slice(0, 2)) cpSync(at(`elsewhere/${name}.dcm`), at(`linked/${name}.dcm`));
+    for (const name of names.slice(2)) symlinkSync(`../elsewhere/${name}.dcm`, at(`linked/${name}.dcm`));
+    expect((await readVolume(at('linked'))).data).toEqual((await readVolume(at('elsewhere'))).data);
+    expect((await scanParts(at('linked'))).map((file) => basename(file))).toEqual(
+      names.map((name) => `${name}.dcm`),
+    );
+    rmSync(at('elsewhere/6.dcm'));
+    const nowhere =
+      /linked\/6.dcm is a link that leads nowhere \(ENOENT\): fetch the file that it names, or remove/;
+    await refused(at('linked'), nowhere);
+    await expect(scanParts(at('linked'))).rejects.toThrow(nowhere);
   });
 
   it('of several series names them', async () => {

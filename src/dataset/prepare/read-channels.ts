@@ -107,8 +107,9 @@ export function requireFinite(
     Math.floor(at / size[0]) % size[1],
     Math.floor(at / (size[0] * size[1])) % size[2],
   ];
+  const value = Number.isNaN(data[i]) ? 'NaN' : `${data[i]} (or a number that float32 cannot hold)`;
   throw new DataError(
-    `image ${file} holds ${data[i]} at voxel [${voxel}], but intensities must be finite numbers: ` +
+    `image ${file} holds ${value} at voxel [${voxel}], but intensities must be finite numbers: ` +
       'repair it, leave the case out, or say what such voxels become with "notFinite": 0',
     { file, found: String(data[i]) },
   );

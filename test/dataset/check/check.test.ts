@@ -169,7 +169,7 @@ describe('checking a set with something wrong in nearly every case', () => {
     [
       'infinite',
       () => [
-        `unusable not-finite: image ${file('infinite')} holds Infinity at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
+        `unusable not-finite: image ${file('infinite')} holds Infinity (or a number that float32 cannot hold) at voxel [3,2,1], but intensities must be finite numbers: repair it, leave the case out, or say what such voxels become with "notFinite": 0`,
       ],
     ],
     [

@@ -285,6 +285,22 @@ describe('a layout finds its folder', () => {
 });
 
 describe('LUNA16', () => {
+  it('knows the one patient with two series', async () => {
+    const path = join(root, 'luna-patient');
+    const twice = ['159996104466052855396410079250', '316900421002460665752357657094'].map(
+      (series) => `1.3.6.1.4.1.14519.5.2.1.6279.6001.${series}`,
+    );
+    for (const [i, name] of [lunaSeries(1), ...twice].entries()) {
+      mkdirSync(join(path, `subset${i}`), { recursive: true });
+      writeFileSync(join(path, `subset${i}`, `${name}.mhd`), '');
+    }
+    const { cases } = await listed({ layout: 'luna16', path });
+    expect(cases.map(({ name, group }) => [name, group])).toEqual([
+      [lunaSeries(1), undefined],
+      ...twice.map((name) => [name, 'LIDC-IDRI-0332']),
+    ]);
+  });
+
   it('is prepared again when only the data file of a header changed, and names the data file that is truncated', async () => {
     const path = join(root, 'luna-changed');
     await layOutLuna16(path);
