@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { byteSize } from '../byte-size.js';
 import { UsageError } from '../errors.js';
 import type { Command } from './context.js';
 import { memoryOf } from './memory-flag.js';
@@ -111,10 +112,12 @@ export const planCommand: Command<Flags> = {
     const text = [
       fingerprintText(plan.fingerprint),
       '',
-      `pre-training  ${pretrain.steps} steps, ${duration(pretrain.seconds)}`,
-      ...(finetune ? [`fine-tuning   ${finetune.steps} steps, ${duration(finetune.seconds)}`] : []),
+      `pre-training  ${pretrain.steps.toLocaleString('en')} steps, ${duration(pretrain.seconds)}`,
+      ...(finetune
+        ? [`fine-tuning   ${finetune.steps.toLocaleString('en')} steps, ${duration(finetune.seconds)}`]
+        : []),
       `memory        ${memoryBytes === null ? 'not known' : `${gib(memoryBytes)} a step, of ${gib(plan.limits.memoryBytes)}`}`,
-      `disk          ${gib(diskBytes)} for the prepared scans, at most`,
+      `disk          ${byteSize(diskBytes)} for the prepared scans, at most`,
       ...plan.notes.map((note) => `note: ${note}`),
       '',
       ...files.map((file) => `written ${relative('.', file) || file}`),

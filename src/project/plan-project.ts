@@ -19,6 +19,7 @@ import { type FoundDataset, findDatasets } from './find-datasets.js';
 import { type Fingerprint, fingerprintOf } from './fingerprint.js';
 import type { FoundScan } from './pair-scans.js';
 import { modalityOf } from './rules/modality.js';
+import { fewestSteps } from './rules/schedule.js';
 import type { Place } from './step-settings.js';
 
 export interface PlanOptions {
@@ -79,6 +80,7 @@ export async function planProject(options: PlanOptions): Promise<ProjectPlan> {
   refusePlanned(out);
   const found = await findDatasets(options);
   const read = await surveyAll(await readingsOf(found, options), options);
+  if (options.labels === undefined) refuseLabelsAsScans(read.scans);
   const { modality, notes } = await settledModality(found, read, options);
   const facts = await indexed(found, read, modality, options);
   const labelled = new Set(
@@ -106,8 +108,20 @@ export async function planProject(options: PlanOptions): Promise<ProjectPlan> {
     );
   }
   const cases = facts.sources.flatMap(({ cases }) => cases);
+  const short = chosen.short
+    ? [
+        `${hours} h are few on this machine: even the smallest step cannot be taken ${fewestSteps.pretrain} times in pre-training and ${fewestSteps.finetune} times in fine-tuning; more --hours will learn more`,
+      ]
+    : [];
   const count = (split: 'training' | 'validation', needsLabel: boolean) =>
     cases.filter((listed) => listed.split === split && (!needsLabel || listed.label !== undefined)).length;
+  const heldOut = count('validation', true);
+  const unheld =
+    labelled.size > 0 && heldOut === 0
+      ? [
+          `no labelled scan is held out, since ${labelled.size === 1 ? 'only one has a label' : 'too few have labels'}: the evaluation will be of scans that were trained on, and too good`,
+        ]
+      : [];
   return {
     project,
     place,
@@ -117,13 +131,16 @@ export async function planProject(options: PlanOptions): Promise<ProjectPlan> {
     limits: { ...limits, hours },
     seed,
     labelledTraining: count('training', true),
-    heldOut: count('validation', true),
+    heldOut,
     pretraining: count('training', false),
     diskBytes: prepared.reduce((sum, bytes) => sum + bytes, 0),
     notes: [
+      ...found.flatMap((dataset) => (dataset.layout === 'files' ? dataset.notes : [])),
       ...notes,
       ...read.unusable.map(({ id, problem }) => `${id} is left out: ${problem}`),
       ...facts.sources.flatMap(({ name, notes: own }) => own.map((note) => `${name}: ${note}`)),
+      ...unheld,
+      ...short,
     ],
   };
 }
@@ -179,8 +196,7 @@ async function readingsOf(
         else problems.push({ id, file: images[0] ?? label ?? dataset.path, problem });
   }
   const unlabelled = listed.filter(({ label }) => label === undefined);
-  const every = Math.max(1, Math.ceil(unlabelled.length / unlabelledRead));
-  const sampled = new Set(unlabelled.filter((_, i) => i % every === 0).map(({ id }) => id));
+  const sampled = new Set(spread(unlabelled, unlabelledRead).map(({ id }) => id));
   const readings = listed.map(({ dataset, id, images, label, labelMap }) => ({
     dataset,
     task: {
@@ -193,6 +209,16 @@ async function readingsOf(
   }));
   return { readings, problems };
 }
+
+/** Some of a list from all over it, but not every second or third: names alternate where labels lie beside scans. */
+function spread<T>(items: readonly T[], most: number): T[] {
+  if (items.length <= most) return [...items];
+  const places = new Set<number>();
+  for (let i = 0; places.size < most; i++) places.add(Math.floor(((i * goldenRatio) % 1) * items.length));
+  return items.filter((_, place) => places.has(place));
+}
+
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
 
 interface Read {
   readonly scans: readonly SurveyedScan[];
@@ -221,6 +247,21 @@ async function surveyAll(
   throw new DataError(
     `${unusable.length} of ${total} scans cannot be used; the first: ${first.problem}${remedy}`,
     { file: first.file, found: unusable.length },
+  );
+}
+
+/**
+ * A file that holds few whole numbers, among others that do not, is a label whose name does not say so.
+ * @throws DataError naming it
+ */
+function refuseLabelsAsScans(scans: readonly SurveyedScan[]): void {
+  const label = scans.find(({ voxels }) => voxels?.fewValues !== undefined);
+  if (!label?.voxels || scans.every(({ voxels }) => voxels === undefined || voxels.fewValues !== undefined))
+    return;
+  const { file } = label;
+  throw new DataError(
+    `${file} holds ${label.voxels.fewValues} whole numbers up to ${label.voxels.highest}, as a label does, but neither its name nor its folder says so: end its name in "_seg", or move the labels into a folder of their own and name it with --labels`,
+    { file, field: '--labels', found: label.voxels.fewValues },
   );
 }
 
@@ -309,6 +350,13 @@ function filesEntry(
     );
   }
   const numbers = [...values.keys()].map(Number).sort((a, b) => a - b);
+  const labelled = usable.find(({ label }) => label !== undefined);
+  if (labelled && numbers.length === 0 && !given) {
+    throw new DataError(
+      `no label holds a value but 0, the first is ${labelled.label}: name the classes with --classes, or leave the labels out`,
+      { file: labelled.label ?? '', field: '--classes' },
+    );
+  }
   const unnamed = given && numbers.find((value) => given[value] === undefined);
   if (unnamed !== undefined) {
     throw new UsageError(
@@ -320,7 +368,7 @@ function filesEntry(
   return {
     layout: 'files',
     modality,
-    ...(numbers.length > 0 && { classes }),
+    ...(Object.keys(classes).length > 0 && { classes }),
     cases: usable.map(({ id, images, label }) => ({
       id,
       ...(images.length === 1 ? { image: itemAt(images, 0) } : { images }),

@@ -388,15 +388,17 @@ export function fingerprintText({
 }: Fingerprint): string {
   const found = Object.entries(classes).map(
     ([value, { name, medianMl, scans: having }]) =>
-      `${value} ${name} (${medianMl === null ? 'in no scan' : `${Number(medianMl.toPrecision(3))} ml in ${having} scans`})`,
+      `${value} ${name} (${medianMl === null ? 'in no scan' : `${Number(medianMl.toPrecision(3))} ml in ${scansOf(having)}`})`,
   );
   return [
-    `${scans} ${modality.toUpperCase()} scans${channels > 1 ? ` of ${channels} channels` : ''}, ${labelled} with labels`,
+    `${scans} ${modality.toUpperCase()} ${scans === 1 ? 'scan' : 'scans'}${channels > 1 ? ` of ${channels} channels` : ''}, ${labelled} with ${labelled === 1 ? 'a label' : 'labels'}`,
     `spacing ${mm(spacing.min)} to ${mm(spacing.max)} mm, size ${voxels(size.min)} to ${voxels(size.max)} voxels`,
     `all are brought to ${mm(targetSpacing)} mm, where the median scan has ${voxels(targetSize)} voxels`,
     ...(found.length > 0 ? [`classes: ${found.join(', ')}`] : []),
   ].join('\n');
 }
+
+const scansOf = (count: number): string => `${count} ${count === 1 ? 'scan' : 'scans'}`;
 
 const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 const peak = (bytes: number | null): string => (bytes === null ? 'without memory' : gib(bytes));
