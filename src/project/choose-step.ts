@@ -30,7 +30,7 @@ export interface TakenStep {
 
 /**
  * Takes a step of a run, in less than some memory and time.
- * @returns undefined where it needs more memory, or takes far longer than `seconds`
+ * @returns undefined where it needs more memory, or takes far longer than `seconds`, which may be infinite
  */
 export type TakeStep = (
   step: StepOfRun,
@@ -169,7 +169,9 @@ async function firstThatFits(
         kind === 'pretrain' || !scheme
           ? { kind: 'pretrain', channels, settings: pretrainingOf(sizes, batch, place) }
           : { kind: 'finetune', channels, scheme, settings: finetuningOf(sizes, batch, place) };
-      const taken = await take(step, { memoryBytes, seconds });
+      // Where nothing smaller is left, a step that is too slow is still better than no plan.
+      const patience = isLast && width === widths[0] ? Number.POSITIVE_INFINITY : seconds;
+      const taken = await take(step, { memoryBytes, seconds: patience });
       if (!taken) continue;
       const chosen = { ...taken, crop, batch };
       if (taken.seconds <= seconds) return { budget, step: chosen, slow: false };

@@ -430,8 +430,11 @@ function preparedBytes({ size, spacing }: SurveyedScan, { targetSpacing, channel
   return voxels * (4 * channels + 1);
 }
 
-/** Seconds that a step may take to begin: starting TensorFlow, making and optimising the graph. */
-const startSeconds = 60;
+/**
+ * Seconds that a step may take to begin: starting TensorFlow, making and optimising the graph. It takes a few on
+ * a free machine, and many times that on one with other work.
+ */
+const startSeconds = 240;
 
 /** Steps of which the median counts. */
 const stepsTimed = 3;
@@ -441,12 +444,14 @@ function takenApart(onNote: PlanOptions['onNote'], signal: AbortSignal | undefin
   return async (step, { memoryBytes, seconds }) => {
     const { train, data, network } = step.settings;
     const what = `${step.kind === 'pretrain' ? 'pre-training' : 'fine-tuning'} step, crop ${data.cropSize.join('x')}, batch ${train.batchSize}, width ${'features' in network ? network.features[0] : '-'}`;
-    const late = AbortSignal.timeout(Math.ceil(1000 * (startSeconds + (stepsTimed + 2) * seconds)));
+    const late = Number.isFinite(seconds)
+      ? AbortSignal.timeout(Math.ceil(1000 * (startSeconds + (stepsTimed + 2) * seconds)))
+      : undefined;
     const budget = stepBudget(step, memoryBytes);
     try {
       const outcome = await measureStepApart(
         { step, batch: 'whole', memoryBytes: budget, steps: stepsTimed },
-        signal ? AbortSignal.any([signal, late]) : late,
+        AbortSignal.any([signal, late].flatMap((given) => given ?? [])),
       );
       if (outcome.kind === 'measured') {
         const { seconds: taken, peakBytes } = outcome.step;

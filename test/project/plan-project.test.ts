@@ -135,8 +135,23 @@ describe('a plan', () => {
     // 0.45 x 3600 s for 2000 steps of pre-training are 0.81 s each.
     const slow = await plan('mr', { hours: 1, take: takenAs(0.8 / (2 * voxels), 1) });
     expect(slow.chosen).toMatchObject({ width: 16, short: false, pretrain: { batch: 2 } });
-    const short = await plan('mr', { hours: 1, take: takenAs(1.7 / (2 * voxels), 1) });
-    expect(short.chosen.short).toBe(true);
+    // A step that is too slow is given up, the last one never: there is a plan for every machine.
+    const patience: string[] = [];
+    const short = await plan('mr', {
+      hours: 1,
+      take: async ({ kind, settings }, { seconds }) => {
+        patience.push(`${kind} ${settings.train.batchSize} ${seconds}`);
+        return seconds === Number.POSITIVE_INFINITY ? { seconds: 100, peakBytes: 1 } : undefined;
+      },
+    });
+    expect(short.chosen).toMatchObject({ short: true, width: 16, pretrain: { batch: 2, seconds: 100 } });
+    expect(patience).toEqual([
+      'pretrain 4 0.81',
+      'pretrain 2 Infinity',
+      'finetune 2 1.26',
+      'finetune 1 1.26',
+      'finetune 1 Infinity',
+    ]);
   });
 
   it('is of pre-training alone where nothing has a label', async () => {
