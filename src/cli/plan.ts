@@ -78,7 +78,7 @@ export const planCommand: Command<Flags> = {
         default: false,
         describe: 'print the plan as JSON on standard output',
       })
-      .example('$0 plan scans/ --out project', 'scans and labels in one folder; then: $0 run project')
+      .example('$0 plan scans/ --out project', 'scans and labels in one folder; "run project" follows')
       .example(
         '$0 plan images/ --labels labels/ --memory 8GiB --hours 12',
         'labels in a folder of their own',

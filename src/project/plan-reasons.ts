@@ -68,7 +68,9 @@ export function pretrainReasons(plan: ProjectPlan, { pretrain: length }: Expecte
       reason:
         heldOut > 0
           ? `the ${heldOut} labelled scans that are held out never pre-train`
-          : 'a fifth is held out',
+          : fingerprint.labelled === 0
+            ? 'a fifth is held out'
+            : 'all of them: too few have labels to hold any out',
     },
     { key: 'data.mode', value: 'task-specific', reason: 'a held-out scan under another name is refused' },
     {

@@ -86,6 +86,28 @@ describe('commands on the pages', () => {
   });
 });
 
+describe('the help of every command', () => {
+  it.each([80, 120])('fits in %i columns', async (columns) => {
+    const helpOf = (args: readonly string[]) => commandParser(args, async () => {}, columns).getHelp();
+    const all = await helpOf([]);
+    const names = [...all.matchAll(/^ {2}hybridmim ([a-z-]+)/gm)].map(([, name = '']) => name);
+    expect(names.length).toBeGreaterThan(15);
+    const wide: string[] = [];
+    // Completion has no help: asking for it prints the script.
+    for (const args of [[], ...names.filter((name) => name !== 'completion').map((name) => [name])]) {
+      const lines = (await helpOf(args)).split('\n');
+      wide.push(...lines.filter((line) => line.length > columns).map((line) => `${args[0]}: ${line}`));
+    }
+    expect(wide).toEqual([]);
+  });
+
+  it('names the program in its examples, and nowhere by a placeholder', async () => {
+    const [, help = ''] =
+      (await referencePages())['docs/reference-commands.md']?.split('# Every command') ?? [];
+    expect(help).not.toContain('$0');
+  });
+});
+
 describe('the pages of reference', () => {
   it('are what the schemas and the help say: node scripts/write-reference.mjs writes them', async () => {
     for (const [file, text] of Object.entries(await referencePages()))
