@@ -17,6 +17,19 @@ export function firstIssue(error: z.ZodError, content?: unknown): { field: strin
   return { field, message: expected.ownSentence ?? sentence(valueAt(content, path), expected.text) };
 }
 
+/**
+ * What a field should have been, and where the fault is, inside the alternatives of a union too.
+ * @returns words to complete "must be ...", or a sentence about the field that says all
+ */
+export function expectedBySchema(error: z.ZodError): {
+  readonly path: Path;
+  readonly text: string;
+  readonly ownSentence?: string;
+} {
+  const { path, expected } = innermost(itemAt(error.issues, 0), []);
+  return { path, ...expected };
+}
+
 /** What a field should have been: words to complete "expected ...", or a sentence that says all. */
 interface Expected {
   readonly text: string;
@@ -27,8 +40,7 @@ interface Expected {
 function innermost(issue: Issue, above: Path): { path: Path; expected: Expected } {
   const path = [...above, ...issue.path];
   if (issue.code !== 'invalid_union') return { path, expected: expectedBy(issue) };
-  if (issue.errors.length === 0)
-    return { path, expected: { text: oneOf('options' in issue ? [issue.options].flat() : []) } };
+  if (issue.errors.length === 0) return { path, expected: { text: oneOf(optionsOf(issue)) } };
   // An alternative whose fault lies deeper is of the kind that was meant; without one, all are possible.
   const [meant] = issue.errors
     .map((issues) => itemAt(issues, 0))
@@ -41,6 +53,10 @@ function innermost(issue: Issue, above: Path): { path: Path; expected: Expected 
   });
   return { path, expected: { text: [...new Set(texts)].join(' or ') } };
 }
+
+/** The words that tell the alternatives apart; one that may be absent is none. */
+const optionsOf = (issue: Issue): unknown[] =>
+  'options' in issue ? [issue.options].flat().filter((option) => option !== undefined) : [];
 
 const kinds: Readonly<Record<string, string>> = {
   string: 'text',
@@ -69,6 +85,9 @@ function expectedBy(issue: Issue): Expected {
       };
     case 'unrecognized_keys':
       return { text: '', ownSentence: `has no key ${issue.keys.map((key) => `"${key}"`).join(', ')}` };
+    case 'invalid_format':
+      if (!issue.message.startsWith('Invalid')) return { text: issue.message, ownSentence: issue.message };
+      return { text: `text of the form ${issue.pattern ?? issue.format}` };
     case 'too_small':
       return { text: `${amount(issue.origin)}${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}` };
     case 'too_big':

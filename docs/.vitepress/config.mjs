@@ -17,7 +17,7 @@ export default {
     sidebar: [
       {
         text: 'Begin',
-        items: [page('What it is', ''), page('Set up', 'setup'), page('Demo', 'demo'), page('Plan and run', 'plan'), page('Troubleshooting', 'troubleshooting')],
+        items: [page('What it is', ''), page('Set up', 'setup'), page('Demo', 'demo'), page('From nothing to a result', 'tutorial-hippocampus'), page('On your own scans', 'tutorial-own-scans'), page('Plan and run', 'plan'), page('Troubleshooting', 'troubleshooting')],
       },
       {
         text: 'Commands',
@@ -29,7 +29,7 @@ export default {
       },
       {
         text: 'Refer',
-        items: [page('Files', 'formats'),
+        items: [page('Every setting', 'reference-settings'), page('Every command', 'reference-commands'), page('Files', 'formats'),
           page('Reliability', 'reliability'), page('Library', 'library'), page('Architecture', 'architecture'), page('A new method', 'new-method'), page('Tests', 'testing'), page('Decisions', 'decisions')],
       },
     ],

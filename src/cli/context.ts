@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { writeOutput } from '../whole-file.js';
 import { interruptSignal } from './interrupt.js';
 import { openTerminal, type Terminal } from './terminal.js';
@@ -23,19 +23,6 @@ export interface Command<F> {
   readonly describe: string;
   readonly flags: (yargs: Argv) => Argv<F>;
   readonly run: (flags: F, context: Context) => Promise<void>;
-}
-
-/** The command as yargs takes it. */
-export function commandModule<F>(
-  { command, describe, flags, run }: Command<F>,
-  context: Context,
-): CommandModule<object, F> {
-  return {
-    command,
-    describe,
-    builder: (yargs) => flags(yargs),
-    handler: (parsed) => run(parsed as F, context),
-  };
 }
 
 /** The context of one call: progress on standard error, results on standard output. */

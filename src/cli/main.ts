@@ -1,24 +1,6 @@
-import yargs from 'yargs';
-import { UsageError } from '../errors.js';
-import { packageVersion } from '../package-version.js';
-import { benchmarkSpeedCommand } from './benchmark-speed.js';
-import { type Command, commandModule, openContext } from './context.js';
-import { demoCommand } from './demo.js';
-import { doctorCommand } from './doctor.js';
-import { downloadCommand } from './download.js';
-import { evaluateCommand } from './evaluate.js';
-import { experimentCommand } from './experiment.js';
-import { finetuneCommand } from './finetune.js';
-import { planCommand } from './plan.js';
-import { predictCommand } from './predict.js';
-import { prepareCommand } from './prepare.js';
-import { pretrainCommand } from './pretrain.js';
+import { openContext } from './context.js';
+import { commandParser } from './parser.js';
 import { printError } from './print-error.js';
-import { reportCommand } from './report.js';
-import { runCommand } from './run.js';
-import { setupCommand } from './setup.js';
-import { watchCommand } from './watch.js';
-import { weightsCommand } from './weights.js';
 
 /**
  * Runs the command line; sets the process's exit code: 0 done, 1 failed while working, 2 wrong use or
@@ -34,46 +16,11 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exit(printError(error, { verbose, interrupted: false }));
   });
   try {
-    const add = <F>(command: Command<F>) => commandModule(command, context);
-    await yargs([...args])
-      .scriptName('hybridmim')
-      .usage(
-        '$0 <command>\n\nPre-train 3-D segmentation networks on unlabelled scans, fine-tune them, evaluate them.',
-      )
-      .locale('en')
-      .command(add(setupCommand))
-      .command(add(demoCommand))
-      .command(add(doctorCommand))
-      .command(add(downloadCommand))
-      .command(add(planCommand))
-      .command(add(runCommand))
-      .command(add(prepareCommand))
-      .command(add(pretrainCommand))
-      .command(add(finetuneCommand))
-      .command(add(predictCommand))
-      .command(add(evaluateCommand))
-      .command(add(experimentCommand))
-      .command(add(benchmarkSpeedCommand))
-      .command(add(weightsCommand))
-      .command(add(reportCommand))
-      .command(add(watchCommand))
-      .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
-      .demandCommand(1, 'no command was given')
-      .recommendCommands()
-      .completion('completion', 'print a script that completes commands and flags in bash and zsh')
-      .strict()
-      .version(packageVersion())
-      .help()
-      .alias('help', 'h')
-      .wrap(Math.min(120, process.stdout.columns ?? 120))
-      .epilogue(
-        'Exit codes: 0 done, 1 failed while working, 2 wrong use or configuration, 3 bad input data, 130 interrupted (state saved).',
-      )
-      .exitProcess(false)
-      .fail((message, error) => {
-        throw error ?? usageError(message, args);
-      })
-      .parseAsync();
+    await commandParser(
+      args,
+      (command, flags) => command.run(flags, context),
+      process.stdout.columns,
+    ).parseAsync();
   } catch (error) {
     context.terminal.close();
     process.exitCode = printError(error, { verbose, interrupted: context.interrupted() });
@@ -81,21 +28,3 @@ export async function main(args: readonly string[]): Promise<void> {
     context.terminal.close();
   }
 }
-
-/** yargs names the nearest command alone; what was typed belongs to it, and has no help of its own. */
-function usageError(message: string, args: readonly string[]): UsageError {
-  const nearest = /^Did you mean (\S+)\?$/.exec(message.trim())?.[1];
-  const [typed = ''] = args;
-  if (nearest !== undefined)
-    return new UsageError(
-      `there is no command "${typed}"; did you mean "${nearest}"? See "hybridmim --help"`,
-      {
-        found: typed,
-        expected: nearest,
-      },
-    );
-  return new UsageError(`${message.replaceAll('\n', ' ')}; see "hybridmim ${commandOf(args)}--help"`);
-}
-
-const commandOf = (args: readonly string[]): string =>
-  args[0] && !args[0].startsWith('-') ? `${args[0]} ` : '';

@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { byteSize } from '../byte-size.js';
 import { UsageError } from '../errors.js';
 import type { Command } from './context.js';
 import { memoryOf } from './memory-flag.js';
@@ -77,7 +78,7 @@ export const planCommand: Command<Flags> = {
         default: false,
         describe: 'print the plan as JSON on standard output',
       })
-      .example('$0 plan scans/ --out project', 'scans and labels in one folder; then: $0 run project')
+      .example('$0 plan scans/ --out project', 'scans and labels in one folder; "run project" follows')
       .example(
         '$0 plan images/ --labels labels/ --memory 8GiB --hours 12',
         'labels in a folder of their own',
@@ -111,10 +112,12 @@ export const planCommand: Command<Flags> = {
     const text = [
       fingerprintText(plan.fingerprint),
       '',
-      `pre-training  ${pretrain.steps} steps, ${duration(pretrain.seconds)}`,
-      ...(finetune ? [`fine-tuning   ${finetune.steps} steps, ${duration(finetune.seconds)}`] : []),
+      `pre-training  ${pretrain.steps.toLocaleString('en')} steps, ${duration(pretrain.seconds)}`,
+      ...(finetune
+        ? [`fine-tuning   ${finetune.steps.toLocaleString('en')} steps, ${duration(finetune.seconds)}`]
+        : []),
       `memory        ${memoryBytes === null ? 'not known' : `${gib(memoryBytes)} a step, of ${gib(plan.limits.memoryBytes)}`}`,
-      `disk          ${gib(diskBytes)} for the prepared scans, at most`,
+      `disk          ${byteSize(diskBytes)} for the prepared scans, at most`,
       ...plan.notes.map((note) => `note: ${note}`),
       '',
       ...files.map((file) => `written ${relative('.', file) || file}`),

@@ -1,5 +1,6 @@
 import { MultiBar, Presets } from 'cli-progress';
 import { itemAt } from '../at.js';
+import { type BarNotes, columnsOf, fittedNotes, wrapped } from './fit-width.js';
 
 /**
  * Standard error for people: lines and one progress bar, or plain lines where it is no terminal. Results go
@@ -53,20 +54,30 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
     bars = undefined;
   };
   return {
-    line: (text) => (bars ? bars.log(`${text}\n`) : stream.write(`${text}\n`)),
+    line: (text) => {
+      // The drawn bar switches the terminal's own breaking of lines off.
+      if (bars) bars.log(`${wrapped(text, columnsOf(stream))}\n`);
+      else stream.write(`${text}\n`);
+    },
     bar: (title, total, done = 0, write) => {
       close();
-      const format = '{title} {bar} {counts} {note}{pace}';
+      const columns = columnsOf(stream);
+      const barsize = columns < 100 ? 12 : 24;
+      const format = '{title} {bar} {counts} {notes}';
       bars = new MultiBar(
-        { stream, format, hideCursor: true, barsize: 24, autopadding: false },
+        { stream, format, hideCursor: true, barsize, autopadding: false },
         Presets.shades_classic,
       );
       const counts = countsOf(total, write);
-      const bar = bars.create(total, done, { title, counts: counts(done), note: '', pace: '' });
+      const bar = bars.create(total, done, { title, counts: counts(done), notes: '' });
       const pace = paceOf(total, done, write);
       return {
-        update: (now, note = '') =>
-          bar.update(now, { counts: counts(now), note: note && `${note}, `, pace: pace(now) }),
+        update: (now, note = '') => {
+          const shown = counts(now);
+          // One column stays free, so that no terminal breaks the line.
+          const room = columnsOf(stream) - title.length - barsize - shown.length - 4;
+          bar.update(now, { counts: shown, notes: fittedNotes({ note, ...pace(now) }, room) });
+        },
         stop: close,
       };
     },
@@ -88,7 +99,8 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
           const now = performance.now() / 1000;
           if (done < total && now - shown < PLAIN_INTERVAL) return;
           shown = now;
-          line(`${title} ${counts(done)} ${[note, speed].filter(Boolean).join(', ')}`);
+          const { rate, left } = speed;
+          line(`${title} ${counts(done)} ${[note, rate, left].filter(Boolean).join(', ')}`);
         },
         stop: () => {},
       };
@@ -102,23 +114,23 @@ function countsOf(total: number, write: ((count: number) => string) | undefined)
   return (done) => (write ? `${write(done)} of ${write(total)}` : `${done}/${total}`);
 }
 
-/** From each count to "2.1 s each, 3 min left", over the last updates. */
+/** From each count to "2.1 s each" and "3 min left", over the last updates. */
 function paceOf(
   total: number,
   from: number,
   write: ((count: number) => string) | undefined,
-): (done: number) => string {
+): (done: number) => Pick<BarNotes, 'rate' | 'left'> {
   const recent = [{ done: from, at: performance.now() }];
   return (done) => {
     const last = { done, at: performance.now() };
     recent.push(last);
     if (recent.length > RECENT) recent.shift();
     const first = itemAt(recent, 0);
-    if (last.done === first.done) return '';
+    if (last.done === first.done) return { rate: '', left: '' };
     const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
     const each = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;
     const rate = write ? `${write(1 / seconds)} a second` : each;
-    return `${rate}, ${duration(seconds * (total - done))} left`;
+    return { rate, left: `${duration(seconds * (total - done))} left` };
   };
 }
 

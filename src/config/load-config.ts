@@ -4,6 +4,7 @@ import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { DataError, UsageError } from '../errors.js';
+import { expectedBySchema } from '../first-issue.js';
 import { nearestName } from './nearest-name.js';
 import { inheritedName, isInheritedName, overlaid, type Section } from './overlay.js';
 import { configFile } from './shipped-configs.js';
@@ -44,7 +45,7 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
   const { success, data, error } = schema.safeParse(content);
   if (success) return data;
   const issue = itemAt(error.issues, 0);
-  throw new UsageError(`${source}: ${sentence(issue, schema, content)}`, {
+  throw new UsageError(`${source}: ${sentence(error, schema, content)}`, {
     file: source,
     field: issue.path.join('.'),
   });
@@ -151,25 +152,25 @@ function parsedValue(override: string, text: string): unknown {
   });
 }
 
-function sentence(issue: z.core.$ZodIssue, schema: z.ZodType, content: unknown): string {
-  const path = issue.path.join('.');
+function sentence(error: z.ZodError, schema: z.ZodType, content: unknown): string {
+  const issue = itemAt(error.issues, 0);
   if (issue.code === 'unrecognized_keys') {
     const key = itemAt(issue.keys, 0);
     const full = [...issue.path, key].join('.');
     const nearest = nearestName(key, keysAt(schema, issue.path, content));
     return `there is no key "${full}"${nearest ? `; did you mean "${[...issue.path, nearest].join('.')}"?` : ''}`;
   }
-  const found = issue.path.reduce<unknown>(
+  if (issue.code === 'custom') return issue.message;
+  const { path, text, ownSentence } = expectedBySchema(error);
+  const found = path.reduce<unknown>(
     (value, key) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined),
     content,
   );
-  if (issue.code === 'custom') return issue.message;
-  if (issue.code === 'invalid_union' && 'options' in issue && issue.options) {
-    const names = issue.options.filter((name) => name !== undefined);
-    return `"${path}" is ${JSON.stringify(found)}, but must be one of ${names.join(', ')}`;
-  }
-  if (found === undefined) return `"${path}" is missing: ${issue.message.replace(/^Invalid input: /, '')}`;
-  return `"${path}" is ${JSON.stringify(found)}, but ${issue.message.replace(/^Invalid (input|option): /, '')}`;
+  const field = path.join('.');
+  if (ownSentence !== undefined) return `"${field}": ${ownSentence}`;
+  return found === undefined
+    ? `"${field}" is missing: it must be ${text}`
+    : `"${field}" is ${JSON.stringify(found)}, but must be ${text}`;
 }
 
 /**

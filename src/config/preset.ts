@@ -15,43 +15,63 @@ const labelValue = z.int().min(1).max(65_535);
  */
 export const presetSchema = z
   .strictObject({
-    /** `as stored`: the axes of the file as they lie, as MONAI sees them without `Orientation`. */
-    orientation: z.enum(['RAS', 'as stored']).default('RAS'),
-    /** mm along [x, y, z]; null: the scan's own. */
-    spacing: z.tuple([positive, positive, positive]).nullable().default(null),
-    /** As in `prepare`: `ct-window` clips to windowHu and scales to [0, 1]. */
-    intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).default('none'),
-    windowHu: z.tuple([z.number(), z.number()]).optional(),
-    /**
-     * The box around the voxels above it, in the scan's own intensities, is kept; `background`: around those
-     * that differ from the scan's background.
-     */
+    orientation: z
+      .enum(['RAS', 'as stored'])
+      .default('RAS')
+      .describe('`as stored`: the axes of the file as they lie, as MONAI sees them without `Orientation`.'),
+    spacing: z
+      .tuple([positive, positive, positive])
+      .nullable()
+      .default(null)
+      .describe("mm along [x, y, z]; null: the scan's own."),
+    intensity: z
+      .enum(['ct-window', 'z-score', 'percentile', 'none'])
+      .default('none')
+      .describe('As in `prepare`: `ct-window` clips to windowHu and scales to [0, 1].'),
+    windowHu: z.tuple([z.number(), z.number()]).optional().describe('HU that become 0 and 1.'),
     foregroundThreshold: z
       .union([z.number(), z.literal('background')])
       .nullable()
-      .default(null),
-    /** What a voxel that is NaN or infinite becomes; absent: the scan is refused. */
-    notFinite: z.number().optional(),
-    /**
-     * Names by label value. Channel 0 is background, the channels after it are the values from the least to
-     * the greatest.
-     */
-    classes: z.record(z.string().regex(/^[1-9][0-9]*$/, 'a label value'), z.string().min(1)).optional(),
-    /**
-     * Instead of classes, one sigmoid channel each: label values by name, from the largest region to the
-     * smallest.
-     */
-    regions: z.record(z.string().min(1), z.array(labelValue).min(1)).optional(),
-    /** Sliding window, as `--set inference.` says it. */
+      .default(null)
+      .describe(
+        "The box around the voxels above it, in the scan's own intensities, is kept; `background`: around those that differ from the scan's background.",
+      ),
+    notFinite: z
+      .number()
+      .optional()
+      .describe('What a voxel that is NaN or infinite becomes; absent: the scan is refused.'),
+    classes: z
+      .record(z.string().regex(/^[1-9][0-9]*$/, 'a label value'), z.string().min(1))
+      .optional()
+      .describe(
+        'Names by label value. Channel 0 is background, the channels after it are the values from the least to the greatest.',
+      ),
+    regions: z
+      .record(z.string().min(1), z.array(labelValue).min(1))
+      .optional()
+      .describe(
+        'Instead of classes, one sigmoid channel each: label values by name, from the largest region to the smallest.',
+      ),
     inference: z
       .strictObject({
-        window: z.tuple([voxels, voxels, voxels]).optional(),
-        overlap: z.number().min(0).lt(1).optional(),
-        blend: z.enum(['gaussian', 'constant']).optional(),
+        window: z.tuple([voxels, voxels, voxels]).optional().describe('Voxels [x, y, z].'),
+        overlap: z
+          .number()
+          .min(0)
+          .lt(1)
+          .optional()
+          .describe('Share of a window that the next one covers again.'),
+        blend: z
+          .enum(['gaussian', 'constant'])
+          .optional()
+          .describe('How windows are weighed where they overlap.'),
       })
-      .default({}),
-    /** Settings of the network that shapes do not tell, as `--set network.` says them. */
-    network: z.record(z.string(), z.json()).default({}),
+      .default({})
+      .describe('Sliding window, as `--set inference.` says it.'),
+    network: z
+      .record(z.string(), z.json())
+      .default({})
+      .describe('Settings of the network that shapes do not tell, as `--set network.` says them.'),
   })
   .refine(({ intensity, windowHu }) => intensity !== 'ct-window' || windowHu !== undefined, {
     path: ['windowHu'],

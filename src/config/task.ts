@@ -10,12 +10,17 @@ const value = z.int().min(1);
 
 /** A segmentation task as its label values are published: `configs/tasks/<name>.yaml`. */
 export const taskConfig = z.strictObject({
-  /** Label value to class name. */
-  classes: z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(1)),
-  /** Values that other releases write, and what they stand for. */
-  labelMap: z.record(z.string().regex(/^[0-9]+$/), z.int().min(0)).optional(),
-  /** Regions that are evaluated instead of the classes, as lists of label values. */
-  regions: z.record(z.string(), z.array(value).min(1)).optional(),
+  classes: z
+    .record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(1))
+    .describe('Label value to class name.'),
+  labelMap: z
+    .record(z.string().regex(/^[0-9]+$/), z.int().min(0))
+    .optional()
+    .describe('Values that other releases write, and what they stand for.'),
+  regions: z
+    .record(z.string(), z.array(value).min(1))
+    .optional()
+    .describe('Regions that are evaluated instead of the classes, as lists of label values.'),
 });
 export type TaskConfig = z.infer<typeof taskConfig>;
 

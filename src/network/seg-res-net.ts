@@ -25,16 +25,25 @@ import { countOf, lengthOf } from './weight-shapes.js';
 /** The settings of SegResNet; the defaults are MONAI's. */
 export const segResNetSettings = z.strictObject({
   name: z.literal('seg-res-net'),
-  /** Channels of the first level; each further level has twice as many. */
-  initFilters: count.default(8),
-  /** Residual blocks of each level of the encoder. */
-  blocksDown: z.array(count).min(2).readonly().default([1, 2, 2, 4]),
-  /** Residual blocks of each level of the decoder, one fewer than of the encoder. */
-  blocksUp: z.array(count).min(1).readonly().default([1, 1, 1]),
-  /** Groups of the group norms. */
-  normGroups: count.default(8),
-  /** Share of elements dropped after the first convolution while training. */
-  dropout: dropoutRate.default(0),
+  initFilters: count
+    .default(8)
+    .describe('Channels of the first level; each further level has twice as many.'),
+  blocksDown: z
+    .array(count)
+    .min(2)
+    .readonly()
+    .default([1, 2, 2, 4])
+    .describe('Residual blocks of each level of the encoder.'),
+  blocksUp: z
+    .array(count)
+    .min(1)
+    .readonly()
+    .default([1, 1, 1])
+    .describe('Residual blocks of each level of the decoder, one fewer than of the encoder.'),
+  normGroups: count.default(8).describe('Groups of the group norms.'),
+  dropout: dropoutRate
+    .default(0)
+    .describe('Share of elements dropped after the first convolution while training.'),
 });
 
 export type SegResNetConfig = NetworkConfig<typeof segResNetSettings>;

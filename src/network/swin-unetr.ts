@@ -27,23 +27,21 @@ const ofStages = z.tuple([count, count, count, count]).readonly();
 /** The settings of SwinUNETR; the defaults are the paper's. */
 export const swinUnetrSettings = z.strictObject({
   name: z.literal('swin-unetr'),
-  /** Channels of the first stage; a multiple of 12. */
-  featureSize: count.default(48),
-  /** Transformer blocks of each stage. */
-  depths: ofStages.default([2, 2, 2, 2]),
-  /** Attention heads of each stage. */
-  numHeads: ofStages.default([3, 6, 12, 24]),
-  /** Tokens of an attention window along [x, y, z]. */
-  window: sizeOfFile.default([7, 7, 7]),
-  /** 2: MONAI's `use_v2`, residual convolutions at the head of each stage. */
-  version: z.union([z.literal(1), z.literal(2)]).default(1),
-  /**
-   * Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its
-   * releases before 1.5.
-   */
-  merging: z.enum(['merging', 'merging-before-1.5', 'mergingv2']).default('merging'),
-  /** Share of elements dropped in the transformer while training. */
-  dropout: dropoutRate.default(0),
+  featureSize: count.default(48).describe('Channels of the first stage; a multiple of 12.'),
+  depths: ofStages.default([2, 2, 2, 2]).describe('Transformer blocks of each stage.'),
+  numHeads: ofStages.default([3, 6, 12, 24]).describe('Attention heads of each stage.'),
+  window: sizeOfFile.default([7, 7, 7]).describe('Tokens of an attention window along [x, y, z].'),
+  version: z
+    .union([z.literal(1), z.literal(2)])
+    .default(1)
+    .describe("2: MONAI's `use_v2`, residual convolutions at the head of each stage."),
+  merging: z
+    .enum(['merging', 'merging-before-1.5', 'mergingv2'])
+    .default('merging')
+    .describe(
+      "Order in which eight tokens are merged, which weights do not tell: MONAI's `downsample`, or that of its releases before 1.5.",
+    ),
+  dropout: dropoutRate.default(0).describe('Share of elements dropped in the transformer while training.'),
 });
 
 export type SwinUnetrConfig = NetworkConfig<typeof swinUnetrSettings>;

@@ -21,18 +21,19 @@ const pool = z.union([z.literal(1), z.literal(2)]);
 /** The settings of UNet; the defaults are MONAI's layout with the widths that method.md chose. */
 export const unetSettings = z.strictObject({
   name: z.literal('unet'),
-  /** Channels of the five encoder levels, then of the last decoder level. */
   features: z
     .tuple([count, count, count, count, count, count])
     .readonly()
-    .default([64, 64, 128, 256, 512, 64]),
-  /**
-   * By how much each level below the first is coarser than the one above it. The authors' code has 2, 2, 2,
-   * 1: cells of the latent that span 8 voxels.
-   */
-  pools: z.tuple([pool, pool, pool, pool]).readonly().default([2, 2, 2, 2]),
-  /** Share of elements dropped after each norm while training. */
-  dropout: dropoutRate.default(0.1),
+    .default([64, 64, 128, 256, 512, 64])
+    .describe('Channels of the five encoder levels, then of the last decoder level.'),
+  pools: z
+    .tuple([pool, pool, pool, pool])
+    .readonly()
+    .default([2, 2, 2, 2])
+    .describe(
+      "By how much each level below the first is coarser than the one above it. The authors' code has 2, 2, 2, 1: cells of the latent that span 8 voxels.",
+    ),
+  dropout: dropoutRate.default(0.1).describe('Share of elements dropped after each norm while training.'),
 });
 
 export type UNetConfig = NetworkConfig<typeof unetSettings>;

@@ -37,21 +37,16 @@ import { lengthOf } from './weight-shapes.js';
 /** The settings of UNETR; the defaults are MONAI's. */
 export const unetrSettings = z.strictObject({
   name: z.literal('unetr'),
-  /**
-   * Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token;
-   * multiples of 16.
-   */
-  imageSize: sizeOfFile.default([96, 96, 96]),
-  /** Channels of the finest level of the decoder. */
-  featureSize: count.default(16),
-  /** Width of a token. */
-  hiddenSize: count.default(768),
-  /** Width of the perceptrons. */
-  mlpDim: count.default(3072),
-  /** Attention heads. */
-  numHeads: count.default(12),
-  /** Share of elements dropped in the transformer while training. */
-  dropout: dropoutRate.default(0),
+  imageSize: sizeOfFile
+    .default([96, 96, 96])
+    .describe(
+      'Voxels [x, y, z] of the only size that the network takes, as its position embeddings are one a token; multiples of 16.',
+    ),
+  featureSize: count.default(16).describe('Channels of the finest level of the decoder.'),
+  hiddenSize: count.default(768).describe('Width of a token.'),
+  mlpDim: count.default(3072).describe('Width of the perceptrons.'),
+  numHeads: count.default(12).describe('Attention heads.'),
+  dropout: dropoutRate.default(0).describe('Share of elements dropped in the transformer while training.'),
 });
 
 export type UnetrConfig = NetworkConfig<typeof unetrSettings>;

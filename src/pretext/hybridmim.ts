@@ -49,11 +49,11 @@ const weight = z.number().min(0);
 
 /** Weight of each task in the total (paper eq. 7); 0 switches the task off, and its compute. */
 const taskWeights = z.strictObject({
-  reconstruction: weight.default(1),
-  number: weight.default(0.1),
-  location: weight.default(0.1),
-  consistency: weight.default(0.01),
-  contrast: weight.default(0.1),
+  reconstruction: weight.default(1).describe('Weight of the reconstruction of masked voxels.'),
+  number: weight.default(0.1).describe('Weight of counting the masked patches of a sub-volume.'),
+  location: weight.default(0.1).describe('Weight of telling which patches are masked.'),
+  consistency: weight.default(0.01).describe('Weight of the agreement of the two.'),
+  contrast: weight.default(0.1).describe('Weight of telling two dropout views of a crop from other crops.'),
 });
 
 export type TaskWeights = Readonly<z.output<typeof taskWeights>>;
@@ -64,34 +64,43 @@ export type TaskWeights = Readonly<z.output<typeof taskWeights>>;
  */
 export const hybridMimSettings = z.strictObject({
   name: z.literal('hybridmim').optional().default('hybridmim'),
-  /** Side of a sub-volume in voxels, a whole number of patches. */
-  subVolume: voxels.default(32),
-  /** Side of a patch in voxels. */
-  patch: voxels.default(16),
-  /** Side of the target region in voxels; the crop's own side: not partial. */
-  region: voxels,
-  maskRatio: openShare.default(0.4),
+  subVolume: voxels.default(32).describe('Side of a sub-volume in voxels, a whole number of patches.'),
+  patch: voxels.default(16).describe('Side of a patch in voxels.'),
+  region: voxels.describe("Side of the target region in voxels; the crop's own side: not partial."),
+  maskRatio: openShare.default(0.4).describe('Share of the patches that is masked.'),
   weights: taskWeights.prefault({}),
-  reconstruction: z.enum(['l2', 'l1']).default('l2'),
-  consistency: z.enum(['soft', 'hard']).default('soft'),
-  /**
-   * What a head knows of a sub-volume: its cells of the latent side by side, or, as the authors' code has it,
-   * their mean, which throws their places away.
-   */
-  subVolumeFeatures: z.enum(['cells', 'mean']).default('cells'),
-  /** What a masked voxel is to the network: 0, or a learned value a channel. */
-  mask: z.enum(['zero', 'token']).default('zero'),
-  /** What the decoder gives before the reconstruction loss; the authors' code has a sigmoid. */
-  output: z.enum(['linear', 'sigmoid']).default('linear'),
-  /**
-   * What the contrastive projection takes of a crop's latent: its mean, or the means of its eight octants
-   * side by side, which tell crops apart where instance norm has made all means alike.
-   */
-  contrastFeatures: z.enum(['mean', 'octants']).default('octants'),
-  /** Of the contrastive loss. */
-  temperature: z.number().gt(0).default(0.5),
-  /** Width of the contrastive projection. */
-  contrastDim: z.int().min(1).max(65_536).default(384),
+  reconstruction: z
+    .enum(['l2', 'l1'])
+    .default('l2')
+    .describe('Distance of voxels in the reconstruction: squared or absolute.'),
+  consistency: z
+    .enum(['soft', 'hard'])
+    .default('soft')
+    .describe(
+      '`hard` counts rounded locations, as the equation reads, which have no gradient; `soft` their probabilities.',
+    ),
+  subVolumeFeatures: z
+    .enum(['cells', 'mean'])
+    .default('cells')
+    .describe(
+      "What a head knows of a sub-volume: its cells of the latent side by side, or, as the authors' code has it, their mean, which throws their places away.",
+    ),
+  mask: z
+    .enum(['zero', 'token'])
+    .default('zero')
+    .describe('What a masked voxel is to the network: 0, or a learned value a channel.'),
+  output: z
+    .enum(['linear', 'sigmoid'])
+    .default('linear')
+    .describe("What the decoder gives before the reconstruction loss; the authors' code has a sigmoid."),
+  contrastFeatures: z
+    .enum(['mean', 'octants'])
+    .default('octants')
+    .describe(
+      "What the contrastive projection takes of a crop's latent: its mean, or the means of its eight octants side by side, which tell crops apart where instance norm has made all means alike.",
+    ),
+  temperature: z.number().gt(0).default(0.5).describe('Of the contrastive loss.'),
+  contrastDim: z.int().min(1).max(65_536).default(384).describe('Width of the contrastive projection.'),
 });
 
 export type HybridMimConfig = MethodSettings<typeof hybridMimSettings>;

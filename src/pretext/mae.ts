@@ -43,16 +43,15 @@ import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-t
 /** The settings of MAE; the defaults are its own. */
 export const maeSettings = z.strictObject({
   name: z.literal('mae'),
-  /** Share of the crop's tokens that the encoder does not get. */
-  maskRatio: openShare.default(0.75),
-  /** Transformer that predicts the masked tokens and is thrown away. */
+  maskRatio: openShare.default(0.75).describe("Share of the crop's tokens that the encoder does not get."),
   decoder: z
     .strictObject({
-      width: voxels.default(512),
-      depth: z.int().min(1).max(64).default(8),
-      heads: voxels.default(16),
+      width: voxels.default(512).describe('Width of a token.'),
+      depth: z.int().min(1).max(64).default(8).describe('Transformer blocks.'),
+      heads: voxels.default(16).describe('Attention heads.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Transformer that predicts the masked tokens and is thrown away.'),
 });
 
 export type MaeConfig = MethodSettings<typeof maeSettings>;

@@ -11,16 +11,11 @@ const share = z.number().min(0).max(1);
 /** The settings of Models Genesis: the probabilities of its corruptions, as its paper and code have them. */
 export const modelsGenesisSettings = z.strictObject({
   name: z.literal('models-genesis'),
-  /** Of a flip, and of another one after it, up to three. */
-  flip: share.default(0.4),
-  /** Of local pixel shuffling. */
-  shuffle: share.default(0.5),
-  /** Of a non-linear intensity transformation. */
-  nonlinear: share.default(0.9),
-  /** Of in- or out-painting. */
-  paint: share.default(0.9),
-  /** Of in-painting, where there is painting. */
-  inPaint: share.default(0.2),
+  flip: share.default(0.4).describe('Of a flip, and of another one after it, up to three.'),
+  shuffle: share.default(0.5).describe('Of local pixel shuffling.'),
+  nonlinear: share.default(0.9).describe('Of a non-linear intensity transformation.'),
+  paint: share.default(0.9).describe('Of in- or out-painting.'),
+  inPaint: share.default(0.2).describe('Of in-painting, where there is painting.'),
 });
 
 /**

@@ -28,10 +28,8 @@ import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-t
 /** The settings of SimMIM; the share is its own, the side of its patches in two dimensions is 32 pixels. */
 export const simMimSettings = z.strictObject({
   name: z.literal('simmim'),
-  /** Side of a masked patch in voxels. */
-  patch: voxels.default(16),
-  /** Share of the crop's patches that is masked. */
-  maskRatio: openShare.default(0.6),
+  patch: voxels.default(16).describe('Side of a masked patch in voxels.'),
+  maskRatio: openShare.default(0.6).describe("Share of the crop's patches that is masked."),
 });
 
 export type SimMimConfig = MethodSettings<typeof simMimSettings>;

@@ -14,22 +14,18 @@ import { requirePaintable, restorationInputs, restore } from './models-genesis.j
 /** The settings of TransVW; the defaults are those of the released code. */
 export const transVwSettings = z.strictObject({
   name: z.literal('transvw'),
-  /** Visual words, the classes. */
-  words: z.int().min(2).default(44),
-  /** Crops of each word, from as many patients. */
-  instances: z.int().min(1).default(200),
-  /** Of the word's cross-entropy beside the restoration. */
-  wordWeight: z.number().min(0).default(0.01),
-  /** Training of the auto-encoder that finds patients alike, on whole scans shrunk to cubes. */
+  words: z.int().min(2).default(44).describe('Visual words, the classes.'),
+  instances: z.int().min(1).default(200).describe('Crops of each word, from as many patients.'),
+  wordWeight: z.number().min(0).default(0.01).describe("Of the word's cross-entropy beside the restoration."),
   autoEncoder: z
     .strictObject({
-      /** Side of the cube in voxels. */
-      side: voxels.default(64),
-      steps: z.int().min(1).default(5000),
-      batchSize: z.int().min(1).default(4),
-      learningRate: z.number().gt(0).default(1e-4),
+      side: voxels.default(64).describe('Side of the cube in voxels.'),
+      steps: z.int().min(1).default(5000).describe('Steps of its training.'),
+      batchSize: z.int().min(1).default(4).describe('Scans of a step.'),
+      learningRate: z.number().gt(0).default(1e-4).describe('Its learning rate.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Training of the auto-encoder that finds patients alike, on whole scans shrunk to cubes.'),
 });
 
 export type TransVwConfig = MethodSettings<typeof transVwSettings>;

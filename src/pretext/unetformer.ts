@@ -17,10 +17,8 @@ import { filledMask, reconstructionTarget, scaledTargetInputs } from './scaled-t
 /** The settings of UNetFormer; the defaults are our reading, since its code was not released. */
 export const unetFormerSettings = z.strictObject({
   name: z.literal('unetformer'),
-  /** Side of a masked token in voxels. */
-  patch: voxels.default(16),
-  /** Share of the crop's tokens that is masked. */
-  maskRatio: openShare.default(0.4),
+  patch: voxels.default(16).describe('Side of a masked token in voxels.'),
+  maskRatio: openShare.default(0.4).describe("Share of the crop's tokens that is masked."),
 });
 
 export type UNetFormerConfig = MethodSettings<typeof unetFormerSettings>;

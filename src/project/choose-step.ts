@@ -1,3 +1,4 @@
+import { itemAt } from '../at.js';
 import { type LabelScheme, labelScheme } from '../inference/index.js';
 import type { StepOfRun } from '../training/index.js';
 import type { Triple } from '../volume/index.js';
@@ -29,7 +30,7 @@ export interface TakenStep {
 
 /**
  * Takes a step of a run, in less than some memory and time.
- * @returns undefined where it needs more memory, or takes far longer than `seconds`
+ * @returns undefined where it needs more memory, or takes far longer than `seconds`, which may be infinite
  */
 export type TakeStep = (
   step: StepOfRun,
@@ -125,6 +126,23 @@ function hasLargestCrops({ sizes, width }: ChosenStep, fingerprint: Fingerprint)
   return String([pretrainCrop, finetuneCrop]) === String([sizes.pretrainCrop, sizes.finetuneCrop]);
 }
 
+const cropOf = (sizes: StepSizes, kind: Kind): Triple =>
+  kind === 'pretrain' ? sizes.pretrainCrop : sizes.finetuneCrop;
+
+/** Steps may be so many times quicker than their voxels say, since small ones fit in caches. */
+const quickerThanVoxels = 3;
+
+/** Whether a step will be too slow by its voxels and a larger one that was taken: measuring it tells nothing. */
+function isHopeless(
+  { seconds, crop, batch }: ChosenKind,
+  smaller: Pick<ChosenKind, 'crop' | 'batch'>,
+  most: number,
+): boolean {
+  const voxels = (of: Triple) => of[0] * of[1] * of[2];
+  const share = (voxels(smaller.crop) * smaller.batch) / (voxels(crop) * batch);
+  return (seconds * share) / quickerThanVoxels > most;
+}
+
 /** The first batch and crop, the largest first, that fits in memory and time; else the last that fits in memory. */
 async function firstThatFits(
   { fingerprint, limits, place, take, scheme }: Search,
@@ -135,20 +153,25 @@ async function firstThatFits(
   const memoryBytes = limits.memoryBytes - (kind === 'finetune' ? limits.scanBytes : 0);
   const seconds = (timeShares[kind] * limits.seconds) / fewestSteps[kind];
   const tried = new Set<string>();
+  const smallest = cropOf(sizesFor(fingerprint, itemAt(budgets, budgets.length - 1), width), kind);
   let slow: { budget: number; step: ChosenKind } | undefined;
   for (const budget of budgets) {
     const sizes = sizesFor(fingerprint, budget, width);
-    const crop = kind === 'pretrain' ? sizes.pretrainCrop : sizes.finetuneCrop;
+    const crop = cropOf(sizes, kind);
     // The masking, and with it the network, is that of the largest crop.
     if (tried.has(String(crop))) continue;
     tried.add(String(crop));
     for (const batch of budget === budgets[0] ? batchesOf[kind] : batchesOf[kind].slice(-1)) {
+      const isLast = String(crop) === String(smallest) && batch === batchesOf[kind].at(-1);
+      if (slow && !isLast && isHopeless(slow.step, { crop, batch }, seconds)) continue;
       const { channels } = fingerprint;
       const step: StepOfRun =
         kind === 'pretrain' || !scheme
           ? { kind: 'pretrain', channels, settings: pretrainingOf(sizes, batch, place) }
           : { kind: 'finetune', channels, scheme, settings: finetuningOf(sizes, batch, place) };
-      const taken = await take(step, { memoryBytes, seconds });
+      // Where nothing smaller is left, a step that is too slow is still better than no plan.
+      const patience = isLast && width === widths[0] ? Number.POSITIVE_INFINITY : seconds;
+      const taken = await take(step, { memoryBytes, seconds: patience });
       if (!taken) continue;
       const chosen = { ...taken, crop, batch };
       if (taken.seconds <= seconds) return { budget, step: chosen, slow: false };

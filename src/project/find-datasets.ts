@@ -5,12 +5,26 @@ import { itemAt } from '../at.js';
 import { filesBelow } from '../dataset/index.js';
 import { DataError, errorCode, UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
-import { descriptionIn, type FoundScan, pairScans } from './pair-scans.js';
+import { isScanFile } from '../volume/index.js';
+import { dicomContent } from './dicom-content.js';
+import {
+  descriptionIn,
+  type FolderContent,
+  type FoundScan,
+  type GivenLabels,
+  pairScans,
+} from './pair-scans.js';
 
 /** Scans as they lie: in a layout that is known, or in folders of somebody's own. */
 export type FoundDataset =
   | { readonly name: string; readonly layout: 'msd' | 'nnunet' | 'brats'; readonly path: string }
-  | { readonly name: string; readonly layout: 'files'; readonly scans: readonly FoundScan[] };
+  | {
+      readonly name: string;
+      readonly layout: 'files';
+      readonly scans: readonly FoundScan[];
+      /** How labels were found. */
+      readonly notes: readonly string[];
+    };
 
 export interface FindOptions {
   /** Folders with scans, with labels beside them or not. */
@@ -37,20 +51,33 @@ const nnunetDescription = z
 export async function findDatasets({ folders, labels }: FindOptions): Promise<FoundDataset[]> {
   for (const folder of [...folders, ...(labels === undefined ? [] : [labels])]) await requireFolder(folder);
   const known: FoundDataset[] = [];
-  const own = new Map<string, readonly string[]>();
+  const own = new Map<string, FolderContent>();
   const names = new Set<string>();
   for (const folder of folders.map((given) => resolve(given))) {
     const found = labels === undefined ? await knownLayout(folder) : undefined;
     if (found) known.push({ name: nameOf(found.path, names), ...found });
-    else own.set(folder.replaceAll('\\', '/'), await filesBelow(folder));
+    else own.set(folder.replaceAll('\\', '/'), await contentOf(folder));
   }
   if (own.size === 0) return known;
-  const labelFolder = labels === undefined ? undefined : resolve(labels).replaceAll('\\', '/');
-  const scans = pairScans(
-    own,
-    labelFolder === undefined ? undefined : { folder: labelFolder, files: await filesBelow(labelFolder) },
-  );
-  return [...known, { name: nameOf(itemAt([...own.keys()], 0), names), layout: 'files', scans }];
+  const { scans, notes } = pairScans(own, labels === undefined ? undefined : await labelsIn(resolve(labels)));
+  return [...known, { name: nameOf(itemAt([...own.keys()], 0), names), layout: 'files', scans, notes }];
+}
+
+async function contentOf(folder: string): Promise<FolderContent> {
+  const files = await filesBelow(folder);
+  const { series, labels } = await dicomContent(files);
+  return { files, series, dicomLabels: labels };
+}
+
+async function labelsIn(folder: string): Promise<GivenLabels> {
+  const { files, series, dicomLabels } = await contentOf(folder);
+  const labels = [...files.filter(isScanFile), ...series, ...dicomLabels];
+  if (labels.length === 0)
+    throw new DataError(`${folder} holds no label: NIfTI, MetaImage, NRRD or DICOM files are expected`, {
+      file: folder,
+      field: '--labels',
+    });
+  return { folder: folder.replaceAll('\\', '/'), files: labels };
 }
 
 async function requireFolder(folder: string): Promise<void> {

@@ -11,7 +11,7 @@ import { evaluateRun } from '../prediction/index.js';
 import { worstFirst, writeEvaluation, writeReport } from '../report/index.js';
 import { collectReport } from '../report-sources/index.js';
 import { finetune, pretrain, type RunProgress } from '../training/index.js';
-import { planFiles } from './plan-project.js';
+import { planFiles } from './plan-options.js';
 
 export interface RunProjectOptions {
   /** A folder that `plan` wrote. */

@@ -9,53 +9,75 @@ const share = z.number().min(0).max(1);
 
 /** Where the crops come from. */
 const dataShape = {
-  /** Folder that `prepare` wrote. */
-  prepared: z.string().min(1),
-  /** Names of datasets in it; absent: all. */
-  datasets: z.array(z.string()).min(1).readonly().optional(),
-  /** Voxels [x, y, z]. */
-  cropSize: sizeOfFile,
-  /** Threads that make crops; batches do not depend on it. */
-  workers: z.int().min(1).max(1024).default(1),
-  /** Batches made ahead of the step. */
-  prefetch: z.int().min(0).max(1024).default(3),
+  prepared: z.string().min(1).describe('Folder that `prepare` wrote.'),
+  datasets: z
+    .array(z.string())
+    .min(1)
+    .readonly()
+    .optional()
+    .describe('Names of datasets in it; absent: all.'),
+  cropSize: sizeOfFile.describe('Voxels [x, y, z].'),
+  workers: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(1)
+    .describe('Threads that make crops; batches do not depend on it.'),
+  prefetch: z.int().min(0).max(1024).default(3).describe('Batches made ahead of the step.'),
 };
 
 const pretrainData = z.strictObject({
   ...dataShape,
-  /**
-   * The cases to learn from; no labels are read. `all` for a set that has no held-out cases; `unlabelled` for
-   * the training cases without a label, which no fold of a cross-validation holds out.
-   */
-  split: z.enum(['training', 'unlabelled', 'all']).default('training'),
-  /**
-   * `task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused.
-   */
-  mode: z.enum(['generic', 'task-specific']).default('generic'),
+  split: z
+    .enum(['training', 'unlabelled', 'all'])
+    .default('training')
+    .describe(
+      'The cases to learn from; no labels are read. `all` for a set that has no held-out cases; `unlabelled` for the training cases without a label, which no fold of a cross-validation holds out.',
+    ),
+  mode: z
+    .enum(['generic', 'task-specific'])
+    .default('generic')
+    .describe(
+      "`task-specific` (the paper's `*`): the training split of the task alone; any held-out case is refused.",
+    ),
 });
 
 const finetuneData = z
   .strictObject({
     ...dataShape,
-    /** Share of crops centred on a labelled voxel, its class drawn evenly. */
-    foregroundRatio: share.default(0.5),
-    /** Share of the training cases that is used, drawn by the seed. */
-    fraction: z.number().gt(0).max(1).default(1),
-    /**
-     * Cross-validation: how many parts the training and validation cases are drawn into, and which of them,
-     * from 1, validates.
-     */
-    folds: z.int().min(2).optional(),
-    fold: z.int().min(1).optional(),
-    /**
-     * Regions that may overlap, as lists of label values (BraTS); absent: those of the dataset, or its
-     * classes, of which each voxel has one.
-     */
-    regions: z.record(z.string(), z.array(z.int().min(1)).min(1).readonly()).optional(),
-    /**
-     * Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others.
-     */
-    validateOn: z.enum(['validation', 'training']).default('validation'),
+    foregroundRatio: share
+      .default(0.5)
+      .describe('Share of crops centred on a labelled voxel, its class drawn evenly.'),
+    fraction: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1)
+      .describe('Share of the training cases that is used, drawn by the seed.'),
+    folds: z
+      .int()
+      .min(2)
+      .optional()
+      .describe(
+        'Cross-validation: how many parts the training and validation cases are drawn into, and which of them, from 1, validates.',
+      ),
+    fold: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Cross-validation: the part that validates, from 1 to `data.folds`.'),
+    regions: z
+      .record(z.string(), z.array(z.int().min(1)).min(1).readonly())
+      .optional()
+      .describe(
+        'Regions that may overlap, as lists of label values (BraTS); absent: those of the dataset, or its classes, of which each voxel has one.',
+      ),
+    validateOn: z
+      .enum(['validation', 'training'])
+      .default('validation')
+      .describe(
+        'Cases that choose the best checkpoint: held-out ones, or the training cases where there are no others.',
+      ),
   })
   .refine(
     ({ fold, folds }) => (fold === undefined) === (folds === undefined) && (fold ?? 1) <= (folds ?? 1),
@@ -66,27 +88,43 @@ const finetuneData = z
   );
 
 const trainShape = {
-  batchSize: z.int().min(1).max(65_536),
-  /** Length of the run; counts before `epochs` when both are given. */
-  steps: z.int().min(1).optional(),
-  /** One epoch shows every training case once. */
-  epochs: z.number().gt(0).optional(),
-  learningRate: z.number().gt(0).default(1e-4),
-  weightDecay: z.number().min(0).default(1e-5),
-  /** PyTorch's AdamW decays every parameter; false leaves norms and biases out. */
-  decayNormsAndBiases: z.boolean().default(true),
-  /** Linear warm-up, then cosine decay to 0; counts before `warmupEpochs` when both are given. */
-  warmupSteps: z.int().min(0).optional(),
-  warmupEpochs: z.number().min(0).optional(),
-  /** Largest norm of all gradients together; null: not clipped. */
-  clipNorm: z.number().gt(0).nullable().default(null),
-  checkpointEvery: z.int().min(1).default(500),
-  /** 0: never. */
-  validateEvery: z.int().min(0).default(1000),
-  /** Threads of one op; 0: one a core. Same number, same bits. */
-  threads: z.int().min(0).max(255).default(0),
-  /** `graph` compiles the step; `eager` runs it op by op, for debugging. */
-  engine: z.enum(['graph', 'eager']).default('graph'),
+  batchSize: z.int().min(1).max(65_536).describe('Crops of a step.'),
+  steps: z.int().min(1).optional().describe('Length of the run; counts before `epochs` when both are given.'),
+  epochs: z.number().gt(0).optional().describe('One epoch shows every training case once.'),
+  learningRate: z.number().gt(0).default(1e-4).describe('The highest rate of AdamW, after the warm-up.'),
+  weightDecay: z.number().min(0).default(1e-5).describe('Weight decay of AdamW.'),
+  decayNormsAndBiases: z
+    .boolean()
+    .default(true)
+    .describe("PyTorch's AdamW decays every parameter; false leaves norms and biases out."),
+  warmupSteps: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Linear warm-up, then cosine decay to 0; counts before `warmupEpochs` when both are given.'),
+  warmupEpochs: z.number().min(0).optional().describe('The warm-up in epochs.'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .nullable()
+    .default(null)
+    .describe('Largest norm of all gradients together; null: not clipped.'),
+  checkpointEvery: z
+    .int()
+    .min(1)
+    .default(500)
+    .describe('Steps between two checkpoints: what a run that is killed may lose.'),
+  validateEvery: z.int().min(0).default(1000).describe('Steps between two validations; 0: never.'),
+  threads: z
+    .int()
+    .min(0)
+    .max(255)
+    .default(0)
+    .describe('Threads of one op; 0: one a core. Same number, same bits.'),
+  engine: z
+    .enum(['graph', 'eager'])
+    .default('graph')
+    .describe('`graph` compiles the step; `eager` runs it op by op, for debugging.'),
 };
 
 const lengthGiven = ({ steps, epochs }: { steps?: number | undefined; epochs?: number | undefined }) =>
@@ -99,32 +137,46 @@ const needsLength = {
 const pretrainTrain = z
   .strictObject({
     ...trainShape,
-    /** Held-out batches of one validation. */
-    validationBatches: z.int().min(1).max(10_000).default(8),
+    validationBatches: z.int().min(1).max(10_000).default(8).describe('Held-out batches of one validation.'),
   })
   .refine(lengthGiven, needsLength);
 
 const finetuneTrain = z
   .strictObject({
     ...trainShape,
-    /** The encoder's learning rate, as a share of `learningRate`; 0: it stays as it was taken over. */
-    encoderRate: z.number().min(0).max(1).default(1),
-    /** Probabilities of the paper's augmentations. */
+    encoderRate: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(1)
+      .describe(
+        "The encoder's learning rate, as a share of `learningRate`; 0: it stays as it was taken over.",
+      ),
     augmentation: z
       .strictObject({
-        flip: share.default(0.2),
-        rotate: share.default(0.2),
-        scaleIntensity: share.default(0.1),
-        shiftIntensity: share.default(0.1),
+        flip: share.default(0.2).describe('Probability of a flip, of each axis by itself.'),
+        rotate: share
+          .default(0.2)
+          .describe('Probability of a turn by 90, 180 or 270 degrees in the axial plane.'),
+        scaleIntensity: share
+          .default(0.1)
+          .describe('Probability that intensities are multiplied by a factor from 0.9 to 1.1.'),
+        shiftIntensity: share
+          .default(0.1)
+          .describe('Probability that a number from -0.1 to 0.1 is added to intensities.'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("Probabilities of the paper's augmentations."),
   })
   .refine(lengthGiven, needsLength);
 
-const precision = z.enum(precisions).default('float32');
+const precision = z
+  .enum(precisions)
+  .default('float32')
+  .describe('Of products and activations; `bfloat16` takes less memory.');
 
 /** Of everything that a run draws. */
-export const seedSchema = z.int().min(0).default(0);
+export const seedSchema = z.int().min(0).default(0).describe('Of everything that is drawn.');
 
 /** All that a pre-training run is set by. */
 export const pretrainSettings = z.strictObject({
@@ -143,8 +195,10 @@ export const finetuneSettings = z.strictObject({
   precision,
   data: finetuneData,
   network: networkSection.prefault({}),
-  /** What is taken from pre-trained weights: encoder and decoder, or the encoder alone. */
-  transfer: z.enum(['all', 'encoder']).default('all'),
+  transfer: z
+    .enum(['all', 'encoder'])
+    .default('all')
+    .describe('What is taken from pre-trained weights: encoder and decoder, or the encoder alone.'),
   train: finetuneTrain,
   inference: inferenceSection.prefault({}),
 });

@@ -91,19 +91,19 @@ describe('loading a configuration', () => {
       'a value of the wrong type',
       minimal,
       ['train.batchSize=two'],
-      /"train.batchSize" is "two", but expected number/,
+      /"train.batchSize" is "two", but must be a number$/,
     ],
     [
       'a value out of range',
       minimal,
       ['method.maskRatio=1.5'],
-      /"method.maskRatio" is 1.5, but Too big: expected number to be <1/,
+      /"method.maskRatio" is 1.5, but must be a number below 1$/,
     ],
     [
       'a choice that there is not',
       minimal,
       ['method.reconstruction=l3'],
-      /"method.reconstruction" is "l3", but expected one of "l2"\|"l1"/,
+      /"method.reconstruction" is "l3", but must be "l2" or "l1"$/,
     ],
     [
       "another method's key, naming the nearest",
@@ -115,7 +115,7 @@ describe('loading a configuration', () => {
       'a method that there is not',
       minimal,
       ['method.name=mimm'],
-      /"method.name" is "mimm", but must be one of hybridmim, models-genesis, transvw, simmim/,
+      /"method.name" is "mimm", but must be "hybridmim" or "models-genesis" or "transvw" or "simmim"/,
     ],
     [
       'a missing key',
@@ -140,6 +140,30 @@ describe('loading a configuration', () => {
     expect(error?.message).toMatch(message);
     expect(error?.exitCode).toBe(2);
     expect(error?.message).not.toContain('\n');
+  });
+
+  it.each([
+    ['data.cropSize=[96,96]', 'a list whose length is at least 3'],
+    ['data.cropSize=96', 'a list [...]'],
+    ['data.cropSize=[96,96,96,96]', 'a list whose length is at most 3'],
+    ['data.cropSize=[96,96,a]', 'a number'],
+    ['data.datasets=a', 'a list [...]'],
+    ['train.batchSize=1.5', 'a whole number'],
+    ['train.batchSize=0', 'a number at least 1'],
+    ['train.threads=256', 'a number at most 255'],
+    ['train.learningRate=-1', 'a number above 0'],
+    ['train.decayNormsAndBiases=yes', 'true or false'],
+    ['train.clipNorm=zero', 'a number'],
+    ['train.engine=fast', '"graph" or "eager"'],
+    ['data=3', 'an object {...}'],
+    ['network.name=vnet', '"unet" or "seg-res-net" or "unetr" or "swin-unetr"'],
+  ])('says in its own words what is wrong with %s', async (override, expected) => {
+    const thrown = await loadConfig(pretrainConfig, 'hybridmim-unet-ct', [override]).catch((error) => error);
+    const [key] = override.split('=');
+    expect(thrown.message).toMatch(/^hybridmim-unet-ct: "/);
+    expect(thrown.message.endsWith(`, but must be ${expected}`)).toBe(true);
+    expect(thrown.message).toContain(`"${key}`);
+    expect(thrown.message).not.toMatch(/Invalid|Too (?:small|big)|received/);
   });
 
   it('says which file is missing, exit code 3', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { finetuneConfig, loadConfig, pretrainConfig } from '../../src/config/index.js';
@@ -135,8 +135,23 @@ describe('a plan', () => {
     // 0.45 x 3600 s for 2000 steps of pre-training are 0.81 s each.
     const slow = await plan('mr', { hours: 1, take: takenAs(0.8 / (2 * voxels), 1) });
     expect(slow.chosen).toMatchObject({ width: 16, short: false, pretrain: { batch: 2 } });
-    const short = await plan('mr', { hours: 1, take: takenAs(1.7 / (2 * voxels), 1) });
-    expect(short.chosen.short).toBe(true);
+    // A step that is too slow is given up, the last one never: there is a plan for every machine.
+    const patience: string[] = [];
+    const short = await plan('mr', {
+      hours: 1,
+      take: async ({ kind, settings }, { seconds }) => {
+        patience.push(`${kind} ${settings.train.batchSize} ${seconds}`);
+        return seconds === Number.POSITIVE_INFINITY ? { seconds: 100, peakBytes: 1 } : undefined;
+      },
+    });
+    expect(short.chosen).toMatchObject({ short: true, width: 16, pretrain: { batch: 2, seconds: 100 } });
+    expect(patience).toEqual([
+      'pretrain 4 0.81',
+      'pretrain 2 Infinity',
+      'finetune 2 1.26',
+      'finetune 1 1.26',
+      'finetune 1 Infinity',
+    ]);
   });
 
   it('is of pre-training alone where nothing has a label', async () => {
@@ -176,6 +191,68 @@ describe('a plan', () => {
       /^1 of 1 scans cannot be used; the first: label .* has 10x12x12 voxels, but its image .* has 12x12x12/,
     );
     expect(existsSync(join(folder, 'wrong-project'))).toBe(false);
+  });
+
+  it('refuses labels whose names do not say so, and labels without any class', async () => {
+    const beside = join(folder, 'beside');
+    mkdirSync(beside);
+    const cube = asLabel(volumeOf([20, 20, 20], (x) => (x > 9 ? 2 : 0)));
+    for (const name of ['a', 'b']) {
+      await writeNifti(
+        join(beside, `${name}.nii.gz`),
+        volumeOf([20, 20, 20], (x, y) => 100 + 20 * x + y),
+      );
+      await writeNifti(join(beside, `${name}_liver.nii.gz`), cube);
+    }
+    await expect(plan('beside')).rejects.toThrow(
+      `${join(beside, 'a_liver.nii.gz')} holds 2 whole numbers up to 2, as a label does, but neither its name nor its folder says so: end its name in "_seg", or move`,
+    );
+    const labels = join(folder, 'beside-labels');
+    mkdirSync(labels);
+    for (const name of ['a', 'b'])
+      renameSync(join(beside, `${name}_liver.nii.gz`), join(labels, `${name}_liver.nii.gz`));
+    const made = await plan('beside', { labels });
+    expect(made.fingerprint).toMatchObject({ scans: 2, labelled: 2, classes: { 2: { name: 'class 2' } } });
+    expect(made.notes).toEqual([
+      expect.stringMatching(/^labels are paired with scans whose names differ by "liver"/),
+    ]);
+    await writeNifti(join(labels, 'a_liver.nii.gz'), asLabel(volumeOf([20, 20, 20], () => 0)));
+    rmSync(join(labels, 'b_liver.nii.gz'));
+    await expect(plan('beside', { labels })).rejects.toThrow(
+      /no label holds a value but 0, the first is .*a_liver/,
+    );
+  });
+
+  it('says where nothing is held out, and where the hours are few', async () => {
+    const lone = join(folder, 'lone');
+    mkdirSync(lone);
+    const image = volumeOf([20, 20, 20], (x, y) => 100 + 20 * x + y);
+    await writeNifti(join(lone, 'a.nii.gz'), image);
+    await writeNifti(join(lone, 'a_seg.nii.gz'), asLabel(volumeOf([20, 20, 20], (x) => (x > 9 ? 1 : 0))));
+    const { notes } = await plan('lone', { hours: 1, take: takenAs(1, 1) });
+    expect(notes).toEqual([
+      expect.stringMatching(/^no labelled scan is held out, since only one has a label/),
+      expect.stringMatching(/^1 h are few on this machine/),
+    ]);
+  });
+
+  it('does not measure crops that are too slow by their voxels', async () => {
+    const large = join(folder, 'large');
+    mkdirSync(large);
+    const image = volumeOf([96, 96, 96], (x, y) => 100 + x + y);
+    await writeNifti(join(large, 'a.nii.gz'), image);
+    const seen: string[] = [];
+    const made = await plan('large', { hours: 1, take: takenAs(1e-3, 1, seen) });
+    expect(seen).toEqual(['pretrain 16 4 96x96x96', 'pretrain 16 2 32x32x32']);
+    expect(made.chosen).toMatchObject({ short: true, pretrain: { crop: [32, 32, 32] } });
+    const between: string[] = [];
+    await plan('large', { hours: 1, take: takenAs(0.81 / (2 * 70 ** 3), 1, between) });
+    expect(between).toEqual([
+      'pretrain 16 4 96x96x96',
+      'pretrain 16 2 96x96x96',
+      'pretrain 16 2 64x64x96',
+      'pretrain 16 2 64x64x64',
+    ]);
   });
 
   it('leaves out and names what cannot be used, where that is asked for', async () => {

@@ -18,18 +18,25 @@ const safeName = z
 /** As the index names a case: by its id, or as its files are named. */
 const caseReference = z.string().min(1);
 const millimetres = z.number().positive();
-const split = z.enum(['training', 'validation', 'test']);
+const modality = z.enum(['ct', 'mr']);
+const split = z
+  .enum(['training', 'validation', 'test'])
+  .describe('The split of the case; absent: drawn by `seed` and `validationShare`.');
 const classNames = z.record(
   z.string().regex(/^[1-9][0-9]*$/, 'must be a whole number above 0'),
   z.string().min(1),
 );
 /** From the value in the label file to the class; "*" stands for every value that is not listed. */
-const labelMap = z.record(z.string().regex(/^(\*|[0-9]+)$/, 'must be a whole number or "*"'), z.int().min(0));
+const labelMap = z
+  .record(z.string().regex(/^(\*|[0-9]+)$/, 'must be a whole number or "*"'), z.int().min(0))
+  .describe('From values of label files to class values; `*` stands for every other value, 0 is background.');
 
 /** Label values by region, from the largest region to the smallest. */
 const regions = z.record(z.string().min(1), z.array(z.int().min(1)).min(1));
 /** Which of two masks has a voxel that lies in both: none (the case is refused), the first class or the last. */
-const overlap = z.enum(['refuse', 'first', 'last']);
+const overlap = z
+  .enum(['refuse', 'first', 'last'])
+  .describe('Which of two masks has a voxel of both: none (refused), the first class or the last.');
 
 /** One file; a list or an object is a label in several files, which has a key of its own. */
 const labelFile = z
@@ -53,116 +60,163 @@ const labelGlob = z
   .min(1);
 
 const sourceCase = z.strictObject({
-  id: safeName,
-  image: z.string().min(1).optional(),
-  images: z.array(z.string().min(1)).min(1).optional(),
-  label: labelFile.optional(),
-  /** Instead of `label`: one mask a class, by the class's name; a class without a mask is absent. */
-  masks: z.record(z.string().min(1), z.string().min(1)).optional(),
-  /** Whether the label lies voxel on voxel on the image whatever their headers say. */
-  aligned: z.boolean().optional(),
+  id: safeName.describe('Name of the case in files and tables.'),
+  image: z.string().min(1).optional().describe('File of the scan, or folder of a DICOM series.'),
+  images: z.array(z.string().min(1)).min(1).optional().describe('One file a channel, instead of `image`.'),
+  label: labelFile.optional().describe('File of the label; absent: the case pre-trains.'),
+  masks: z
+    .record(z.string().min(1), z.string().min(1))
+    .optional()
+    .describe("Instead of `label`: one mask a class, by the class's name; a class without a mask is absent."),
+  aligned: z
+    .boolean()
+    .optional()
+    .describe('Whether the label lies voxel on voxel on the image whatever their headers say.'),
   labelMap: labelMap.optional(),
   split: split.optional(),
 });
 
 /** What every layout shares. Defaults that depend on the modality are filled in by `preprocessingOf`. */
 const common = {
-  path: z.string().min(1).optional(),
-  spacing: z.tuple([millimetres, millimetres, millimetres]).nullable().optional(),
+  path: z.string().min(1).optional().describe('Folder of the dataset, relative to the index.'),
+  spacing: z
+    .tuple([millimetres, millimetres, millimetres])
+    .nullable()
+    .optional()
+    .describe("mm that scans are brought to; null: each scan's own; absent: by the modality."),
   windowHu: z
     .tuple([z.number(), z.number()])
     .refine(([low, high]) => low < high, 'must rise')
-    .optional(),
-  intensity: z.enum(['ct-window', 'z-score', 'percentile', 'none']).optional(),
-  foregroundThreshold: foregroundThresholdSchema.optional(),
-  /** What a voxel that is NaN or infinite becomes; `refuse`, as without it: such a scan is not used. */
-  notFinite: z.union([z.literal('refuse'), z.number()]).optional(),
-  classes: classNames.optional(),
+    .optional()
+    .describe('HU that become 0 and 1, of `ct-window`.'),
+  intensity: z
+    .enum(['ct-window', 'z-score', 'percentile', 'none'])
+    .optional()
+    .describe('How intensities are scaled; absent: CT by its window, MR by z-scores.'),
+  foregroundThreshold: foregroundThresholdSchema
+    .optional()
+    .describe(
+      'The box around what is above it is kept; `background`: around what differs from it; null: all.',
+    ),
+  notFinite: z
+    .union([z.literal('refuse'), z.number()])
+    .optional()
+    .describe(
+      'What a voxel that is NaN or infinite becomes; `refuse`, as without it: such a scan is not used.',
+    ),
+  classes: classNames.optional().describe('Names by class value.'),
   labelMap: labelMap.optional(),
-  /** Regions that are learnt instead of the classes, unless the fine-tuning states its own. */
-  regions: regions.optional(),
-  /** The label value (after `labelMap`) of voxels that nobody labelled: no loss, crop or metric takes them. */
-  ignore: z.int().min(1).optional(),
-  /** Whether labels lie voxel on voxel on their images whatever the headers say. */
-  aligned: z.boolean().default(false),
-  splits: z.partialRecord(split, z.array(caseReference)).optional(),
-  /**
-   * What keeps the scans of one patient on one side of every split: a regular expression over the names of
-   * cases whose brackets find the patient, or a CSV file with the columns "case" and "group"; false: nothing.
-   */
-  groups: z.union([z.string().min(1), z.literal(false)]).optional(),
-  /** Names of cases to leave out. */
-  exclude: z.array(caseReference).optional(),
+  regions: regions
+    .optional()
+    .describe('Regions that are learnt instead of the classes, unless the fine-tuning states its own.'),
+  ignore: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'The label value (after `labelMap`) of voxels that nobody labelled: no loss, crop or metric takes them.',
+    ),
+  aligned: z
+    .boolean()
+    .default(false)
+    .describe('Whether labels lie voxel on voxel on their images whatever the headers say.'),
+  splits: z
+    .partialRecord(split, z.array(caseReference))
+    .optional()
+    .describe('Names of cases by split; the rest is drawn, or trains where `validation` names cases.'),
+  groups: z
+    .union([z.string().min(1), z.literal(false)])
+    .optional()
+    .describe(
+      'What keeps the scans of one patient on one side of every split: a regular expression over the names of cases whose brackets find the patient, or a CSV file with the columns "case" and "group"; false: nothing.',
+    ),
+  exclude: z.array(caseReference).optional().describe('Names of cases to leave out.'),
 };
 
 /** What the layouts share that find their cases in a folder with a training and a test part. */
 const ofFolder = {
-  /** Also the scans of test and validation parts, which have no labels. */
-  includeTest: z.boolean().default(false),
-  /** false: images alone, for pre-training. */
-  withLabels: z.boolean().default(true),
+  includeTest: z
+    .boolean()
+    .default(false)
+    .describe('Also the scans of test and validation parts, which have no labels.'),
+  withLabels: z.boolean().default(true).describe('false: images alone, for pre-training.'),
 };
 
 const filesDataset = z.strictObject({
   layout: z.literal('files'),
-  modality: z.enum(['ct', 'mr']),
-  cases: z.array(sourceCase).min(1),
+  modality: modality.describe('What the scans are.'),
+  cases: z.array(sourceCase).min(1).describe('The cases, one by one.'),
   overlap: overlap.default('refuse'),
   ...common,
 });
 const msdDataset = z.strictObject({
   layout: z.literal('msd'),
-  modality: z.enum(['ct', 'mr']).optional(),
-  /** The folder at which the paths of the list start; absent: the list's own. */
-  data: z.string().min(1).optional(),
-  /** Cases with this "fold" validate, those with another train; `finetune --fold` then takes the list's folds. */
-  fold: z.int().min(0).optional(),
+  modality: modality.optional().describe('What the scans are; absent: as the dataset says.'),
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The folder at which the paths of the list start; absent: the list's own."),
+  fold: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      'Cases with this `fold` validate, those with another train; `finetune --fold` then takes the folds of the list.',
+    ),
   ...ofFolder,
   ...common,
-  /** The folder with `dataset.json`, or the list itself, a `.json` file. */
-  path: z.string().min(1),
+  path: z.string().min(1).describe('The folder with `dataset.json`, or the list itself, a `.json` file.'),
 });
 const masksDataset = z.strictObject({
   layout: z.literal('masks'),
-  modality: z.enum(['ct', 'mr']),
-  /** A glob of the scans below `path`, or one a channel. */
-  images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).default('*/{ct,mri}.nii.gz'),
-  /** A glob of the folders with one mask a structure. */
-  masks: z.string().regex(/\/$/, 'must end in "/": it names folders').default('*/segmentations/'),
-  /** File names, without ending, of the masks that make up a class; absent: the class's own name. */
+  modality: modality.describe('What the scans are.'),
+  images: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .default('*/{ct,mri}.nii.gz')
+    .describe('A glob of the scans below `path`, or one a channel.'),
+  masks: z
+    .string()
+    .regex(/\/$/, 'must end in "/": it names folders')
+    .default('*/segmentations/')
+    .describe('A glob of the folders with one mask a structure.'),
   structures: z
     .record(z.string(), z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]))
-    .optional(),
+    .optional()
+    .describe("File names, without ending, of the masks that make up a class; absent: the class's own name."),
   overlap: overlap.default('refuse'),
   ...common,
-  path: z.string().min(1),
-  classes: classNames,
+  path: z.string().min(1).describe('Folder of the dataset, relative to the index.'),
+  classes: classNames.describe('Names by class value.'),
 });
 
 const releaseDataset = z.strictObject({
-  layout: z.enum(['btcv', 'brats', 'atm22', 'luna16', 'covid-19-20', 'flare21']),
+  layout: z
+    .enum(['btcv', 'brats', 'atm22', 'luna16', 'covid-19-20', 'flare21'])
+    .describe('The public dataset, as it is downloaded.'),
   ...ofFolder,
   ...common,
-  path: z.string().min(1),
+  path: z.string().min(1).describe('Folder of the dataset, relative to the index.'),
 });
 const nnunetDataset = z.strictObject({
   layout: z.literal('nnunet'),
-  modality: z.enum(['ct', 'mr']).optional(),
+  modality: modality.optional().describe('What the scans are; absent: as the dataset says.'),
   ...ofFolder,
   ...common,
-  path: z.string().min(1),
+  path: z.string().min(1).describe('Folder of the dataset, relative to the index.'),
 });
 const folderDataset = z.strictObject({
   layout: z.literal('folder'),
-  modality: z.enum(['ct', 'mr']),
-  /**
-   * A glob below `path`, or one a channel; absent: every scan
-   * below it. What the wildcards match is the case's name.
-   */
-  images: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-  labels: labelGlob.optional(),
+  modality: modality.describe('What the scans are.'),
+  images: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe(
+      "A glob below `path`, or one a channel; absent: every scan below it. What the wildcards match is the case's name.",
+    ),
+  labels: labelGlob.optional().describe('A glob of the labels below `path`; absent: images alone.'),
   ...common,
-  path: z.string().min(1),
+  path: z.string().min(1).describe('Folder of the dataset, relative to the index.'),
 });
 
 const dataset = z.discriminatedUnion('layout', [
@@ -175,10 +229,15 @@ const dataset = z.discriminatedUnion('layout', [
 ]);
 /** A dataset index as it is written. */
 export const datasetFileSchema = z.strictObject({
-  $schema: z.string().optional(),
-  schema: z.literal(1),
-  seed: z.int().min(0).default(0),
-  validationShare: z.number().min(0).lt(1).default(0.2),
+  $schema: z.string().optional().describe('JSON Schema, for editors.'),
+  schema: z.literal(1).describe('Version of this file.'),
+  seed: z.int().min(0).default(0).describe('Of the drawn splits.'),
+  validationShare: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.2)
+    .describe('Share of the labelled cases that is held out, where no split is given.'),
   datasets: z.record(safeName, dataset),
 });
 

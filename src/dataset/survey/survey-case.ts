@@ -12,9 +12,9 @@ import {
   type VoxelArray,
 } from '../../volume/index.js';
 import type { LabelMap } from '../index/dataset-file.js';
-import { requireOneChannel } from '../prepare/label-values.js';
+import { type LabelFiles, placementOf, readLabelOnGrid } from '../prepare/label-files.js';
+import { countsAsClass, requireOneChannel } from '../prepare/label-values.js';
 import { openChannels } from '../prepare/read-channels.js';
-import { requireSameGrid } from '../prepare/same-grid.js';
 
 /** A scan to look at. */
 export interface SurveyTask {
@@ -46,6 +46,8 @@ export interface SurveyedVoxels {
   readonly highest: number;
   /** Sizes of the boxes around voxels above a value, in any channel; 0 where there are none. */
   readonly boxes: { readonly aboveAir: Triple; readonly aboveZero: Triple };
+  /** How many values it has, where they are few and whole numbers from 0 up, as a label has; else absent. */
+  readonly fewValues?: number;
   /** Voxels of each value of the label, background apart; absent without a label. */
   readonly classVoxels?: Readonly<Record<string, number>>;
   /**
@@ -82,9 +84,10 @@ export async function surveyCase({ id, images, label, labelMap, voxels }: Survey
   };
   if (!voxels) return facts;
   const boxes = { aboveAir: emptyBox(), aboveZero: emptyBox() };
-  const counted = label === undefined ? undefined : await openLabel(label, image, file);
+  const counted = label === undefined ? undefined : await openLabel({ label, labelMap }, image, file);
   const labels = counted && labelSlices(counted, labelMap);
   const classVoxels = new Map<number, number>();
+  const values = fewValues();
   const foreground: number[][] = [];
   let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let [index, ofLabel, sample] = [0, labels?.(), sampler()];
@@ -93,10 +96,11 @@ export async function surveyCase({ id, images, label, labelMap, voxels }: Survey
       const z = index % image.size[2];
       if (z === 0 && index > 0) {
         foreground.push(sample.values());
-        await ofLabel?.next(); // to its end, where its checksum is read and its file closed
+        await closed(ofLabel);
         [ofLabel, sample] = [labels?.(), sampler()];
       }
       const range = rangeOf(slice);
+      values.add(slice);
       [lowest, highest] = [Math.min(lowest, range.lowest), Math.max(highest, range.highest)];
       if (range.highest > airThreshold) grow(boxes.aboveAir, slice, airThreshold, image.size[0], z);
       if (range.highest > 0) grow(boxes.aboveZero, slice, 0, image.size[0], z);
@@ -107,33 +111,84 @@ export async function surveyCase({ id, images, label, labelMap, voxels }: Survey
       }
       index++;
     }
-    await ofLabel?.next();
+    await closed(ofLabel);
   } finally {
     await ofLabel?.return();
   }
   foreground.push(sample.values());
+  const few = values.count();
   return {
     ...facts,
     voxels: {
       lowest,
       highest,
       boxes: { aboveAir: upright(sizeOf(boxes.aboveAir)), aboveZero: upright(sizeOf(boxes.aboveZero)) },
+      ...(few !== undefined && { fewValues: few }),
       ...(label !== undefined && { classVoxels: Object.fromEntries(classVoxels) }),
       foreground,
     },
   };
 }
 
-async function openLabel(file: string, image: VolumeSlices, imageFile: string): Promise<VolumeSlices> {
-  const label = await openLabelSlices(file);
-  requireSameGrid(image, imageFile, label, file, 'label');
-  requireOneChannel(label, file);
-  return label;
+/**
+ * Reads to the end, which closes the file and compares its checksum.
+ * @throws DataError when the file is damaged behind its last slice
+ */
+async function closed(slices: AsyncGenerator<unknown, void> | undefined): Promise<void> {
+  while (slices && !(await slices.next()).done);
+}
+
+/** The label in the order of the image's voxels; one in another order, which is rare, is held whole. */
+async function openLabel(
+  files: LabelFiles,
+  image: VolumeSlices,
+  imageFile: string,
+): Promise<Pick<VolumeSlices, 'slices'>> {
+  const label = await openLabelSlices(files.label, {
+    grid: image,
+    needed: countsAsClass(files.labelMap),
+  });
+  requireOneChannel(label, files.label);
+  if (placementOf(label, image, files, imageFile) === 'same-order') return label;
+  const { data, size } = await readLabelOnGrid(files, image, imageFile);
+  const voxels = size[0] * size[1];
+  return {
+    slices: async function* () {
+      for (let z = 0; z < size[2]; z++) yield data.subarray(z * voxels, (z + 1) * voxels);
+    },
+  };
+}
+
+/** Of images of 8 bits nearly all have more; labels of whole bodies, which may have more too, are rare. */
+const mostValues = 64;
+/** Numbers of classes; values of images with few of them are seldom so low. */
+const highestClass = 255;
+
+/** Counts the values of what may be a label; what is none shows within its first voxels. */
+function fewValues(): { add(slice: VoxelArray): void; count(): number | undefined } {
+  const seen = new Set<number>();
+  let labelLike = true;
+  return {
+    add: (slice) => {
+      let last: number | undefined;
+      for (let i = 0; labelLike && i < slice.length; i++) {
+        const value = slice[i]!;
+        if (value === last) continue;
+        last = value;
+        labelLike =
+          Number.isInteger(value) &&
+          value >= 0 &&
+          value <= highestClass &&
+          seen.add(value).size <= mostValues;
+      }
+    },
+    count: () => (labelLike ? seen.size : undefined),
+  };
 }
 
 /** The label's slices, mapped, from the first one each time. */
 function labelSlices(
-  label: VolumeSlices,
+  label: Pick<VolumeSlices, 'slices'>,
   map: LabelMap | undefined,
 ): () => AsyncGenerator<ArrayLike<number>, void> {
   const mapped = (value: number) => map?.[String(value)] ?? map?.['*'] ?? value;

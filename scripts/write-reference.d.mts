@@ -1,0 +1,1 @@
+export function referencePages(): Promise<Readonly<Record<string, string>>>;
