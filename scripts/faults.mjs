@@ -1,10 +1,13 @@
 // Spoils inputs, disks, processes and bits on purpose and compares what follows with the truth. See docs/reliability.md.
-// Usage: node scripts/faults.mjs --kind fuzz|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
-// With --results FILE, fuzz adds a line to FILE for every 500 inputs, and goes on after those that stand there.
+// Usage: node scripts/faults.mjs --kind fuzz|line|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
+// fuzz calls the readers, line the commands. With --results FILE they add a line to FILE for every part of the inputs, and
+// go on after what stands there.
 import { parseArgs } from 'node:util';
 import { bits } from './faults/bits.mjs';
+import { lineFormats, openCommandLine, setSize } from './faults/command-line.mjs';
 import { disks } from './faults/disks.mjs';
-import { fuzzInParts } from './faults/fuzz.mjs';
+import { fuzz } from './faults/fuzz.mjs';
+import { inParts } from './faults/in-parts.mjs';
 import { kills } from './faults/kills.mjs';
 import { targets } from './faults/targets.mjs';
 
@@ -26,19 +29,34 @@ if (![count, seed, first].every(Number.isSafeInteger))
   throw new Error('--count, --seed and --first are whole numbers');
 const tell = (text) => process.stderr.write(`${text}\n`);
 
+const inputs = { count, seed, first, results: flags.results, tell };
+const tellRow = ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`);
+
 const kinds = {
   fuzz: async () => {
     const formats = flags.format?.split(',') ?? Object.keys(targets);
     for (const format of formats)
       if (!(format in targets))
         throw new Error(`--format ${format}: there are ${Object.keys(targets).join(', ')}`);
-    return fuzzInParts({ formats, count, seed, first, keep: flags.keep, results: flags.results, tell });
+    const work = (part) => fuzz({ ...part, keep: flags.keep });
+    return inParts({ ...inputs, work, partLength: 500, formats });
+  },
+  line: async () => {
+    const formats = flags.format?.split(',') ?? lineFormats;
+    for (const format of formats)
+      if (!lineFormats.includes(format)) throw new Error(`--format ${format}: there are ${lineFormats}`);
+    const line = await openCommandLine();
+    try {
+      return await inParts({ ...inputs, work: line.give, partLength: setSize, formats });
+    } finally {
+      line.close();
+    }
   },
   bits: () =>
     bits({
       count,
       seed,
-      onProgress: ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`),
+      onProgress: tellRow,
     }),
   kills: () =>
     kills({
@@ -52,7 +70,7 @@ const kinds = {
     const found = await disks({
       count,
       only: flags.command,
-      onProgress: ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`),
+      onProgress: tellRow,
     });
     if (found === undefined) tell('skipped: the system lets nobody but its owner mount a disk');
     return found ?? [];

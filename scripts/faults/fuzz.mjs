@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,54 +14,11 @@ const mostWaiting = 120;
  */
 const mostMemory = (format) => (format === 'dicom' ? 4 : 1.5) * 2 ** 30;
 
-/** Inputs of one format after which another one has its turn, and what was found is kept. */
-const partLength = 500;
-
-/**
- * `fuzz` of several formats by turns. Each part of the work adds a line of JSON to `results`, where that is a file;
- * what stands there is not done again.
- * @returns a row a format, with what was found before
- */
-export async function fuzzInParts({ formats, count, seed, first, keep, results, tell }) {
-  const before = results && existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n') : [];
-  const done = before.map((line) => JSON.parse(line)).filter((part) => part.seed === seed);
-  const parts = Array.from({ length: Math.ceil(count / partLength) }, (_, i) => ({
-    first: first + partLength * i,
-    count: Math.min(partLength, count - partLength * i),
-  }));
-  const found = (format, part) =>
-    done.find((one) => one.format === format && one.first === part.first && one.count === part.count);
-  const row = (format) => inAll(parts.map((part) => found(format, part)).filter((one) => one !== undefined));
-  for (const part of parts)
-    for (const format of formats) {
-      if (found(format, part)) continue;
-      const result = { seed, first: part.first, ...(await fuzz({ format, seed, keep, ...part })) };
-      done.push(result);
-      if (results) appendFileSync(results, `${JSON.stringify(result)}\n`);
-      tell(inWords(row(format)));
-    }
-  return formats.map(row);
-}
-
-function inAll(parts) {
-  const sum = (key) => parts.reduce((total, part) => total + part[key], 0);
-  const most = (key) => Math.max(...parts.map((part) => part[key]));
-  return {
-    format: parts[0].format,
-    ...Object.fromEntries(['count', 'refused', 'accepted', 'changed'].map((key) => [key, sum(key)])),
-    ...Object.fromEntries(['slowest', 'memory'].map((key) => [key, most(key)])),
-    faults: parts.flatMap(({ faults }) => faults),
-  };
-}
-
-const inWords = ({ format, count, refused, accepted, changed, faults, slowest, memory }) =>
-  `${format}: ${count} inputs, ${refused} refused, ${accepted} accepted as they were, ${changed} with changes that nothing covers, ${faults.length} faults, ${slowest.toFixed(1)} s the slowest, ${(memory / 2 ** 20).toFixed(0)} MiB the peak`;
-
 /**
  * Gives `count` spoilt inputs of a format to its reader, in a process of its own that is ended where it hangs.
  * @returns counts of what was refused and accepted, every fault, and the peak of memory in bytes
  */
-async function fuzz({ format, count, seed, first, keep }) {
+export async function fuzz({ format, count, seed, first, keep }) {
   const folder = mkdtempSync(
     join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `hybridmim-fuzz-${format}-`),
   );

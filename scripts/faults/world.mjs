@@ -33,6 +33,29 @@ export function run(args, { during = () => {}, limits = '', stdio = 'pipe' } = {
   });
 }
 
+/** Runs a command line, and looks at what its process takes: seconds of the processor, and bytes at most. */
+export async function measuredRun(args) {
+  let [memory, seconds] = [0, 0];
+  let timer;
+  const look = (pid) => {
+    try {
+      const [status, stat] = ['status', 'stat'].map((name) => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
+      memory = Math.max(memory, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      seconds = (Number(fields[11]) + Number(fields[12])) / 100;
+    } catch {
+      // It has ended, or the system does not say.
+    }
+  };
+  const result = await run(args, {
+    during: ({ pid }) => {
+      timer = setInterval(look, 100, pid);
+    },
+  });
+  clearInterval(timer);
+  return { ...result, memory, seconds };
+}
+
 const size = [24, 22, 20];
 const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
 
