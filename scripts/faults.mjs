@@ -2,6 +2,7 @@
 // Usage: node scripts/faults.mjs --kind fuzz|line|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
 // fuzz calls the readers, line the commands. With --results FILE they add a line to FILE for every part of the inputs, and
 // go on after what stands there.
+import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { bits } from './faults/bits.mjs';
 import { lineFormats, openCommandLine, setSize } from './faults/command-line.mjs';
@@ -62,9 +63,12 @@ const kinds = {
     kills({
       count,
       seed,
+      first,
       only: flags.command,
-      onProgress: (round, all) =>
-        tell(`${round}/${count}: ${all.flatMap(({ faults }) => faults).length} faults`),
+      onProgress: (round, all) => {
+        tell(`${JSON.stringify(round)} ${all.flatMap(({ faults }) => faults).length} faults`);
+        if (flags.results) appendFileSync(flags.results, `${JSON.stringify(round)}\n`);
+      },
     }),
   disks: async () => {
     const found = await disks({

@@ -6,7 +6,8 @@ import { HybridMimError } from '../../dist/errors.js';
 import { readSafetensors } from '../../dist/network/index.js';
 import { randomStream } from '../../dist/random/streams.js';
 import { findCheckpoint } from '../../dist/training/checkpoint.js';
-import { againArgs, commands, contentOf, differenceOf, makeWorld, run } from './world.mjs';
+import { commands } from './commands.mjs';
+import { againArgs, contentOf, differenceOf, makeWorld, run } from './world.mjs';
 
 /**
  * Turns bits of each file of a run's checkpoints in turn, `count` of each: whoever opens the run must refuse the file

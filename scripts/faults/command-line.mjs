@@ -7,10 +7,11 @@ import { parse, stringify } from 'yaml';
 import { readPreparedIndex, readPreparedVolume } from '../../dist/dataset/index.js';
 import { readSafetensors, writeSafetensors } from '../../dist/network/index.js';
 import { randomStream } from '../../dist/random/streams.js';
+import { commands } from './commands.mjs';
 import { cut, editBytes, editJson, editText, oneOf, turnBits } from './mutations.mjs';
 import { sameValues, scanFiles, scanSamples, sorted, spoilt } from './spoilt-scans.mjs';
 import { copySpoilt, editedHeader } from './targets.mjs';
-import { badEnd, commands, makeWorld, measuredRun } from './world.mjs';
+import { badEnd, makeWorld, measuredRun } from './world.mjs';
 
 /** Inputs of one part of the work; scans are given to one call of a command together. */
 export const setSize = 50;
