@@ -1,7 +1,7 @@
 // Spoils inputs, disks, processes and bits on purpose and compares what follows with the truth. See docs/reliability.md.
 // Usage: node scripts/faults.mjs --kind fuzz|line|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
 // fuzz calls the readers, line the commands. With --results FILE they add a line to FILE for every part of the inputs, and
-// go on after what stands there.
+// go on after what stands there. --steps is of the run whose checkpoints bits turns.
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { bits } from './faults/bits.mjs';
@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
     first: { type: 'string', default: '0' },
     keep: { type: 'boolean', default: false },
     results: { type: 'string' },
+    steps: { type: 'string', default: '6' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -57,6 +58,7 @@ const kinds = {
     bits({
       count,
       seed,
+      steps: Number(flags.steps),
       onProgress: tellRow,
     }),
   kills: () =>
