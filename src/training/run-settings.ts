@@ -80,6 +80,11 @@ const trainShape = {
   warmupEpochs: z.number().min(0).optional(),
   /** Largest norm of all gradients together; null: not clipped. */
   clipNorm: z.number().gt(0).nullable().default(null),
+  /**
+   * How many steps in a row may have a loss or gradient that is no finite number: they are passed over and named, the
+   * weights stay. 0: the run stops at the first.
+   */
+  notFiniteSteps: z.int().min(0).max(1000).default(0),
   checkpointEvery: z.int().min(1).default(500),
   /** 0: never. */
   validateEvery: z.int().min(0).default(1000),

@@ -180,6 +180,7 @@ async function train(
         step: String(step),
       }),
     checkpointEvery: settings.checkpointEvery,
+    notFiniteSteps: settings.notFiniteSteps,
     checkpoint: async (step) =>
       saveCheckpoint(
         folder.path,
