@@ -1,9 +1,14 @@
 // Spoils inputs, disks, processes and bits on purpose and compares what follows with the truth. See docs/reliability.md.
-// Usage: node scripts/faults.mjs --kind fuzz|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
+// Usage: node scripts/faults.mjs --kind fuzz|line|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
+// fuzz calls the readers, line the commands. With --results FILE they add a line to FILE for every part of the inputs, and
+// go on after what stands there. --steps is of the run whose checkpoints bits turns.
+import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { bits } from './faults/bits.mjs';
+import { lineFormats, openCommandLine, setSize } from './faults/command-line.mjs';
 import { disks } from './faults/disks.mjs';
 import { fuzz } from './faults/fuzz.mjs';
+import { inParts } from './faults/in-parts.mjs';
 import { kills } from './faults/kills.mjs';
 import { targets } from './faults/targets.mjs';
 
@@ -16,6 +21,8 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
     keep: { type: 'boolean', default: false },
+    results: { type: 'string' },
+    steps: { type: 'string', default: '6' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -24,47 +31,52 @@ if (![count, seed, first].every(Number.isSafeInteger))
   throw new Error('--count, --seed and --first are whole numbers');
 const tell = (text) => process.stderr.write(`${text}\n`);
 
+const inputs = { count, seed, first, results: flags.results, tell };
+const tellRow = ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`);
+
 const kinds = {
   fuzz: async () => {
     const formats = flags.format?.split(',') ?? Object.keys(targets);
-    const rows = [];
-    for (const format of formats) {
+    for (const format of formats)
       if (!(format in targets))
         throw new Error(`--format ${format}: there are ${Object.keys(targets).join(', ')}`);
-      const onProgress = (done, { refused, accepted, faults }) => {
-        if (done % 500 === 0)
-          tell(
-            `${format} ${done}/${count}: ${refused} refused, ${accepted} accepted, ${faults.length} faults`,
-          );
-      };
-      const row = await fuzz({ format, count, seed, first, keep: flags.keep, onProgress });
-      rows.push(row);
-      const { refused, accepted, slowest, memory } = row;
-      tell(
-        `${format}: ${count} inputs, ${refused} refused, ${accepted} accepted, ${row.faults.length} faults, ${slowest.toFixed(1)} s the slowest, ${(memory / 2 ** 20).toFixed(0)} MiB the peak`,
-      );
+    const work = (part) => fuzz({ ...part, keep: flags.keep });
+    return inParts({ ...inputs, work, partLength: 500, formats });
+  },
+  line: async () => {
+    const formats = flags.format?.split(',') ?? lineFormats;
+    for (const format of formats)
+      if (!lineFormats.includes(format)) throw new Error(`--format ${format}: there are ${lineFormats}`);
+    const line = await openCommandLine();
+    try {
+      return await inParts({ ...inputs, work: line.give, partLength: setSize, formats });
+    } finally {
+      line.close();
     }
-    return rows;
   },
   bits: () =>
     bits({
       count,
       seed,
-      onProgress: ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`),
+      steps: Number(flags.steps),
+      onProgress: tellRow,
     }),
   kills: () =>
     kills({
       count,
       seed,
+      first,
       only: flags.command,
-      onProgress: (round, all) =>
-        tell(`${round}/${count}: ${all.flatMap(({ faults }) => faults).length} faults`),
+      onProgress: (round, all) => {
+        tell(`${JSON.stringify(round)} ${all.flatMap(({ faults }) => faults).length} faults`);
+        if (flags.results) appendFileSync(flags.results, `${JSON.stringify(round)}\n`);
+      },
     }),
   disks: async () => {
     const found = await disks({
       count,
       only: flags.command,
-      onProgress: ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`),
+      onProgress: tellRow,
     });
     if (found === undefined) tell('skipped: the system lets nobody but its owner mount a disk');
     return found ?? [];

@@ -6,21 +6,35 @@ import { HybridMimError } from '../../dist/errors.js';
 import { readSafetensors } from '../../dist/network/index.js';
 import { randomStream } from '../../dist/random/streams.js';
 import { findCheckpoint } from '../../dist/training/checkpoint.js';
-import { againArgs, commands, contentOf, differenceOf, makeWorld, run } from './world.mjs';
+import { commands } from './commands.mjs';
+import { againArgs, contentOf, differenceOf, makeWorld, run } from './world.mjs';
 
 /**
  * Turns bits of each file of a run's checkpoints in turn, `count` of each: whoever opens the run must refuse the file
  * or get what was written. With one bit of each file turned, the run goes on by the command line and must end as an
  * undisturbed one does.
+ * @param steps of the run; its last two checkpoints are no more than ten steps apart
  */
-export async function bits({ count, seed, onProgress = () => {} }) {
+export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
   const folder = mkdtempSync(join(tmpdir(), 'hybridmim-bits-'));
   const rows = [];
   try {
-    const { truth } = await makeWorld(folder, ['finetune']);
+    const { truth } = await makeWorld(folder, ['prepare']);
     const run0 = join(truth, 'finetune');
+    const every = steps > 20 ? (steps - 10) / 2 : 2;
+    const settings = [`train.steps=${steps}`, `train.checkpointEvery=${every}`].flatMap((set) => [
+      '--set',
+      set,
+    ]);
+    const training = {
+      ...commands.finetune,
+      args: (...at) => [...commands.finetune.args(...at), ...settings],
+    };
+    const made = await run(training.args(folder, run0));
+    if (made.code !== 0) throw new Error(`the run of ${steps} steps ended with ${made.code}: ${made.stderr}`);
+    onProgress({ steps, faults: [] });
     const names = readdirSync(join(run0, 'checkpoints'));
-    const states = { 6: (await findCheckpoint(run0)).state };
+    const last = (await findCheckpoint(run0)).state;
     const weights = Object.fromEntries(
       await Promise.all(
         ['best', 'last'].map(async (name) => [
@@ -32,8 +46,7 @@ export async function bits({ count, seed, onProgress = () => {} }) {
     const spoiltRun = join(folder, 'round', 'finetune');
     for (const [f, name] of names.entries()) {
       const row = {
-        file: name.replace(/\d+/, 'N'),
-        name,
+        file: name,
         bits: 0,
         refused: 0,
         same: 0,
@@ -58,8 +71,8 @@ export async function bits({ count, seed, onProgress = () => {} }) {
             row.same++;
           } else {
             const { state, torn } = await findCheckpoint(spoiltRun);
-            if (state.step === 6) {
-              if (!isDeepStrictEqual(state, states[6])) fault(bit, 'another state is taken');
+            if (state.step === steps) {
+              if (!isDeepStrictEqual(state, last)) fault(bit, 'another state is taken');
               row.same++;
             } else {
               if (torn.length !== 1 || !torn[0].includes(name.replace(/(step-\d+).*/, '$1')))
@@ -75,11 +88,11 @@ export async function bits({ count, seed, onProgress = () => {} }) {
       const bytes = Buffer.from(whole);
       bytes[whole.length >> 1] ^= 16;
       writeFileSync(file, bytes);
-      const resumed = await run(againArgs(commands.finetune, folder, spoiltRun));
+      const resumed = await run(againArgs(training, folder, spoiltRun));
       row.resumed++;
       if (resumed.code !== 0) fault('the middle', `--resume: ${resumed.stderr.slice(-300)}`);
       const [found, expected] = [contentOf(spoiltRun), contentOf(run0)];
-      if (/^step-6/.test(name)) {
+      if (name.startsWith(`step-${steps}.`)) {
         const difference = differenceOf(found, expected);
         if (difference) fault('the middle', `after --resume ${difference}`);
       }

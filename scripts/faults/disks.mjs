@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { againArgs, badEnd, commands, contentOf, differenceOf, makeWorld, run } from './world.mjs';
+import { commands } from './commands.mjs';
+import { againArgs, badEnd, contentOf, differenceOf, makeWorld, run } from './world.mjs';
 
 const megabytes = 64;
 

@@ -1,24 +1,28 @@
 // A small data set, a run trained on it, and the commands that work on them through the real command line.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { create } from 'tar';
+import { stringify } from 'yaml';
 import { writeNifti } from '../../dist/volume/index.js';
+import { commands, needs, usual } from './commands.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const program = join(root, 'bin/hybridmim.mjs');
 
 /** Runs a command line as a user does; `during` may do something to the process. */
-export function run(args, { during = () => {}, limits = '', stdio = 'pipe' } = {}) {
+export function run(args, { during = () => {}, limits = '', env = {} } = {}) {
   return new Promise((resolve, reject) => {
     const command = limits
       ? ['bash', ['-c', `${limits}; exec "$0" "$@"`, process.execPath, program, ...args]]
       : [process.execPath, [program, ...args]];
     const child = spawn(...command, {
       cwd: root,
-      stdio: ['ignore', stdio, 'pipe'],
-      env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', ...env },
     });
     let [stdout, stderr] = ['', ''];
     child.stdout?.setEncoding('utf8').on('data', (text) => {
@@ -33,23 +37,37 @@ export function run(args, { during = () => {}, limits = '', stdio = 'pipe' } = {
   });
 }
 
+/** Runs a command line, and looks at what its process takes: seconds of the processor, and bytes at most. */
+export async function measuredRun(args) {
+  let [memory, seconds] = [0, 0];
+  let timer;
+  const look = (pid) => {
+    try {
+      const [status, stat] = ['status', 'stat'].map((name) => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
+      memory = Math.max(memory, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      seconds = (Number(fields[11]) + Number(fields[12])) / 100;
+    } catch {
+      // It has ended, or the system does not say.
+    }
+  };
+  const result = await run(args, {
+    during: ({ pid }) => {
+      timer = setInterval(look, 100, pid);
+    },
+  });
+  clearInterval(timer);
+  return { ...result, memory, seconds };
+}
+
 const size = [24, 22, 20];
 const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
-
-/** What the input of a command is made by. */
-const needs = {
-  pretrain: ['prepare'],
-  finetune: ['prepare'],
-  predict: ['prepare', 'finetune'],
-  report: ['prepare', 'finetune'],
-  export: ['prepare', 'finetune'],
-};
 
 /**
  * Makes scans, an index of them, and what commands leave when nothing disturbs them.
  * @param only names of commands; what they need is made as well
  */
-export async function makeWorld(folder, only = Object.keys(commands)) {
+export async function makeWorld(folder, only = usual) {
   const scans = join(folder, 'scans');
   const labels = join(folder, 'labels');
   for (const path of [scans, labels]) mkdirSync(path, { recursive: true });
@@ -64,7 +82,6 @@ export async function makeWorld(folder, only = Object.keys(commands)) {
     await writeNifti(join(scans, `${name}.nii.gz`), { ...grid, data: image });
     await writeNifti(join(labels, `${name}.nii.gz`), { ...grid, data: label });
   }
-  const { writeFileSync } = await import('node:fs');
   const cases = names.map((id, i) => ({
     id,
     image: `scans/${id}.nii.gz`,
@@ -79,13 +96,17 @@ export async function makeWorld(folder, only = Object.keys(commands)) {
     classes: { 1: 'liver', 2: 'tumour' },
     cases,
   };
-  writeFileSync(join(folder, 'datasets.json'), JSON.stringify({ schema: 1, datasets: { ct: dataset } }));
+  const index = { schema: 1, datasets: { ct: dataset } };
+  writeFileSync(join(folder, 'datasets.json'), JSON.stringify(index));
+  writeFileSync(join(folder, 'experiment.yaml'), stringify(experimentOf(folder, index)));
+  if (only.includes('download')) await serveArchive(folder);
   const truth = join(folder, 'truth');
   mkdirSync(truth);
   const seconds = {};
   const made = new Set(only.flatMap((name) => [...(needs[name] ?? []), name]));
   for (const [name, command] of Object.entries(commands).filter(([name]) => made.has(name))) {
     const started = Date.now();
+    command.begin?.(folder, join(truth, name));
     const { code, stderr } = await run(command.args(folder, join(truth, name)));
     if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`);
     seconds[name] = (Date.now() - started) / 1000;
@@ -93,123 +114,75 @@ export async function makeWorld(folder, only = Object.keys(commands)) {
   return { folder, truth, seconds };
 }
 
-const data = (folder) => [
-  '--set',
-  `data.prepared=${join(folder, 'truth/prepare')}`,
-  '--set',
-  'data.cropSize=[16,16,16]',
-  '--set',
-  'data.workers=1',
-];
-const short = [
-  'train.steps=6',
-  'train.checkpointEvery=2',
-  'train.validateEvery=3',
-  'train.warmupSteps=0',
-  'train.threads=1',
-  'network.features=[2,2,2,2,2,2]',
-].flatMap((setting) => ['--set', setting]);
+/** Two arms, with networks and steps as few as can be. */
+function experimentOf(folder, index) {
+  const shared = {
+    data: { cropSize: [16, 16, 16], workers: 1 },
+    network: { features: [2, 2, 2, 2, 2, 2] },
+    train: { batchSize: 2, steps: 2, warmupSteps: 0, checkpointEvery: 1, validateEvery: 0, threads: 1 },
+  };
+  const { ct } = index.datasets;
+  return {
+    name: 'tiny',
+    seeds: [0],
+    arms: [
+      { name: 'from scratch', pretrained: false },
+      { name: 'pre-trained', pretrained: true },
+    ],
+    datasets: { ...index, datasets: { ct: { ...ct, path: folder } } },
+    pretrain: {
+      ...shared,
+      network: { ...shared.network, pools: [2, 2, 2, 1] },
+      method: { subVolume: 16, patch: 8, region: 16, contrastDim: 8 },
+    },
+    finetune: { ...shared, network: { ...shared.network, pools: [2, 2, 2, 1] } },
+    evaluate: 'validation',
+  };
+}
 
-/** Each: its arguments, where it writes to, and whether the same command goes on from what is there. */
-export const commands = {
-  prepare: {
-    args: (folder, out) => [
-      'prepare',
-      '--datasets',
-      join(folder, 'datasets.json'),
-      '--out',
-      out,
-      '--workers',
-      '1',
-    ],
-  },
-  pretrain: {
-    resumes: true,
-    args: (folder, out) => [
-      'pretrain',
-      '--config',
-      'configs/smoke/pretrain.yaml',
-      ...data(folder),
-      ...short,
-      '--set',
-      'method.region=16',
-      '--set',
-      'method.subVolume=16',
-      '--set',
-      'network.pools=[2,2,2,1]',
-      '--out',
-      out,
-    ],
-  },
-  finetune: {
-    resumes: true,
-    args: (folder, out) => [
-      'finetune',
-      '--config',
-      'configs/smoke/finetune.yaml',
-      ...data(folder),
-      ...short,
-      '--out',
-      out,
-    ],
-  },
-  predict: {
-    args: (folder, out) => [
-      'predict',
-      '--run',
-      join(folder, 'truth/finetune'),
-      '--input',
-      join(folder, 'scans'),
-      '--out',
-      out,
-    ],
-  },
-  evaluate: {
-    args: (folder, out) => [
-      'evaluate',
-      '--predictions',
-      join(folder, 'labels'),
-      '--labels',
-      join(folder, 'labels'),
-      '--classes',
-      '1=liver,2=tumour',
-      '--out',
-      join(out, 'evaluation.json'),
-    ],
-  },
-  report: {
-    args: (folder, out) => [
-      'report',
-      '--from',
-      join(folder, 'truth/finetune'),
-      '--out',
-      join(out, 'report.html'),
-      '--tables',
-      join(out, 'tables'),
-    ],
-  },
-  export: {
-    args: (folder, out) => [
-      'weights',
-      'export',
-      '--network',
-      'unet',
-      '--from',
-      join(folder, 'truth/finetune/checkpoints/last.safetensors'),
-      '--to',
-      `${out}.safetensors`,
-    ],
-  },
-};
+/** An archive as the Decathlon's are, on a server of this machine that lives as long as this process. */
+async function serveArchive(folder) {
+  const task = join(folder, 'archive/Task04_Hippocampus');
+  for (const part of ['imagesTr', 'labelsTr']) mkdirSync(join(task, part), { recursive: true });
+  writeFileSync(join(task, 'dataset.json'), '{"name": "Hippocampus"}');
+  for (const [i, name] of ['imagesTr/a.nii.gz', 'imagesTr/b.nii.gz', 'labelsTr/a.nii.gz'].entries())
+    writeFileSync(join(task, name), Buffer.alloc(200_000, `${name} ${i}`));
+  const file = join(folder, 'archive.tar');
+  await create({ cwd: dirname(task), file, mtime: new Date(0), portable: true }, ['Task04_Hippocampus']);
+  const content = readFileSync(file);
+  const server = createServer((request, response) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const [status, range] =
+      from > 0
+        ? [206, { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }]
+        : [200, {}];
+    response.writeHead(status, { etag: '"1"', 'content-length': content.length - from, ...range });
+    // In pieces, so that there are moments within it.
+    let at = from;
+    const more = () => {
+      if (at >= content.length) return response.end();
+      response.write(content.subarray(at, at + 40_000));
+      at += 40_000;
+      setTimeout(more, 10);
+    };
+    more();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server.unref();
+  writeFileSync(join(folder, 'mirror'), `http://127.0.0.1:${server.address().port}/msd`);
+  writeFileSync(join(folder, 'checksum'), `sha256:${createHash('sha256').update(content).digest('hex')}`);
+}
 
 /** What may differ between two runs of one command: clocks, and pictures that hold them. */
 const differs = /tfevents|progress\.png|log\.jsonl|reconstructions|report\.html$/;
+const timed = /results\.(json|md)$|figure.*\.(svg|png)$|experiment\.png$/;
 
 /**
  * Every file below a folder by its content, with times left out.
+ * @param times names of files of which the content is another one each time
  * @returns a checksum by path; files of which only the being there counts have ''
  */
-export function contentOf(folder) {
+export function contentOf(folder, times = /^$/) {
   const found = {};
   const single = `${folder}.safetensors`;
   if (existsSync(single)) found.file = createHash('sha256').update(readFileSync(single)).digest('hex');
@@ -217,7 +190,7 @@ export function contentOf(folder) {
   for (const name of readdirSync(folder, { recursive: true }).sort()) {
     const file = join(folder, name);
     if (!statSync(file).isFile()) continue;
-    if (differs.test(name)) {
+    if (differs.test(name) || timed.test(name) || times.test(name)) {
       found[name] = '';
       continue;
     }

@@ -56,6 +56,8 @@ export interface TrainingLoop {
   best: { readonly step: number; readonly value: number } | null;
   saveBest(step: number): Promise<void>;
   readonly checkpointEvery: number;
+  /** Steps in a row that may be not finite; the compiled step leaves the weights as they are. */
+  readonly notFiniteSteps: number;
   checkpoint(step: number): Promise<void>;
   /** Draws and keeps a picture of the run. */
   picture?(step: number): Promise<void>;
@@ -65,17 +67,23 @@ export interface TrainingLoop {
 }
 
 /**
- * Steps until the schedule ends: batch, update, log; now and then validation and checkpoint.
+ * Steps until the schedule ends: batch, update, log; now and then validation and checkpoint. A step that is passed over
+ * has no line in the metrics.
  * @throws InterruptedError after `signal`, with the state saved; WorkError when a loss, gradient or
  *   validation is no finite number
  */
 export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   const { steps } = loop.schedule;
   await validateWhatStopped(loop);
+  let passedOver = 0; // in a row
   for (let step = loop.firstStep; step < steps; step++) {
-    const line = await oneStep(loop, step);
-    loop.metrics.append(line);
-    loop.progress.onStep?.(line, steps);
+    const { line, notFinite } = await oneStep(loop, step);
+    passedOver = notFinite === undefined ? 0 : passedOver + 1;
+    if (notFinite !== undefined) passOver(loop, notFinite, passedOver);
+    else {
+      loop.metrics.append(line);
+      loop.progress.onStep?.(line, steps);
+    }
     const done = step + 1;
     const stopping = loop.signal?.aborted === true && done < steps;
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
@@ -92,7 +100,11 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   }
 }
 
-async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
+/** @returns the line of the metrics, and what was not finite, on which crops */
+async function oneStep(
+  loop: TrainingLoop,
+  step: number,
+): Promise<{ line: StepLine; notFinite: NotFinite | undefined }> {
   const started = performance.now();
   const batch = await loop.loader.batch(step);
   const lr = learningRateAt(step, loop.schedule);
@@ -103,9 +115,8 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
   };
   const outputs = await loop.train.run(inputs, stepSeed(loop.seed, step));
   const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
-  requireFinite(values, step, batch);
   const { total: _, gradientNorm: __, ...losses } = values;
-  return {
+  const line = {
     step: step + 1,
     loss: entryOf(values, 'total'),
     losses,
@@ -114,6 +125,7 @@ async function oneStep(loop: TrainingLoop, step: number): Promise<StepLine> {
     seconds: (performance.now() - started) / 1000,
     waitSeconds: batch.waitSeconds,
   };
+  return { line, notFinite: notFiniteOf(values, step, batch) };
 }
 
 /**
@@ -151,17 +163,37 @@ async function validateNow(loop: TrainingLoop, step: number): Promise<void> {
   loop.progress.onValidation?.(step, values, better);
 }
 
-function requireFinite(
+interface NotFinite {
+  readonly sentence: string;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** What is not finite of a step, and the crops that it was made of; undefined where all is. */
+function notFiniteOf(
   values: Readonly<Record<string, number>>,
   step: number,
   { provenance }: CropBatch,
-): void {
-  if (Object.values(values).every(Number.isFinite)) return;
+): NotFinite | undefined {
+  if (Object.values(values).every(Number.isFinite)) return undefined;
   const losses = Object.entries(values).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
   const crops = provenance.map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
+  const sentence = `step ${step + 1} gave a number that is not finite (${losses.join(', ')}) on the crops ${crops.join('; ')}`;
+  return { sentence, values };
+}
+
+/** Says which step left the weights as they are. Throws WorkError when it is one too many. */
+function passOver(
+  { notFiniteSteps, progress }: TrainingLoop,
+  { sentence, values }: NotFinite,
+  inARow: number,
+) {
+  if (inARow <= notFiniteSteps) {
+    progress.onNote?.(`${sentence}: it is passed over, ${inARow} of at most ${notFiniteSteps} in a row`);
+    return;
+  }
+  const before = notFiniteSteps > 0 ? `, after ${notFiniteSteps} others in a row` : '';
   throw new WorkError(
-    `step ${step + 1} gave a number that is not finite (${losses.join(', ')}) on the crops ${crops.join('; ')}: ` +
-      'look at these scans or lower train.learningRate, then resume from the last checkpoint',
+    `${sentence}${before}: look at these scans or lower train.learningRate, then resume from the last checkpoint`,
     { field: 'train.learningRate', found: values },
   );
 }

@@ -19,7 +19,7 @@ export interface MeasuredSteps extends StepTimes {
 }
 
 const WARM_UP = 2;
-const optimizer = { weightDecay: 1e-5, decayNormsAndBiases: true, clipNorm: null };
+const optimizer = { weightDecay: 1e-5, decayNormsAndBiases: true, clipNorm: null, notFiniteSteps: 0 };
 
 /** Times the steps of a task on random crops. */
 export async function measureSteps(

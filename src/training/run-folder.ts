@@ -36,6 +36,7 @@ const changeable = [
   'train.weightDecay',
   'train.decayNormsAndBiases',
   'train.clipNorm',
+  'train.notFiniteSteps',
   'train.steps',
   'train.epochs',
   'train.warmupSteps',

@@ -109,6 +109,15 @@ const trainShape = {
     .nullable()
     .default(null)
     .describe('Largest norm of all gradients together; null: not clipped.'),
+  notFiniteSteps: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .describe(
+      'How many steps in a row may have a loss or gradient that is no finite number: they are passed over and named, ' +
+        'the weights stay. 0: the run stops at the first.',
+    ),
   checkpointEvery: z
     .int()
     .min(1)

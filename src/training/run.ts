@@ -181,6 +181,7 @@ async function train(
         step: String(step),
       }),
     checkpointEvery: settings.checkpointEvery,
+    notFiniteSteps: settings.notFiniteSteps,
     checkpoint: async (step) =>
       saveCheckpoint(
         folder.path,

@@ -9,6 +9,7 @@ import {
   type State,
   type Tensor,
   type Variable,
+  zeroUnlessFinite,
 } from '../engine/index.js';
 import type { ParameterSpec, Parameters } from '../network/index.js';
 import { adamW, globalNorm, isMoment, optimizerInputs, scaledToNorm } from './adamw.js';
@@ -19,6 +20,8 @@ export interface OptimizerSettings {
   readonly decayNormsAndBiases: boolean;
   /** Largest norm of all gradients together; null: not clipped. */
   readonly clipNorm: number | null;
+  /** Above 0, a step that is not finite counts as one with gradients of 0 and a rate of 0, whoever counts them. */
+  readonly notFiniteSteps: number;
 }
 
 export interface TrainingStepOptions {
@@ -55,13 +58,16 @@ export function compileTrainingStep({
     const gradientNorm = globalNorm(Object.values(gradients));
     const used =
       optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
+    const whole = optimizer.notFiniteSteps > 0 ? (terms.total.add(gradientNorm) as Scalar) : undefined;
+    const passedOver = <T extends Tensor>(value: T): T => (whole ? zeroUnlessFinite(value, whole) : value);
+    const learningRate = passedOver(fed.learningRate as Scalar);
     for (const { name: parameter, layout } of specs) {
       const gradient = used[parameter];
       const share = rateShare?.(parameter) ?? 1;
       if (!gradient || share === 0) continue;
       const decays = optimizer.decayNormsAndBiases || layout !== 'vector';
-      adamW(parameter, variables, gradient, {
-        learningRate: (share === 1 ? fed.learningRate : fed.learningRate?.mul(share)) as Scalar,
+      adamW(parameter, variables, passedOver(gradient), {
+        learningRate: share === 1 ? learningRate : (learningRate.mul(share) as Scalar),
         correction1: fed.correction1 as Scalar,
         correction2: fed.correction2 as Scalar,
         weightDecay: decays ? optimizer.weightDecay : 0,

@@ -119,6 +119,23 @@ describe('evaluating two folders', () => {
     expect(Object.keys(cases[0]!.classes)).toEqual(['WT', 'ET']);
   });
 
+  it('takes no more memory for a class of a large value', async () => {
+    const paths = await folders('large', {}, {});
+    const label = {
+      ...labelVolume([4, 1, 1], new Uint8Array(4)),
+      data: Uint32Array.of(0, 1_000_000_000, 4_294_967_295, 0),
+    };
+    for (const path of [paths.predictions, paths.labels]) await writeNifti(join(path, 'a.nii.gz'), label);
+    const { cases } = await evaluateFolders({
+      ...paths,
+      classes: [
+        { name: 'a', values: [1_000_000_000] },
+        { name: 'b', values: [4_294_967_295] },
+      ],
+    });
+    expect([cases[0]?.classes.a?.dice, cases[0]?.classes.b?.dice]).toEqual([1, 1]);
+  });
+
   it('stops between cases when it is interrupted', async () => {
     const stop = new AbortController();
     const evaluation = await folders(

@@ -51,6 +51,15 @@ describe('a scan that cannot be predicted', () => {
     expect(error.message).toContain(`${file} has no voxel above the foreground threshold -900`);
   });
 
+  it('is refused where the spacing of the weights would make it larger than can be, before the memory is taken', async () => {
+    const file = await written('tiny-spacing', small);
+    for (const mm of [1e-6, 0.01]) {
+      const error = await refusal([file], predictor, { ...ct, spacing: [mm, mm, mm] });
+      expect(error).toBeInstanceOf(DataError);
+      expect(error.message).toMatch(/tiny-spacing.*: 20x18x16 voxels .* would become .*, more than/);
+    }
+  });
+
   it('is a fault of the weights, not of the scan, when the network gives what is not finite', async () => {
     const broken = createState(
       { ...parameters, 'final_conv.bias': { shape: [3], data: Float32Array.of(0, Number.NaN, 0) } },

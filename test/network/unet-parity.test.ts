@@ -74,7 +74,12 @@ describe.each(cases)('UNet beside MONAI BasicUNet, %s', (name) => {
       inputs,
       state,
       precision: 'float32',
-      optimizer: { weightDecay: facts.weightDecay, decayNormsAndBiases: true, clipNorm: null },
+      optimizer: {
+        weightDecay: facts.weightDecay,
+        decayNormsAndBiases: true,
+        clipNorm: null,
+        notFiniteSteps: 0,
+      },
       losses: ({ images: x, labels: y }, parameters) => ({
         total: diceCrossEntropyLoss(logitsOf(x as Tensor5D, parameters), y as Tensor4D).total,
       }),

@@ -46,7 +46,12 @@ describe.each(runs)(
         inputs: { g: { shape: [2, 3], dtype: 'float32' } },
         state,
         precision: 'float32',
-        optimizer: { weightDecay: run.weightDecay, decayNormsAndBiases: true, clipNorm: null },
+        optimizer: {
+          weightDecay: run.weightDecay,
+          decayNormsAndBiases: true,
+          clipNorm: null,
+          notFiniteSteps: 0,
+        },
         losses: ({ g }, { p }) => ({ total: (p as Tensor).mul(g as Tensor).sum() as Scalar }),
       });
       for (const [i, gradient] of gradients.entries()) {

@@ -12,7 +12,12 @@ const start: NamedArrays = {
   w: { shape: [1, 1], data: Float32Array.of(1) },
   b: { shape: [1], data: Float32Array.of(2) },
 };
-const plain: OptimizerSettings = { weightDecay: 0, decayNormsAndBiases: true, clipNorm: null };
+const plain: OptimizerSettings = {
+  weightDecay: 0,
+  decayNormsAndBiases: true,
+  clipNorm: null,
+  notFiniteSteps: 0,
+};
 
 /** Updates with the loss w * gw + b * gb, whose gradients are gw and gb, and what is there after the last. */
 async function afterSteps(
@@ -116,6 +121,40 @@ describe('a share of the learning rate', () => {
     expect(values.w).toBe(1);
     expect(values.b).toBeLessThan(2);
     expect(norms[0]).toBeCloseTo(5, digits);
+  });
+});
+
+describe('a step that is not finite', () => {
+  const around: [number, number][] = [
+    [2, 3],
+    [Number.NaN, 1],
+    [1, Number.POSITIVE_INFINITY],
+    [-1, 2],
+  ];
+
+  it.each([null, 1])(
+    'leaves every parameter where it may be passed over (clipped at %s)',
+    async (clipNorm) => {
+      const settings = { ...plain, weightDecay: 0.5, clipNorm, notFiniteSteps: 2 };
+      const before = await afterSteps(around.slice(0, 1), settings);
+      const between = await afterSteps(around.slice(0, 3), settings);
+      for (const name of ['w', 'b']) expect(between.values[name]).toBe(before.values[name]);
+      // Its gradients count as 0 in the moments: those of the step before, which are finite, fade.
+      const first = 'optimizer.first.w';
+      expect(between.values[first]).toBeCloseTo(0.81 * (before.values[first] ?? Number.NaN), digits);
+      const after = await afterSteps(around, settings);
+      for (const value of Object.values(after.values)) expect(value).toEqual(expect.any(Number));
+      expect(Object.values(after.values).every(Number.isFinite)).toBe(true);
+      expect(after.values.w).not.toBe(between.values.w);
+    },
+  );
+
+  it('changes nothing of the others', async () => {
+    const finite = [around[0], around[3]].map((pair) => pair ?? [0, 0]) as [number, number][];
+    const [stopping, passing] = await Promise.all(
+      [0, 2].map((notFiniteSteps) => afterSteps(finite, { ...plain, weightDecay: 0.5, notFiniteSteps })),
+    );
+    expect(passing).toEqual(stopping);
   });
 });
 

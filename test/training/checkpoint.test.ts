@@ -74,6 +74,16 @@ describe('a checkpoint', () => {
     expect(metadata).toEqual({ producer: 'test', step: '4', axisOrder: 'xyz' });
   });
 
+  it('shares no file with another: last and best weights are whole by themselves', async () => {
+    await save(4);
+    await saveBest(run, valuesAt(4), specs, { step: '4' });
+    for (const name of readdirSync(join(run, 'checkpoints')))
+      expect([name, statSync(file(name)).nlink]).toEqual([name, 1]);
+    writeFileSync(file('step-4.safetensors'), 'spoilt');
+    for (const name of ['last', 'best'])
+      expect((await readSafetensors(file(`${name}.safetensors`))).arrays).toHaveProperty(['conv.weight']);
+  });
+
   it('stands beside the one before, and clears what is older and what a killed run left of another', async () => {
     await save(1);
     await save(2);

@@ -44,6 +44,7 @@ function loopOf(
     best: null,
     saveBest: tell('best'),
     checkpointEvery: 4,
+    notFiniteSteps: 0,
     checkpoint: tell('checkpoint'),
     metrics: { append: (line) => lines.push(line), picture: () => {}, lines: () => lines, flush: () => {} },
     progress: {},
@@ -126,6 +127,28 @@ describe('the training loop', () => {
     const { loop, told } = loopOf(scores, { ...extra, checkpointEvery: 1 });
     await expect(runTrainingLoop(loop)).rejects.toMatchObject({ exitCode: 1, message });
     expect(told.filter((event) => /best|checkpoint/.test(event))).toEqual(['checkpoint 1']);
+  });
+
+  it('passes over as many steps in a row that are not finite as it may, names them and keeps them out of the metrics', async () => {
+    const notes: string[] = [];
+    const totals = [1, Number.NaN, Number.NaN, 1, Number.POSITIVE_INFINITY, 1, 1, 1];
+    const progress = { onNote: (sentence: string) => notes.push(sentence) };
+    const { loop, told, lines } = loopOf([0.1, 0.2, 0.3, 0.4], { totals, notFiniteSteps: 2, progress });
+    await runTrainingLoop(loop);
+    expect(told.filter((event) => /checkpoint/.test(event))).toEqual(['checkpoint 4', 'checkpoint 8']);
+    expect(lines.flatMap((line) => ('loss' in line ? [line.step] : []))).toEqual([1, 4, 6, 7, 8]);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^step 2 .*total NaN.* on the crops ct\/a .*: it is passed over, 1 of at most 2 in a row$/,
+      ),
+      expect.stringMatching(/^step 3 .* 2 of at most 2/),
+      expect.stringMatching(/^step 5 .*total Infinity.* 1 of at most 2/),
+    ]);
+    const third = loopOf([0.1, 0.2], { totals: [1, ...Array(7).fill(Number.NaN)], notFiniteSteps: 2 });
+    await expect(runTrainingLoop(third.loop)).rejects.toThrow(
+      /^step 4 .*, after 2 others in a row: look at these scans/,
+    );
+    expect(third.told.filter((event) => /checkpoint/.test(event))).toEqual([]);
   });
 
   it('feeds the learning rate of the schedule, and tells it with the step', async () => {
