@@ -83,7 +83,7 @@ describe('the packed files', () => {
 
   it('hold nothing else', () => {
     const known =
-      /^(bin|dist|scripts|configs|schema|docs)\/|^(README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|datasets\.example\.json|package\.json)$/;
+      /^(bin|dist|scripts|configs|schema|docs)\/|^(README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|datasets\.example\.json|package\.json)$/;
     expect(packed.filter((file) => !known.test(file))).toEqual([]);
     expect(packed.filter((file) => /(^|\/)\.|node_modules|try-package|tsbuildinfo/.test(file))).toEqual([]);
   });
