@@ -3,6 +3,9 @@ import { messageField, varintField } from './protobuf.js';
 /** `RewriterConfig.Toggle.OFF` of `tensorflow/core/protobuf/rewriter_config.proto`. */
 const OFF = 2;
 
+/** `RewriterConfig.NumIterationsType.ONE`. */
+const ONE = 1;
+
 /**
  * TensorFlow's `ConfigProto`, serialised.
  *
@@ -11,11 +14,12 @@ const OFF = 2;
  * compute something else than was written: constant folding turns a division by a constant into a product
  * with its reciprocal, and arithmetic optimisation turns chains of additions into one `AddN`, which adds in
  * an order that depends on which buffer is free at that moment. Without them a graph gives the eager engine's
- * numbers, and its own again; a step of HybridMIM takes as long as with them.
+ * numbers, and its own again; a step of HybridMIM takes as long as with them. The passes go over a graph once: a
+ * second time, TensorFlow's default, makes every first step slower and the others no faster.
  */
 export function sessionConfig(threads: number): Buffer {
-  // The fields are constant_folding and arithmetic_optimization.
-  const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF)]);
+  // The fields are constant_folding, arithmetic_optimization and meta_optimizer_iterations.
+  const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF), varintField(12, ONE)]);
   const graphOptions = messageField(10, rewriter); // rewrite_options
   // The fields are the threads of intra_op and inter_op.
   const parallelism = [...(threads > 0 ? [varintField(2, threads)] : []), varintField(5, 1)];

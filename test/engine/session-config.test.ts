@@ -4,9 +4,9 @@ import { sessionConfig } from '../../src/engine/session-config.js';
 import { computed, normals } from './computed.js';
 
 describe('the configuration of a session', () => {
-  it('is a ConfigProto: threads of one op, one op at a time, then two passes switched off', () => {
-    expect([...sessionConfig(2)]).toEqual([0x10, 2, 0x28, 1, 0x52, 6, 0x52, 4, 0x18, 2, 0x38, 2]);
-    expect([...sessionConfig(0)]).toEqual([0x28, 1, 0x52, 6, 0x52, 4, 0x18, 2, 0x38, 2]);
+  it('is a ConfigProto: threads of one op, one op at a time, then two passes switched off, and each of the others once', () => {
+    expect([...sessionConfig(2)]).toEqual([0x10, 2, 0x28, 1, 0x52, 8, 0x52, 6, 0x18, 2, 0x38, 2, 0x60, 1]);
+    expect([...sessionConfig(0)]).toEqual([0x28, 1, 0x52, 8, 0x52, 6, 0x18, 2, 0x38, 2, 0x60, 1]);
     expect([...sessionConfig(300)].slice(0, 6)).toEqual([0x10, 0xac, 0x02, 0x28, 1, 0x52]);
   });
 
