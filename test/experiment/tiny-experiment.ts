@@ -9,6 +9,7 @@ import {
   runExperiment,
 } from '../../src/experiment/index.js';
 import { temporaryFolder } from '../dataset/generated-data.js';
+import { longTests } from '../long-tests.js';
 
 /** A configuration of the tiny scale. */
 export const tinyFile = (name: string) => `configs/experiment-tiny/${name}.yaml`;
@@ -20,21 +21,18 @@ export const loadTiny = (name: string, ...overrides: string[]): Promise<Experime
 /** Tests that tables and figures are filled at the tiny scale. They take minutes, so they stand in several files, and continuous integration asks for them. */
 export function itFills(...names: string[]): void {
   const folder = temporaryFolder();
-  describe.skipIf(!process.env.HYBRIDMIM_TINY_EXPERIMENTS)(
-    'at the tiny scale, on phantoms, end to end',
-    () => {
-      it.each(names)(
-        '%s is filled',
-        async (name) => {
-          const out = join(folder, name);
-          const config = await loadTiny(name);
-          expectFilled(config, out, await runExperiment({ config, out }));
-          rmSync(out, { recursive: true });
-        },
-        400_000,
-      );
-    },
-  );
+  describe.skipIf(!longTests)('at the tiny scale, on phantoms, end to end', () => {
+    it.each(names)(
+      '%s is filled',
+      async (name) => {
+        const out = join(folder, name);
+        const config = await loadTiny(name);
+        expectFilled(config, out, await runExperiment({ config, out }));
+        rmSync(out, { recursive: true });
+      },
+      400_000,
+    );
+  });
 }
 
 /** Every cell of an experiment gave a result, and the tables have a row for each. */

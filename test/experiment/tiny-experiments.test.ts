@@ -10,13 +10,14 @@ import {
 } from '../../src/experiment/index.js';
 import { lastLine, runCli } from '../cli/run-cli.js';
 import { temporaryFolder } from '../dataset/generated-data.js';
+import { longTests } from '../long-tests.js';
 import { itFills, loadTiny, tinyFile } from './tiny-experiment.js';
 
 const folder = temporaryFolder();
 
 itFills('figure4-labels', 'figure5-speed', 'figure6-sizes');
 
-describe('an experiment on the command line', () => {
+describe.skipIf(!longTests)('an experiment on the command line', () => {
   const out = join(folder, 'resumed');
   const args = ['experiment', '--config', tinyFile('figure5-speed'), '--out', out];
   const armsOf = (...methods: string[]) =>
