@@ -64,7 +64,7 @@ describe.each([
     expect(existsSync(last)).toBe(true);
   });
 
-  // The loop is one for all methods; each one's own draws are of step and seed alone, which one of them shows at once.
+  // All methods go through one loop, and draw from seed and step alone: one of them stands for all in the short suite.
   it.skipIf(!longTests && name !== 'simmim')('goes on bit for bit after an interruption', async () => {
     const settings = await settingsOf(method, network, 'train.validateEvery=0', 'train.steps=6');
     await run(settings, `${name}-whole`);
