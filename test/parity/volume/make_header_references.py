@@ -109,7 +109,8 @@ def attempt(read, path):
     try:
         return read(path)
     except Exception as error:
-        return {"error": type(error).__name__ + ": " + str(error).strip().splitlines()[-1].split("(0x")[0][:160]}
+        said = str(error).replace(f"{HERE}/", "").strip().splitlines()[-1].split("(0x")[0][:160]
+        return {"error": f"{type(error).__name__}: {said}"}
 
 
 def files():
