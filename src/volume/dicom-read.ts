@@ -240,6 +240,18 @@ export async function dicomOddities(path: string): Promise<readonly string[]> {
   return (await isDicomLabel(path)) ? [] : (await openSeries(await dicomFolder(path), path)).oddities;
 }
 
+/**
+ * The PatientID in the first DICOM file of a path; undefined where there is none, or it is empty.
+ * @throws DataError when a header cannot be read, and the system's error where nothing is at the path
+ */
+export async function dicomPatient(path: string): Promise<string | undefined> {
+  for (const file of await filesOf(path)) {
+    const found = await openDicomFile(file);
+    if (found) return textOf(found.header, 'x00100020');
+  }
+  return undefined;
+}
+
 function requireOneSeries(images: readonly DicomImage[], path: string): void {
   const series = new Map<string, DicomImage[]>();
   for (const image of images) series.set(image.series, [...(series.get(image.series) ?? []), image]);

@@ -44,6 +44,7 @@ export {
   isLaidIntoImage,
   openLabelSlices,
   openSlices,
+  patientIn,
   readLabel,
   readVolume,
 } from './read.js';

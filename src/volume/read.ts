@@ -3,6 +3,7 @@ import { DataError, errorCode, HybridMimError } from '../errors.js';
 import { openDicomFile } from './dicom-file.js';
 import {
   dicomOddities,
+  dicomPatient,
   isDicomLabel,
   type LabelTarget,
   openDicomLabel,
@@ -161,6 +162,14 @@ export async function headerOddities(path: string): Promise<readonly string[]> {
     if (!header.meta) return nrrdOddities(path, header);
     return [...header.meta.oddities, ...metaImageGeometry(path, header).oddities];
   });
+}
+
+/**
+ * Whose scan it is, where its format says that: the PatientID of DICOM. For comparing alone: it may be a name.
+ * @throws DataError as `readVolume` does for a header
+ */
+export async function patientIn(path: string): Promise<string | undefined> {
+  return ofFile(path, async () => ((await scanFormat(path)) === 'dicom' ? dicomPatient(path) : undefined));
 }
 
 /** By name, and by content where the name says nothing. What is unknown is taken for NIfTI, which then says more. */

@@ -8,6 +8,7 @@ import {
   headerOddities,
   mapAxes,
   type Orientation,
+  patientIn,
   readVolume,
   type Triple,
   type Volume,
@@ -67,6 +68,8 @@ export interface CheckedCase {
   readonly channels: number;
   readonly size?: Triple;
   readonly spacing?: Triple;
+  /** Of whom the scan is, where its format says so; for comparing alone. */
+  readonly patient?: string;
   /**
    * Of the voxel values of each image file that is not
    * constant: one of them is equal for the same scan in any format, type or order of axes.
@@ -117,12 +120,14 @@ export async function checkCase({
   const { label, masks, aligned, labelMap } = source;
   if (label !== undefined)
     await checkLabel({ label, masks, aligned, labelMap }, { source, classes, ignore }, first, findings);
+  const patient = first ? await patientIn(itemAt(source.images, 0)) : undefined;
   return {
     id: source.id,
     findings,
     channels,
     hashes,
     ...(first && { size: first.size, spacing: first.spacing }),
+    ...(patient !== undefined && { patient }),
   };
 }
 

@@ -51,6 +51,34 @@ function duplicate(source: SourceCase, file: string, other: { file: string; sour
   };
 }
 
+/**
+ * Cases whose DICOM headers name one patient and that nothing keeps together. What the patient is called is not
+ * said: a report may be sent on.
+ */
+export function patientsOfSeveralCases(cases: readonly ComparedCase[]): Finding[] {
+  const patients = new Map<string, SourceCase[]>();
+  for (const { source, checked } of cases)
+    if (checked.patient !== undefined && source.group === undefined)
+      patients.set(checked.patient, [...(patients.get(checked.patient) ?? []), source]);
+  const several = [...patients.values()].filter(({ length }) => length > 1);
+  const [example] = several;
+  if (!example) return [];
+  const { id, dataset } = itemAt(example, 0);
+  const names = example.slice(0, 3).map(({ name }) => name);
+  return [
+    {
+      id,
+      kind: 'visits',
+      severity: 'odd',
+      message:
+        `${several.flat().length} cases of "${dataset}" are of ${several.length} ` +
+        `patient${several.length === 1 ? '' : 's'} by the PatientID of their DICOM headers, such as ` +
+        `${names.join(', ')}: a split may put one patient on both sides; set "groups" to a pattern that finds the ` +
+        'patient or to a CSV file, or to false where each case is a patient',
+    },
+  ];
+}
+
 /** Cases with another number of channels than most of their dataset: a network takes one number. */
 export function otherChannels(cases: readonly ComparedCase[]): Finding[] {
   const readable = cases.filter(({ checked }) => checked.size !== undefined);

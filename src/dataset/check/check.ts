@@ -9,7 +9,13 @@ import { withSplitFile } from '../index/split-file.js';
 import type { Preprocessing } from '../prepare/preprocessing.js';
 import { accountFiles, type FileAccount } from './account-files.js';
 import type { CheckCaseTask, CheckedCase } from './check-case.js';
-import { type ComparedCase, duplicates, otherChannels, spacingOutliers } from './check-set.js';
+import {
+  type ComparedCase,
+  duplicates,
+  otherChannels,
+  patientsOfSeveralCases,
+  spacingOutliers,
+} from './check-set.js';
 import type { Finding } from './finding.js';
 
 /** Which datasets are checked, and how. */
@@ -85,9 +91,10 @@ export async function checkDatasets(options: CheckOptions): Promise<CheckResult>
     ...datasets.flatMap(({ groupOddities }) =>
       groupOddities.map((oddity): Finding => ({ ...oddity, severity: 'odd' })),
     ),
-    ...datasets.flatMap(({ cases }) => {
+    ...datasets.flatMap(({ cases, groupsStated }) => {
       const own = cases.map(compared);
-      return [...otherChannels(own), ...spacingOutliers(own)];
+      const patients = groupsStated ? [] : patientsOfSeveralCases(own);
+      return [...patients, ...otherChannels(own), ...spacingOutliers(own)];
     }),
   ];
   const findings = all.flatMap(({ source: { id }, checked }) => [

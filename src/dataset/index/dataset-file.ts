@@ -28,7 +28,10 @@ const classNames = z.record(
 );
 /** From the value in the label file to the class; "*" stands for every value that is not listed. */
 const labelMap = z
-  .record(z.string().regex(/^(\*|[0-9]+)$/, 'must be a whole number or "*"'), z.int().min(0))
+  .record(
+    z.string().regex(/^(\*|0|-?[1-9][0-9]*)$/, 'must be a whole number, without zeros before it, or "*"'),
+    z.int().min(0),
+  )
   .describe('From values of label files to class values; `*` stands for every other value, 0 is background.');
 
 /** Label values by region, from the largest region to the smallest. */

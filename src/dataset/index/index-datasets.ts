@@ -70,6 +70,7 @@ async function indexDataset(name: string, file: DatasetFile): Promise<SourceData
     preprocessing: preprocessingOf(modality, { ...preset, ...definedOnly(entry) }),
     cases: splitCases,
     notes: [...notes, ...renamedNote(cases), ...mixedNote(cases)],
+    groupsStated: entry.groups !== undefined,
     groupOddities: groupOddities(name, splitCases, entry),
     folder: listing.folder,
     descriptions: [...(listing.descriptions ?? []), ...(groupFile === undefined ? [] : [groupFile])],

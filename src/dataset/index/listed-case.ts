@@ -85,6 +85,8 @@ export interface SourceDataset {
   /** Files that say what the dataset consists of, such as its `dataset.json`. */
   readonly descriptions: readonly string[];
   readonly leftOut: readonly LeftOutFiles[];
+  /** Whether the index says which cases belong together, or that none do. */
+  readonly groupsStated: boolean;
   /** What may put one patient on both sides of a split. */
   readonly groupOddities: readonly GroupOddity[];
 }

@@ -15,6 +15,20 @@ const listed = async (content: unknown, only?: string[]) =>
 afterEach(() => vi.unstubAllEnvs());
 
 describe('the dataset index', () => {
+  it.each(['01', '-0', '1.5', '1e3', ' 1', '+1', 'x', ''])(
+    'refuses the value "%s" of a labelMap, which no value of a file would be found by',
+    async (value) => {
+      await expect(listed(datasetIndex([labelledCase('a')], { labelMap: { [value]: 1 } }))).rejects.toThrow(
+        `labelMap.${value}: the key "${value}" must be a whole number, without zeros before it, or "*"`,
+      );
+    },
+  );
+
+  it('takes values below 0 in a labelMap', async () => {
+    const [ct] = await listed(datasetIndex([labelledCase('a')], { labelMap: { '-1024': 0, '*': 1 } }));
+    expect(ct?.cases[0]?.labelMap).toEqual({ '-1024': 0, '*': 1 });
+  });
+
   it('lists the cases of the layout "files" with absolute paths', async () => {
     const [ct] = await listed(
       datasetIndex([labelledCase('a'), { id: 'b', images: ['t1.nii', 't2.nii'], split: 'test' }]),

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,9 +10,11 @@ import { likelyVisits } from '../../../src/dataset/index/visits.js';
 import { checkDatasets, type PreparedIndex, prepareDatasets, withFold } from '../../../src/dataset/index.js';
 import { DataError, UsageError } from '../../../src/errors.js';
 import { drawnFraction } from '../../../src/training/drawn-fraction.js';
+import { referenceFile } from '../../volume/references.js';
 import { temporaryFolder, writeCase, writeJson } from '../generated-data.js';
 
 const root = temporaryFolder();
+const series = referenceFile('dicom/equal');
 let written = 0;
 
 /** A dataset of files that nobody reads, with names alone. */
@@ -36,6 +38,22 @@ function tornGroups(cases: readonly { group?: string | undefined; split: string 
   for (const { group, split } of cases)
     if (group !== undefined) splits.set(group, (splits.get(group) ?? new Set()).add(split));
   return [...splits].flatMap(([group, { size }]) => (size > 1 ? [group] : []));
+}
+
+/** A small DICOM series whose headers give its patient this id of four letters, or none. */
+function writeSeriesOf(folder: string, patient: string): void {
+  mkdirSync(folder, { recursive: true });
+  const id = Buffer.from([0x10, 0, 0x20, 0, 0, 0, 0, 0]); // the length of an implicit type has four bytes
+  for (const file of readdirSync(series)) {
+    const bytes = readFileSync(join(series, file));
+    const at = bytes.indexOf(id);
+    const given = Buffer.concat([id, Buffer.from(patient)]);
+    given.writeUInt32LE(patient.length, 4);
+    writeFileSync(
+      join(folder, file),
+      Buffer.concat([bytes.subarray(0, at), given, bytes.subarray(at + id.length)]),
+    );
+  }
 }
 
 /** Up to 12 patients with up to 4 visits each, and cases that are alone. */
@@ -321,6 +339,28 @@ describe('names that look like visits', () => {
     [['p1_1', 'p2_1', 'p3_1']],
   ])('are not found: %j', (names) => {
     expect(found(names)).toBeUndefined();
+  });
+
+  it('are a finding where DICOM headers say the patient, who is not named', async () => {
+    const folder = join(root, 'patients');
+    const patients = { a: 'Doe1', b: 'Roe2', c: 'Doe1', d: '', e: '' };
+    for (const [name, patient] of Object.entries(patients)) writeSeriesOf(join(folder, name), patient);
+    const cases = Object.keys(patients).map((id) => ({ id, image: id }));
+    const found = async (extra: object) => {
+      const datasetsFile = writeJson(join(folder, 'datasets.json'), {
+        schema: 1,
+        datasets: { d: { layout: 'files', modality: 'ct', cases, ...extra } },
+      });
+      const { findings } = await checkDatasets({ datasetsFile, workers: 1 });
+      return findings.filter(({ kind }) => kind === 'visits');
+    };
+    const [finding, ...others] = await found({});
+    expect([finding?.id, others]).toEqual(['d/a', []]);
+    expect(finding?.message).toMatch(
+      /^2 cases of "d" are of 1 patient by the PatientID of their DICOM headers, such as a, c: .* set "groups"/,
+    );
+    expect(finding?.message).not.toContain('Doe1');
+    expect([await found({ groups: false }), await found({ groups: '^([a-e])' })]).toEqual([[], []]);
   });
 
   it('are a finding of the check and a note of prepare, until the index says what they are', async () => {

@@ -73,6 +73,10 @@ describe('the class values of a label', () => {
     expect(() => valuesOf(data, map)).toThrow(DataError);
   });
 
+  it('are mapped from values below 0', () => {
+    expect(valuesOf(Int16Array.of(-1, 2, -1, 0), { '-1': 0 })).toEqual([0, 2, 0, 0]);
+  });
+
   it('refuse a label of several channels', () => {
     expect(() => toClassValues(label(Uint8Array.of(1, 2), 2), classes, undefined, 'seg.nii')).toThrow(
       /seg.nii has 2 channels, but one label volume/,
