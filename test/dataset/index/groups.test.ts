@@ -322,6 +322,23 @@ describe('names that look like visits', () => {
     [['A_timepoint1', 'A_timepoint2', 'B_timepoint1'], 1],
     [['HN-1_T0', 'HN-1_T1', 'HN-2_T0'], 1],
     [['P1-session-01', 'P1-session-02'], 1],
+    [['p01_visit1_ct', 'p01_visit2_ct', 'p02_visit1_ct'], 1],
+    [['v1_p01', 'v2_p01', 'v1_p02'], 1],
+    [['s1.v1', 's1.v2', 's2.v1'], 1],
+    [['case1 visit 2', 'case1 visit 1', 'case2 visit 1'], 1],
+    [['S001V1', 'S001V2', 'S002V1'], 1],
+    [['P1M0', 'P1M6', 'P2M0'], 1],
+    [['TCGA-02-0003_1997.06.08', 'TCGA-02-0003_1998.01.01', 'TCGA-02-0006_1996.08.23'], 1],
+    [['CT_p1_20200101_a', 'CT_p1_20210101_a', 'CT_p2_20200101_a'], 1],
+    [['UCSF-PDGM-0001_nifti', 'UCSF-PDGM-0002_nifti', 'UCSF-PDGM-0002_FU001d_nifti'], 1],
+    [['Patient-005_week-000-1', 'Patient-005_week-011', 'Patient-006_week-000'], 1],
+    [['10_preRT', '10_midRT', '11_preRT'], 1],
+    [['HN1_pre-op', 'HN1_post-op', 'HN2_pre-op'], 1],
+    [['p1_before', 'p1_after', 'p2_before'], 1],
+    [['p1_1st', 'p1_2nd', 'p2_1st'], 1],
+    [['p1-inhale', 'p1-exhale', 'p2-inhale'], 1],
+    [['p1_follow-up_1', 'p1_follow-up_2', 'p2_follow-up_1'], 1],
+    [['Glioma-Post_0003_Timepoint_1', 'Glioma-Post_0003_Timepoint_2', 'Glioma-Post_0004_Timepoint_1'], 1],
   ])('are found: %j', (names, patients) => {
     expect(found(names)?.patients).toBe(patients);
   });
@@ -337,6 +354,11 @@ describe('names that look like visits', () => {
     [['1.3.6.1.4.1.14519.5.2.1', '1.3.6.1.4.1.14519.5.2.2']],
     [['TCGA-02-0006', 'TCGA-02-0009', 'TCGA-06-0119', 'TCGA-06-0122']],
     [['p1_1', 'p2_1', 'p3_1']],
+    [['ct_scan_001', 'ct_scan_002', 'ct_scan_003']],
+    [['study_001', 'study_002']],
+    [['Post-0001', 'Post-0002', 'Post-0003']],
+    [['a3f2d9', 'a3f2d7', 'b1c2d9']],
+    [['p1_pre', 'p2_pre', 'p3_post']],
   ])('are not found: %j', (names) => {
     expect(found(names)).toBeUndefined();
   });

@@ -184,7 +184,12 @@ describe("nnU-Net's own list of cases", () => {
       '检查 2': { images: [join(outside, 'scan.nii.gz')], label: '$NNUNET_TEST_PLACE/scan.nii.gz' },
       third: { images: ['imagesTr/unlisted_0000.nii.gz'], label: 'x.nii.gz' },
     };
-    const files = [...nnunetFiles, 'imagesTr/unlisted_0000.nii.gz', 'imagesTs/t_0000.nii.gz'];
+    const used = ['elsewhere/a.nii.gz', 'elsewhere/b.nii.gz', 'x.nii.gz'];
+    const files = [...nnunetFiles, ...used, 'imagesTr/unlisted_0000.nii.gz', 'imagesTs/t_0000.nii.gz'];
+    const stray = await nnunet(labels, { dataset }, [...files, 'elsewhere/c.nii.gz']);
+    expect(stray.notes.filter((note) => note.includes('no part of'))).toEqual([
+      expect.stringMatching(/^1 image files are no part of the layout "nnunet" .*elsewhere\/c.nii.gz$/),
+    ]);
     const found = await nnunet(labels, { dataset, numTraining: '3' }, files, { includeTest: true });
     expect(found.cases.map(({ name }) => name)).toEqual(['first', '检查_2', 'third', 't']);
     expect(found.cases[0]!.images[0]).toMatch(/elsewhere\/a\.nii\.gz$/);

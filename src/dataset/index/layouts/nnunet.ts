@@ -136,11 +136,15 @@ function casesOf(
 
 /** The listed cases in place of those of the folders; scans of the folders that are not listed stay unlabelled. */
 function withListed(found: MatchedCases, listed: readonly ListedCase[]): MatchedCases {
-  const used = new Set(listed.flatMap(({ images }) => images.map((image) => image.replaceAll('\\', '/'))));
+  const used = new Set(
+    listed.flatMap(({ images, label }) =>
+      [...images, ...(label === undefined ? [] : [label])].map((file) => file.replaceAll('\\', '/')),
+    ),
+  );
   return {
-    ...found,
     labelled: listed,
     unlabelled: found.unlabelled.filter(({ images }) => !images.some((image) => used.has(image))),
+    others: found.others.filter((file) => !used.has(file)),
   };
 }
 
