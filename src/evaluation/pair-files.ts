@@ -82,6 +82,10 @@ function withoutRole(name: string): string {
   return (bare === name ? name.replace(trailingRole, '') : bare).toLowerCase();
 }
 
+/** `img0001_pred`, which MONAI writes for BTCV's `img0001`, and `label0001`. */
+const withoutRoles = (name: string): string =>
+  name.replace(leadingRole, '').replace(trailingRole, '').toLowerCase();
+
 const rules: readonly Rule[] = [
   { text: 'the same name', key: ({ name }) => name },
   { text: 'the same file name, in any subfolder', key: ({ name }) => lastPart(name) },
@@ -92,6 +96,10 @@ const rules: readonly Rule[] = [
   {
     text: 'the same name but for the channel "_0000", upper and lower case, and a word such as img, label, seg or pred',
     key: ({ name }) => withoutRole(withoutChannel(lastPart(name))),
+  },
+  {
+    text: 'the same name but for the channel "_0000", upper and lower case, and words such as img, label, seg or pred at both ends',
+    key: ({ name }) => withoutRoles(withoutChannel(lastPart(name))),
   },
   {
     text: 'the folder of the case, which holds one volume',
@@ -272,7 +280,9 @@ function requirePartners(
   if (first === undefined) return;
   const file = files.find(({ name }) => name === first)?.file ?? first;
   const others =
-    alone.length === 1 ? '' : `, nor have ${alone.length - 1} others of the ${files.length} in its folder`;
+    alone.length === 1
+      ? ''
+      : `, nor ${alone.length === 2 ? 'has 1 other' : `have ${alone.length - 1} others`} of the ${files.length} in its folder`;
   const named = [
     ...(alone.length > 1 ? [`without a ${partner}: ${shortList(alone)}`] : []),
     ...(alonePartners.length > 0 ? [`without a ${what}: ${shortList(alonePartners)}`] : []),

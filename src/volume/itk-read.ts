@@ -9,7 +9,7 @@ import { quietly } from './itk-console.js';
 import { volumeOfItk } from './itk-volume.js';
 import { metaImageGeometry } from './meta-geometry.js';
 import { readMetaImage } from './meta-raw.js';
-import { type NrrdGeometry, nrrdGeometry } from './nrrd-geometry.js';
+import { type NrrdGeometry, nrrdGeometry, nrrdSpacingUnits } from './nrrd-geometry.js';
 import { readPlainSlices } from './plain-slices.js';
 import { readTextHeader, type TextFormat, type TextHeader } from './text-header.js';
 import { mapAxes } from './triple.js';
@@ -52,6 +52,7 @@ export async function readItkFile(file: string, format: TextFormat, use?: ValueU
   if (!image?.data) throw unreadable(file, undefined);
   const volume = volumeOfItk(image, file, use);
   if (geometry) return inItsSpace(volume, geometry, header, file);
+  if (format === 'nrrd') return inMillimetres(volume, nrrdSpacingUnits(resolve(file), header).mm);
   return metaGeometry
     ? { ...volume, affine: metaGeometry.affine, spacing: spacingOf(metaGeometry.affine) }
     : volume;
@@ -139,6 +140,12 @@ function inItsSpace(
       { file, field: 'space directions', found: size, expected: volume.size },
     );
   }
+  return { ...volume, affine, spacing: spacingOf(affine) };
+}
+
+/** A volume of ITK's, which takes every unit for mm. Its axes are those of space, since nothing says otherwise. */
+function inMillimetres(volume: Volume, mm: readonly number[]): Volume {
+  const affine = { rows: volume.affine.rows.map((n, i) => n * itemAt(mm, Math.floor(i / 4))) };
   return { ...volume, affine, spacing: spacingOf(affine) };
 }
 

@@ -46,7 +46,8 @@ export function nrrdGeometry(
     );
   }
   const origin = originOf(file, fieldOf(fields, 'space origin'), space.timed ? 4 : 3);
-  const unit = unitOf(file, fieldOf(fields, 'space units'), space.timed);
+  const units = fieldOf(fields, 'space units');
+  const unit = unitOf(file, 'space units', units, unitNames(units).slice(0, space.timed ? 3 : undefined));
   const affine = {
     rows: AXES.flatMap((world) =>
       [x, y, z, origin.place].map((vector) => 0 + space.toRas[world] * vector[world] * unit.mm[world]),
@@ -68,6 +69,7 @@ export function nrrdOddities(file: string, header: Pick<TextHeader, 'fields' | '
   return [
     `${file}: the header has no "space directions", so that it does not say which way is left or front: ` +
       'left-posterior-superior is taken, as ITK does, so check the orientation',
+    ...nrrdSpacingUnits(file, header).oddities,
   ];
 }
 
@@ -164,12 +166,32 @@ const lengths: ReadonlyMap<string, number> = new Map([
   ...['m', 'meter', 'meters', 'metre', 'metres'].map((name) => [name, 1000] as const),
 ]);
 
+/**
+ * The units of the spacings of a header without directions.
+ * @returns mm in the unit of each axis of space
+ */
+export function nrrdSpacingUnits(
+  file: string,
+  { fields, sizes }: Pick<TextHeader, 'fields' | 'sizes'>,
+): Pick<NrrdGeometry, 'oddities'> & { readonly mm: Triple } {
+  const text = fields.get('units');
+  const units = unitNames(text);
+  // An axis of channels has a unit of its own, which is empty.
+  const ofSpace = sizes.length > 3 ? units.filter((name) => name !== '' && name !== '???') : units;
+  return unitOf(file, 'units', text, ofSpace);
+}
+
+const unitNames = (text: string | undefined): string[] =>
+  [...(text ?? '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => (quoted ?? plain ?? '').trim());
+
 /** mm in the unit of each coordinate. */
-function unitOf(file: string, text: string | undefined, timed: boolean): { mm: Triple; oddities: string[] } {
+function unitOf(
+  file: string,
+  field: string,
+  text: string | undefined,
+  names: readonly string[],
+): { mm: Triple; oddities: string[] } {
   const inMm = { mm: [1, 1, 1] as const, oddities: [] };
-  const names = [...(text ?? '').matchAll(/"([^"]*)"|(\S+)/g)]
-    .map(([, quoted, plain]) => (quoted ?? plain ?? '').trim())
-    .slice(0, timed ? 3 : undefined);
   if (names.every((name) => name === '' || name === 'mm')) return inMm;
   // The header was read as latin1; a micro sign may be one byte of that or two of UTF-8.
   const factors = names.map(
@@ -181,7 +203,7 @@ function unitOf(file: string, text: string | undefined, timed: boolean): { mm: T
     return {
       ...inMm,
       oddities: [
-        `${file}: "space units" is ${text}, and not three units of length; millimetres are taken, as ITK does, ` +
+        `${file}: "${field}" is ${text}, and not three units of length; millimetres are taken, as ITK does, ` +
           'so check that the spacing is right',
       ],
     };
@@ -191,7 +213,7 @@ function unitOf(file: string, text: string | undefined, timed: boolean): { mm: T
   return {
     mm,
     oddities: [
-      `${file}: "space units" is ${text}, which was converted to millimetres; ITK does not, ` +
+      `${file}: "${field}" is ${text}, which was converted to millimetres; ITK does not, ` +
         'so check that the spacing is right',
     ],
   };

@@ -193,7 +193,7 @@ describe('two folders that cannot be evaluated', () => {
     );
     const { message, facts } = await dataError(evaluation);
     expect(message).toContain(
-      `label ${join(evaluation.labels, 'a.nii.gz')} has no prediction, nor have 1 others of the 3 in its folder`,
+      `label ${join(evaluation.labels, 'a.nii.gz')} has no prediction, nor has 1 other of the 3 in its folder`,
     );
     expect(message).toContain(`${join(evaluation.predictions, 'a.nii.gz')} is expected`);
     expect(facts).toMatchObject({ file: join(evaluation.labels, 'a.nii.gz'), found: ['a', 'c'] });

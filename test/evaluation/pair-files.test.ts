@@ -81,6 +81,13 @@ describe('files of one case', () => {
       'the same name but for the channel "_0000"',
     ],
     [
+      "as MONAI writes BTCV's",
+      ['img0001/img0001_seg.nii.gz', 'img0002/img0002_pred.nii.gz'],
+      ['label0001.nii.gz', 'label0002.nii.gz'],
+      ['img0001/img0001_seg.nii.gz = label0001.nii.gz', 'img0002/img0002_pred.nii.gz = label0002.nii.gz'],
+      'the same name but for the channel "_0000", upper and lower case, and words such as img, label, seg or pred at both ends',
+    ],
+    [
       "as BTCV's",
       ['img0001.nii.gz', 'img0002.nii.gz'],
       ['label0001.nii.gz', 'label0002.nii.gz'],

@@ -137,6 +137,30 @@ describe('a NRRD', () => {
     expect(await headerOddities(spacings)).toEqual([expect.stringMatching(/no "space directions", so that/)]);
   });
 
+  it.each<[string, number, RegExp[]]>([
+    ['units: "um" "um" "um"', 0.5, [/"units" is "um" "um" "um", which was converted to millimetres/]],
+    ['units: "cm" "cm" "cm"', 5000, [/"units" is "cm" "cm" "cm", which was converted/]],
+    ['units: "mm" "mm" "mm"', 500, []],
+    ['units: "" "" ""', 500, []],
+    ['units: "um" "s" "um"', 500, [/"units" is "um" "s" "um", and not three units of length/]],
+    ['content: none', 500, []],
+  ])('without directions has spacings in the units of its axes: %s', async (line, mm, sentences) => {
+    const name = edited('axes.nrrd', /space: .*\n|space directions: .*\n|space origin: .*\n/g, '');
+    const text = readFileSync(name, 'latin1').replace('endian:', `spacings: 500 500 500\n${line}\nendian:`);
+    writeFileSync(name, Buffer.from(text, 'latin1'));
+    for (const read of [readVolume, openSlices]) {
+      const { affine, spacing } = await read(name);
+      expect(largestDifference(affine.rows, [-mm, 0, 0, 0, 0, -mm, 0, 0, 0, 0, mm, 0])).toBeLessThan(
+        1e-9 * mm,
+      );
+      expect(largestDifference(spacing, [mm, mm, mm])).toBeLessThan(1e-9 * mm);
+    }
+    expect(await headerOddities(name)).toEqual([
+      expect.stringMatching(/no "space directions"/),
+      ...sentences.map((sentence) => expect.stringMatching(sentence)),
+    ]);
+  });
+
   it('has coordinates of either sign for each letter of its space, whatever the directions', () => {
     const number = fc.integer({ min: -50, max: 50 }).map((n) => n / 10);
     const vector = fc.tuple(number, number, number);
