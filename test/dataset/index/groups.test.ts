@@ -383,6 +383,8 @@ describe('names that look like visits', () => {
     );
     expect(finding?.message).not.toContain('Doe1');
     expect([await found({ groups: false }), await found({ groups: '^([a-e])' })]).toEqual([[], []]);
+    const grouped = ['a', 'c'].map((image) => ({ id: `sub-1_${image}`, image }));
+    expect(await found({ cases: grouped })).toEqual([]);
   });
 
   it('are a finding of the check and a note of prepare, until the index says what they are', async () => {
