@@ -333,6 +333,7 @@ describe('names that look like visits', () => {
     [['UCSF-PDGM-0001_nifti', 'UCSF-PDGM-0002_nifti', 'UCSF-PDGM-0002_FU001d_nifti'], 1],
     [['Patient-005_week-000-1', 'Patient-005_week-011', 'Patient-006_week-000'], 1],
     [['10_preRT', '10_midRT', '11_preRT'], 1],
+    [['P7_FU1_ct', 'P7_ct', 'P8_ct'], 1],
     [['HN1_pre-op', 'HN1_post-op', 'HN2_pre-op'], 1],
     [['p1_before', 'p1_after', 'p2_before'], 1],
     [['p1_1st', 'p1_2nd', 'p2_1st'], 1],
