@@ -201,11 +201,12 @@ function finetuneCell(
     needs,
   }: { seed: number; fraction: number; prepared: string; needs: string | undefined },
 ): FinetuneCell {
-  const several = config.fractions.length > 1;
+  // Where `fractions` says nothing but its default, `finetune.data.fraction` may say it.
+  const isGiven = config.fractions.length > 1 || fraction !== 1;
   const layers: Section[] = [
     networkPart(config, arm),
     arm.finetune ?? {},
-    { seed, data: { prepared, ...(several && { fraction }) } },
+    { seed, data: { prepared, ...(isGiven && { fraction }) } },
   ];
   const settings = checkConfig(
     finetuneConfig,
@@ -216,14 +217,14 @@ function finetuneCell(
   return {
     kind: 'finetune',
     id: slug(
-      [arm.name, ...(several ? [`labels ${Math.round(100 * fraction)}`] : []), `seed ${seed}`].join('-'),
+      [arm.name, ...(isGiven ? [`labels ${Math.round(100 * fraction)}`] : []), `seed ${seed}`].join('-'),
     ),
     arm: arm.name,
     row: arm.row ?? arm.name,
     backbone: arm.network,
     seed,
     fraction: settings.data.fraction,
-    title: `${arm.name}${several ? `, ${Math.round(100 * fraction)}% of labels` : ''}, seed ${seed}`,
+    title: `${arm.name}${isGiven ? `, ${Math.round(100 * fraction)}% of labels` : ''}, seed ${seed}`,
     ...(needs !== undefined && { needs }),
     evaluated: { split: config.evaluate, checkpoint: config.checkpoint },
     settings,

@@ -44,6 +44,16 @@ describe('the matrix of an experiment', () => {
     expect(finetunings.map(({ id }) => id)).toContain('hybridmim-task-unet-labels-20-seed-1');
   });
 
+  it('takes one share of labels as it takes several, and leaves a share of the fine-tuning alone where it has none', () => {
+    const sharesOf = (extra: object) =>
+      planCells(config({ ...full, ...extra }), 'prepared').flatMap((cell) =>
+        cell.kind === 'finetune' ? [[cell.fraction, /labels-(\d+)/.exec(cell.id)?.[1]]] : [],
+      );
+    for (const share of sharesOf({ fractions: [0.2] })) expect(share).toEqual([0.2, '20']);
+    const half = { finetune: { ...common, data: { ...common.data, datasets: ['task'], fraction: 0.5 } } };
+    for (const share of sharesOf(half)) expect(share).toEqual([0.5, undefined]);
+  });
+
   it('pre-trains once for all shares of labels, and before what needs it', () => {
     expect(pretrainings).toHaveLength(2 * 2 * 2 * 2);
     for (const { arm, needs, seed } of finetunings) {
