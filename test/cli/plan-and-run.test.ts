@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 describe('from a folder of scans to a report', () => {
   it('plans by steps that were taken on this machine, below the memory that it may take', async () => {
-    const args = ['plan', join(folder, 'scans'), '--out', project, '--memory', '2GiB', '--hours', '0.05'];
+    const args = ['plan', join(folder, 'scans'), '--out', project, '--memory', '2GiB', '--hours', '0.01'];
     const { code, stdout } = await runCli([...args, '--classes', '1=cube', '--json']);
     expect(code).toBe(0);
     const plan = JSON.parse(stdout);

@@ -47,13 +47,15 @@ describe('the Dockerfile', () => {
       const own = Object.fromEntries(
         all.filter(({ stage }) => stage === target).map(({ word, rest }) => [word, rest]),
       );
-      expect(JSON.parse(own.ENTRYPOINT ?? '')).toEqual(['hybridmim']);
+      expect(JSON.parse(own.ENTRYPOINT ?? '')).toEqual(['node', '/app/bin/hybridmim.mjs']);
       expect(JSON.parse(own.CMD ?? '')).toEqual(['--help']);
       expect(own.USER).toBe('node');
-      const setup = all.find(
-        ({ stage, rest }) => stage === `installed-${target}` && /hybridmim setup/.test(rest),
-      );
-      expect(setup?.rest).toBe(`npx hybridmim setup --runtime ${target}`);
+      expect(own.COPY).toBe(`--from=installed-${target} /app/ /app/`);
+      const setup = all.filter(({ stage, word }) => stage === `installed-${target}` && word === 'RUN');
+      expect(setup.map(({ rest }) => rest)).toEqual([
+        `node scripts/setup.mjs --runtime ${target}`,
+        'npm prune --omit=dev --ignore-scripts',
+      ]);
     }
   });
 
