@@ -17,7 +17,7 @@ export default {
     sidebar: [
       {
         text: 'Begin',
-        items: [page('What it is', ''), page('Set up', 'setup'), page('Demo', 'demo'), page('From nothing to a result', 'tutorial-hippocampus'), page('On your own scans', 'tutorial-own-scans'), page('Plan and run', 'plan'), page('Troubleshooting', 'troubleshooting')],
+        items: [page('What it is', ''), page('Set up', 'setup'), page('In a container', 'docker'), page('Demo', 'demo'), page('From nothing to a result', 'tutorial-hippocampus'), page('On your own scans', 'tutorial-own-scans'), page('Plan and run', 'plan'), page('Troubleshooting', 'troubleshooting')],
       },
       {
         text: 'Commands',

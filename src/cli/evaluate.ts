@@ -106,7 +106,7 @@ export const evaluateCommand: Command<Flags> = {
         'any two folders',
       ),
   run: async (flags, context) => {
-    const { chosenSentence, evaluationCells, markdownTable, writeEvaluation } = await import(
+    const { chosenSentence, evaluationCells, fittedTable, writeEvaluation } = await import(
       '../report/index.js'
     );
     const { run, predictions, out, json } = flags;
@@ -125,7 +125,13 @@ export const evaluateCommand: Command<Flags> = {
       ...(evaluation.files ? fileLines(evaluation.files) : []),
       ...(evaluation.weights?.chosenOnTheseCases ? [`note: ${chosenSentence} (--checkpoint last)`] : []),
     ];
-    context.result(evaluation, [markdownTable(header, body), ...lines, file].join('\n'), json);
+    context.result(
+      evaluation,
+      [fittedTable(header, body, process.stdout.columns ?? Number.POSITIVE_INFINITY), ...lines, file].join(
+        '\n',
+      ),
+      json,
+    );
     if (evaluation.files && leftOut(evaluation.files)) process.exitCode = 3;
   },
 };

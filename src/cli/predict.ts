@@ -129,6 +129,9 @@ export const predictCommand: Command<Flags> = {
         withLogits: flags['save-logits'],
         withMasks: flags['masks-per-class'],
         signal: signal(),
+        // A part is kept for writing the label, so that the bar is full when it is there.
+        onWindow: ({ name, done, total, window, windows }) =>
+          count(done + window / (windows + 1), total, `${name}, window ${window} of ${windows}`),
         onNote: (note) => terminal.line(`note: ${note}`),
         onProgress: (name, done, total, problem) => {
           if (problem !== undefined) terminal.line(`skipped ${name}: ${problem}`);

@@ -52,7 +52,7 @@ export const runCommand: Command<Flags> = {
       throw new UsageError('--share-pretraining goes with --folds', { field: '--share-pretraining' });
     const { runProject } = await import('../project/index.js');
     const { describePlan } = await import('../dataset/index.js');
-    const { evaluationCells, markdownTable } = await import('../report/index.js');
+    const { evaluationCells, fittedTable } = await import('../report/index.js');
     const count = countingBar(terminal, 'prepare');
     const done = await runProject({
       project,
@@ -74,7 +74,9 @@ export const runCommand: Command<Flags> = {
     const rows = evaluations.map(({ evaluation }) => ({ name: evaluation.task, evaluation }));
     const cells = rows.length > 0 ? evaluationCells(rows) : undefined;
     const text = [
-      ...(cells ? [markdownTable(cells.header, cells.body)] : []),
+      ...(cells
+        ? [fittedTable(cells.header, cells.body, process.stdout.columns ?? Number.POSITIVE_INFINITY)]
+        : []),
       ...skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`),
       `pre-trained weights: ${pretrained}`,
       ...evaluations.map(

@@ -18,7 +18,7 @@ export interface Terminal {
 }
 
 export interface Bar {
-  /** `note` stands beside the count, such as the loss. */
+  /** `note` stands beside the count, such as the loss. A part of a count fills a part of the bar. */
   update(done: number, note?: string): void;
   stop(): void;
 }
@@ -111,7 +111,7 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
 
 /** From each count to "3/12", or to "1.1 GiB of 2.0 GiB" where a way to write is given. */
 function countsOf(total: number, write: ((count: number) => string) | undefined): (done: number) => string {
-  return (done) => (write ? `${write(done)} of ${write(total)}` : `${done}/${total}`);
+  return (done) => (write ? `${write(done)} of ${write(total)}` : `${Math.floor(done)}/${total}`);
 }
 
 /** From each count to "2.1 s each" and "3 min left", over the last updates. */

@@ -21,9 +21,21 @@ export interface PredictScansOptions {
   readonly withMasks?: boolean;
   /** After each scan; `problem` says why one could not be predicted. */
   readonly onProgress?: (name: string, done: number, total: number, problem?: string) => void;
+  /** After each window of a scan, before which `done` of `total` scans were predicted. */
+  readonly onWindow?: (progress: WithinScan) => void;
   /** Hears what is odd about a scan. */
   readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How far the prediction of a scan is. */
+export interface WithinScan {
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
+  /** Of `windows`, the last that was predicted, from 1. */
+  readonly window: number;
+  readonly windows: number;
 }
 
 export interface ScanPrediction {
@@ -48,6 +60,7 @@ export async function predictScans({
   withLogits,
   withMasks = false,
   onProgress,
+  onWindow,
   onNote,
   signal,
 }: PredictScansOptions): Promise<ScanPrediction[]> {
@@ -66,7 +79,10 @@ export async function predictScans({
         modality,
         onNote,
         withLogits,
-        progress: { signal },
+        progress: {
+          signal,
+          onWindow: (window, windows) => onWindow?.({ name, done: i, total: scans.length, window, windows }),
+        },
       });
       await makeFolder(dirname(label));
       const logits = label.replace(/\.nii(\.gz)?$/i, '_logits.nii.gz');

@@ -39,4 +39,4 @@ export { paperTableMarkdown } from './paper/paper-table-text.js';
 export type { TableNumber } from './paper/task-table.js';
 export { writeEvaluation } from './paper/write-evaluation.js';
 export { writePaperTables } from './paper/write-paper-tables.js';
-export { evaluationCells, markdownTable, millimetres, percent, type TableRow } from './table.js';
+export { evaluationCells, fittedTable, markdownTable, millimetres, percent, type TableRow } from './table.js';

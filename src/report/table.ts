@@ -51,6 +51,27 @@ export function markdownTable(titles: readonly string[], rows: readonly (readonl
   return [line(header), rule, ...body.map(line)].join('\n');
 }
 
+/**
+ * The table where it fits in some columns, else turned round, a row a title: with many classes a table has more
+ * titles than rows.
+ * @param columns of the terminal; infinite where nobody says
+ */
+export function fittedTable(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+): string {
+  const widthOf = (table: string) => table.slice(0, table.indexOf('\n')).length;
+  const table = markdownTable(titles, rows);
+  if (widthOf(table) <= columns) return table;
+  const [first = '', ...others] = titles;
+  const turned = markdownTable(
+    [first, ...rows.map((row) => itemAt(row, 0))],
+    others.map((title, i) => [title, ...rows.map((row) => itemAt(row, i + 1))]),
+  );
+  return widthOf(turned) < widthOf(table) ? turned : table;
+}
+
 /** Dice in percent as the paper prints it; what is undefined is a dash. */
 export const percent = (value: number | null): string => (value === null ? '-' : (100 * value).toFixed(2));
 

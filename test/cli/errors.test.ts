@@ -181,4 +181,22 @@ describe('an error is one sentence with the right exit code', () => {
     const { stderr } = await runCli([...pretrain('train.batchSize=1'), '--verbose']);
     expect(stderr).toMatch(/\n\s+at /);
   });
+
+  it('refuses an experiment whose index lacks its datasets at once, and prepares nothing', async () => {
+    const index = join(folder, 'good.json');
+    const out = join(folder, 'table1');
+    const args = [
+      'experiment',
+      '--config',
+      'experiment/table1-btcv',
+      '--set',
+      `datasets=${index}`,
+      '--out',
+      out,
+    ];
+    expect(await refusal(args, 2)).toMatch(
+      /^hybridmim: experiment table1-btcv learns from btcv, .*, which .*good\.json lacks: it has .*; add them as/,
+    );
+    expect(existsSync(out)).toBe(false);
+  });
 });

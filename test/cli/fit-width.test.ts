@@ -33,6 +33,8 @@ describe('text above a bar', () => {
   it('is broken between words, and loses nothing', () => {
     expect(wrapped('one two three', 8)).toBe('one two\nthree');
     expect(wrapped('/a/very/long/path.nii.gz is', 10)).toBe('/a/very/lo\nng/path.ni\ni.gz is');
+    expect(wrapped('abcdefgh i', 7)).toBe('abcdefg\nh i');
+    expect(wrapped('abcdefg h', 7)).toBe('abcdefg\nh');
     expect(wrapped('a\nb', 10)).toBe('a\nb');
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 40 }), (text, columns) => {

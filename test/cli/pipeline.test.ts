@@ -191,8 +191,9 @@ describe('the command line, from scans to a table', () => {
   it('writes one mask a class where asked, which together are the label', async () => {
     const out = join(folder, 'masks', 'd.nii.gz');
     const flags = ['--run', finetuned, '--input', join(folder, 'd.nii.gz'), '--out', out];
-    const { code, stdout } = await runCli(['predict', ...flags, '--masks-per-class', '--json']);
+    const { code, stdout, stderr } = await runCli(['predict', ...flags, '--masks-per-class', '--json']);
     expect(code).toBe(0);
+    expect(stderr).toMatch(/^predict 0\/1 d, window 1 of \d+/m);
     const masks = Object.fromEntries(
       ['liver', 'tumour'].map((name) => [name, join(folder, 'masks', 'd', `${name}.nii.gz`)]),
     );

@@ -1,16 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { planProject, runProject, writePlan } from '../../src/project/index.js';
 import { writeNifti } from '../../src/volume/index.js';
 import { asLabel, temporaryFolder, volumeOf } from '../dataset/generated-data.js';
 import { lastLine, runCli } from './run-cli.js';
 
 const folder = temporaryFolder();
 const project = join(folder, 'project');
-const short = ['train.steps=2', 'train.warmupSteps=1'].flatMap((set) => ['--set', set]);
+const set = ['train.steps=2', 'train.warmupSteps=1'];
+const short = set.flatMap((override) => ['--set', override]);
 
 beforeAll(async () => {
   for (const part of ['images', 'labels']) mkdirSync(join(folder, 'scans', part), { recursive: true });
+  mkdirSync(join(folder, 'labelled'));
   const inside = (p: readonly number[]) => p.every((n) => n > 5 && n < 14);
   for (const [i, name] of ['a', 'b', 'c', 'd', 'e'].entries()) {
     const value = (x: number, y: number, z: number) =>
@@ -18,12 +21,15 @@ beforeAll(async () => {
     await writeNifti(join(folder, 'scans', 'images', `${name}.nii.gz`), volumeOf([20, 20, 20], value));
     const label = volumeOf([20, 20, 20], (x, y, z) => (inside([x, y, z]) ? 1 : 0));
     if (i < 3) await writeNifti(join(folder, 'scans', 'labels', `${name}.nii.gz`), asLabel(label));
+    if (i > 1) continue;
+    await writeNifti(join(folder, 'labelled', `${name}.nii.gz`), volumeOf([20, 20, 20], value));
+    await writeNifti(join(folder, 'labelled', `${name}_seg.nii.gz`), asLabel(label));
   }
 });
 
 describe('from a folder of scans to a report', () => {
   it('plans by steps that were taken on this machine, below the memory that it may take', async () => {
-    const args = ['plan', join(folder, 'scans'), '--out', project, '--memory', '2GiB', '--hours', '0.05'];
+    const args = ['plan', join(folder, 'scans'), '--out', project, '--memory', '2GiB', '--hours', '0.01'];
     const { code, stdout } = await runCli([...args, '--classes', '1=cube', '--json']);
     expect(code).toBe(0);
     const plan = JSON.parse(stdout);
@@ -38,7 +44,7 @@ describe('from a folder of scans to a report', () => {
     ]);
   });
 
-  it('runs all steps, stops at Ctrl-C, and goes on with the same command', async () => {
+  it('runs all steps, stops at Ctrl-C, goes on, and does nothing again that is finished', async () => {
     let sent = false;
     const stopped = await runCli(['run', project, ...short], (text, kill) => {
       if (sent || !text.includes('pre-training into')) return;
@@ -46,26 +52,57 @@ describe('from a folder of scans to a report', () => {
       kill('SIGINT');
     });
     expect(stopped.code).toBe(130);
-    const done = await runCli(['run', project, ...short]);
-    expect([done.code, done.stderr.match(/prepare 5\/5 .*unchanged/)?.length]).toEqual([0, 1]);
-    expect(done.stdout).toMatch(/\| cube/);
-    const report = join(project, 'report.html');
-    expect(lastLine(done.stdout)).toBe(report);
-    const evaluation = JSON.parse(readFileSync(join(project, 'runs', 'finetune', 'evaluation.json'), 'utf8'));
-    expect(evaluation.weights).toEqual({ checkpoint: 'last', chosenOnTheseCases: false });
-    expect(evaluation.cases).toHaveLength(1);
-  });
-
-  it('does nothing again that is finished', async () => {
+    const steps: string[] = [];
+    const goesOn = () => runProject({ project, set, onStep: (step) => steps.push(step) });
+    const { evaluations, report } = await goesOn();
+    expect(steps.map((step) => step.split(' ')[0])).toEqual([
+      'preparing',
+      'pre-training',
+      'fine-tuning',
+      'evaluating',
+      'writing',
+    ]);
+    expect(report).toBe(join(project, 'report.html'));
+    expect(evaluations.map(({ evaluation }) => [evaluation.weights, evaluation.cases.length])).toEqual([
+      [{ checkpoint: 'last', chosenOnTheseCases: false }, 1],
+    ]);
     const times = () =>
       ['report.html', 'runs/finetune/evaluation.json', 'runs/pretrain/checkpoints/state.json'].map(
         (file) => statSync(join(project, file)).mtimeMs,
       );
     const before = times();
-    const { code, stderr } = await runCli(['run', project, ...short]);
-    expect(code).toBe(0);
+    steps.length = 0;
+    await goesOn();
     expect(times()).toEqual(before);
-    expect(stderr).not.toMatch(/evaluating|writing the report/);
+    expect(steps.filter((step) => /^(?:evaluating|writing)/.test(step))).toEqual([]);
+  });
+
+  it('says what came out, and where, when all is done', async () => {
+    const { code, stdout, stderr } = await runCli(['run', project, ...short]);
+    expect([code, stderr.match(/prepare 5\/5 .*unchanged/)?.length]).toEqual([0, 1]);
+    expect(stdout).toMatch(/\| cube/);
+    expect(lastLine(stdout)).toBe(join(project, 'report.html'));
+  });
+
+  it('evaluates every labelled scan once in folds, after a pre-training without them', async () => {
+    const { evaluations } = await runProject({ project, set, folds: 3 });
+    const held = evaluations.map(({ evaluation }) => evaluation.cases.map(({ id }) => id));
+    expect(held.map(({ length }) => length)).toEqual([1, 1, 1]);
+    expect(held.flat().sort()).toEqual(['scans/a', 'scans/b', 'scans/c']);
+    const log = readFileSync(join(project, 'runs', 'pretrain-unlabelled', 'config.yaml'), 'utf8');
+    expect(log).toMatch(/split: unlabelled/);
+    const all = join(folder, 'all-labelled');
+    await writePlan(
+      await planProject({
+        ...{ out: all, memoryBytes: 2 ** 33, hours: 1, seed: 0 },
+        take: async () => ({ seconds: 0.01, peakBytes: 1 }),
+        folders: [join(folder, 'labelled')],
+      }),
+    );
+    await expect(runProject({ project: all, set, folds: 2 })).rejects.toThrow(
+      /every scan has a label, so that each is held out in one fold: leave --folds out, or give --share-pretraining/,
+    );
+    expect(existsSync(join(all, 'runs'))).toBe(false);
   });
 
   it('takes the run as weights, and says what a run would take without writing', async () => {
@@ -91,7 +128,7 @@ describe('from a folder of scans to a report', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('refuses a CT before a network of MR, and folds whose held-out scans would pre-train', async () => {
+  it('refuses a CT before a network of MR, and a folder without a plan', async () => {
     const ct = join(folder, 'ct.nii.gz');
     await writeNifti(
       ct,

@@ -103,6 +103,31 @@ describe('hybridmim watch', () => {
     await release();
   });
 
+  it('prints how a run stands as one record, for programs', async () => {
+    const { code, stdout } = await runCli(['watch', run, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      schema: 1,
+      run,
+      step: 2,
+      steps: 2,
+      last: stepLine(2, 0.5),
+      validated: null,
+      ended: 'finished',
+      killed: false,
+    });
+    const begun = join(folder, 'begun');
+    mkdirSync(begun);
+    writeFileSync(join(begun, 'config.yaml'), 'seed: 0\n');
+    writeFileSync(join(begun, 'metrics.jsonl'), `${JSON.stringify(validation(40))}\n`);
+    expect(JSON.parse((await runCli(['watch', begun, '--json'])).stdout)).toMatchObject({
+      step: 0,
+      steps: null,
+      last: null,
+      validated: validation(40),
+    });
+  });
+
   it('is told why a run stopped, until it is resumed', async () => {
     log(50, 'stopped after step 2 of 4');
     expect((await readRunStatus(run)).ended).toBe('stopped after step 2 of 4');

@@ -26,6 +26,7 @@ function shellLines(page: string): string[] {
         .replace(/^\$ /, '')
         .replace(/(?:^|\s+)#.*$/, '')
         .replace(/^(?:[A-Z_]+=\S+\s+)+/, '')
+        .replace(/^docker run .*?(?=hybridmim )/, '')
         .trim(),
     );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type CaseResult, type ClassResult, summarise } from '../../src/evaluation/index.js';
-import { evaluationCells, markdownTable, millimetres, percent } from '../../src/report/index.js';
+import { evaluationCells, fittedTable, markdownTable, millimetres, percent } from '../../src/report/index.js';
 
 const result = (
   dice: number | null,
@@ -75,5 +75,31 @@ describe('a Markdown table', () => {
     const [header, , row] = markdownTable(['class', 'n'], [['left|right', '3']]).split('\n');
     expect(row).toBe('| left\\|right | 3 |');
     expect(header).toHaveLength(row!.length);
+  });
+});
+
+describe('a table in a terminal', () => {
+  const titles = ['method', 'liver Dice', 'tumour Dice'];
+  const rows = [
+    ['a', '1.00', '2.00'],
+    ['b', '3.00', '4.00'],
+  ];
+  const turned = [
+    '| method      |    a |    b |',
+    '|:------------|-----:|-----:|',
+    '| liver Dice  | 1.00 | 3.00 |',
+    '| tumour Dice | 2.00 | 4.00 |',
+  ].join('\n');
+
+  it('is turned round where it is wider than the terminal, and nowhere else', () => {
+    const table = markdownTable(titles, rows);
+    expect(fittedTable(titles, rows, Number.POSITIVE_INFINITY)).toBe(table);
+    expect(fittedTable(titles, rows, table.indexOf('\n'))).toBe(table);
+    expect(fittedTable(titles, rows, table.indexOf('\n') - 1)).toBe(turned);
+  });
+
+  it('stays as it is where turning it round makes it no narrower', () => {
+    const many = ['a', 'b', 'c', 'd'].map((name) => [`${name} long name`, '1.00']);
+    expect(fittedTable(['m', 'Dice'], many, 10)).toBe(markdownTable(['m', 'Dice'], many));
   });
 });
