@@ -144,6 +144,9 @@ const earlier = new Map<string, unknown>([
   ['method.contrastFeatures', 'mean'],
   ['method.mask', 'zero'],
   ['method.output', 'linear'],
+  ['train.notFiniteSteps', 0],
+  ['train.encoderRate', 1],
+  ['inference.constantWindows', 'run'],
 ]);
 
 interface Change {

@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { finetuneConfig, loadConfig, pretrainConfig } from '../../src/config/index.js';
 import { openRunFolder, readRunConfig } from '../../src/training/run-folder.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'run-folder-'));
@@ -155,5 +157,59 @@ describe('a run folder', () => {
       exitCode: 1,
       message: /cannot be made \(ENOTDIR\): choose another --out/,
     });
+  });
+});
+
+/** The keys of a run's settings in version 0.2.0; those of pre-training are HybridMIM's with a UNet. */
+const common =
+  'data.cropSize data.prefetch data.prepared data.workers network.dropout network.features network.name precision seed ' +
+  'train.batchSize train.checkpointEvery train.clipNorm train.decayNormsAndBiases train.engine train.learningRate train.steps ' +
+  'train.threads train.validateEvery train.warmupSteps train.weightDecay';
+const ofPretraining =
+  'data.mode data.split method.consistency method.contrastDim method.maskRatio method.name method.patch ' +
+  'method.reconstruction method.region method.subVolume method.temperature method.weights.consistency ' +
+  'method.weights.contrast method.weights.location method.weights.number method.weights.reconstruction train.validationBatches';
+const ofFineTuning =
+  'data.foregroundRatio data.fraction data.validateOn inference.blend inference.mirror inference.overlap ' +
+  'inference.windowBatch train.augmentation.flip train.augmentation.rotate train.augmentation.scaleIntensity ' +
+  'train.augmentation.shiftIntensity';
+
+/** The settings with those keys alone. */
+const only = (settings: object, keys: ReadonlySet<string>, prefix = ''): object =>
+  Object.fromEntries(
+    Object.entries(settings).flatMap(([key, value]: [string, unknown]) => {
+      const path = `${prefix}${key}`;
+      if (keys.has(path)) return [[key, value]];
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+      return [[key, only(value, keys, `${path}.`)]];
+    }),
+  );
+
+describe('a run of version 0.2.0', () => {
+  const prepared = 'data.prepared=prepared';
+  // What has another default since is set as the run had it.
+  const asThen = ['subVolumeFeatures=mean', 'contrastFeatures=mean', 'mask=zero'].map((it) => `method.${it}`);
+  it.each([
+    [
+      'a pre-training',
+      () => loadConfig(pretrainConfig, 'configs/smoke/pretrain.yaml', [prepared, ...asThen]),
+      ofPretraining,
+    ],
+    [
+      'a fine-tuning',
+      () =>
+        loadConfig(finetuneConfig, 'configs/smoke/finetune.yaml', [
+          prepared,
+          'inference.constantWindows=run',
+        ]),
+      ofFineTuning,
+    ],
+  ] as const)('%s, which knows none of the settings that came later, goes on', async (name, load, own) => {
+    const settings = await load();
+    await opened(name, settings, false);
+    const then = only(settings, new Set(`${common} ${own}`.split(' ')));
+    expect(then).not.toEqual(settings);
+    writeFileSync(join(folder, name, 'config.yaml'), stringify(then));
+    await opened(name, settings, true);
   });
 });
