@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { planProject, runProject, writePlan } from '../../src/project/index.js';
 import { writeNifti } from '../../src/volume/index.js';
 import { asLabel, temporaryFolder, volumeOf } from '../dataset/generated-data.js';
+import { longTests } from '../long-tests.js';
 import { lastLine, runCli } from './run-cli.js';
 
 const folder = temporaryFolder();
@@ -84,26 +85,29 @@ describe('from a folder of scans to a report', () => {
     expect(lastLine(stdout)).toBe(join(project, 'report.html'));
   });
 
-  it('evaluates every labelled scan once in folds, after a pre-training without them', async () => {
-    const { evaluations } = await runProject({ project, set, folds: 3 });
-    const held = evaluations.map(({ evaluation }) => evaluation.cases.map(({ id }) => id));
-    expect(held.map(({ length }) => length)).toEqual([1, 1, 1]);
-    expect(held.flat().sort()).toEqual(['scans/a', 'scans/b', 'scans/c']);
-    const log = readFileSync(join(project, 'runs', 'pretrain-unlabelled', 'config.yaml'), 'utf8');
-    expect(log).toMatch(/split: unlabelled/);
-    const all = join(folder, 'all-labelled');
-    await writePlan(
-      await planProject({
-        ...{ out: all, memoryBytes: 2 ** 33, hours: 1, seed: 0 },
-        take: async () => ({ seconds: 0.01, peakBytes: 1 }),
-        folders: [join(folder, 'labelled')],
-      }),
-    );
-    await expect(runProject({ project: all, set, folds: 2 })).rejects.toThrow(
-      /every scan has a label, so that each is held out in one fold: leave --folds out, or give --share-pretraining/,
-    );
-    expect(existsSync(join(all, 'runs'))).toBe(false);
-  });
+  it.skipIf(!longTests)(
+    'evaluates every labelled scan once in folds, after a pre-training without them',
+    async () => {
+      const { evaluations } = await runProject({ project, set, folds: 3 });
+      const held = evaluations.map(({ evaluation }) => evaluation.cases.map(({ id }) => id));
+      expect(held.map(({ length }) => length)).toEqual([1, 1, 1]);
+      expect(held.flat().sort()).toEqual(['scans/a', 'scans/b', 'scans/c']);
+      const log = readFileSync(join(project, 'runs', 'pretrain-unlabelled', 'config.yaml'), 'utf8');
+      expect(log).toMatch(/split: unlabelled/);
+      const all = join(folder, 'all-labelled');
+      await writePlan(
+        await planProject({
+          ...{ out: all, memoryBytes: 2 ** 33, hours: 1, seed: 0 },
+          take: async () => ({ seconds: 0.01, peakBytes: 1 }),
+          folders: [join(folder, 'labelled')],
+        }),
+      );
+      await expect(runProject({ project: all, set, folds: 2 })).rejects.toThrow(
+        /every scan has a label, so that each is held out in one fold: leave --folds out, or give --share-pretraining/,
+      );
+      expect(existsSync(join(all, 'runs'))).toBe(false);
+    },
+  );
 
   it('takes the run as weights, and says what a run would take without writing', async () => {
     const [dry, wrong] = [join(folder, 'dry'), join(folder, 'wrong')];
