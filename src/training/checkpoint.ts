@@ -159,10 +159,24 @@ export async function saveCheckpoint(
   };
   const record = { sha256: checksumOf(state), state };
   await writeWholeFile(recordFile(run, facts.step), `${JSON.stringify(record, null, 1)}\n`);
-  await writeWholeFile(stateFile(run), `${JSON.stringify(state, null, 1)}\n`);
-  // A copy, not another name of the same bytes: what damages one leaves the other whole.
-  await writeWholeFile(join(folder, 'last.safetensors'), createReadStream(join(folder, weights)));
+  await writeCopies(run, state);
   await removeOthers(folder, new Set([facts.step, ...before]));
+}
+
+/**
+ * Makes `state.json` and `last.safetensors` those of a checkpoint, unless they are: they may be damaged, or the run may
+ * have ended after the record, so that they are those of the checkpoint before. Throws WorkError.
+ */
+export async function writeCopies(run: string, state: RunState): Promise<void> {
+  const text = `${JSON.stringify(state, null, 1)}\n`;
+  const found = await readFile(stateFile(run), 'utf8').catch(() => undefined);
+  if (found !== text) await writeWholeFile(stateFile(run), text);
+  const [weights, last] = [state.weights.name, 'last.safetensors'].map((name) =>
+    join(folderOf(run), name),
+  ) as [string, string];
+  if ((await sha256(last).catch(() => undefined)) === state.weights.sha256) return;
+  // A copy, not another name of the same bytes: what damages one leaves the other whole.
+  await writeWholeFile(last, createReadStream(weights));
 }
 
 /** The step of the checkpoint that this one follows; none at the first. */

@@ -22,6 +22,7 @@ import {
   readRunState,
   saveBest,
   saveCheckpoint,
+  writeCopies,
 } from '../../src/training/checkpoint.js';
 
 let run: string;
@@ -167,6 +168,34 @@ function turnBit(name: string, place = Math.floor(statSync(file(name)).size / 2)
   bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place);
   writeFileSync(file(name), bytes);
 }
+
+describe('what others read of a checkpoint', () => {
+  const copies = ['last.safetensors', 'state.json'];
+  it.each([
+    ['is missing', () => copies.map((name) => rmSync(file(name)))],
+    ['is damaged', () => copies.map((name) => truncateSync(file(name), 30))],
+    [
+      'is that of the one before, since the run ended after the record',
+      async () => {
+        const before = copies.map((name) => [name, readFileSync(file(name))] as const);
+        await save(4);
+        for (const [name, bytes] of before) writeFileSync(file(name), bytes);
+      },
+    ],
+  ])('is written anew where it %s', async (_, spoil) => {
+    await save(3);
+    await spoil();
+    const { state } = await findCheckpoint(run);
+    if (!state) throw new Error('there is a checkpoint');
+    await writeCopies(run, state);
+    expect(await readRunState(run)).toEqual(state);
+    const weights = file(`step-${state.step}.safetensors`);
+    expect(readFileSync(file('last.safetensors')).equals(readFileSync(weights))).toBe(true);
+    const { mtimeMs } = statSync(file('last.safetensors'));
+    await writeCopies(run, state);
+    expect(statSync(file('last.safetensors')).mtimeMs).toBe(mtimeMs);
+  });
+});
 
 describe('the latest checkpoint that is whole', () => {
   it('is none before the first, and the latest where all are', async () => {
