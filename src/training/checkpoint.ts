@@ -168,7 +168,7 @@ export async function saveCheckpoint(
  * have ended after the record, so that they are those of the checkpoint before. Throws WorkError.
  */
 export async function writeCopies(run: string, state: RunState): Promise<void> {
-  const text = `${JSON.stringify(state, null, 1)}\n`;
+  const text = `${JSON.stringify(runState.parse(state), null, 1)}\n`; // in one order of keys
   const found = await readFile(stateFile(run), 'utf8').catch(() => undefined);
   if (found !== text) await writeWholeFile(stateFile(run), text);
   const [weights, last] = [state.weights.name, 'last.safetensors'].map((name) =>

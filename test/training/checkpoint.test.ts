@@ -195,6 +195,15 @@ describe('what others read of a checkpoint', () => {
     await writeCopies(run, state);
     expect(statSync(file('last.safetensors')).mtimeMs).toBe(mtimeMs);
   });
+
+  it('stays as it is where nothing is wrong with it', async () => {
+    await save(3);
+    const times = () => copies.map((name) => statSync(file(name)).mtimeMs);
+    const before = times();
+    const { state } = await findCheckpoint(run);
+    if (state) await writeCopies(run, state);
+    expect(times()).toEqual(before);
+  });
 });
 
 describe('the latest checkpoint that is whole', () => {
