@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Seconds of the processor that one input may take, and of the clock, where others want the processor too. */
 const mostSeconds = 5;
-const mostWaiting = 120;
+const mostWaiting = 600;
 
 /**
  * Bytes that the reading process may have had at most, Node's and TensorFlow's own among them. Each DICOM file is read
