@@ -5,12 +5,12 @@ import { DataError, UsageError } from '../errors.js';
 import { elementCount } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
 import {
+  finishCheckpoint,
   loadCheckpoint,
   type RunFacts,
   type RunState,
   saveBest,
   saveCheckpoint,
-  writeCopies,
 } from './checkpoint.js';
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
@@ -81,7 +81,7 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
       log.info(note);
       plan.progress.onNote?.(note);
     }
-    if (folder.state) await writeCopies(out, folder.state);
+    if (folder.state) await finishCheckpoint(out, folder.state);
     if (isComplete(plan, folder)) {
       return resultOf(plan, folder.state.best);
     }

@@ -17,12 +17,12 @@ import { zeroMoments } from '../../src/training/adamw.js';
 import {
   dropLaterCheckpoints,
   findCheckpoint,
+  finishCheckpoint,
   loadCheckpoint,
   type RunFacts,
   readRunState,
   saveBest,
   saveCheckpoint,
-  writeCopies,
 } from '../../src/training/checkpoint.js';
 
 let run: string;
@@ -187,13 +187,26 @@ describe('what others read of a checkpoint', () => {
     await spoil();
     const { state } = await findCheckpoint(run);
     if (!state) throw new Error('there is a checkpoint');
-    await writeCopies(run, state);
+    await finishCheckpoint(run, state);
     expect(await readRunState(run)).toEqual(state);
     const weights = file(`step-${state.step}.safetensors`);
     expect(readFileSync(file('last.safetensors')).equals(readFileSync(weights))).toBe(true);
     const { mtimeMs } = statSync(file('last.safetensors'));
-    await writeCopies(run, state);
+    await finishCheckpoint(run, state);
     expect(statSync(file('last.safetensors')).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('goes with what is older, also where the run ended before it was removed', async () => {
+    await save(1);
+    const old = readdirSync(join(run, 'checkpoints')).filter((name) => name.startsWith('step-1.'));
+    const bytes = old.map((name) => [name, readFileSync(file(name))] as const);
+    await save(2);
+    await save(3);
+    for (const [name, content] of bytes) writeFileSync(file(name), content);
+    const { state } = await findCheckpoint(run);
+    if (state) await finishCheckpoint(run, state);
+    const steps = new Set(readdirSync(join(run, 'checkpoints')).map((name) => /^step-\d/.exec(name)?.[0]));
+    expect([...steps].filter(Boolean).sort()).toEqual(['step-2', 'step-3']);
   });
 
   it('stays as it is where nothing is wrong with it', async () => {
@@ -201,7 +214,7 @@ describe('what others read of a checkpoint', () => {
     const times = () => copies.map((name) => statSync(file(name)).mtimeMs);
     const before = times();
     const { state } = await findCheckpoint(run);
-    if (state) await writeCopies(run, state);
+    if (state) await finishCheckpoint(run, state);
     expect(times()).toEqual(before);
   });
 });
