@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Finds the TensorFlow runtime that set-up placed, sets its environment, starts the command line; nothing else.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,17 +17,29 @@ if (process.argv[2] === 'setup') {
 } else if (nvidiaFolders().length > 0 && process.env.HYBRIDMIM_SEARCH_PATH !== '1') {
   restartWithSearchPath();
 } else {
-  const { main } = await import(entry).catch(endAtFewFiles);
+  requireEnoughFiles();
+  const { main } = await import(entry);
   await main(process.argv.slice(2));
 }
 
-/** Where the sources themselves cannot be opened, none of them is there to say so. */
-function endAtFewFiles(error) {
-  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;
-  console.error(
-    `hybridmim: too many files are open (${error.message}): raise the limit with "ulimit -n 4096"`,
-  );
-  process.exit(1);
+/**
+ * Ends where fewer files may be open than the loader opens at a time for the sources: of one that it may not open it says
+ * that it is not there, or nothing that anybody would understand.
+ */
+function requireEnoughFiles() {
+  const needed = 160;
+  const opened = [];
+  try {
+    while (opened.length < needed) opened.push(openSync(devNull));
+  } catch ({ code }) {
+    if (code !== 'EMFILE' && code !== 'ENFILE') return;
+    console.error(
+      `hybridmim: ${opened.length} files may be opened at a time, but ${needed} are needed: raise the limit with "ulimit -n 4096"`,
+    );
+    process.exit(1);
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
 }
 
 /** The folders of the NVIDIA libraries that the CUDA runtime was placed with; none for the CPU runtime. */

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { bits } from './faults/bits.mjs';
 import { lineFormats, openCommandLine, setSize } from './faults/command-line.mjs';
 import { disks } from './faults/disks.mjs';
-import { fuzz } from './faults/fuzz.mjs';
+import { openReader } from './faults/fuzz.mjs';
 import { inParts } from './faults/in-parts.mjs';
 import { kills } from './faults/kills.mjs';
 import { targets } from './faults/targets.mjs';
@@ -40,8 +40,12 @@ const kinds = {
     for (const format of formats)
       if (!(format in targets))
         throw new Error(`--format ${format}: there are ${Object.keys(targets).join(', ')}`);
-    const work = (part) => fuzz({ ...part, keep: flags.keep });
-    return inParts({ ...inputs, work, partLength: 500, formats });
+    const reader = openReader({ seed, keep: flags.keep });
+    try {
+      return await inParts({ ...inputs, work: reader.give, partLength: 500, formats });
+    } finally {
+      reader.close();
+    }
   },
   line: async () => {
     const formats = flags.format?.split(',') ?? lineFormats;

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -8,8 +7,6 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
-  readdirSync,
-  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -18,9 +15,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errorCode, WorkError } from './errors.js';
+import { clearLeftovers, partialName } from './leftovers.js';
+import { attempt, attemptSync, notWritten } from './not-written.js';
 
 /*
  * Every file that this program writes is written here (a test holds the sources to it). A system call may take
@@ -274,67 +272,6 @@ export function writeOutput(text: string): void {
   else attemptSync('standard output', () => writeAllSync(process.stdout.fd, Buffer.from(text, 'utf8')));
 }
 
-/**
- * Removes what killed processes left half written in a folder, not below it. Everybody does so before the
- * first file that he writes there.
- * @param whose `dead`: of processes of this machine that are gone; `all`: of any, by who holds the folder's lock
- */
-export function removeLeftovers(folder: string, whose: 'dead' | 'all'): void {
-  for (const name of namesIn(folder)) {
-    const found = leftover.exec(name)?.groups;
-    if (!found) continue;
-    if (whose === 'all' || (found.machine === machine && !isAlive(Number(found.pid))))
-      rmSync(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-/** The name of a file while it is written: its own, as far as names may be long, machine, process and chance. */
-function partialName(file: string): string {
-  const own = Buffer.from(basename(file), 'utf8')
-    .subarray(0, 200)
-    .toString('utf8')
-    .replace(/\ufffd+$/, '');
-  return join(dirname(file), `${own}.${machine}-${process.pid}-${randomBytes(4).toString('hex')}.partial`);
-}
-
-const leftover = /\.(?<machine>[0-9a-f]{8})-(?<pid>[0-9]+)-[0-9a-f]{8}\.partial$/;
-
-/** Tells machines, and containers with process ids of their own, apart. */
-const machine = createHash('sha256').update(`${hostname()} ${processIdSpace()}`).digest('hex').slice(0, 8);
-
-function processIdSpace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid');
-  } catch {
-    return ''; // not Linux: the machine has one
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH';
-  }
-}
-
-const cleared = new Set<string>();
-
-function clearLeftovers(folder: string): void {
-  if (cleared.has(folder)) return;
-  cleared.add(folder);
-  removeLeftovers(folder, 'dead');
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // who writes there says what is wrong with it
-  }
-}
-
 function beginFile(file: string): { target: string; partial: string; rights: number | undefined } {
   const target = linkedTo(file);
   clearLeftovers(dirname(target));
@@ -395,56 +332,6 @@ function syncFolder(folder: string): void {
     }
   } catch (error) {
     if (!noSync.has(errorCode(error) ?? '')) throw error;
-  }
-}
-
-async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw notWritten(file, cause);
-  }
-}
-
-function attemptSync<T>(file: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    throw notWritten(file, cause);
-  }
-}
-
-function notWritten(file: string, cause: unknown, what = 'could not be written whole'): WorkError {
-  const code = errorCode(cause);
-  const why = code ?? (cause instanceof Error ? cause.message : String(cause));
-  return new WorkError(`${file} ${what} (${why}): ${remedyOf(code)}`, { file }, { cause });
-}
-
-function remedyOf(code: string | undefined): string {
-  switch (code) {
-    case 'ENOSPC':
-      return 'the disk is full; free some space and run the same command again';
-    case 'EDQUOT':
-      return 'your share of the disk is full; free some space and run the same command again';
-    case 'EFBIG':
-      return 'the file is larger than the system allows; raise the limit with "ulimit -f unlimited"';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return "it may not be written; check the folder's permissions or choose another one";
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'its folder is not there; make it or choose another one';
-    case 'ENAMETOOLONG':
-      return 'its name is longer than the system allows; choose a shorter one';
-    case 'EMFILE':
-    case 'ENFILE':
-      return 'too many files are open; raise the limit with "ulimit -n 4096"';
-    case 'ENOTEMPTY':
-    case 'EEXIST':
-      return 'something stands there already; choose another name';
-    default:
-      return 'check the disk, then run the same command again';
   }
 }
 

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeChunkedFile } from '../src/dataset/cache/write-chunked.js';
 import { unpackArchive } from '../src/download/unpack.js';
 import { WorkError } from '../src/errors.js';
+import { removeLeftovers } from '../src/leftovers.js';
 import { writeSafetensors } from '../src/network/safetensors.js';
 import { openMetricsLog, readMetrics } from '../src/training/metrics-log.js';
 import { writeNifti } from '../src/volume/index.js';
@@ -27,7 +28,6 @@ import {
   makeFolder,
   openGrowingFile,
   openScratchFile,
-  removeLeftovers,
   writeWholeFile,
   writeWholeFileSync,
   writeWholeFolder,

@@ -22,10 +22,14 @@ export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
     const { truth } = await makeWorld(folder, ['prepare']);
     const run0 = join(truth, 'finetune');
     const every = steps > 20 ? (steps - 10) / 2 : 2;
-    const settings = [`train.steps=${steps}`, `train.checkpointEvery=${every}`].flatMap((set) => [
-      '--set',
-      set,
-    ]);
+    const settings = [
+      `train.steps=${steps}`,
+      `train.checkpointEvery=${every}`,
+      `train.validateEvery=${every}`,
+      'train.batchSize=1',
+      'data.cropSize=[8,8,8]',
+      'network.pools=[2,2,1,1]',
+    ].flatMap((set) => ['--set', set]);
     const training = {
       ...commands.finetune,
       args: (...at) => [...commands.finetune.args(...at), ...settings],
@@ -92,7 +96,7 @@ export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
       row.resumed++;
       if (resumed.code !== 0) fault('the middle', `--resume: ${resumed.stderr.slice(-300)}`);
       const [found, expected] = [contentOf(spoiltRun), contentOf(run0)];
-      if (name.startsWith(`step-${steps}.`)) {
+      if (name.startsWith(`step-${steps}.`) || /^(last|state)\./.test(name)) {
         const difference = differenceOf(found, expected);
         if (difference) fault('the middle', `after --resume ${difference}`);
       }

@@ -32,7 +32,7 @@ const short = [
 ].flatMap((setting) => ['--set', setting]);
 
 /**
- * Each: its arguments; whether it goes on with `--resume` (`resumes`) and takes tens of seconds (`slow`) or minutes
+ * Each: its arguments; whether it goes on with what it left (`goesOn`), by `--resume` (`resumes`), and takes tens of seconds (`slow`) or minutes
  * (`long`); which of its files are others each time (`times`); what must lie where it writes (`begin`).
  */
 export const commands = {
@@ -49,6 +49,7 @@ export const commands = {
   },
   pretrain: {
     resumes: true,
+    goesOn: true,
     args: (folder, out) => [
       'pretrain',
       '--config',
@@ -67,6 +68,7 @@ export const commands = {
   },
   finetune: {
     resumes: true,
+    goesOn: true,
     args: (folder, out) => [
       'finetune',
       '--config',
@@ -148,6 +150,7 @@ export const commands = {
     ],
   },
   download: {
+    goesOn: true,
     args: (folder, out) => [
       'download',
       'msd-hippocampus',
@@ -177,6 +180,7 @@ export const commands = {
     ],
   },
   run: {
+    goesOn: true,
     times: /plan\.(json|md)$/,
     slow: true,
     begin: (folder, out) => cpSync(join(folder, 'truth/plan'), out, { recursive: true }),
@@ -189,11 +193,12 @@ export const commands = {
     ],
   },
   experiment: {
+    goesOn: true,
     slow: true,
     args: (folder, out) => ['experiment', '--config', join(folder, 'experiment.yaml'), '--out', out],
   },
   // Minutes a time: tried where it is named alone.
-  demo: { slow: true, long: true, args: (_, out) => ['demo', '--out', out] },
+  demo: { goesOn: true, slow: true, long: true, args: (_, out) => ['demo', '--out', out] },
 };
 
 /** The commands that are tried where none are named. */

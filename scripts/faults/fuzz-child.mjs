@@ -1,21 +1,26 @@
-// Reads spoilt inputs of one format, one for each message, and says what came of each. Started by fuzz.mjs.
-import { mkdtempSync, rmSync } from 'node:fs';
+// Reads spoilt inputs, one for each message, and says what came of each. Started by fuzz.mjs.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomStream } from '../../dist/random/streams.js';
 import { FaultFound, targets } from './targets.mjs';
 
-const [format, folder, seed] = process.argv.slice(2);
+const [folder, seed] = process.argv.slice(2);
 const names = Object.keys(targets);
-const target = await targets[format](folder);
+const opened = {};
 process.send({ ready: true });
 
-process.on('message', async ({ input }) => {
-  const random = randomStream(Number(seed), 'phantom', names.indexOf(format), input);
-  const own = mkdtempSync(join(folder, 'input-'));
+process.on('message', async ({ format, input }) => {
+  const below = join(folder, format);
   let answer;
+  if (!(format in opened)) {
+    mkdirSync(below);
+    opened[format] = await targets[format](below);
+  }
+  const random = randomStream(Number(seed), 'phantom', names.indexOf(format), input);
+  const own = mkdtempSync(join(below, 'input-'));
   const started = process.cpuUsage();
   try {
-    answer = { outcome: await target(random, own) };
+    answer = { outcome: await opened[format](random, own) };
   } catch (error) {
     // What the reader itself did not foresee is a fault as much as what the comparison found.
     answer = {

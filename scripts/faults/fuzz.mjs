@@ -1,12 +1,12 @@
 import { fork } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Seconds of the processor that one input may take, and of the clock, where others want the processor too. */
 const mostSeconds = 5;
-const mostWaiting = 120;
+const mostWaiting = 600;
 
 /**
  * Bytes that the reading process may have had at most, Node's and TensorFlow's own among them. Each DICOM file is read
@@ -15,18 +15,26 @@ const mostWaiting = 120;
 const mostMemory = (format) => (format === 'dicom' ? 4 : 1.5) * 2 ** 30;
 
 /**
- * Gives `count` spoilt inputs of a format to its reader, in a process of its own that is ended where it hangs.
- * @returns counts of what was refused and accepted, every fault, and the peak of memory in bytes
+ * A process that reads spoilt inputs of any format, and is ended where it hangs or holds too much. `give` has the counts of
+ * what was refused and accepted, every fault, and the peak of memory in bytes.
+ * @param keep whether what a fault was found in stays, below the folder that is named
  */
-export async function fuzz({ format, count, seed, first, keep }) {
-  const folder = mkdtempSync(
-    join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `hybridmim-fuzz-${format}-`),
-  );
-  const result = { format, count, refused: 0, accepted: 0, changed: 0, slowest: 0, memory: 0, faults: [] };
-  let child = await startChild(format, folder, seed);
-  try {
+export function openReader({ seed, keep }) {
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hybridmim-fuzz-'));
+  let child;
+  let children = 0;
+  let found = 0;
+  const start = () => {
+    const own = join(folder, `${children++}`);
+    mkdirSync(own);
+    return startChild(own, seed);
+  };
+  const give = async ({ format, first, count }) => {
+    const result = { format, count, refused: 0, accepted: 0, changed: 0, slowest: 0, memory: 0, faults: [] };
+    child?.forgetPeak();
     for (let input = first; input < first + count; input++) {
-      const answer = await child.ask(input);
+      child ??= await start();
+      const answer = await child.ask(format, input);
       const memory = child.memory();
       result.memory = Math.max(result.memory, memory);
       if (['accepted', 'refused', 'changed'].includes(answer.outcome)) result[answer.outcome]++;
@@ -36,22 +44,29 @@ export async function fuzz({ format, count, seed, first, keep }) {
         result.faults.push({ format, input, why: `took ${answer.seconds.toFixed(1)} s of the processor` });
       if (memory > mostMemory(format))
         result.faults.push({ format, input, why: `took ${memory} bytes of memory by then` });
-      if (answer.ended || memory > mostMemory(format)) {
-        child.stop();
-        child = await startChild(format, folder, seed);
-      }
+      if (!answer.ended && memory <= mostMemory(format)) continue;
+      child.stop();
+      child = undefined;
     }
-  } finally {
-    child.stop();
-    if (!keep || result.faults.length === 0) rmSync(folder, { recursive: true, force: true });
-    else result.folder = folder;
-  }
-  return result;
+    // What the programs in WebAssembly hold is no matter of the other formats.
+    if (format === 'dicom') {
+      child?.stop();
+      child = undefined;
+    }
+    found += result.faults.length;
+    return result;
+  };
+  const close = () => {
+    child?.stop();
+    if (!keep || found === 0) rmSync(folder, { recursive: true, force: true });
+    else process.stderr.write(`what faults were found in: ${folder}\n`);
+  };
+  return { give, close };
 }
 
-async function startChild(format, folder, seed) {
+async function startChild(folder, seed) {
   const script = fileURLToPath(new URL('fuzz-child.mjs', import.meta.url));
-  const child = fork(script, [format, folder, String(seed)], {
+  const child = fork(script, [folder, String(seed)], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
   });
@@ -76,14 +91,21 @@ async function startChild(format, folder, seed) {
       child.once('message', done).once('exit', ended);
     });
   const started = await next(300);
-  if (!started.ready) throw new Error(`the reader of ${format} did not start: ${started.why}`);
+  if (!started.ready) throw new Error(`the reader did not start: ${started.why}`);
   return {
-    ask: (input) => {
+    ask: (format, input) => {
       const answer = next(mostWaiting);
-      child.send({ input });
+      child.send({ format, input });
       return answer;
     },
     memory: () => peakOf(child.pid),
+    forgetPeak: () => {
+      try {
+        writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
+      } catch {
+        // The peak is then that of all formats so far.
+      }
+    },
     stop: () => child.kill('SIGKILL'),
   };
 }

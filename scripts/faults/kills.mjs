@@ -79,11 +79,15 @@ export async function kills({ count, seed, first = 0, only, onProgress = () => {
       if (again.code !== 0 && !/has finished|is finished|already/.test(again.stderr))
         fault(`again: exit code ${again.code}: ${again.stderr.slice(-300)}`);
       // A file that could not be removed is left to the next command.
-      const found = contentOf(out, timesOf(name));
-      const difference = differenceOf(how.startsWith('unlink') ? withoutPartial(found) : found, expected);
+      const now = contentOf(out, timesOf(name));
+      const difference = differenceOf(how.startsWith('unlink') ? withoutPartial(now) : now, expected);
       if (difference) fault(`after it ran again, ${difference}`);
       rmSync(dirname(out), { recursive: true, force: true });
-      onProgress({ round, command: name, how, ends: results.map((result) => endOf(result, how)) }, rows);
+      const found = row.faults.filter((one) => one.round === round);
+      onProgress(
+        { round, command: name, how, ends: results.map((result) => endOf(result, how)), faults: found },
+        rows,
+      );
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -175,7 +175,7 @@ async function serveArchive(folder) {
 
 /** What may differ between two runs of one command: clocks, and pictures that hold them. */
 const differs = /tfevents|progress\.png|log\.jsonl|reconstructions|report\.html$/;
-const timed = /results\.(json|md)$|figure.*\.(svg|png)$|experiment\.png$/;
+const timed = /cell\.json$|results\.(json|md)$|figure.*\.(svg|png)$|experiment\.png$/;
 
 /**
  * Every file below a folder by its content, with times left out.
@@ -197,6 +197,9 @@ export function contentOf(folder, times = /^$/) {
     let bytes = readFileSync(file);
     if (name.endsWith('metrics.jsonl'))
       bytes = bytes.toString().replaceAll(/"(seconds|waitSeconds)":[^,}]+/g, '');
+    // The settings of a project name its own folder.
+    if (name.endsWith('.yaml'))
+      bytes = bytes.toString('utf8').replaceAll(/\/\S*\/(truth|round-\d+|disk)\//g, '');
     // Paths are relative to what is written, and the outputs lie at other depths.
     if (name.endsWith('.json') || name.endsWith('.hmv'))
       bytes = bytes

@@ -159,10 +159,36 @@ export async function saveCheckpoint(
   };
   const record = { sha256: checksumOf(state), state };
   await writeWholeFile(recordFile(run, facts.step), `${JSON.stringify(record, null, 1)}\n`);
-  await writeWholeFile(stateFile(run), `${JSON.stringify(state, null, 1)}\n`);
-  // A copy, not another name of the same bytes: what damages one leaves the other whole.
-  await writeWholeFile(join(folder, 'last.safetensors'), createReadStream(join(folder, weights)));
+  await writeCopies(run, state);
   await removeOthers(folder, new Set([facts.step, ...before]));
+}
+
+/**
+ * Makes `state.json` and `last.safetensors` those of a checkpoint, unless they are: they may be damaged, or the run may
+ * have ended after the record, so that they are those of the checkpoint before. Throws WorkError.
+ */
+async function writeCopies(run: string, state: RunState): Promise<void> {
+  const text = `${JSON.stringify(runState.parse(state), null, 1)}\n`; // in one order of keys
+  const found = await readFile(stateFile(run), 'utf8').catch(() => undefined);
+  if (found !== text) await writeWholeFile(stateFile(run), text);
+  const [weights, last] = [state.weights.name, 'last.safetensors'].map((name) =>
+    join(folderOf(run), name),
+  ) as [string, string];
+  // A copy, not another name of the same bytes: what damages one leaves the other whole.
+  if ((await sha256(last).catch(() => undefined)) !== state.weights.sha256)
+    await writeWholeFile(last, createReadStream(weights));
+}
+
+/**
+ * What a run that ended right after the record of a checkpoint left to do: copies, and the files of earlier ones. Those of
+ * later ones, which are damaged, stay. Throws WorkError.
+ */
+export async function finishCheckpoint(run: string, state: RunState): Promise<void> {
+  await writeCopies(run, state);
+  const steps = await recordedSteps(run);
+  if (steps.length === 0) return; // of an earlier version
+  const later = steps.filter((step) => step > state.step);
+  await removeOthers(folderOf(run), new Set([state.step, ...later, ...(await stepBefore(run, state.step))]));
 }
 
 /** The step of the checkpoint that this one follows; none at the first. */

@@ -6,7 +6,8 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { DataError, UsageError, WorkError } from '../errors.js';
 import { lockFolder } from '../folder-lock.js';
-import { appendWhole, removeLeftovers, writeWholeFile } from '../whole-file.js';
+import { removeLeftovers } from '../leftovers.js';
+import { appendWhole, writeWholeFile } from '../whole-file.js';
 import { dropLaterCheckpoints, findCheckpoint, type RunState } from './checkpoint.js';
 
 /** A run's settings as plain data; `config.yaml` holds them as resolved. */

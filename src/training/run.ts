@@ -4,7 +4,14 @@ import { createState, type NamedArrays, type Precision, type State } from '../en
 import { DataError, UsageError } from '../errors.js';
 import { elementCount } from '../network/index.js';
 import { zeroMoments } from './adamw.js';
-import { loadCheckpoint, type RunFacts, type RunState, saveBest, saveCheckpoint } from './checkpoint.js';
+import {
+  finishCheckpoint,
+  loadCheckpoint,
+  type RunFacts,
+  type RunState,
+  saveBest,
+  saveCheckpoint,
+} from './checkpoint.js';
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
@@ -74,6 +81,7 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
       log.info(note);
       plan.progress.onNote?.(note);
     }
+    if (folder.state) await finishCheckpoint(out, folder.state);
     if (isComplete(plan, folder)) {
       return resultOf(plan, folder.state.best);
     }

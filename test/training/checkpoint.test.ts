@@ -17,6 +17,7 @@ import { zeroMoments } from '../../src/training/adamw.js';
 import {
   dropLaterCheckpoints,
   findCheckpoint,
+  finishCheckpoint,
   loadCheckpoint,
   type RunFacts,
   readRunState,
@@ -167,6 +168,56 @@ function turnBit(name: string, place = Math.floor(statSync(file(name)).size / 2)
   bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place);
   writeFileSync(file(name), bytes);
 }
+
+describe('what others read of a checkpoint', () => {
+  const copies = ['last.safetensors', 'state.json'];
+  it.each([
+    ['is missing', () => copies.map((name) => rmSync(file(name)))],
+    ['is damaged', () => copies.map((name) => truncateSync(file(name), 30))],
+    [
+      'is that of the one before, since the run ended after the record',
+      async () => {
+        const before = copies.map((name) => [name, readFileSync(file(name))] as const);
+        await save(4);
+        for (const [name, bytes] of before) writeFileSync(file(name), bytes);
+      },
+    ],
+  ])('is written anew where it %s', async (_, spoil) => {
+    await save(3);
+    await spoil();
+    const { state } = await findCheckpoint(run);
+    if (!state) throw new Error('there is a checkpoint');
+    await finishCheckpoint(run, state);
+    expect(await readRunState(run)).toEqual(state);
+    const weights = file(`step-${state.step}.safetensors`);
+    expect(readFileSync(file('last.safetensors')).equals(readFileSync(weights))).toBe(true);
+    const { mtimeMs } = statSync(file('last.safetensors'));
+    await finishCheckpoint(run, state);
+    expect(statSync(file('last.safetensors')).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('goes with what is older, also where the run ended before it was removed', async () => {
+    await save(1);
+    const old = readdirSync(join(run, 'checkpoints')).filter((name) => name.startsWith('step-1.'));
+    const bytes = old.map((name) => [name, readFileSync(file(name))] as const);
+    await save(2);
+    await save(3);
+    for (const [name, content] of bytes) writeFileSync(file(name), content);
+    const { state } = await findCheckpoint(run);
+    if (state) await finishCheckpoint(run, state);
+    const steps = new Set(readdirSync(join(run, 'checkpoints')).map((name) => /^step-\d/.exec(name)?.[0]));
+    expect([...steps].filter(Boolean).sort()).toEqual(['step-2', 'step-3']);
+  });
+
+  it('stays as it is where nothing is wrong with it', async () => {
+    await save(3);
+    const times = () => copies.map((name) => statSync(file(name)).mtimeMs);
+    const before = times();
+    const { state } = await findCheckpoint(run);
+    if (state) await finishCheckpoint(run, state);
+    expect(times()).toEqual(before);
+  });
+});
 
 describe('the latest checkpoint that is whole', () => {
   it('is none before the first, and the latest where all are', async () => {

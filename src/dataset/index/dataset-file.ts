@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
+import { parsedJson } from '../../json.js';
 import { foregroundThresholdSchema } from '../prepare/preprocessing.js';
 import { isFileName, longestName, sameOnSomeSystem } from './case-ids.js';
 
@@ -300,7 +301,7 @@ function refuseTwinNames(names: readonly string[], file: string): void {
 /** JSON or a UsageError that names the file. */
 export function parseJson(text: string, file: string): unknown {
   try {
-    return JSON.parse(text);
+    return parsedJson(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`${file} is not valid JSON: ${reason}`, { file }, { cause });

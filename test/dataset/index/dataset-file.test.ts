@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readDatasetFile } from '../../../src/dataset/index/dataset-file.js';
@@ -116,6 +117,18 @@ describe('the dataset index', () => {
     await expect(listed(content)).rejects.toThrow(message);
     await expect(listed(content)).rejects.toBeInstanceOf(UsageError);
   });
+
+  it.each(['"__proto__"', '"__prot\\u006f__"'])(
+    'refuses a dataset that is named %s, which would be lost',
+    async (name) => {
+      const text = JSON.stringify(datasetIndex([labelledCase('a')])).replace('"ct"', name);
+      const file = join(folder, 'proto.json');
+      writeFileSync(file, text);
+      await expect(readDatasetFile(file)).rejects.toThrow(
+        /proto.json is not valid JSON: a key is named "__proto__"/,
+      );
+    },
+  );
 
   it('says when it is missing, is no JSON, or has no such dataset', async () => {
     await expect(readDatasetFile(join(folder, 'absent.json'))).rejects.toThrow(
