@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unpack } from 'tar';
 import { DataError, WorkError } from '../errors.js';
+import { notWritten } from '../not-written.js';
 import { moveWholeFolder } from '../whole-file.js';
 
 /** What was unpacked. */
@@ -91,7 +92,7 @@ async function extractInto(target: string, { archive, signal, onBytes }: UnpackO
     unpack.end();
     await written;
   } catch (error) {
-    throw tarProblem(error, archive);
+    throw tarProblem(error, archive, target);
   }
   if (refused !== undefined) throw new DataError(`${refused}: nothing was unpacked`, { file: archive });
   for (const [path, size] of sizes) await requireSize(join(target, path), size);
@@ -108,10 +109,12 @@ async function requireSize(file: string, expected: number): Promise<void> {
   );
 }
 
-/** tar's own errors say what is wrong with the archive; the system's say something else. */
-function tarProblem(error: unknown, archive: string): unknown {
+/** tar's own errors say what is wrong with the archive; the system's, what it refuses of the folder. */
+function tarProblem(error: unknown, archive: string, target: string): unknown {
   const code = error instanceof Error && 'tarCode' in error ? error.tarCode : undefined;
-  if (!(error instanceof Error) || code === undefined || 'syscall' in error) return error;
+  if (error instanceof Error && 'syscall' in error && error.syscall !== 'read')
+    return notWritten(target, error, 'could not be unpacked whole');
+  if (!(error instanceof Error) || code === undefined) return error;
   return new DataError(
     `${archive} is no whole tar archive (${error.message}): nothing was unpacked`,
     { file: archive },
