@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { longTests } from '../long-tests.js';
 
 /*
  * A short part of what `node scripts/faults.mjs` does for hours (docs/reliability.md). It compares with the truth by
@@ -41,25 +42,31 @@ describe('what is spoilt on purpose', () => {
     if (count > 10) expect(counts.reduce((sum, { accepted }) => sum + accepted, 0)).toBeGreaterThan(0);
   });
 
-  it('leaves nothing in part on a disk that is full, read-only, or with few files at a time', async () => {
-    const { rows, stderr } = await faultsOf(
-      '--kind',
-      'disks',
-      '--command',
-      'prepare,evaluate',
-      '--count',
-      '2',
-    );
-    if (stderr.includes('skipped')) return console.warn(stderr); // no right to mount
-    expect(rows).toMatchObject([
-      { command: 'prepare', fullnesses: 4 },
-      { command: 'evaluate', fullnesses: 4 },
-    ]);
-    for (const row of rows) expect(row.refused).toBeGreaterThan(1);
-  });
+  it.skipIf(!longTests)(
+    'leaves nothing in part on a disk that is full, read-only, or with few files at a time',
+    async () => {
+      const { rows, stderr } = await faultsOf(
+        '--kind',
+        'disks',
+        '--command',
+        'prepare,evaluate',
+        '--count',
+        '2',
+      );
+      if (stderr.includes('skipped')) return console.warn(stderr); // no right to mount
+      expect(rows).toMatchObject([
+        { command: 'prepare', fullnesses: 4 },
+        { command: 'evaluate', fullnesses: 4 },
+      ]);
+      for (const row of rows) expect(row.refused).toBeGreaterThan(1);
+    },
+  );
 
-  it('goes on bit for bit after a process is ended at any moment, or meets another one', async () => {
-    const { rows } = await faultsOf('--kind', 'kills', '--command', 'prepare,evaluate', '--count', '4');
-    expect(rows).toMatchObject([{ rounds: 2 }, { rounds: 2 }]);
-  });
+  it.skipIf(!longTests)(
+    'goes on bit for bit after a process is ended at any moment, or meets another one',
+    async () => {
+      const { rows } = await faultsOf('--kind', 'kills', '--command', 'prepare,evaluate', '--count', '4');
+      expect(rows).toMatchObject([{ rounds: 2 }, { rounds: 2 }]);
+    },
+  );
 });
