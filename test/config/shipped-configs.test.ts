@@ -242,6 +242,7 @@ describe('the experiments', () => {
         'demo-hippocampus',
         'msd-hippocampus',
         'msd-hippocampus-first',
+        'msd-hippocampus-fresh-seeds',
         'msd-hippocampus-region',
         'phantom-labels',
         'real-transfer',
