@@ -28,7 +28,7 @@ export { groupNorm, instanceNorm, layerNorm } from './ops/normalisation.js';
 export { avgPool3d, maxPool3d } from './ops/pooling.js';
 export { permuteRows, resizeTrilinear } from './ops/rearrangement.js';
 export { zeroUnlessFinite } from './ops/zero-unless-finite.js';
-export { dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
+export { drawnFrom, dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
 export { ofRank } from './rank.js';
 export { deviceNames } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';

@@ -29,6 +29,7 @@ import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { runMetadata } from './pretrain.js';
+import { allReplicas } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
 import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
@@ -70,7 +71,7 @@ export async function finetune({
     batchSize: train.batchSize,
     seed,
     workers,
-    prefetch,
+    prefetch: prefetch * train.replicas,
     withLabels: true,
     foregroundRatio,
     augmentation: train.augmentation,
@@ -129,6 +130,7 @@ export async function finetune({
       loader,
       task: { ...learned, ...(validationCases.length > 0 && { openValidation }) },
       precision,
+      replicas: allReplicas(train.replicas),
       train,
       progress,
       signal,

@@ -2,9 +2,9 @@ import { entryOf, itemAt } from '../at.js';
 import type { CropBatch, CropLoader } from '../dataset/index.js';
 import type { CompiledStep, InputValues } from '../engine/index.js';
 import { InterruptedError, WorkError } from '../errors.js';
-import { stepSeed } from '../random/streams.js';
 import { correctionsAt } from './adamw.js';
 import type { MetricsLine, MetricsLog, StepLine } from './metrics-log.js';
+import { batchNumber, type ReplicaShare, replicatedValues } from './replicas.js';
 import { learningRateAt, type Schedule } from './schedule.js';
 import type { TransferReport } from './transfer.js';
 
@@ -49,8 +49,10 @@ export interface TrainingLoop {
   readonly seed: number;
   readonly train: Pick<CompiledStep, 'run'>;
   readonly loader: CropLoader;
-  /** What the compiled step is fed, beside learning rate and corrections. */
-  inputsOf(batch: CropBatch, step: number): InputValues;
+  /** The replicas of a step that are computed here; the loader gives their batches, one after the other. */
+  readonly replicas: ReplicaShare;
+  /** What a replica of the compiled step is fed, by the number of its batch. */
+  inputsOf(batch: CropBatch, number: number): InputValues;
   readonly validateEvery: number;
   validate?(): Promise<Validation>;
   best: { readonly step: number; readonly value: number } | null;
@@ -106,14 +108,18 @@ async function oneStep(
   step: number,
 ): Promise<{ line: StepLine; notFinite: NotFinite | undefined }> {
   const started = performance.now();
-  const batch = await loop.loader.batch(step);
+  const { replicas } = loop;
+  const batches: CropBatch[] = [];
+  for (let i = 0; i < replicas.here; i++) batches.push(await loop.loader.batch(step * replicas.here + i));
   const lr = learningRateAt(step, loop.schedule);
-  const inputs = {
-    ...loop.inputsOf(batch, step),
-    learningRate: Float32Array.of(lr),
-    ...correctionsAt(step + 1),
-  };
-  const outputs = await loop.train.run(inputs, stepSeed(loop.seed, step));
+  const fed = replicatedValues(
+    replicas,
+    loop.seed,
+    step,
+    batches.map((batch, i) => loop.inputsOf(batch, batchNumber(replicas, step, i))),
+  );
+  const inputs = { ...fed.inputs, learningRate: Float32Array.of(lr), ...correctionsAt(step + 1) };
+  const outputs = await loop.train.run(inputs, fed.seed);
   const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
   const { total: _, gradientNorm: __, ...losses } = values;
   const line = {
@@ -123,9 +129,9 @@ async function oneStep(
     lr,
     gradientNorm: entryOf(values, 'gradientNorm'),
     seconds: (performance.now() - started) / 1000,
-    waitSeconds: batch.waitSeconds,
+    waitSeconds: batches.reduce((sum, { waitSeconds }) => sum + waitSeconds, 0),
   };
-  return { line, notFinite: notFiniteOf(values, step, batch) };
+  return { line, notFinite: notFiniteOf(values, step, batches) };
 }
 
 /**
@@ -172,11 +178,13 @@ interface NotFinite {
 function notFiniteOf(
   values: Readonly<Record<string, number>>,
   step: number,
-  { provenance }: CropBatch,
+  batches: readonly CropBatch[],
 ): NotFinite | undefined {
   if (Object.values(values).every(Number.isFinite)) return undefined;
   const losses = Object.entries(values).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
-  const crops = provenance.map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
+  const crops = batches
+    .flatMap(({ provenance }) => provenance)
+    .map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
   const sentence = `step ${step + 1} gave a number that is not finite (${losses.join(', ')}) on the crops ${crops.join('; ')}`;
   return { sentence, values };
 }

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.js';
 import { type StepOfRun, wholeBatch } from './estimate-step.js';
 import type { LearningTask } from './learning-task.js';
 import { measureStepApart } from './measured-apart.js';
+import { cropsOfStep } from './schedule.js';
 import { differenceOf, smallerSteps } from './smaller-steps.js';
 import { requireStepMemory } from './step-memory.js';
 
@@ -38,7 +39,7 @@ export function stepBudget({ settings, channels, kind }: StepOfRun, memoryBytes:
   return (
     usableShare * memoryBytes -
     besideBytes -
-    cropBytes * (train.batchSize * (data.prefetch + 1) + data.workers)
+    cropBytes * (cropsOfStep(train) * (data.prefetch + 1) + data.workers)
   );
 }
 

@@ -29,6 +29,7 @@ import type { RunProgress } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
 import { openReconstructionPicture } from './reconstruction-picture.js';
+import { allReplicas } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
 import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
@@ -65,6 +66,7 @@ export async function pretrain({
   const words = await visualWords(settings, learnedFrom, out, progress, signal);
   const loader = await openCropLoader({
     ...cropOptions(settings, learnedFrom),
+    prefetch: data.prefetch * train.replicas,
     ...(words && { crops: cropsOf(words, 'instances') }),
   });
   try {
@@ -124,6 +126,7 @@ export async function pretrain({
       loader,
       task,
       precision,
+      replicas: allReplicas(train.replicas),
       train,
       progress,
       signal,

@@ -38,6 +38,7 @@ const changeable = [
   'train.decayNormsAndBiases',
   'train.clipNorm',
   'train.notFiniteSteps',
+  'train.reduction',
   'train.steps',
   'train.epochs',
   'train.warmupSteps',
@@ -147,6 +148,8 @@ const earlier = new Map<string, unknown>([
   ['method.output', 'linear'],
   ['train.notFiniteSteps', 0],
   ['train.encoderRate', 1],
+  ['train.replicas', 1],
+  ['train.reduction', 'exact'],
   ['inference.constantWindows', 'run'],
 ]);
 

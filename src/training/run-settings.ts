@@ -88,7 +88,25 @@ const finetuneData = z
   );
 
 const trainShape = {
-  batchSize: z.int().min(1).max(65_536).describe('Crops of a step.'),
+  batchSize: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .describe('Crops of a batch; a step has one batch, or `replicas` of them.'),
+  replicas: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(1)
+    .describe(
+      'Batches of a step, each with losses and dropout of its own, whose gradients are averaged: one after the other, or on as many ranks as divide it.',
+    ),
+  reduction: z
+    .enum(['exact', 'fast'])
+    .default('exact')
+    .describe(
+      'How ranks add their gradients: `exact`, in pairs, with 1, 2, 4, 8 ... ranks that give the same bits; `fast`, in a ring, with any number.',
+    ),
   steps: z.int().min(1).optional().describe('Length of the run; counts before `epochs` when both are given.'),
   epochs: z.number().gt(0).optional().describe('One epoch shows every training case once.'),
   learningRate: z.number().gt(0).default(1e-4).describe('The highest rate of AdamW, after the warm-up.'),

@@ -16,6 +16,7 @@ import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
 import { dropLaterPictures, keepPicture } from './reconstruction-picture.js';
+import { allReplicas, type ReplicaShare } from './replicas.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
 import { loggedProgress, openRunLog } from './run-log.js';
 import { endedInSilence } from './run-status.js';
@@ -39,6 +40,8 @@ export interface RunPlan {
   initialWeights(): Promise<NamedArrays>;
   /** Written with the weights. */
   readonly metadata: Record<string, string>;
+  /** The replicas of a step that are computed here, whose batches the loader gives; absent: one, which is all. */
+  readonly replicas?: ReplicaShare;
   readonly train: OptimizerSettings & {
     readonly engine: 'graph' | 'eager';
     readonly threads: number;
@@ -145,13 +148,14 @@ async function train(
   const firstStep = folder.state?.step ?? 0;
   const metrics = await openMetricsLog(folder.path, firstStep);
   await dropLaterPictures(folder.path, firstStep);
-  const { task, train: settings, precision } = plan;
+  const { task, train: settings, precision, replicas = allReplicas(1) } = plan;
   const validate = task.openValidation?.(state, precision);
   const draw = task.openPicture?.(state, precision);
   const step = compileTrainingStep({
     name: task.name,
     specs: task.parameters,
     inputs: task.inputs,
+    replicas,
     state,
     precision,
     optimizer: settings,
@@ -168,6 +172,7 @@ async function train(
   });
   const loop: TrainingLoop = {
     train: step,
+    replicas,
     inputsOf: task.inputsOf,
     ...(validate && { validate }),
     ...(draw && {

@@ -3,7 +3,6 @@ import {
   compile,
   type InputSpecs,
   type LossTerms,
-  lossAndGradients,
   type Precision,
   type Scalar,
   type State,
@@ -13,6 +12,13 @@ import {
 } from '../engine/index.js';
 import type { ParameterSpec, Parameters } from '../network/index.js';
 import { adamW, globalNorm, isMoment, optimizerInputs, scaledToNorm } from './adamw.js';
+import {
+  allReplicas,
+  meanOverReplicas,
+  type ReplicaShare,
+  replicatedInputs,
+  summedOverReplicas,
+} from './replicas.js';
 
 export interface OptimizerSettings {
   readonly weightDecay: number;
@@ -27,7 +33,10 @@ export interface OptimizerSettings {
 export interface TrainingStepOptions {
   readonly name: string;
   readonly specs: readonly ParameterSpec[];
+  /** Of one replica. */
   readonly inputs: InputSpecs;
+  /** The replicas that are computed here; absent: one, which is all. */
+  readonly replicas?: ReplicaShare;
   readonly state: State;
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
@@ -37,13 +46,15 @@ export interface TrainingStepOptions {
 }
 
 /**
- * One training step as one compiled function: forward, gradients, AdamW. It returns the loss terms and the
- * norm of all gradients (before clipping), and takes the learning rate and Adam's bias corrections as inputs.
+ * One training step as one compiled function: forward and gradients of each replica, AdamW on their mean. It returns the
+ * mean loss terms and the norm of all mean gradients (before clipping), and takes the learning rate and Adam's bias
+ * corrections as inputs, beside those of `replicatedInputs`.
  */
 export function compileTrainingStep({
   name,
   specs,
   inputs,
+  replicas = allReplicas(1),
   state,
   precision,
   optimizer,
@@ -54,7 +65,14 @@ export function compileTrainingStep({
     const parameters = Object.fromEntries(
       Object.entries(variables).filter(([variable]) => !isMoment(variable)),
     );
-    const { terms, gradients } = lossAndGradients(() => losses(fed, parameters), parameters);
+    const here = summedOverReplicas(
+      replicas.here,
+      (own) => losses(own, parameters),
+      fed,
+      Object.keys(inputs),
+      parameters,
+    );
+    const { terms, gradients } = meanOverReplicas(here, replicas.all);
     const gradientNorm = globalNorm(Object.values(gradients));
     const used =
       optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
@@ -75,5 +93,10 @@ export function compileTrainingStep({
     }
     return { ...terms, gradientNorm };
   };
-  return compile(step, { name, inputs: { ...inputs, ...optimizerInputs }, state, precision });
+  return compile(step, {
+    name,
+    inputs: { ...replicatedInputs(inputs, replicas.here), ...optimizerInputs },
+    state,
+    precision,
+  });
 }
