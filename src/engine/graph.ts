@@ -24,14 +24,16 @@ export type GraphAttribute =
 /** A `TF_Graph` being written. */
 export interface Graph {
   readonly handle: Pointer;
+  /** The full name of the device that every op is placed on; absent: TensorFlow chooses. */
+  readonly device?: string;
   nodes: number;
 }
 
 const kernelKnown = new Set<string>();
 
 /** A new graph without nodes; whoever makes it deletes its handle. */
-export function createGraph(): Graph {
-  return { handle: api.newGraph(), nodes: 0 };
+export function createGraph(device?: string): Graph {
+  return { handle: api.newGraph(), nodes: 0, ...(device !== undefined && { device }) };
 }
 
 /**
@@ -54,6 +56,8 @@ export function addOp(
   const inList = listLength && 'value' in listLength ? Number(listLength.value) : 0;
   if (inList > 0) api.addInputList(description, inputs.slice(0, inList), inList);
   for (const input of inputs.slice(inList)) api.addInput(description, input);
+  if (type === 'CollectiveReduceV2') api.addInputList(description, [], 0); // its tokens of order, of which there are none
+  if (graph.device !== undefined) api.setDevice(description, graph.device);
   for (const operation of after) api.addControlInput(description, operation);
   for (const attribute of attributes) setAttribute(description, type, attribute);
   try {

@@ -1,5 +1,8 @@
 import { messageField, varintField } from './protobuf.js';
 
+/** What TensorFlow calls a process of several. */
+export const taskName = (rank: number): string => `/job:worker/replica:0/task:${rank}`;
+
 /** `RewriterConfig.Toggle.OFF` of `tensorflow/core/protobuf/rewriter_config.proto`. */
 const OFF = 2;
 
@@ -16,12 +19,14 @@ const ONE = 1;
  * an order that depends on which buffer is free at that moment. Without them a graph gives the eager engine's
  * numbers, and its own again; a step of HybridMIM takes as long as with them. The passes go over a graph once: a
  * second time, TensorFlow's default, makes every first step slower and the others no faster.
+ * @param inCluster names the process that keeps the order of collectives: the first
  */
-export function sessionConfig(threads: number): Buffer {
+export function sessionConfig(threads: number, inCluster = false): Buffer {
   // The fields are constant_folding, arithmetic_optimization and meta_optimizer_iterations.
   const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF), varintField(12, ONE)]);
   const graphOptions = messageField(10, rewriter); // rewrite_options
   // The fields are the threads of intra_op and inter_op.
   const parallelism = [...(threads > 0 ? [varintField(2, threads)] : []), varintField(5, 1)];
-  return Buffer.concat([...parallelism, messageField(10, graphOptions)]); // graph_options
+  const leader = inCluster ? [messageField(16, messageField(1, taskName(0)))] : []; // experimental.collective_group_leader
+  return Buffer.concat([...parallelism, messageField(10, graphOptions), ...leader]); // graph_options
 }

@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { itemAt } from '../at.js';
 import { ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import type { ClusterMember } from './cluster.js';
 import {
   addOp,
   addOutput,
@@ -62,26 +63,32 @@ let states = 0;
  * @param options.engine  `graph` keeps it in a TensorFlow session for compiled steps; `eager` in tfjs
  *   variables
  * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
+ * @param options.member  this process's place among several that compute together; absent: it is alone
  */
 export function createState(
   initial: NamedArrays,
-  options: { engine: 'graph' | 'eager'; threads?: number },
+  options: { engine: 'graph' | 'eager'; threads?: number; member?: ClusterMember | undefined },
 ): State {
   const prefix = `state${states++}`;
   return options.engine === 'graph'
-    ? graphState(initial, prefix, options.threads ?? 0)
+    ? graphState(initial, prefix, options.threads ?? 0, options.member)
     : eagerState(initial, prefix);
 }
 
-function graphState(initial: NamedArrays, prefix: string, threads: number): State {
-  const graph = createGraph();
+function graphState(
+  initial: NamedArrays,
+  prefix: string,
+  threads: number,
+  member: ClusterMember | undefined,
+): State {
+  const graph = createGraph(member?.device);
   const inGraph: Record<string, GraphVariable> = {};
   const variables: Record<string, Variable> = {};
   for (const [name, array] of Object.entries(initial)) {
     inGraph[name] = addVariable(graph, `${prefix}/${name}`, array.shape);
     variables[name] = standInVariable(`${prefix}/${name}`, array.shape);
   }
-  const session = openSession(graph, threads);
+  const session = openSession(graph, threads, member?.target);
   const write = async (values: NamedArrays) => {
     const entries = Object.entries(values).map(([name, array]) => ({
       variable: matching(inGraph, name, array.shape),

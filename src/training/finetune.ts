@@ -29,7 +29,8 @@ import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { runMetadata } from './pretrain.js';
-import { allReplicas } from './replicas.js';
+import { keepsRunOf, memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
+import { batchAsked } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
 import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
@@ -58,8 +59,11 @@ export async function finetune({
   progress = {},
   memoryBytes,
   signal,
+  lifeline,
 }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
+  const replicas = shareOfReplicas(train, lifeline);
+  const keepsRun = keepsRunOf(lifeline);
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = fineTunedCases(index, settings).map(({ id }) => id);
   const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;
@@ -71,7 +75,8 @@ export async function finetune({
     batchSize: train.batchSize,
     seed,
     workers,
-    prefetch: prefetch * train.replicas,
+    prefetch: prefetch * replicas.here,
+    batchAsked: (asked) => batchAsked(replicas, asked),
     withLabels: true,
     foregroundRatio,
     augmentation: train.augmentation,
@@ -90,12 +95,12 @@ export async function finetune({
       encoderRate: train.encoderRate,
     });
     await requireMemory(
-      { kind: 'finetune', settings, channels: loader.channels, scheme },
-      { memoryBytes, onNote: progress.onNote, signal },
+      { kind: 'finetune', settings: ofThisRank(settings, replicas), channels: loader.channels, scheme },
+      { memoryBytes: memoryBytes ?? memoryOfRank(lifeline), onNote: progress.onNote, signal },
     );
     const firstCase = itemAt(loader.cases, 0);
     // Before the folder is made, so that wrong weights leave none behind.
-    const source = init === undefined ? undefined : await weightsFile(init);
+    const source = init === undefined || !keepsRun ? undefined : await weightsFile(init);
     const transferred =
       source === undefined || resume
         ? undefined
@@ -109,7 +114,8 @@ export async function finetune({
       if (difference !== undefined) progress.onNote?.(difference);
     }
     for (const note of emptyLabels(scheme, loader.cases, 'training')) progress.onNote?.(note);
-    const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
+    const validationCases =
+      train.validateEvery > 0 && keepsRun ? casesToValidate(index, settings, loader.cases) : [];
     for (const note of emptyLabels(scheme, validationCases, 'validation')) progress.onNote?.(note);
     const openValidation = (state: State) => {
       const predictor = openPredictor({
@@ -130,7 +136,8 @@ export async function finetune({
       loader,
       task: { ...learned, ...(validationCases.length > 0 && { openValidation }) },
       precision,
-      replicas: allReplicas(train.replicas),
+      replicas,
+      lifeline,
       train,
       progress,
       signal,

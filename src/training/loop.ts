@@ -2,6 +2,7 @@ import { entryOf, itemAt } from '../at.js';
 import type { CropBatch, CropLoader } from '../dataset/index.js';
 import type { CompiledStep, InputValues } from '../engine/index.js';
 import { InterruptedError, WorkError } from '../errors.js';
+import type { Lifeline } from '../ranks/index.js';
 import { correctionsAt } from './adamw.js';
 import type { MetricsLine, MetricsLog, StepLine } from './metrics-log.js';
 import { batchNumber, type ReplicaShare, replicatedValues } from './replicas.js';
@@ -51,6 +52,8 @@ export interface TrainingLoop {
   readonly loader: CropLoader;
   /** The replicas of a step that are computed here; the loader gives their batches, one after the other. */
   readonly replicas: ReplicaShare;
+  /** What holds the ranks together that compute the others, which stop together; absent: there are none. */
+  readonly lifeline?: Lifeline;
   /** What a replica of the compiled step is fed, by the number of its batch. */
   inputsOf(batch: CropBatch, number: number): InputValues;
   readonly validateEvery: number;
@@ -79,7 +82,8 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   await validateWhatStopped(loop);
   let passedOver = 0; // in a row
   for (let step = loop.firstStep; step < steps; step++) {
-    const { line, notFinite } = await oneStep(loop, step);
+    const { line, notFinite, isStopped } = await oneStep(loop, step);
+    loop.lifeline?.progress(step + 1);
     passedOver = notFinite === undefined ? 0 : passedOver + 1;
     if (notFinite !== undefined) passOver(loop, notFinite, passedOver);
     else {
@@ -87,7 +91,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
       loop.progress.onStep?.(line, steps);
     }
     const done = step + 1;
-    const stopping = loop.signal?.aborted === true && done < steps;
+    const stopping = isStopped && done < steps;
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
     if (isDue(done, loop.checkpointEvery, steps) || stopping) {
       await loop.picture?.(done);
@@ -102,11 +106,14 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   }
 }
 
-/** @returns the line of the metrics, and what was not finite, on which crops */
+/**
+ * @returns the line of the metrics; what was not finite, on which crops; and whether the run is to stop: with several ranks,
+ *   whether one of them was told so before the step
+ */
 async function oneStep(
   loop: TrainingLoop,
   step: number,
-): Promise<{ line: StepLine; notFinite: NotFinite | undefined }> {
+): Promise<{ line: StepLine; notFinite: NotFinite | undefined; isStopped: boolean }> {
   const started = performance.now();
   const { replicas } = loop;
   const batches: CropBatch[] = [];
@@ -118,10 +125,16 @@ async function oneStep(
     step,
     batches.map((batch, i) => loop.inputsOf(batch, batchNumber(replicas, step, i))),
   );
-  const inputs = { ...fed.inputs, learningRate: Float32Array.of(lr), ...correctionsAt(step + 1) };
+  const isAborted = () => loop.signal?.aborted === true;
+  const inputs = {
+    ...fed.inputs,
+    learningRate: Float32Array.of(lr),
+    ...correctionsAt(step + 1),
+    ...(loop.lifeline && { stopping: Float32Array.of(isAborted() ? 1 : 0) }),
+  };
   const outputs = await loop.train.run(inputs, fed.seed);
   const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
-  const { total: _, gradientNorm: __, ...losses } = values;
+  const { total: _, gradientNorm: __, stopping: ___, ...losses } = values;
   const line = {
     step: step + 1,
     loss: entryOf(values, 'total'),
@@ -131,7 +144,8 @@ async function oneStep(
     seconds: (performance.now() - started) / 1000,
     waitSeconds: batches.reduce((sum, { waitSeconds }) => sum + waitSeconds, 0),
   };
-  return { line, notFinite: notFiniteOf(values, step, batches) };
+  const isStopped = loop.lifeline ? entryOf(values, 'stopping') > 0 : isAborted();
+  return { line, notFinite: notFiniteOf(values, step, batches), isStopped };
 }
 
 /**

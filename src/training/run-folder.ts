@@ -153,6 +153,15 @@ const earlier = new Map<string, unknown>([
   ['inference.constantWindows', 'run'],
 ]);
 
+/**
+ * The settings that must be the same on all ranks of a run, as text by dotted key: all but those that change no bit, and the
+ * weights to start from, which rank 0 sends to the others.
+ */
+export function sharedSettings(config: RunConfig): Record<string, string> {
+  const shared = [...flattened(config)].filter(([key]) => !free.has(key) && key !== 'init');
+  return Object.fromEntries(shared.map(([key, value]) => [key, shown(value)]));
+}
+
 interface Change {
   readonly key: string;
   readonly before: unknown;

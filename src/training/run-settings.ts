@@ -3,6 +3,7 @@ import { precisions } from '../engine/index.js';
 import { inferenceSection } from '../inference/index.js';
 import { networkSection, sizeOfFile } from '../network/index.js';
 import { methodSection } from '../pretext/index.js';
+import type { Lifeline } from '../ranks/index.js';
 import type { RunProgress } from './loop.js';
 
 const share = z.number().min(0).max(1);
@@ -254,4 +255,6 @@ export interface RunOptions<S> {
   /** The most that the run may hold in memory; absent: what is free. */
   readonly memoryBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What holds the ranks together that share the replicas of a step; absent: this process computes all. */
+  readonly lifeline?: Lifeline | undefined;
 }

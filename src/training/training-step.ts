@@ -19,6 +19,7 @@ import {
   replicatedInputs,
   summedOverReplicas,
 } from './replicas.js';
+import { type StepRanks, sumsOfRanks } from './step-ranks.js';
 
 export interface OptimizerSettings {
   readonly weightDecay: number;
@@ -37,6 +38,8 @@ export interface TrainingStepOptions {
   readonly inputs: InputSpecs;
   /** The replicas that are computed here; absent: one, which is all. */
   readonly replicas?: ReplicaShare;
+  /** The ranks that compute the other replicas; absent: none. */
+  readonly others?: StepRanks | undefined;
   readonly state: State;
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
@@ -48,13 +51,15 @@ export interface TrainingStepOptions {
 /**
  * One training step as one compiled function: forward and gradients of each replica, AdamW on their mean. It returns the
  * mean loss terms and the norm of all mean gradients (before clipping), and takes the learning rate and Adam's bias
- * corrections as inputs, beside those of `replicatedInputs`.
+ * corrections as inputs, beside those of `replicatedInputs`. Among several ranks it also takes `stopping`, 1 where this rank
+ * is to stop, and returns its sum.
  */
 export function compileTrainingStep({
   name,
   specs,
   inputs,
   replicas = allReplicas(1),
+  others,
   state,
   precision,
   optimizer,
@@ -72,7 +77,10 @@ export function compileTrainingStep({
       Object.keys(inputs),
       parameters,
     );
-    const { terms, gradients } = meanOverReplicas(here, replicas.all);
+    const { stopping, ...sums } = others
+      ? sumsOfRanks(here, fed.stopping, others)
+      : { ...here, stopping: undefined };
+    const { terms, gradients } = meanOverReplicas(sums, replicas.all);
     const gradientNorm = globalNorm(Object.values(gradients));
     const used =
       optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
@@ -91,11 +99,15 @@ export function compileTrainingStep({
         weightDecay: decays ? optimizer.weightDecay : 0,
       });
     }
-    return { ...terms, gradientNorm };
+    return { ...terms, gradientNorm, ...(stopping && { stopping }) };
   };
   return compile(step, {
     name,
-    inputs: { ...replicatedInputs(inputs, replicas.here), ...optimizerInputs },
+    inputs: {
+      ...replicatedInputs(inputs, replicas.here),
+      ...optimizerInputs,
+      ...(others && { stopping: { shape: [], dtype: 'float32' } }),
+    },
     state,
     precision,
   });

@@ -31,6 +31,8 @@ export interface CropLoaderOptions extends CaseSelection {
   /** How many batches are made ahead of the one asked for. */
   readonly prefetch: number;
   readonly withLabels: boolean;
+  /** The number of the batch that is asked for n-th, from 0, where not all are needed; absent: n itself. */
+  readonly batchAsked?: (asked: number) => number;
   /** Share of crops centred on a labelled voxel; default 0. */
   readonly foregroundRatio?: number;
   /** Probabilities; absent: none. `paperAugmentation` has the paper's. */
@@ -91,7 +93,7 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     maxThreads: workers,
     workerData,
   });
-  return { cases, channels, ...prefetching(pool, options.prefetch) };
+  return { cases, channels, ...prefetching(pool, options.prefetch, options.batchAsked) };
 }
 
 /** @throws DataError when a crop is of a case that the loader does not have */
@@ -125,12 +127,13 @@ function workerCase(prepared: PreparedCase): BatchCase {
 function prefetching(
   pool: WorkerPool<number, BatchOutcome>,
   prefetch: number,
+  batchAsked: (asked: number) => number = (asked) => asked,
 ): Pick<CropLoader, 'batch' | 'close'> {
   const onTheirWay = new Map<number, Promise<BatchOutcome>>();
   const start = (step: number): Promise<BatchOutcome> => {
     const known = onTheirWay.get(step);
     if (known) return known;
-    const started = pool.run(step);
+    const started = pool.run(batchAsked(step));
     started.catch(() => {}); // whoever asks for this step gets the error; nobody may
     onTheirWay.set(step, started);
     return started;
