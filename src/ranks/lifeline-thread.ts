@@ -1,8 +1,7 @@
-import { writeSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { appendWhole } from '../whole-file.js';
+import { appendWhole, writeLastWord } from '../whole-file.js';
 import type { LifelineOptions } from './lifeline.js';
 import {
   type Facts,
@@ -42,7 +41,7 @@ async function endBecause(what: string): Promise<void> {
   if (heard) await wait(toEndMs);
   else {
     // The process is deep in a call, or its own standard error leads nowhere for now.
-    writeSync(errorOutput, `hybridmim: ${sentence}\n`);
+    writeLastWord(errorOutput, `hybridmim: ${sentence}`);
     if (log !== undefined)
       appendWhole(log, `${JSON.stringify({ level: 50, time: new Date().toISOString(), msg: sentence })}\n`);
   }
