@@ -18,6 +18,8 @@ if (process.argv[2] === 'setup') {
   restartWithSearchPath();
 } else {
   requireEnoughFiles();
+  const { callEarlyAsRank } = await import('../dist/ranks/call-early.js'); // before all else, which takes a while
+  callEarlyAsRank(process.argv.slice(2), process.env);
   const { main } = await import(entry);
   await main(process.argv.slice(2));
 }

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { InterruptedError, UsageError } from '../errors.js';
 import {
+  endNow,
   type Lifeline,
   launchRanks,
   openLifeline,
@@ -71,7 +72,11 @@ async function asRank(
   const device = ownDevice(place, process.env.CUDA_VISIBLE_DEVICES);
   if (device !== undefined) process.env.CUDA_VISIBLE_DEVICES = device;
   const launcher = process.env.HYBRIDMIM_LAUNCHER;
-  const lifeline = openLifeline({ ...place, ...(launcher !== undefined && { launcher: Number(launcher) }) });
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '3'; // it tells of broken connections at length, and knows no rank
+  const lifeline = await openLifeline({
+    ...place,
+    ...(launcher !== undefined && { launcher: Number(launcher) }),
+  });
   let isLost = false;
   lifeline.lost.catch(() => {
     isLost = true;
@@ -80,13 +85,12 @@ async function asRank(
     await work(lifeline);
     await lifeline.leave();
   } catch (error) {
-    if (error instanceof InterruptedError) await lifeline.leave();
+    if (error instanceof InterruptedError) await lifeline.leave().catch(() => {});
     else if (!isLost) await lifeline.fail(error instanceof Error ? error.message : String(error));
     throw error;
   } finally {
-    // TensorFlow's server ends with the process alone, and a collective that waits for a lost rank never does. What the
-    // command line prints of an error comes first.
-    setImmediate(() => process.exit());
+    // What the command line prints of an error comes first.
+    setImmediate(() => void endNow(Number(process.exitCode ?? 0)));
   }
 }
 

@@ -1,3 +1,4 @@
+export { endNow } from './end-now.js';
 export { launchRanks } from './launch-ranks.js';
 export { type Gathered, type Lifeline, openLifeline } from './lifeline.js';
 export type { Facts, Start } from './messages.js';

@@ -2,17 +2,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { appendWhole, writeLastWord } from '../whole-file.js';
-import type { LifelineOptions } from './lifeline.js';
-import {
-  type Facts,
-  type FromFirst,
-  type FromThread,
-  fromFirst,
-  type Start,
-  type ToFirst,
-  type ToThread,
-  toFirst,
-} from './messages.js';
+import type { Calling } from './lifeline.js';
+import type { Facts, FromFirst, FromThread, Start, ToFirst, ToThread } from './messages.js';
 import { type Peer, speakWith } from './peer.js';
 
 /*
@@ -20,14 +11,16 @@ import { type Peer, speakWith } from './peer.js';
  * or loads a library: rank 0 listens, every other rank keeps one connection to it.
  */
 
-const options = workerData as LifelineOptions;
-const { rank, ranks, host, port, token, patience, launcher } = options;
+const { rank, ranks, host, port, token, patience, launcher } = workerData as Calling;
 
 /** Milliseconds that the process has to take a loss in hand itself, and then to end, before it is ended. */
 const [toHearMs, toEndMs] = [700, 2500];
 
 let [step, errorOutput, isLeaving, isEnding]: [number, number, boolean, boolean] = [0, 2, false, false];
 let [log, heard]: [string | undefined, boolean] = [undefined, false];
+
+/** Loaded beside the call, which comes first. */
+const messages = import('./messages.js');
 
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
 
@@ -93,7 +86,7 @@ function openHub() {
     const address = hostOf(socket.remoteAddress ?? '');
     const peer = speakWith<FromFirst, ToFirst>({
       socket,
-      schema: toFirst,
+      schema: messages.then(({ toFirst }) => toFirst),
       onMessage: (message) => {
         const place = who === undefined ? undefined : places.get(who);
         if ('hello' in message) {
@@ -176,7 +169,7 @@ function openSpoke() {
     socket.once('connect', () => {
       const opened = speakWith<ToFirst, FromFirst>({
         socket,
-        schema: fromFirst,
+        schema: messages.then(({ fromFirst }) => fromFirst),
         onMessage: (message) => {
           if ('addresses' in message) tell(message);
           else if ('lost' in message) void endBecause(message.lost);

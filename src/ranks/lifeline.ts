@@ -1,16 +1,10 @@
 import { Worker } from 'node:worker_threads';
-import koffi from 'koffi';
 import { UsageError, WorkError } from '../errors.js';
-import { workerEntry } from '../threads/index.js';
+import { workerEntry } from '../worker-entry.js';
 import { freePort } from './free-port.js';
+import { libc } from './libc.js';
 import type { Facts, FromThread, Start, ToThread } from './messages.js';
 import type { RankPlace } from './rank-place.js';
-
-/** What the thread of a lifeline is given. */
-export interface LifelineOptions extends RankPlace {
-  /** The process that started all ranks of this machine, where one did and waits for them. */
-  readonly launcher?: number | undefined;
-}
 
 /** All ranks, when they are there. */
 export interface Gathered {
@@ -44,15 +38,30 @@ export interface Lifeline extends Pick<RankPlace, 'rank' | 'ranks' | 'localRanks
   leave(): Promise<void>;
 }
 
-/** Opens the lifeline of this process; the sooner, the sooner its end is noticed. */
-export function openLifeline(options: LifelineOptions): Lifeline {
-  const thread = new Worker(new URL(workerEntry(import.meta.url, './lifeline-thread.js')), {
-    workerData: options,
+/** What the thread needs to find rank 0: this alone is known before the settings are read. */
+export type Calling = Pick<RankPlace, 'rank' | 'ranks' | 'host' | 'port' | 'token' | 'patience'> & {
+  /** The process that started all ranks of this machine, where one did and waits for them. */
+  readonly launcher?: number | undefined;
+};
+
+let called: Worker | undefined;
+
+/**
+ * Calls rank 0, or waits for calls as rank 0. The sooner, the sooner the end of this process is noticed: so the program does
+ * it before it loads anything else, and `openLifeline` goes on with it.
+ */
+export function callEarly(calling: Calling): Worker {
+  called ??= new Worker(new URL(workerEntry(import.meta.url, './lifeline-thread.js')), {
+    workerData: calling,
   });
+  return called;
+}
+
+/** Opens the lifeline of this process. */
+export async function openLifeline(options: Calling & Pick<RankPlace, 'localRanks'>): Promise<Lifeline> {
+  const thread = callEarly(options);
   const post = (message: ToThread) => thread.postMessage(message);
   thread.unref();
-  const errorOutput = ownErrorOutput();
-  if (errorOutput !== undefined) post({ errorOutput });
   let onGathered: (gathered: Gathered) => void = () => {};
   let onRefused: (error: Error) => void = () => {};
   let onLeft = () => {};
@@ -84,6 +93,8 @@ export function openLifeline(options: LifelineOptions): Lifeline {
       thread.ref();
       post(message);
     });
+  const errorOutput = await ownErrorOutput();
+  if (errorOutput !== undefined) post({ errorOutput });
   return {
     rank: options.rank,
     ranks: options.ranks,
@@ -111,9 +122,7 @@ export function openLifeline(options: LifelineOptions): Lifeline {
  * A second name for standard error: the first leads nowhere while TensorFlow's library is loaded, and a rank may be lost
  * just then. undefined where the system has no such call.
  */
-function ownErrorOutput(): number | undefined {
-  if (process.platform !== 'linux') return undefined;
-  const duplicate = koffi.load('libc.so.6').func('dup', 'int', ['int']);
-  const descriptor: number = duplicate(2);
-  return descriptor >= 0 ? descriptor : undefined;
+async function ownErrorOutput(): Promise<number | undefined> {
+  const descriptor: number | undefined = (await libc('dup', 'int', ['int']))?.(2);
+  return descriptor !== undefined && descriptor >= 0 ? descriptor : undefined;
 }

@@ -11,7 +11,8 @@ export interface Peer<Sent> {
 
 export interface PeerOptions<Received> {
   readonly socket: Socket;
-  readonly schema: z.ZodType<Received>;
+  /** Of what is received; messages wait for it. */
+  readonly schema: Promise<z.ZodType<Received>>;
   onMessage(message: Received): void;
   /** Once, when it is gone: why. */
   onLost(why: string): void;
@@ -56,18 +57,23 @@ export function speakWith<Sent extends object, Received extends object>({
   socket.setNoDelay(true);
   socket.setEncoding('utf8');
   socket.on('error', () => {}); // `close` follows
-  socket.on('close', () => lost('its connection closed'));
+  // After what it said last, which may have to wait.
+  socket.on('close', () => void schema.then(() => lost('its connection closed')));
+  const take = (line: string, known: z.ZodType<Received>) => {
+    if (isOver) return;
+    const message = known.safeParse(jsonOrUndefined(line));
+    if (!message.success) lost('it sent what is no message');
+    else if (!('beat' in message.data)) onMessage(message.data);
+  };
   socket.on('data', (text: string) => {
     heard = performance.now();
     const lines = `${rest}${text}`.split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > longestLine) lost('it sent what is no message');
-    for (const line of lines) {
-      if (isOver) return;
-      const message = schema.safeParse(jsonOrUndefined(line));
-      if (!message.success) lost('it sent what is no message');
-      else if (!('beat' in message.data)) onMessage(message.data);
-    }
+    if (lines.length > 0)
+      void schema.then((known) => {
+        for (const line of lines) take(line, known);
+      });
   });
   return { send, letGo: end };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { firstIssue } from '../first-issue.js';
+import { type Environment, starterOf } from './starters.js';
 
 /** The place of this process among the ranks of a run, as it was started. */
 export interface RankPlace {
@@ -44,27 +45,13 @@ const common = {
   patience: 'HYBRIDMIM_PATIENCE',
 } as const;
 
-/** Who starts ranks, and the names by which it tells each of them its place. */
-const starters = [
-  { rank: 'RANK', ranks: 'WORLD_SIZE', localRank: 'LOCAL_RANK', localRanks: 'LOCAL_WORLD_SIZE' }, // torchrun, and `--ranks`
-  { rank: 'SLURM_PROCID', ranks: 'SLURM_NTASKS', localRank: 'SLURM_LOCALID' },
-  { rank: 'JOB_COMPLETION_INDEX', ranks: 'WORLD_SIZE' }, // Kubernetes
-] as const;
-
 /**
  * The place of this process as its environment tells it: in torchrun's variables, Slurm's or Kubernetes'; undefined where it
  * is alone. Slurm's count only beside MASTER_ADDR: every shell of an allocation has them.
  * @throws UsageError for variables that are no place
  */
-export function rankPlaceOf(
-  environment: Readonly<Record<string, string | undefined>>,
-): RankPlace | undefined {
-  const starter = starters.find(
-    ({ rank, ranks }) =>
-      environment[rank] !== undefined &&
-      environment[ranks] !== undefined &&
-      (rank !== 'SLURM_PROCID' || environment.MASTER_ADDR !== undefined),
-  );
+export function rankPlaceOf(environment: Environment): RankPlace | undefined {
+  const starter = starterOf(environment);
   if (!starter) {
     if (environment.RANK !== undefined)
       throw new UsageError('RANK is set, but WORLD_SIZE is not: set both, or neither for a process alone', {

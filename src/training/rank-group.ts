@@ -8,6 +8,7 @@ import {
   fromFirstRank,
   joinCluster,
   type State,
+  sumKeys,
   type Tensor,
   tf,
 } from '../engine/index.js';
@@ -109,7 +110,7 @@ export async function takeFromFirst(state: State, { member }: RankGroup, lifelin
     (_, variables) => {
       const arrived: Tensor[] = [];
       for (const [i, variable] of Object.values(variables).entries()) {
-        const value = fromFirstRank(variable as Tensor, member, i);
+        const value = fromFirstRank(variable as Tensor, member, sumKeys + i);
         if (member.rank !== 0) variable.assign(value);
         arrived.push(value.reshape([-1]).slice([0], [1]));
       }

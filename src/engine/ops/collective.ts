@@ -14,15 +14,13 @@ const bucketBytes = 2 ** 22;
  * after the other in the order given, each as soon as it is there.
  * @param reduction `exact`: in pairs, of neighbours, then of pairs of them, so that 1, 2, 4 ... ranks give the same bits
  *   where each has a share of the same sum; takes 2, 4, 8 ... ranks. `fast`: in a ring, of any number of ranks
- * @param firstKey tells these sums from others of the same graph, which must have others, at least `sumKeys` apart
  */
 export function sumOverRanks(
   values: Readonly<Record<string, Tensor>>,
   { rank, ranks }: Pick<ClusterMember, 'rank' | 'ranks'>,
   reduction: Reduction,
-  firstKey = 0,
 ): Record<string, Tensor> {
-  let key = firstKey;
+  let key = 0;
   let before: Tensor | undefined;
   const sums: Record<string, Tensor> = {};
   for (const bucket of inBuckets(values)) {
@@ -42,7 +40,7 @@ export function sumOverRanks(
   return sums;
 }
 
-/** More sums than one call ever makes. */
+/** Keys below are those of sums; other collectives of a run have keys from here on. */
 export const sumKeys = 1_000_000;
 
 const groupOfAll = 1;
@@ -85,7 +83,7 @@ function sumOfGroup(value: Tensor, size: number, group: number, instance: number
 /**
  * A tensor of the first rank, on every rank.
  * @param value  the first rank's own; of the others the shape alone counts
- * @param instance tells it from others of the same run
+ * @param instance tells it from others of the same run; at least `sumKeys`
  */
 export function fromFirstRank<T extends Tensor>(
   value: T,
