@@ -86,7 +86,8 @@ async function asRank(
     await lifeline.leave();
   } catch (error) {
     if (error instanceof InterruptedError) await lifeline.leave().catch(() => {});
-    else if (!isLost) await lifeline.fail(error instanceof Error ? error.message : String(error));
+    else if (isLost) lifeline.heard();
+    else await lifeline.fail(error instanceof Error ? error.message : String(error));
     throw error;
   } finally {
     // What the command line prints of an error comes first.

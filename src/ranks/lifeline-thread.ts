@@ -13,7 +13,7 @@ import { type Peer, speakWith } from './peer.js';
 
 const { rank, ranks, host, port, token, patience, launcher } = workerData as Calling;
 
-/** Milliseconds that the process has to take a loss in hand itself, and then to end, before it is ended. */
+/** Milliseconds that the process has to say itself that a rank is lost, and then to end, before it is ended. */
 const [toHearMs, toEndMs] = [700, 2500];
 
 let [step, errorOutput, isLeaving, isEnding]: [number, number, boolean, boolean] = [0, 2, false, false];
@@ -31,13 +31,13 @@ async function endBecause(what: string): Promise<void> {
   const sentence = `${what}: rank ${rank} stops after step ${step}; start all ranks again with --resume to go on from the last checkpoint`;
   tell({ lost: sentence });
   await wait(toHearMs);
-  if (heard) await wait(toEndMs);
-  else {
+  if (!heard) {
     // The process is deep in a call, or its own standard error leads nowhere for now.
     writeLastWord(errorOutput, `hybridmim: ${sentence}`);
     if (log !== undefined)
       appendWhole(log, `${JSON.stringify({ level: 50, time: new Date().toISOString(), msg: sentence })}\n`);
   }
+  await wait(toEndMs);
   process.kill(process.pid, 'SIGKILL');
 }
 

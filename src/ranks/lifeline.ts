@@ -32,6 +32,8 @@ export interface Lifeline extends Pick<RankPlace, 'rank' | 'ranks' | 'localRanks
   logTo(file: string): void;
   /** Rejects with a WorkError when another rank is gone. A process that does not end then is ended. */
   readonly lost: Promise<never>;
+  /** For whoever tells people of the loss: so that the thread does not. */
+  heard(): void;
   /** Tells the others why this rank ends. */
   fail(sentence: string): Promise<void>;
   /** For a rank that is done: rank 0 lets the others go, which wait for it. */
@@ -74,10 +76,8 @@ export async function openLifeline(options: Calling & Pick<RankPlace, 'localRank
   thread.on('message', (message: FromThread) => {
     if ('addresses' in message) onGathered(message);
     else if ('left' in message) onLeft();
-    else if ('lost' in message) {
-      post({ heard: true });
-      onLost(new WorkError(message.lost));
-    } else {
+    else if ('lost' in message) onLost(new WorkError(message.lost));
+    else {
       refused = new UsageError(`rank ${options.rank} was refused: ${message.refused}`);
       onRefused(refused);
     }
@@ -113,6 +113,7 @@ export async function openLifeline(options: Calling & Pick<RankPlace, 'localRank
     progress: (step) => post({ step }),
     logTo: (log) => post({ log }),
     lost,
+    heard: () => post({ heard: true }),
     fail: (sentence) => left({ failed: sentence.slice(0, 4000) }),
     leave: () => Promise.race([left({ leave: true }), lost]),
   };
