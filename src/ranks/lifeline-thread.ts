@@ -31,30 +31,29 @@ async function endBecause(what: string): Promise<void> {
   const sentence = `${what}: rank ${rank} stops after step ${step}; start all ranks again with --resume to go on from the last checkpoint`;
   tell({ lost: sentence });
   await wait(toHearMs);
-  if (!heard) {
+  if (heard) await wait(toEndMs);
+  else {
     // The process is deep in a call, or its own standard error leads nowhere for now.
     writeLastWord(errorOutput, `hybridmim: ${sentence}`);
     if (log !== undefined)
       appendWhole(log, `${JSON.stringify({ level: 50, time: new Date().toISOString(), msg: sentence })}\n`);
   }
-  await wait(toEndMs);
   process.kill(process.pid, 'SIGKILL');
 }
 
 interface Place {
   readonly peer: Peer<FromFirst>;
   readonly address: string;
-  ready?: { readonly facts: Facts; readonly port: number };
+  ready?: { readonly facts: Facts; readonly address: string };
   isDone: boolean;
 }
 
 /** Rank 0's side: who is there, and telling all of whoever is lost. */
 function openHub() {
   const places = new Map<number, Place>();
-  let own: { facts: Facts; start: Start; port: number } | undefined;
+  let own: { facts: Facts; start: Start; address: string } | undefined;
   let isComplete = false;
-  const nameOf = (who: number, { address, ready }: Place) =>
-    `rank ${who} (${ready ? `${address}:${ready.port}` : address})`;
+  const nameOf = (who: number, { address, ready }: Place) => `rank ${who} (${ready?.address ?? address})`;
   const lose = (what: string) => {
     for (const { peer } of places.values()) peer.send({ lost: what });
     void endBecause(what);
@@ -74,10 +73,7 @@ function openHub() {
       if (difference) return refuse(i + 1, place, difference);
     }
     isComplete = true;
-    const addresses = [
-      `${host}:${own.port}`,
-      ...others.map((place) => (place?.ready ? `${place.address}:${place.ready.port}` : '')),
-    ];
+    const addresses = [own.address, ...others.map((place) => place?.ready?.address ?? '')];
     for (const { peer } of places.values()) peer.send({ addresses, start: own.start });
     tell({ addresses, start: own.start });
   };
@@ -101,7 +97,7 @@ function openHub() {
           places.set(who, { peer, address, isDone: false });
         } else if (!place || who === undefined) socket.destroy();
         else if ('ready' in message) {
-          place.ready = { facts: message.ready, port: message.port };
+          place.ready = { facts: message.ready, address: message.address ?? `${address}:${message.port}` };
           begin();
         } else if ('done' in message) place.isDone = true;
         else if ('failed' in message) {
@@ -133,8 +129,8 @@ function openHub() {
     );
   }, patience * 1000);
   return {
-    ready: (facts: Facts, start: Start, ownPort: number) => {
-      own = { facts, start, port: ownPort };
+    ready: (facts: Facts, start: Start, ownPort: number, ownAddress = `${host}:${ownPort}`) => {
+      own = { facts, start, address: ownAddress };
       begin();
     },
     lose,
@@ -193,7 +189,8 @@ function openSpoke() {
   };
   dial();
   return {
-    ready: (facts: Facts, _start: Start, ownPort: number) => send({ ready: facts, port: ownPort }),
+    ready: (facts: Facts, _: Start, ownPort: number, address: string | undefined) =>
+      send({ ready: facts, port: ownPort, address }),
     lose: (what: string) => {
       send({ failed: what });
       void endBecause(what);
@@ -229,7 +226,7 @@ const hostOf = (address: string): string => address.replace(/^::ffff:/, '');
 const line = rank === 0 ? openHub() : openSpoke();
 
 parentPort?.on('message', (message: ToThread) => {
-  if ('ready' in message) line.ready(message.ready, message.start, message.port);
+  if ('ready' in message) line.ready(message.ready, message.start, message.port, message.address);
   else if ('step' in message) step = message.step;
   else if ('log' in message) log = message.log;
   else if ('errorOutput' in message) errorOutput = message.errorOutput;

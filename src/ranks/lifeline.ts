@@ -60,7 +60,9 @@ export function callEarly(calling: Calling): Worker {
 }
 
 /** Opens the lifeline of this process. */
-export async function openLifeline(options: Calling & Pick<RankPlace, 'localRanks'>): Promise<Lifeline> {
+export async function openLifeline(
+  options: Calling & Pick<RankPlace, 'localRanks' | 'ownPort' | 'ownAddress'>,
+): Promise<Lifeline> {
   const thread = callEarly(options);
   const post = (message: ToThread) => thread.postMessage(message);
   thread.unref();
@@ -100,15 +102,20 @@ export async function openLifeline(options: Calling & Pick<RankPlace, 'localRank
     ranks: options.ranks,
     localRanks: options.localRanks,
     gather: async (facts, start = {}) => {
-      const port = await freePort();
+      const port = options.ownPort ?? (await freePort());
       const gathered = new Promise<Gathered>((resolve, reject) => {
         onGathered = resolve;
         onRefused = reject;
         if (refused) reject(refused);
         thread.ref();
-        post({ ready: facts, start, port });
+        post({ ready: facts, start, port, address: options.ownAddress });
       });
-      return Promise.race([gathered, lost]).finally(() => thread.unref());
+      const { addresses, start: said } = await Promise.race([gathered, lost]).finally(() => thread.unref());
+      // Its own server listens on its own port, by whatever address the others reach it.
+      const own = addresses.map((address, i) =>
+        i === options.rank ? address.replace(/:\d+$/, `:${port}`) : address,
+      );
+      return { addresses: own, start: said };
     },
     progress: (step) => post({ step }),
     logTo: (log) => post({ log }),

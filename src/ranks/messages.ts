@@ -14,7 +14,7 @@ export type Start = z.infer<typeof start>;
 /** From a rank to rank 0. */
 export const toFirst = z.union([
   z.strictObject({ hello: z.int().min(0), token: z.string() }),
-  z.strictObject({ ready: facts, port: z.int().min(1).max(65_535) }),
+  z.strictObject({ ready: facts, port: z.int().min(1).max(65_535), address: z.string().max(300).optional() }),
   z.strictObject({ done: z.literal(true) }),
   z.strictObject({ failed: sentence }),
   z.strictObject({ beat: z.literal(true) }),
@@ -33,7 +33,12 @@ export type FromFirst = z.infer<typeof fromFirst>;
 
 /** From the process to its lifeline's thread. */
 export type ToThread =
-  | { readonly ready: Facts; readonly start: Start; readonly port: number }
+  | {
+      readonly ready: Facts;
+      readonly start: Start;
+      readonly port: number;
+      readonly address?: string | undefined;
+    }
   | { readonly step: number }
   | { readonly log: string }
   | { readonly errorOutput: number }

@@ -12,6 +12,10 @@ export interface RankPlace {
   readonly localRank: number | undefined;
   /** How many there are on this machine, at least; 1 where nobody says. */
   readonly localRanks: number;
+  /** The port of TensorFlow's server of this rank; undefined: one that is free. */
+  readonly ownPort: number | undefined;
+  /** `host:port` by which the others reach that server; undefined: the port, at the address that the others see. */
+  readonly ownAddress: string | undefined;
   /** Where rank 0 waits for the others. */
   readonly host: string;
   readonly port: number;
@@ -26,13 +30,20 @@ const whole = z
   .regex(/^\d{1,7}$/)
   .transform(Number);
 
+const port = whole.refine((port) => port >= 1 && port <= 65_535);
+
 const place = z.object({
   rank: whole,
   ranks: whole.refine((ranks) => ranks >= 1),
   localRank: whole.optional(),
   localRanks: whole.refine((ranks) => ranks >= 1).default(1),
+  ownPort: port.optional(),
+  ownAddress: z
+    .string()
+    .regex(/^[^\s:]+:\d{1,5}$/)
+    .optional(),
   host: z.string().min(1),
-  port: whole.refine((port) => port >= 1 && port <= 65_535).default(29_500),
+  port: port.default(29_500),
   token: z.string().default(''),
   patience: whole.refine((seconds) => seconds >= 1).default(120),
 });
@@ -43,6 +54,8 @@ const common = {
   port: 'MASTER_PORT',
   token: 'HYBRIDMIM_TOKEN',
   patience: 'HYBRIDMIM_PATIENCE',
+  ownPort: 'HYBRIDMIM_PORT',
+  ownAddress: 'HYBRIDMIM_ADDRESS',
 } as const;
 
 /**
@@ -75,7 +88,12 @@ export function rankPlaceOf(environment: Environment): RankPlace | undefined {
     );
   }
   const { rank, ranks } = parsed.data;
-  if (rank < ranks) return { ...parsed.data, localRank: parsed.data.localRank };
+  if (rank < ranks) {
+    const { localRank, ownPort, ownAddress } = parsed.data;
+    // Ranks of one machine have the ports one after the other.
+    const portHere = ownPort === undefined ? undefined : ownPort + (localRank ?? 0);
+    return { ...parsed.data, localRank, ownPort: portHere, ownAddress };
+  }
   throw new UsageError(
     `${starter.rank} is ${rank}, but ${starter.ranks} is ${ranks}: ranks go from 0 to ${ranks - 1}`,
     { field: starter.rank, found: rank },
@@ -85,6 +103,8 @@ export function rankPlaceOf(environment: Environment): RankPlace | undefined {
 const expectations: Readonly<Record<string, string>> = {
   host: 'the address of rank 0, which the others can reach',
   port: 'a port from 1 to 65535',
+  ownPort: 'a port from 1 to 65535',
+  ownAddress: 'host:port',
   ranks: 'a whole number of at least 1',
   localRanks: 'a whole number of at least 1',
   patience: 'a whole number of seconds, at least 1',

@@ -23,6 +23,7 @@ describe('the place of a rank', () => {
       ...address,
     };
     expect(rankPlaceOf(slurm)).toMatchObject({ rank: 5, ranks: 8, localRank: 1, port: 4000 });
+    expect(rankPlaceOf({ ...slurm, HYBRIDMIM_PORT: '4100' })).toMatchObject({ ownPort: 4101 });
     const kubernetes = { JOB_COMPLETION_INDEX: '2', WORLD_SIZE: '3', HYBRIDMIM_TOKEN: 'secret', ...address };
     expect(rankPlaceOf(kubernetes)).toMatchObject({
       rank: 2,
@@ -53,6 +54,11 @@ describe('the place of a rank', () => {
     [{ ...torchrun, MASTER_PORT: 'http' }, /MASTER_PORT is "http"/],
     [{ ...torchrun, LOCAL_RANK: 'x' }, /LOCAL_RANK is "x", but must be a whole number/],
     [{ ...torchrun, HYBRIDMIM_PATIENCE: '0' }, /HYBRIDMIM_PATIENCE is "0"/],
+    [{ ...torchrun, HYBRIDMIM_PORT: '0' }, /HYBRIDMIM_PORT is "0", but must be a port/],
+    [
+      { ...torchrun, HYBRIDMIM_ADDRESS: '10.0.0.7' },
+      /HYBRIDMIM_ADDRESS is "10.0.0.7", but must be host:port/,
+    ],
     [
       { SLURM_PROCID: '9', SLURM_NTASKS: '8', ...address },
       'SLURM_PROCID is 9, but SLURM_NTASKS is 8: ranks go from 0 to 7',
