@@ -1,15 +1,16 @@
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { DataError } from '../../errors.js';
-import { type Batch, type BatchOptions, makeBatch } from './make-batch.js';
+import { type Batch, batchMaker } from './make-batch.js';
 
 /** Errors lose their class between threads, so a damaged cache comes back as a value. */
 export type BatchOutcome = Batch | { readonly damaged: string; readonly file?: string };
 
+const makeBatch = batchMaker(workerData);
+
 /** Worker thread of the crop loader: one batch a task, its arrays handed over without a copy. */
 export default function makeBatchInWorker(step: number): unknown {
-  const options: BatchOptions = workerData;
   try {
-    const batch = makeBatch(options, step);
+    const batch = makeBatch(step);
     const arrays = [batch.images, batch.corrupted, batch.words, batch.labels].flatMap(
       (array) => array?.buffer ?? [],
     );

@@ -104,6 +104,25 @@ describe('a chunked volume', () => {
     );
   });
 
+  it('fills an array that is given, whatever was in it, where the box reaches out of the volume, too', () => {
+    const size: Triple = [20, 15, 12];
+    const file = join(folder, 'into.hmv');
+    writeWhole(file, { ...described(size, 2), dtype: 'float32', data: counting(size, 2) });
+    for (const start of [
+      [2, 3, 1],
+      [-4, 3, 1],
+      [2, 9, 1],
+      [2, 3, 8],
+      [2, 3, -1],
+      [40, 3, 1],
+    ] as Triple[]) {
+      const into = new Float32Array(10 * 8 * 6 * 2).fill(-7);
+      const box = withChunkedFile(file, (open) => open.readBox(start, [10, 8, 6], into));
+      expect(box).toBe(into);
+      expect(box).toEqual(sliced(counting(size, 2), size, 2, start, [10, 8, 6]));
+    }
+  });
+
   it('reads the chunks a box touches and no others: the rest of the file may be rubbish', () => {
     const size: Triple = [96, 96, 96];
     const file = join(folder, 'rubbish.hmv');
