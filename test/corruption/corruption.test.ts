@@ -193,14 +193,14 @@ describe('non-linear intensity', () => {
           { data: values, size: [values.length, 1, 1], channels: 1 },
           { first, second, falling },
         );
-        expect(data).toEqual(values.map((value) => onCurve(value, { first, second, falling })));
+        expect(data).toEqual(values.map(slowCurve({ first, second, falling })));
       }),
       { numRuns: 30 },
     );
   });
 
-  /** A value on the curve, found among all of its points. */
-  function onCurve(value: number, { first, second, falling }: IntensityCurve): number {
+  /** The curve, whose values are found among all of its points. */
+  function slowCurve({ first, second, falling }: IntensityCurve): (value: number) => number {
     const coordinate = (a: number, b: number) =>
       Array.from({ length: 10_001 }, (_, i) => {
         const t = i / 10_000;
@@ -209,10 +209,12 @@ describe('non-linear intensity', () => {
     const xs = coordinate(first[0], second[0]);
     const rising = coordinate(first[1], second[1]);
     const ys = falling ? rising.reverse() : rising;
-    if (value <= 0) return ys[0]!;
-    if (value >= 1) return ys[10_000]!;
-    const low = xs.findLastIndex((x) => x <= value);
-    return ys[low]! + ((value - xs[low]!) / (xs[low + 1]! - xs[low]!)) * (ys[low + 1]! - ys[low]!);
+    return (value) => {
+      if (value <= 0) return ys[0]!;
+      if (value >= 1) return ys[10_000]!;
+      const low = xs.findLastIndex((x) => x <= value);
+      return ys[low]! + ((value - xs[low]!) / (xs[low + 1]! - xs[low]!)) * (ys[low + 1]! - ys[low]!);
+    };
   }
 
   it('keeps or reverses the order of intensities, and keeps them in [0, 1]', () => {
