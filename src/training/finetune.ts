@@ -75,6 +75,7 @@ export async function finetune({
     batchSize: train.batchSize,
     seed,
     workers,
+    processes: lifeline?.localRanks ?? 1,
     prefetch: prefetch * replicas.here,
     batchAsked: (asked) => batchAsked(replicas, asked),
     withLabels: true,

@@ -1,4 +1,5 @@
 import { freemem } from 'node:os';
+import { workersAtFirst } from '../dataset/index.js';
 import { UsageError } from '../errors.js';
 import { type StepOfRun, wholeBatch } from './estimate-step.js';
 import type { LearningTask } from './learning-task.js';
@@ -39,7 +40,7 @@ export function stepBudget({ settings, channels, kind }: StepOfRun, memoryBytes:
   return (
     usableShare * memoryBytes -
     besideBytes -
-    cropBytes * (cropsOfStep(train) * (data.prefetch + 1) + data.workers)
+    cropBytes * (cropsOfStep(train) * (data.prefetch + 1) + workersAtFirst(data.workers))
   );
 }
 

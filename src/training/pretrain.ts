@@ -72,6 +72,7 @@ export async function pretrain({
   const words = await visualWords(settings, learnedFrom, keepsRun ? out : undefined, progress, signal);
   const loader = await openCropLoader({
     ...cropOptions(settings, learnedFrom),
+    processes: lifeline?.localRanks ?? 1,
     prefetch: data.prefetch * replicas.here,
     batchAsked: (asked) => batchAsked(replicas, asked),
     ...(words && { crops: cropsOf(words, 'instances') }),

@@ -19,11 +19,11 @@ const dataShape = {
     .describe('Names of datasets in it; absent: all.'),
   cropSize: sizeOfFile.describe('Voxels [x, y, z].'),
   workers: z
-    .int()
-    .min(1)
-    .max(1024)
-    .default(1)
-    .describe('Threads that make crops; batches do not depend on it.'),
+    .union([z.literal('auto'), z.int().min(1).max(1024)])
+    .default('auto')
+    .describe(
+      'Threads that make crops; batches do not depend on it. `auto`: as many as the steps need, from times that are measured, within cores and memory.',
+    ),
   prefetch: z.int().min(0).max(1024).default(3).describe('Batches made ahead of the step.'),
 };
 

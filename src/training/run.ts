@@ -102,6 +102,10 @@ async function keepRun(plan: RunPlan, lifeline: Lifeline | undefined): Promise<R
       log.info(note);
       plan.progress.onNote?.(note);
     }
+    plan.loader.watchWorkers?.(({ workers, reason }) => {
+      log.info('workers', { workers, reason });
+      plan.progress.onNote?.(reason);
+    });
     if (folder.state) await finishCheckpoint(out, folder.state);
     lifeline?.logTo(log.file);
     const complete = isComplete(plan, folder);

@@ -20,8 +20,9 @@ export interface ChunkedFile {
   /**
    * The box of `size` voxels at `start` (may lie outside: 0 there), channel-planar [c][z][y][x].
    * Reads the chunks the box touches and nothing else, one read a row of chunks.
+   * @param into what the box is put into, if it is of the volume's kind and of the box's length; else a new array
    */
-  readBox(start: Triple, size: Triple): ChunkedArray;
+  readBox(start: Triple, size: Triple, into?: ChunkedArray): ChunkedArray;
   /** The `rank`-th stored position of a class, as a voxel [x, y, z]. */
   readClassPosition(label: string, rank: number): Triple;
   close(): void;
@@ -52,23 +53,28 @@ export function openChunkedFile(file: string): ChunkedFile {
       );
     }
 
-    let row = new ArrayType(0); // of chunks, kept between reads
-    const readBox = (start: Triple, boxSize: Triple): ChunkedArray => {
+    const readBox = (start: Triple, boxSize: Triple, into?: ChunkedArray): ChunkedArray => {
       const [sx, sy, sz] = boxSize;
-      const box = new ArrayType(sx * sy * sz * channels);
+      const length = sx * sy * sz * channels;
+      const given = into instanceof ArrayType && into.length === length;
+      const box = given ? into : new ArrayType(length);
       const low = mapAxes(start, (s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
       const high = mapAxes(start, (s, axis) => Math.min(size[axis], s + boxSize[axis]));
+      const reachesOut = AXES.some(
+        (axis) => low[axis] > start[axis] || high[axis] < start[axis] + boxSize[axis],
+      );
+      if (given && reachesOut) box.fill(0);
       if (AXES.some((axis) => low[axis] >= high[axis])) return box;
       const [lowX, lowY, lowZ] = low;
       const [highX, highY, highZ] = high;
       const firstColumn = Math.floor(lowX / chunk[0]);
       const columns = Math.ceil(highX / chunk[0]) - firstColumn;
       const rowLength = columns * chunkVoxels * channels;
-      if (row.length < rowLength) row = new ArrayType(rowLength);
+      const row = new ArrayType(rowOfChunks(rowLength * ArrayType.BYTES_PER_ELEMENT), 0, rowLength);
       for (let cz = Math.floor(lowZ / chunk[2]); cz * chunk[2] < highZ; cz++) {
         for (let cy = Math.floor(lowY / chunk[1]); cy * chunk[1] < highY; cy++) {
           const place = firstColumn + grid[0] * (cy + grid[1] * cz);
-          readFully(file, descriptor, row.subarray(0, rowLength), dataOffset + place * chunkBytes);
+          readFully(file, descriptor, row, dataOffset + place * chunkBytes);
           const z0 = Math.max(lowZ, cz * chunk[2]);
           const z1 = Math.min(highZ, (cz + 1) * chunk[2]);
           const y0 = Math.max(lowY, cy * chunk[1]);
@@ -119,6 +125,16 @@ export function openChunkedFile(file: string): ChunkedFile {
     closeSync(descriptor);
     throw error;
   }
+}
+
+/**
+ * Where the chunks of a row are read to before their voxels go to their places: one for all files of a thread,
+ * since nothing waits between the two and fresh memory costs more than the reading.
+ */
+let rowBuffer = new ArrayBuffer(0);
+function rowOfChunks(bytes: number): ArrayBuffer {
+  if (rowBuffer.byteLength < bytes) rowBuffer = new ArrayBuffer(bytes);
+  return rowBuffer;
 }
 
 /** Opens, gives the file to `use`, and closes it whatever happens. */

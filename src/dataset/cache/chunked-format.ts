@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { tripleOf } from '../../volume/index.js';
+import { type Triple, tripleOf } from '../../volume/index.js';
 
 /*
  * One volume on disk, so that a crop is read without the rest:
@@ -12,8 +12,10 @@ import { tripleOf } from '../../volume/index.js';
  * Numbers are little-endian.
  */
 export const magic = 'HYBMIMV1';
-/** Voxels along an axis of a chunk. */
-export const chunkSide = 32;
+/** Voxels [x, y, z] of the chunks that are written; a file says what its own are. */
+export const chunkShape: Triple = [32, 16, 16];
+/** Planes that a volume is written in at a time: whole layers of chunks. */
+export const slabPlanes = 32;
 
 const triple = tripleOf(z.number());
 /** What stands in front of the chunks. */

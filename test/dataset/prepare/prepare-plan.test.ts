@@ -54,9 +54,9 @@ describe('the plan of a preparation', () => {
         onProgress: () => told.push('case'),
       };
       await prepareDatasets(options);
-      const chunks = 2 * 2 * 5; // 40 x 33 x 139 voxels
+      const voxels = 64 * 48 * 144; // 40 x 33 x 139 voxels in chunks of 32 x 16 x 16
       expect(told.slice(1)).toEqual(['case', 'case']);
-      expect(told[0]).toMatchObject({ cases: 2, cacheBytes: chunks * 32 ** 3 * (4 + 1) });
+      expect(told[0]).toMatchObject({ cases: 2, cacheBytes: voxels * (4 + 1) });
       const [plan] = told as [PreparePlan];
       expect(describePlan(plan)).toMatch(
         /^2 cases to make, at most 4 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/,
