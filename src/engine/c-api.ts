@@ -16,7 +16,15 @@ export interface GraphOutput {
 /**
  * TensorFlow's numbers for the element types that the engine uses (`tensorflow/core/framework/types.proto`).
  */
-export const DataTypeCode = { float32: 1, int32: 3, int16: 5, int64: 9, bool: 10, bfloat16: 14 } as const;
+export const DataTypeCode = {
+  float32: 1,
+  int32: 3,
+  int16: 5,
+  int64: 9,
+  bool: 10,
+  bfloat16: 14,
+  uint32: 22,
+} as const;
 
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
@@ -81,6 +89,8 @@ export const api = {
   listDevices: call(pointer, 'TF_SessionListDevices', pointer, pointer),
   deviceCount: call('int', 'TF_DeviceListCount', pointer),
   deviceName: call('str', 'TF_DeviceListName', pointer, 'int', pointer),
+  deviceType: call('str', 'TF_DeviceListType', pointer, 'int', pointer),
+  deviceMemory: call('int64', 'TF_DeviceListMemoryBytes', pointer, 'int', pointer),
   deleteDeviceList: call('void', 'TF_DeleteDeviceList', pointer),
   runSession: call(
     'void',

@@ -1,10 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { WorkError } from '../errors.js';
 import { nativeBackend } from './native-backend.js';
+import { listDevices } from './session.js';
+import { stepScope } from './step-scope.js';
 
 /** What this machine computes with. */
-export interface Devices {
-  readonly kind: 'cpu' | 'gpu';
+export type Devices = DeviceFacts &
+  (
+    | { readonly kind: 'cpu' }
+    | {
+        readonly kind: 'gpu';
+        /** What TensorFlow may take of the GPU's memory. */
+        readonly gpuMemoryBytes: number;
+      }
+  );
+
+interface DeviceFacts {
   readonly cores: number;
   /** How products in bfloat16 run here. */
   readonly bfloat16: Bfloat16Support;
@@ -20,6 +32,27 @@ export type Bfloat16Support = 'native' | 'rounded';
 
 let known: Devices | undefined;
 
+/** What a graph is written for, while one is traced. */
+export const graphTarget = stepScope<Devices>();
+
+/**
+ * What ops are written for: that of the graph which is being traced, and outside any graph this machine. A step
+ * may be traced for a machine that is not at hand.
+ */
+export const target = (): Devices => graphTarget.current() ?? devices();
+
+/** The share of a GPU's memory that one temporary of an op may take, of which an op has up to eight at a time. */
+const SHARE_OF_TEMPORARY = 1 / 32;
+
+/**
+ * How many float32 values of its largest temporary an op is to compute at a time: on a CPU so many as stay in its
+ * cache, which the op knows; on a GPU, where each op more costs time, as many as its memory has room for.
+ */
+export function valuesAtATime(inCache: number): number {
+  const device = target();
+  return device.kind === 'cpu' ? inCache : Math.floor((device.gpuMemoryBytes * SHARE_OF_TEMPORARY) / 4);
+}
+
 /** The devices that TensorFlow uses on this machine; probed once. */
 export function devices(): Devices {
   known ??= probe();
@@ -27,15 +60,18 @@ export function devices(): Devices {
 }
 
 function probe(): Devices {
-  const gpu = nativeBackend().isUsingGpuDevice === true;
   const processor = processorInfo();
   const avx512 = /\bavx512bw\b/.test(processor) && !isLimitedToAvx2();
-  return {
-    kind: gpu ? 'gpu' : 'cpu',
-    cores: availableParallelism(),
-    avx512,
-    bfloat16: gpu || (avx512 && gainsByBfloat16(processor)) ? 'native' : 'rounded',
-  };
+  const common = { cores: availableParallelism(), avx512 };
+  if (nativeBackend().isUsingGpuDevice !== true)
+    return {
+      kind: 'cpu',
+      ...common,
+      bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded',
+    };
+  const gpu = listDevices().find(({ type }) => type === 'GPU');
+  if (!gpu) throw new WorkError('TensorFlow.js has a GPU that TensorFlow does not list');
+  return { kind: 'gpu', ...common, bfloat16: 'native', gpuMemoryBytes: gpu.memoryBytes };
 }
 
 /**

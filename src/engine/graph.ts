@@ -186,7 +186,9 @@ export function floatViewer(): (tensor: Pointer) => Float32Array {
 function toHostArray(values: ArrayLike<number>, dtype: number): HostArray {
   if (dtype === DataTypeCode.float32)
     return values instanceof Float32Array ? values : Float32Array.from(values);
-  if (dtype === DataTypeCode.int32) return values instanceof Int32Array ? values : Int32Array.from(values);
+  // As bits.
+  if (dtype === DataTypeCode.int32 || dtype === DataTypeCode.uint32)
+    return values instanceof Int32Array ? values : Int32Array.from(values);
   if (dtype === DataTypeCode.bool) return Uint8Array.from(values);
   throw new WorkError(`a constant of TensorFlow type ${dtype} cannot be traced`);
 }

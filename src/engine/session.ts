@@ -39,16 +39,32 @@ export function openSession(graph: Graph, threads: number): Session {
   }
 }
 
-/** Names of the devices that a session sees, such as `CPU:0` and `GPU:0`. */
-export function deviceNames(): string[] {
+/** A device that sessions see. */
+export interface ListedDevice {
+  /** Such as `CPU:0` and `GPU:0`. */
+  readonly name: string;
+  /** Such as `CPU` and `GPU`. */
+  readonly type: string;
+  /** What TensorFlow may take of its memory; of a CPU a number that says nothing. */
+  readonly memoryBytes: number;
+}
+
+/** The devices that sessions of this process see. */
+export function listDevices(): ListedDevice[] {
   const graph = api.newGraph();
   const session = openSession({ handle: graph, nodes: 0 }, 0);
   const devices = checked('list devices', (status) => api.listDevices(session.handle, status));
   try {
-    const full = Array.from({ length: api.deviceCount(devices) }, (_, i) =>
-      checked<string>('name a device', (status) => api.deviceName(devices, i, status)),
-    );
-    return full.map((name) => name.replace(/^.*device:/, ''));
+    return Array.from({ length: api.deviceCount(devices) }, (_, i) => ({
+      name: checked<string>('name a device', (status) => api.deviceName(devices, i, status)).replace(
+        /^.*device:/,
+        '',
+      ),
+      type: checked<string>('type of a device', (status) => api.deviceType(devices, i, status)),
+      memoryBytes: Number(
+        checked<number | bigint>('memory of a device', (status) => api.deviceMemory(devices, i, status)),
+      ),
+    }));
   } finally {
     api.deleteDeviceList(devices);
     closeSession(session);

@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { itemAt } from '../at.js';
 import { ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import { type Devices, devices } from './devices.js';
 import {
   addOp,
   addOutput,
@@ -37,6 +38,8 @@ export interface GraphVariable {
 export interface GraphState {
   readonly graph: Graph;
   readonly session: Session;
+  /** What steps over it are written for. */
+  readonly target: Devices;
   readonly variables: Readonly<Record<string, GraphVariable>>;
   /** Resolves when the initial values are in the session. */
   readonly ready: Promise<void>;
@@ -62,25 +65,21 @@ let states = 0;
  * @param options.engine  `graph` keeps it in a TensorFlow session for compiled steps; `eager` in tfjs
  *   variables
  * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
+ * @param options.target what steps over it are written for; by default this machine
  */
 export function createState(
   initial: NamedArrays,
-  options: { engine: 'graph' | 'eager'; threads?: number },
+  options: { engine: 'graph' | 'eager'; threads?: number; target?: Devices },
 ): State {
   const prefix = `state${states++}`;
   return options.engine === 'graph'
-    ? graphState(initial, prefix, options.threads ?? 0)
+    ? graphState(initial, prefix, options.threads ?? 0, options.target ?? devices())
     : eagerState(initial, prefix);
 }
 
-function graphState(initial: NamedArrays, prefix: string, threads: number): State {
+function graphState(initial: NamedArrays, prefix: string, threads: number, target: Devices): State {
   const graph = createGraph();
-  const inGraph: Record<string, GraphVariable> = {};
-  const variables: Record<string, Variable> = {};
-  for (const [name, array] of Object.entries(initial)) {
-    inGraph[name] = addVariable(graph, `${prefix}/${name}`, array.shape);
-    variables[name] = standInVariable(`${prefix}/${name}`, array.shape);
-  }
+  const { inGraph, variables } = addVariables(graph, initial, prefix);
   const session = openSession(graph, threads);
   const write = async (values: NamedArrays) => {
     const entries = Object.entries(values).map(([name, array]) => ({
@@ -114,7 +113,7 @@ function graphState(initial: NamedArrays, prefix: string, threads: number): Stat
   return {
     engine: 'graph',
     variables,
-    inGraph: { graph, session, variables: inGraph, ready },
+    inGraph: { graph, session, target, variables: inGraph, ready },
     read,
     write: async (values) => {
       await ready;
@@ -180,6 +179,21 @@ export function readVariable(graph: Graph, variable: GraphVariable): GraphOutput
     [variable.handle],
     [typeAttribute('dtype', DataTypeCode.float32)],
   );
+}
+
+/** Adds the variables of a state, by their shapes, and what stands for them while steps are traced. */
+export function addVariables(
+  graph: Graph,
+  shapes: Readonly<Record<string, Pick<NamedArray, 'shape'>>>,
+  prefix: string,
+): { inGraph: Readonly<Record<string, GraphVariable>>; variables: Readonly<Record<string, Variable>> } {
+  const inGraph: Record<string, GraphVariable> = {};
+  const variables: Record<string, Variable> = {};
+  for (const [name, { shape }] of Object.entries(shapes)) {
+    inGraph[name] = addVariable(graph, `${prefix}/${name}`, shape);
+    variables[name] = standInVariable(`${prefix}/${name}`, shape);
+  }
+  return { inGraph, variables };
 }
 
 function addVariable(graph: Graph, name: string, shape: readonly number[]): GraphVariable {
