@@ -108,10 +108,10 @@ export function gpuWriter(graph: Graph): GpuWriter {
     },
     add(name, attributes, inputs) {
       const op = wordOps[name];
-      if (!op || attributes.find((given) => given.name === 'T')?.value !== int32) return undefined;
+      if (!op) return undefined;
       const { values, besides = 0, isOrdered } = op;
       const isValue = (i: number) => (values === 'list' ? i < inputs.length - besides : values.includes(i));
-      if (!inputs.some((input, i) => isValue(i) && isLarge(graph, input))) return undefined;
+      if (!inputs.some((input, i) => isValue(i) && isManyInt32(graph, input))) return undefined;
       const operands = inputs.map((input, i) => {
         if (!isValue(i)) return input;
         return isOrdered ? signTurned(input) : asWords(input);
@@ -139,5 +139,7 @@ function addBitcast(graph: Graph, output: GraphOutput, from: number, to: number)
   return addOutput(graph, 'Bitcast', [output], [typeAttribute('T', from), typeAttribute('type', to)]);
 }
 
-const isLarge = (graph: Graph, output: GraphOutput): boolean =>
-  describeOutput(graph, output).shape.reduce((product, n) => product * n, 1) > MOST_ON_HOST;
+function isManyInt32(graph: Graph, output: GraphOutput): boolean {
+  const { shape, dtype } = describeOutput(graph, output);
+  return dtype === int32 && shape.reduce((product, n) => product * n, 1) > MOST_ON_HOST;
+}

@@ -11,7 +11,7 @@ import { closeSession, openSession } from '../../src/engine/session.js';
 import { addVariables } from '../../src/engine/state.js';
 
 /** A GPU with so much memory as the paper's. */
-export const gpu: Devices = {
+export const gpu: Extract<Devices, { kind: 'gpu' }> = {
   kind: 'gpu',
   cores: 16,
   bfloat16: 'native',

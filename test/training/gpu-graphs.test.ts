@@ -12,15 +12,15 @@ import { compileTrainingStep } from '../../src/training/training-step.js';
 import { gpu, kernelTable, runNodes, tracedState, wrongOnGpu } from '../engine/gpu-graph.js';
 
 /** Sizes with every kind of node: the masks of large crops are alike. */
-const small = ['data.cropSize=[64,64,64]', 'train.batchSize=2'];
+const small = ['data.cropSize=[64,64,64]'];
 
 const files = (folder: string) =>
   readdirSync(join('configs', folder)).map((name) => join('configs', folder, name));
 
 async function pretraining(file: string, ...set: string[]): Promise<StepOfRun> {
-  const network = file.includes('unetr') ? ['network.imageSize=[64,64,64]'] : [];
+  const network = file.includes('mae-unetr') ? ['network.imageSize=[64,64,64]'] : [];
   const method = file.includes('hybridmim') ? ['method.region=32'] : [];
-  const overrides = set.length > 0 ? set : [...small, ...(file.includes('mae') ? network : []), ...method];
+  const overrides = set.length > 0 ? set : [...small, 'train.batchSize=2', ...network, ...method];
   const settings = await loadConfig(pretrainConfig, file, overrides);
   return { kind: 'pretrain', settings, channels: file.includes('brats') ? 4 : 1 };
 }
@@ -28,7 +28,7 @@ async function pretraining(file: string, ...set: string[]): Promise<StepOfRun> {
 async function finetuning(file: string): Promise<StepOfRun> {
   const isUnetr = file.endsWith('-unetr.yaml') && !file.includes('swin');
   const size = ['inference.window=[64,64,64]', ...(isUnetr ? ['network.imageSize=[64,64,64]'] : [])];
-  const settings = await loadConfig(finetuneConfig, file, [...small, ...size]);
+  const settings = await loadConfig(finetuneConfig, file, [...small, 'train.batchSize=1', ...size]);
   const task = /^(?<task>btcv|brats|msd-liver|msd-spleen)/.exec(basename(file))?.groups?.task ?? '';
   const { classes, regions } = await loadTask(task);
   return {
