@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { WorkError } from '../errors.js';
-import { nativeBackend } from './native-backend.js';
+import { UsageError } from '../errors.js';
+import { hasKernel, setGpuArithmetic } from './c-api.js';
+import { deviceSettings } from './device-settings.js';
+import type { DeviceName } from './graph.js';
 import { listDevices } from './session.js';
 import { stepScope } from './step-scope.js';
+import { beforeLoading } from './tf.js';
 
 /** What this machine computes with. */
 export type Devices = DeviceFacts &
@@ -17,6 +20,8 @@ export type Devices = DeviceFacts &
   );
 
 interface DeviceFacts {
+  /** Where nodes must run; absent: where TensorFlow puts them. */
+  readonly device?: DeviceName;
   readonly cores: number;
   /** How products in bfloat16 run here. */
   readonly bfloat16: Bfloat16Support;
@@ -63,16 +68,34 @@ function probe(): Devices {
   const processor = processorInfo();
   const avx512 = /\bavx512bw\b/.test(processor) && !isLimitedToAvx2();
   const common = { cores: availableParallelism(), avx512 };
-  if (nativeBackend().isUsingGpuDevice !== true)
+  const settings = deviceSettings();
+  const [gpu] = hasGpuKernels() ? listDevices().filter(({ name }) => name.startsWith('GPU')) : [];
+  if (gpu) {
+    setGpuArithmetic(settings);
     return {
-      kind: 'cpu',
+      kind: 'gpu',
       ...common,
-      bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded',
+      bfloat16: 'native',
+      gpuMemoryBytes: gpu.memoryBytes,
+      device: gpu.name,
     };
-  const gpu = listDevices().find(({ type }) => type === 'GPU');
-  if (!gpu) throw new WorkError('TensorFlow.js has a GPU that TensorFlow does not list');
-  return { kind: 'gpu', ...common, bfloat16: 'native', gpuMemoryBytes: gpu.memoryBytes };
+  }
+  if (settings.use === 'gpu')
+    throw new UsageError(
+      'device.use is gpu, but TensorFlow sees none: "hybridmim doctor" says what is missing; ' +
+        'or set device.use to auto, which computes on the CPU then',
+      { field: 'device.use', found: 'gpu' },
+    );
+  return { kind: 'cpu', ...common, bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded' };
 }
+
+/** Whether this TensorFlow is built for GPUs. */
+export const hasGpuKernels = (): boolean => hasKernel('Conv3D', ['GPU']);
+
+// TensorFlow.js looks for devices, too, without our settings; those of who comes first count.
+beforeLoading(() => {
+  if (hasGpuKernels()) devices();
+});
 
 /**
  * What Linux tells of the processor; nothing elsewhere: float32 products of rounded operands are right

@@ -24,14 +24,19 @@ export type GraphAttribute =
 /** A `TF_Graph` being written. */
 export interface Graph {
   readonly handle: Pointer;
+  /** Where its nodes must run, such as `GPU:0`; absent: where TensorFlow puts them. */
+  readonly device?: DeviceName | undefined;
   nodes: number;
 }
+
+/** TensorFlow's name of a device on this machine. */
+export type DeviceName = `${'CPU' | 'GPU'}:${number}`;
 
 const kernelKnown = new Set<string>();
 
 /** A new graph without nodes; whoever makes it deletes its handle. */
-export function createGraph(): Graph {
-  return { handle: api.newGraph(), nodes: 0 };
+export function createGraph(device?: DeviceName): Graph {
+  return { handle: api.newGraph(), device, nodes: 0 };
 }
 
 /**
@@ -47,9 +52,10 @@ export function addOp(
   after: readonly Pointer[] = [],
 ): Pointer {
   const place = currentScope();
-  requireKernel(type, place);
+  requireKernel(type, place, graph.device);
   const name = `${place ? `${place.replace(/[^A-Za-z0-9_.-]/g, '_')}/` : 'step/'}${type}_${graph.nodes++}`;
   const description = api.newOperation(graph.handle, type, name);
+  if (graph.device) api.setDevice(description, `/device:${graph.device}`);
   const listLength = attributes.find((a) => a.name === 'N');
   const inList = listLength && 'value' in listLength ? Number(listLength.value) : 0;
   if (inList > 0) api.addInputList(description, inputs.slice(0, inList), inList);
@@ -193,13 +199,18 @@ function toHostArray(values: ArrayLike<number>, dtype: number): HostArray {
   throw new WorkError(`a constant of TensorFlow type ${dtype} cannot be traced`);
 }
 
-function requireKernel(type: string, place: string): void {
-  if (kernelKnown.has(type)) return;
-  if (!hasKernel(type))
-    throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, {
-      field: place,
-    });
-  kernelKnown.add(type);
+function requireKernel(type: string, place: string, device: DeviceName = 'CPU:0'): void {
+  const kind = device.startsWith('GPU') ? 'GPU' : 'CPU';
+  const key = `${type} ${kind}`;
+  if (kernelKnown.has(key)) return;
+  if (!hasKernel(type, [kind, 'DEFAULT']))
+    throw new WorkError(
+      `in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type} on a ${kind}`,
+      {
+        field: place,
+      },
+    );
+  kernelKnown.add(key);
 }
 
 function setAttribute(description: Pointer, opType: string, attribute: GraphAttribute): void {

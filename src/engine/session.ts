@@ -1,7 +1,8 @@
 import { itemAt } from '../at.js';
 import { WorkError } from '../errors.js';
 import { api, checked, type GraphOutput, type Pointer } from './c-api.js';
-import { createTensor, type Graph, type HostArray, readTensor } from './graph.js';
+import { deviceSettings } from './device-settings.js';
+import { createTensor, type DeviceName, type Graph, type HostArray, readTensor } from './graph.js';
 import { sessionConfig } from './session-config.js';
 
 /** One value fed to the graph. */
@@ -28,7 +29,7 @@ export interface Session {
 export function openSession(graph: Graph, threads: number): Session {
   const options = api.newSessionOptions();
   try {
-    const config = sessionConfig(threads);
+    const config = sessionConfig(threads, deviceSettings());
     checked('session options', (status) => api.setConfig(options, config, config.length, status));
     return {
       handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)),
@@ -41,13 +42,12 @@ export function openSession(graph: Graph, threads: number): Session {
 
 /** A device that sessions see. */
 export interface ListedDevice {
-  /** Such as `CPU:0` and `GPU:0`. */
-  readonly name: string;
-  /** Such as `CPU` and `GPU`. */
-  readonly type: string;
+  readonly name: DeviceName;
   /** What TensorFlow may take of its memory; of a CPU a number that says nothing. */
   readonly memoryBytes: number;
 }
+
+const isDeviceName = (name: string): name is DeviceName => /^[CG]PU:[0-9]+$/.test(name);
 
 /** The devices that sessions of this process see. */
 export function listDevices(): ListedDevice[] {
@@ -55,16 +55,15 @@ export function listDevices(): ListedDevice[] {
   const session = openSession({ handle: graph, nodes: 0 }, 0);
   const devices = checked('list devices', (status) => api.listDevices(session.handle, status));
   try {
-    return Array.from({ length: api.deviceCount(devices) }, (_, i) => ({
-      name: checked<string>('name a device', (status) => api.deviceName(devices, i, status)).replace(
-        /^.*device:/,
-        '',
-      ),
-      type: checked<string>('type of a device', (status) => api.deviceType(devices, i, status)),
-      memoryBytes: Number(
-        checked<number | bigint>('memory of a device', (status) => api.deviceMemory(devices, i, status)),
-      ),
-    }));
+    return Array.from({ length: api.deviceCount(devices) }, (_, i) => i).flatMap((i) => {
+      const full = checked<string>('name a device', (status) => api.deviceName(devices, i, status));
+      const name = full.slice(full.lastIndexOf(':', full.lastIndexOf(':') - 1) + 1);
+      if (!isDeviceName(name)) return [];
+      const memoryBytes = checked<number | bigint>('memory of a device', (status) =>
+        api.deviceMemory(devices, i, status),
+      );
+      return [{ name, memoryBytes: Number(memoryBytes) }];
+    });
   } finally {
     api.deleteDeviceList(devices);
     closeSession(session);

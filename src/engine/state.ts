@@ -78,7 +78,7 @@ export function createState(
 }
 
 function graphState(initial: NamedArrays, prefix: string, threads: number, target: Devices): State {
-  const graph = createGraph();
+  const graph = createGraph(target.device);
   const { inGraph, variables } = addVariables(graph, initial, prefix);
   const session = openSession(graph, threads);
   const write = async (values: NamedArrays) => {

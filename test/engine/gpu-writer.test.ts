@@ -54,7 +54,7 @@ describe('many int32 numbers on a GPU', () => {
   it.each(Object.keys(ops))(
     '%s: no number goes through the host, and each is what it is on a CPU',
     async (name) => {
-      const step: StepFunction = () => ({ y: asFloats(ops[name]!()) });
+      const step: StepFunction = () => ({ y: ops[name]!() });
       const { y: expected } = await computed('graph', step);
       const { y } = await computed('graph for a GPU', step);
       expect(y).toEqual(expected);

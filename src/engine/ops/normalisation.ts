@@ -270,7 +270,7 @@ const fusedLayerNorm = '_MklLayerNorm';
  * @param beta  [C]
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon = 1e-5): T {
-  if (isInference() && target().kind === 'cpu' && hasKernel(fusedLayerNorm))
+  if (isInference() && target().kind === 'cpu' && hasKernel(fusedLayerNorm, ['CPU']))
     return fusedNorm(x, gamma, beta, epsilon);
   return withGradient([x, gamma, beta], () => {
     const centred = x.sub(x.mean(-1, true));
