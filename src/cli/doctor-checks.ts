@@ -110,7 +110,7 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
   const version: string = engine.tensorflow.version();
   const { kind, bfloat16 } = engine.devices();
   const variant = runtimeVariant();
-  const devices = engine.deviceNames();
+  const devices = engine.listDevices().map(({ name }) => name);
   const native = bfloat16 === 'native';
   return {
     runtime: { tensorflow: version, variant, devices },

@@ -5,7 +5,7 @@ import {
   addConvolution,
   filterGradientOp,
 } from './convolution/convolution-routes.js';
-import { devices } from './devices.js';
+import { target } from './devices.js';
 import { addOp, addOutput, describeOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
 import { addAfter, addCast, addNegativeZero, afterOp, negativeZeroOp } from './trace-ops.js';
@@ -60,9 +60,8 @@ export interface Bfloat16Writer {
 }
 
 /**
- * Writes the ops of a step that compute in bfloat16: convolutions and matrix products, and on a CPU the
- * norms, activations, pooling and rearrangements between two convolutions, which take half the memory and its
- * traffic so. A norm's statistics, sums of gradients, weights and losses stay float32.
+ * Writes the ops of a step that compute in bfloat16: convolutions and matrix products, and the norms,
+ * activations, pooling and rearrangements between two convolutions, which take half the memory and its traffic so. A norm's statistics, sums of gradients, weights and losses stay float32.
  *
  * Each output comes widened to float32, and the values it was widened from are remembered: who can take those
  * does, and a widening that nobody takes is not computed.
@@ -76,7 +75,7 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
   };
   const rounded = (input: GraphOutput, earlier?: GraphOutput): GraphOutput =>
     narrow.get(input) ?? addCast(graph, input, DataTypeCode.float32, DataTypeCode.bfloat16, earlier);
-  const { kind, avx512, bfloat16 } = devices();
+  const { avx512, bfloat16 } = target();
   return {
     add(name, attributes, inputs, count) {
       const products = productInputs[name];
@@ -91,7 +90,7 @@ export function bfloat16Writer(graph: Graph): Bfloat16Writer {
         if (name === filterGradientOp) return [addBfloat16FilterGradient(graph, operands, attributes)];
         return [widened(addOutput(graph, name, operands, inBfloat16(attributes)))];
       }
-      const pass = kind === 'cpu' ? passOps[name] : undefined;
+      const pass = passOps[name];
       if (!pass?.leading.every((i) => narrow.has(itemAt(inputs, i)))) return undefined;
       const isValue = (i: number) =>
         pass.values === 'list' ? i < inputs.length - 1 : pass.values.includes(i);
@@ -150,7 +149,7 @@ function isBeyondNativeKernels(
   attributes: readonly OpAttribute[],
   inputs: readonly GraphOutput[],
 ): boolean {
-  if (name !== filterGradientOp || devices().kind !== 'cpu') return false;
+  if (name !== filterGradientOp || target().kind !== 'cpu') return false;
   const [, imageDepth = 0] = describeOutput(graph, itemAt(inputs, 0)).shape;
   // Pruned: nothing uses it.
   const [filterDepth = 0] = describeOutput(graph, addOutput(graph, name, inputs, attributes)).shape;

@@ -2,6 +2,7 @@ import './environment.js';
 import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { WorkError } from '../errors.js';
+import { messageField } from './protobuf.js';
 import { findRuntimeLibrary } from './runtime-files.js';
 
 /** An opaque pointer owned by TensorFlow. */
@@ -16,7 +17,15 @@ export interface GraphOutput {
 /**
  * TensorFlow's numbers for the element types that the engine uses (`tensorflow/core/framework/types.proto`).
  */
-export const DataTypeCode = { float32: 1, int32: 3, int16: 5, int64: 9, bool: 10, bfloat16: 14 } as const;
+export const DataTypeCode = {
+  float32: 1,
+  int32: 3,
+  int16: 5,
+  int64: 9,
+  bool: 10,
+  bfloat16: 14,
+  uint32: 22,
+} as const;
 
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
@@ -86,6 +95,7 @@ export const api = {
   listDevices: call(pointer, 'TF_SessionListDevices', pointer, pointer),
   deviceCount: call('int', 'TF_DeviceListCount', pointer),
   deviceName: call('str', 'TF_DeviceListName', pointer, 'int', pointer),
+  deviceMemory: call('int64', 'TF_DeviceListMemoryBytes', pointer, 'int', pointer),
   deleteDeviceList: call('void', 'TF_DeleteDeviceList', pointer),
   runSession: call(
     'void',
@@ -119,12 +129,16 @@ export function checked<T>(doing: string, body: (status: Pointer) => T): T {
   }
 }
 
-/** Whether TensorFlow has any kernel for an op type, on any device. */
-export function hasKernel(opType: string): boolean {
-  const buffer = checked(`look up kernels of ${opType}`, (status) => api.registeredKernels(opType, status));
-  const { length }: { length: number | bigint } = koffi.decode(buffer, bufferStruct);
-  api.deleteBuffer(buffer);
-  return Number(length) > 0;
+/** Kinds of devices that kernels are registered for; `DEFAULT` are those of every device without one of its own. */
+export type KernelDevice = 'CPU' | 'GPU' | 'DEFAULT';
+
+/** Whether TensorFlow has a kernel for an op type on one of these kinds of devices, of whatever element type. */
+export function hasKernel(opType: string, devices: readonly KernelDevice[]): boolean {
+  const kernels = copied(
+    checked(`look up kernels of ${opType}`, (status) => api.registeredKernels(opType, status)),
+  );
+  // `KernelDef.device_type`; no other field of these messages has such a number and could hold this text.
+  return devices.some((device) => kernels.includes(messageField(2, device)));
 }
 
 /** A graph as a serialised `GraphDef`, copied out. */
@@ -132,10 +146,48 @@ export function graphDefinition(graph: Pointer): Buffer {
   const buffer = api.newBuffer();
   try {
     checked('write the graph', (status) => api.graphToGraphDef(graph, buffer, status));
+  } catch (error) {
+    api.deleteBuffer(buffer);
+    throw error;
+  }
+  return copied(buffer);
+}
+
+/** The bytes of a `TF_Buffer`, which is deleted. */
+function copied(buffer: Pointer): Buffer {
+  try {
     const { data, length }: { data: unknown; length: number | bigint } = koffi.decode(buffer, bufferStruct);
-    return Buffer.from(new Uint8Array(koffi.view(data, Number(length))));
+    return Number(length) === 0
+      ? Buffer.alloc(0)
+      : Buffer.from(new Uint8Array(koffi.view(data, Number(length))));
   } finally {
     api.deleteBuffer(buffer);
+  }
+}
+
+/**
+ * Whether float32 products on a GPU may be computed in TensorFloat-32, as TensorFlow does by itself, and whether ops
+ * there must give the same bits every time. The C API has no such switches; Python's `tf.config` calls these.
+ * @throws WorkError where the library does not show them
+ */
+export function setGpuArithmetic(settings: { tensorFloat32: boolean; deterministic: boolean }): void {
+  const switches = [
+    ['_ZN3tsl32enable_tensor_float_32_executionEb', settings.tensorFloat32],
+    ['_ZN3tsl19EnableOpDeterminismEb', settings.deterministic],
+  ] as const;
+  for (const [name, isOn] of switches) gpuSwitch(name)(isOn);
+}
+
+function gpuSwitch(name: string): (isOn: boolean) => void {
+  try {
+    return call('void', name, 'bool');
+  } catch (cause) {
+    throw new WorkError(
+      `this TensorFlow lacks ${name}, by which TensorFloat-32 and deterministic ops are switched: ` +
+        'run "hybridmim setup" without HYBRIDMIM_TENSORFLOW, or set device.use to cpu',
+      {},
+      { cause },
+    );
   }
 }
 

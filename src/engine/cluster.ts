@@ -1,4 +1,5 @@
 import { api, checked } from './c-api.js';
+import { deviceSettings } from './device-settings.js';
 import { messageField, varintField } from './protobuf.js';
 import { sessionConfig, taskName } from './session-config.js';
 
@@ -7,8 +8,8 @@ export interface ClusterMember {
   /** From 0. */
   readonly rank: number;
   readonly ranks: number;
-  /** The full name of the device that this process computes on. */
-  readonly device: string;
+  /** What TensorFlow calls this process. */
+  readonly task: string;
   /** Where its sessions run: its own server. */
   readonly target: string;
 }
@@ -19,7 +20,6 @@ export interface ClusterOptions {
   readonly rank: number;
   /** Of one op; 0: one a core. */
   readonly threads: number;
-  readonly device: 'CPU' | 'GPU';
 }
 
 /**
@@ -27,7 +27,7 @@ export interface ClusterOptions {
  * interfaces whatever its address says, asks nobody who they are, and ends with the process alone.
  * @throws WorkError where the port is taken
  */
-export function joinCluster({ addresses, rank, threads, device }: ClusterOptions): ClusterMember {
+export function joinCluster({ addresses, rank, threads }: ClusterOptions): ClusterMember {
   // The messages are TensorFlow's `ServerDef`, `ClusterDef` and `JobDef`.
   const tasks = addresses.map((address, i) =>
     messageField(2, Buffer.concat([varintField(1, i), messageField(2, address)])),
@@ -37,7 +37,7 @@ export function joinCluster({ addresses, rank, threads, device }: ClusterOptions
     messageField(1, messageField(1, job)),
     messageField(2, 'worker'),
     varintField(3, rank),
-    messageField(4, sessionConfig(threads, true)),
+    messageField(4, sessionConfig(threads, deviceSettings(), true)),
     messageField(5, 'grpc'),
   ]);
   const doing = `start TensorFlow's server of rank ${rank} at ${addresses[rank]}`;
@@ -46,7 +46,7 @@ export function joinCluster({ addresses, rank, threads, device }: ClusterOptions
   return {
     rank,
     ranks: addresses.length,
-    device: `${taskName(rank)}/device:${device}:0`,
+    task: taskName(rank),
     target: api.serverTarget(server),
   };
 }

@@ -1,6 +1,7 @@
 import { entryOf, itemAt } from '../at.js';
 import { HybridMimError, ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import { graphTarget } from './devices.js';
 import { addOp, addOutput, addPlaceholder, describeOutput, floatViewer, typeAttribute } from './graph.js';
 import { seedOfDraws } from './random.js';
 import { ofRank } from './rank.js';
@@ -59,6 +60,17 @@ export interface CompiledStep {
    * mode.
    */
   readonly multiplyAdds: number;
+  /** What was added to the graph, to be looked at; undefined in eager mode. */
+  readonly inGraph: StepInGraph | undefined;
+}
+
+/** A step as nodes of a graph. */
+export interface StepInGraph {
+  readonly fed: readonly (Omit<Feed, 'values'> & { readonly name: string })[];
+  readonly seedFeed: GraphOutput;
+  readonly fetches: Readonly<Record<string, Fetch>>;
+  /** Operations that are run for what they change. */
+  readonly updates: readonly Pointer[];
 }
 
 /**
@@ -75,13 +87,8 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
   const started = performance.now();
   const { graph, session, ready } = inGraph;
   const nodesBefore = graph.nodes;
-  const fed = Object.entries(options.inputs).map(([name, { shape, dtype }]) => {
-    const code = DataTypeCode[dtype];
-    return { name, shape, dtype: code, output: addPlaceholder(graph, code, shape) };
-  });
-  const placeholders = Object.fromEntries(fed.map(({ name, output }) => [name, output]));
-  const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
-  const { fetches, updates, multiplyAdds } = traceStep(step, options, inGraph, placeholders, seedFeed);
+  const { multiplyAdds, ...added } = addStep(step, options, inGraph);
+  const { fed, seedFeed, fetches, updates } = added;
   const compileMs = performance.now() - started;
   // Told at once from then on: a run begins within the call, beside what its caller does next.
   let isReady = false;
@@ -102,6 +109,7 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
     compileMs,
     nodes: graph.nodes - nodesBefore,
     multiplyAdds,
+    inGraph: added,
     run: async (values, seed = 0) => {
       const feeds = feedsOf(values, seed);
       if (!isReady) await ready;
@@ -119,6 +127,23 @@ function compileGraph(step: StepFunction, options: CompileOptions, inGraph: Grap
       );
     },
   };
+}
+
+/** Adds a step to the graph of the state that it is compiled over, written for the state's target. */
+function addStep(
+  step: StepFunction,
+  options: CompileOptions,
+  inGraph: GraphState,
+): StepInGraph & { readonly multiplyAdds: number } {
+  const { graph, target } = inGraph;
+  const fed = Object.entries(options.inputs).map(([name, { shape, dtype }]) => {
+    const code = DataTypeCode[dtype];
+    return { name, shape, dtype: code, output: addPlaceholder(graph, code, shape) };
+  });
+  const placeholders = Object.fromEntries(fed.map(({ name, output }) => [name, output]));
+  const seedFeed = addPlaceholder(graph, DataTypeCode.int32, []);
+  const traced = () => traceStep(step, options, inGraph, placeholders, seedFeed);
+  return { fed, seedFeed, ...graphTarget.within(target, traced) };
 }
 
 /**
@@ -270,6 +295,7 @@ function compileEager(step: StepFunction, options: CompileOptions): CompiledStep
     compileMs: 0,
     nodes: 0,
     multiplyAdds: 0,
+    inGraph: undefined,
     run,
     runWith: async (values, output, use) => {
       const { [output]: found } = await run(values);

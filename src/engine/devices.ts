@@ -1,10 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { nativeBackend } from './native-backend.js';
+import { UsageError } from '../errors.js';
+import { hasKernel, setGpuArithmetic } from './c-api.js';
+import { deviceSettings } from './device-settings.js';
+import type { DeviceName } from './graph.js';
+import { listDevices } from './session.js';
+import { stepScope } from './step-scope.js';
+import { beforeLoading } from './tf.js';
 
 /** What this machine computes with. */
-export interface Devices {
-  readonly kind: 'cpu' | 'gpu';
+export type Devices = DeviceFacts &
+  (
+    | { readonly kind: 'cpu' }
+    | {
+        readonly kind: 'gpu';
+        /** What TensorFlow may take of the GPU's memory. */
+        readonly gpuMemoryBytes: number;
+      }
+  );
+
+interface DeviceFacts {
+  /** Where nodes must run; absent: where TensorFlow puts them. */
+  readonly device?: DeviceName;
   readonly cores: number;
   /** How products in bfloat16 run here. */
   readonly bfloat16: Bfloat16Support;
@@ -20,6 +37,27 @@ export type Bfloat16Support = 'native' | 'rounded';
 
 let known: Devices | undefined;
 
+/** What a graph is written for, while one is traced. */
+export const graphTarget = stepScope<Devices>();
+
+/**
+ * What ops are written for: that of the graph which is being traced, and outside any graph this machine. A step
+ * may be traced for a machine that is not at hand.
+ */
+export const target = (): Devices => graphTarget.current() ?? devices();
+
+/** The share of a GPU's memory that one temporary of an op may take, of which an op has up to eight at a time. */
+const SHARE_OF_TEMPORARY = 1 / 32;
+
+/**
+ * How many float32 values of its largest temporary an op is to compute at a time: on a CPU so many as stay in its
+ * cache, which the op knows; on a GPU, where each op more costs time, as many as its memory has room for.
+ */
+export function valuesAtATime(inCache: number): number {
+  const device = target();
+  return device.kind === 'cpu' ? inCache : Math.floor((device.gpuMemoryBytes * SHARE_OF_TEMPORARY) / 4);
+}
+
 /** The devices that TensorFlow uses on this machine; probed once. */
 export function devices(): Devices {
   known ??= probe();
@@ -27,16 +65,37 @@ export function devices(): Devices {
 }
 
 function probe(): Devices {
-  const gpu = nativeBackend().isUsingGpuDevice === true;
   const processor = processorInfo();
   const avx512 = /\bavx512bw\b/.test(processor) && !isLimitedToAvx2();
-  return {
-    kind: gpu ? 'gpu' : 'cpu',
-    cores: availableParallelism(),
-    avx512,
-    bfloat16: gpu || (avx512 && gainsByBfloat16(processor)) ? 'native' : 'rounded',
-  };
+  const common = { cores: availableParallelism(), avx512 };
+  const settings = deviceSettings();
+  const [gpu] = hasGpuKernels() ? listDevices().filter(({ name }) => name.startsWith('GPU')) : [];
+  if (gpu) {
+    setGpuArithmetic(settings);
+    return {
+      kind: 'gpu',
+      ...common,
+      bfloat16: 'native',
+      gpuMemoryBytes: gpu.memoryBytes,
+      device: gpu.name,
+    };
+  }
+  if (settings.use === 'gpu')
+    throw new UsageError(
+      'device.use is gpu, but TensorFlow sees none: "hybridmim doctor" says what is missing; ' +
+        'or set device.use to auto, which computes on the CPU then',
+      { field: 'device.use', found: 'gpu' },
+    );
+  return { kind: 'cpu', ...common, bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded' };
 }
+
+/** Whether this TensorFlow is built for GPUs. */
+export const hasGpuKernels = (): boolean => hasKernel('Conv3D', ['GPU']);
+
+// TensorFlow.js looks for devices, too, without our settings; those of who comes first count.
+beforeLoading(() => {
+  if (hasGpuKernels()) devices();
+});
 
 /**
  * What Linux tells of the processor; nothing elsewhere: float32 products of rounded operands are right

@@ -24,16 +24,21 @@ export type GraphAttribute =
 /** A `TF_Graph` being written. */
 export interface Graph {
   readonly handle: Pointer;
-  /** The full name of the device that every op is placed on; absent: TensorFlow chooses. */
-  readonly device?: string;
+  /** Where its nodes must run, such as `GPU:0`; absent: where TensorFlow puts them. */
+  readonly device?: DeviceName | undefined;
+  /** The process among several in which they run, by TensorFlow's name; absent: this one, which is alone. */
+  readonly task?: string | undefined;
   nodes: number;
 }
+
+/** TensorFlow's name of a device on this machine. */
+export type DeviceName = `${'CPU' | 'GPU'}:${number}`;
 
 const kernelKnown = new Set<string>();
 
 /** A new graph without nodes; whoever makes it deletes its handle. */
-export function createGraph(device?: string): Graph {
-  return { handle: api.newGraph(), nodes: 0, ...(device !== undefined && { device }) };
+export function createGraph(device?: DeviceName, task?: string): Graph {
+  return { handle: api.newGraph(), device, task, nodes: 0 };
 }
 
 /**
@@ -49,15 +54,16 @@ export function addOp(
   after: readonly Pointer[] = [],
 ): Pointer {
   const place = currentScope();
-  requireKernel(type, place);
+  requireKernel(type, place, graph.device);
   const name = `${place ? `${place.replace(/[^A-Za-z0-9_.-]/g, '_')}/` : 'step/'}${type}_${graph.nodes++}`;
   const description = api.newOperation(graph.handle, type, name);
+  if (graph.device || graph.task)
+    api.setDevice(description, `${graph.task ?? ''}/device:${graph.device ?? 'CPU:0'}`);
   const listLength = attributes.find((a) => a.name === 'N');
   const inList = listLength && 'value' in listLength ? Number(listLength.value) : 0;
   if (inList > 0) api.addInputList(description, inputs.slice(0, inList), inList);
   for (const input of inputs.slice(inList)) api.addInput(description, input);
   if (type === 'CollectiveReduceV2') api.addInputList(description, [], 0); // its tokens of order, of which there are none
-  if (graph.device !== undefined) api.setDevice(description, graph.device);
   for (const operation of after) api.addControlInput(description, operation);
   for (const attribute of attributes) setAttribute(description, type, attribute);
   try {
@@ -190,18 +196,25 @@ export function floatViewer(): (tensor: Pointer) => Float32Array {
 function toHostArray(values: ArrayLike<number>, dtype: number): HostArray {
   if (dtype === DataTypeCode.float32)
     return values instanceof Float32Array ? values : Float32Array.from(values);
-  if (dtype === DataTypeCode.int32) return values instanceof Int32Array ? values : Int32Array.from(values);
+  // As bits.
+  if (dtype === DataTypeCode.int32 || dtype === DataTypeCode.uint32)
+    return values instanceof Int32Array ? values : Int32Array.from(values);
   if (dtype === DataTypeCode.bool) return Uint8Array.from(values);
   throw new WorkError(`a constant of TensorFlow type ${dtype} cannot be traced`);
 }
 
-function requireKernel(type: string, place: string): void {
-  if (kernelKnown.has(type)) return;
-  if (!hasKernel(type))
-    throw new WorkError(`in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type}`, {
-      field: place,
-    });
-  kernelKnown.add(type);
+function requireKernel(type: string, place: string, device: DeviceName = 'CPU:0'): void {
+  const kind = device.startsWith('GPU') ? 'GPU' : 'CPU';
+  const key = `${type} ${kind}`;
+  if (kernelKnown.has(key)) return;
+  if (!hasKernel(type, [kind, 'DEFAULT']))
+    throw new WorkError(
+      `in ${place || 'the step'}: this TensorFlow has no kernel for the op ${type} on a ${kind}`,
+      {
+        field: place,
+      },
+    );
+  kernelKnown.add(key);
 }
 
 function setAttribute(description: Pointer, opType: string, attribute: GraphAttribute): void {

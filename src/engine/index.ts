@@ -32,7 +32,7 @@ export { permuteRows, resizeTrilinear } from './ops/rearrangement.js';
 export { zeroUnlessFinite } from './ops/zero-unless-finite.js';
 export { drawnFrom, dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
 export { ofRank } from './rank.js';
-export { deviceNames } from './session.js';
+export { type ListedDevice, listDevices } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';
 export type { StepMode } from './step-mode.js';

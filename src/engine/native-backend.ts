@@ -40,7 +40,6 @@ export interface NativeBinding {
 /** The parts of tfjs-node's backend that its own types keep private. */
 export interface NativeBackend {
   binding: NativeBinding;
-  readonly isUsingGpuDevice?: boolean;
   readonly tensorMap: {
     get(id: DataId): TensorEntry;
     set(id: DataId, entry: TensorEntry): void;

@@ -4,6 +4,13 @@
 export const varintField = (field: number, value: number): Buffer =>
   Buffer.from([...varint(field * 8), ...varint(value)]);
 
+/** A number in double precision. */
+export function doubleField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return Buffer.concat([Buffer.from(varint(field * 8 + 1)), bytes]);
+}
+
 /** A message within another, or text. */
 export function messageField(field: number, content: Buffer | string): Buffer {
   const bytes = Buffer.from(content);

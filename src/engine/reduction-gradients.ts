@@ -2,29 +2,31 @@ import { itemAt } from '../at.js';
 import { WorkError } from '../errors.js';
 import { after } from './after.js';
 import { attribute, runOp } from './native-backend.js';
-import tf, { type Tensor } from './tf.js';
+import tf, { onceLoaded, type Tensor } from './tf.js';
 
 /**
  * Gradients of sums and means over any axes, in place of tfjs's, which multiply by ones of the input's size:
  * a trace keeps those as a constant, and TensorFlow several copies of it, half a gigabyte for a loss over
  * 96^3 voxels and 14 classes.
  */
-for (const kernelName of ['Sum', 'Mean']) {
-  tf.unregisterGradient(kernelName);
-  tf.registerGradient({
-    kernelName,
-    inputsToSave: ['x'],
-    gradFunc: (dy, saved, attributes) => {
-      const x = itemAt(saved, 0);
-      const axes = axesOf(attributes.axis, x.shape);
-      const count =
-        kernelName === 'Sum' ? 1 : axes.reduce((product, axis) => product * itemAt(x.shape, axis), 1);
-      const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
-      const slope = Array.isArray(dy) ? itemAt(dy, 0) : dy;
-      return { x: () => repeated(slope.div(count).reshape(kept), x.shape) };
-    },
-  });
-}
+onceLoaded(({ registerGradient, unregisterGradient }) => {
+  for (const kernelName of ['Sum', 'Mean']) {
+    unregisterGradient(kernelName);
+    registerGradient({
+      kernelName,
+      inputsToSave: ['x'],
+      gradFunc: (dy, saved, attributes) => {
+        const x = itemAt(saved, 0);
+        const axes = axesOf(attributes.axis, x.shape);
+        const count =
+          kernelName === 'Sum' ? 1 : axes.reduce((product, axis) => product * itemAt(x.shape, axis), 1);
+        const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
+        const slope = Array.isArray(dy) ? itemAt(dy, 0) : dy;
+        return { x: () => repeated(slope.div(count).reshape(kept), x.shape) };
+      },
+    });
+  }
+});
 
 /** The axes of a sum or a mean, from 0 on: tfjs keeps one, several, or nothing for all. */
 function axesOf(axis: unknown, shape: number[]): number[] {

@@ -1,4 +1,5 @@
-import { messageField, varintField } from './protobuf.js';
+import type { DeviceSettings } from './device-settings.js';
+import { doubleField, messageField, varintField } from './protobuf.js';
 
 /** What TensorFlow calls a process of several. */
 export const taskName = (rank: number): string => `/job:worker/replica:0/task:${rank}`;
@@ -19,14 +20,29 @@ const ONE = 1;
  * an order that depends on which buffer is free at that moment. Without them a graph gives the eager engine's
  * numbers, and its own again; a step of HybridMIM takes as long as with them. The passes go over a graph once: a
  * second time, TensorFlow's default, makes every first step slower and the others no faster.
+ *
+ * What a GPU's memory is taken by counts in the first session of a process alone: all share one allocator.
  * @param inCluster names the process that keeps the order of collectives: the first
  */
-export function sessionConfig(threads: number, inCluster = false): Buffer {
+export function sessionConfig(
+  threads: number,
+  { memoryGrowth, memoryShare }: Pick<DeviceSettings, 'memoryGrowth' | 'memoryShare'>,
+  inCluster = false,
+): Buffer {
   // The fields are constant_folding, arithmetic_optimization and meta_optimizer_iterations.
   const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF), varintField(12, ONE)]);
   const graphOptions = messageField(10, rewriter); // rewrite_options
   // The fields are the threads of intra_op and inter_op.
   const parallelism = [...(threads > 0 ? [varintField(2, threads)] : []), varintField(5, 1)];
-  const leader = inCluster ? [messageField(16, messageField(1, taskName(0)))] : []; // experimental.collective_group_leader
-  return Buffer.concat([...parallelism, messageField(10, graphOptions), ...leader]); // graph_options
+  // The fields are per_process_gpu_memory_fraction and allow_growth.
+  const gpuOptions = [
+    ...(memoryShare === undefined ? [] : [doubleField(1, memoryShare)]),
+    ...(memoryGrowth ? [varintField(4, 1)] : []),
+  ];
+  return Buffer.concat([
+    ...parallelism,
+    messageField(6, Buffer.concat(gpuOptions)), // gpu_options
+    messageField(10, graphOptions), // graph_options
+    ...(inCluster ? [messageField(16, messageField(1, taskName(0)))] : []), // experimental.collective_group_leader
+  ]);
 }

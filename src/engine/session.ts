@@ -1,7 +1,8 @@
 import { itemAt } from '../at.js';
 import { WorkError } from '../errors.js';
 import { api, checked, type GraphOutput, type Pointer } from './c-api.js';
-import { createTensor, type Graph, type HostArray, readTensor } from './graph.js';
+import { deviceSettings } from './device-settings.js';
+import { createTensor, type DeviceName, type Graph, type HostArray, readTensor } from './graph.js';
 import { sessionConfig } from './session-config.js';
 
 /** One value fed to the graph. */
@@ -32,7 +33,7 @@ export function openSession(graph: Graph, threads: number, target?: string): Ses
   const options = api.newSessionOptions();
   try {
     if (target !== undefined) api.setTarget(options, target);
-    const config = sessionConfig(threads, target !== undefined);
+    const config = sessionConfig(threads, deviceSettings(), target !== undefined);
     checked('session options', (status) => api.setConfig(options, config, config.length, status));
     return {
       handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)),
@@ -43,16 +44,30 @@ export function openSession(graph: Graph, threads: number, target?: string): Ses
   }
 }
 
-/** Names of the devices that a session sees, such as `CPU:0` and `GPU:0`. */
-export function deviceNames(): string[] {
+/** A device that sessions see. */
+export interface ListedDevice {
+  readonly name: DeviceName;
+  /** What TensorFlow may take of its memory; of a CPU a number that says nothing. */
+  readonly memoryBytes: number;
+}
+
+const isDeviceName = (name: string): name is DeviceName => /^[CG]PU:[0-9]+$/.test(name);
+
+/** The devices that sessions of this process see. */
+export function listDevices(): ListedDevice[] {
   const graph = api.newGraph();
   const session = openSession({ handle: graph, nodes: 0 }, 0);
   const devices = checked('list devices', (status) => api.listDevices(session.handle, status));
   try {
-    const full = Array.from({ length: api.deviceCount(devices) }, (_, i) =>
-      checked<string>('name a device', (status) => api.deviceName(devices, i, status)),
-    );
-    return full.map((name) => name.replace(/^.*device:/, ''));
+    return Array.from({ length: api.deviceCount(devices) }, (_, i) => i).flatMap((i) => {
+      const full = checked<string>('name a device', (status) => api.deviceName(devices, i, status));
+      const name = full.slice(full.lastIndexOf(':', full.lastIndexOf(':') - 1) + 1);
+      if (!isDeviceName(name)) return [];
+      const memoryBytes = checked<number | bigint>('memory of a device', (status) =>
+        api.deviceMemory(devices, i, status),
+      );
+      return [{ name, memoryBytes: Number(memoryBytes) }];
+    });
   } finally {
     api.deleteDeviceList(devices);
     closeSession(session);

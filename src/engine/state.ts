@@ -5,6 +5,7 @@ import { itemAt } from '../at.js';
 import { ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import type { ClusterMember } from './cluster.js';
+import { type Devices, devices } from './devices.js';
 import {
   addOp,
   addOutput,
@@ -38,6 +39,8 @@ export interface GraphVariable {
 export interface GraphState {
   readonly graph: Graph;
   readonly session: Session;
+  /** What steps over it are written for. */
+  readonly target: Devices;
   readonly variables: Readonly<Record<string, GraphVariable>>;
   /** Resolves when the initial values are in the session. */
   readonly ready: Promise<void>;
@@ -63,15 +66,21 @@ let states = 0;
  * @param options.engine  `graph` keeps it in a TensorFlow session for compiled steps; `eager` in tfjs
  *   variables
  * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
- * @param options.member  this process's place among several that compute together; absent: it is alone
+ * @param options.target what steps over it are written for; by default this machine
+ * @param options.member this process's place among several that compute together; absent: it is alone
  */
 export function createState(
   initial: NamedArrays,
-  options: { engine: 'graph' | 'eager'; threads?: number; member?: ClusterMember | undefined },
+  options: {
+    engine: 'graph' | 'eager';
+    threads?: number;
+    target?: Devices;
+    member?: ClusterMember | undefined;
+  },
 ): State {
   const prefix = `state${states++}`;
   return options.engine === 'graph'
-    ? graphState(initial, prefix, options.threads ?? 0, options.member)
+    ? graphState(initial, prefix, options.threads ?? 0, options.target ?? devices(), options.member)
     : eagerState(initial, prefix);
 }
 
@@ -79,15 +88,11 @@ function graphState(
   initial: NamedArrays,
   prefix: string,
   threads: number,
+  target: Devices,
   member: ClusterMember | undefined,
 ): State {
-  const graph = createGraph(member?.device);
-  const inGraph: Record<string, GraphVariable> = {};
-  const variables: Record<string, Variable> = {};
-  for (const [name, array] of Object.entries(initial)) {
-    inGraph[name] = addVariable(graph, `${prefix}/${name}`, array.shape);
-    variables[name] = standInVariable(`${prefix}/${name}`, array.shape);
-  }
+  const graph = createGraph(target.device, member?.task);
+  const { inGraph, variables } = addVariables(graph, initial, prefix);
   const session = openSession(graph, threads, member?.target);
   const write = async (values: NamedArrays) => {
     const entries = Object.entries(values).map(([name, array]) => ({
@@ -121,7 +126,7 @@ function graphState(
   return {
     engine: 'graph',
     variables,
-    inGraph: { graph, session, variables: inGraph, ready },
+    inGraph: { graph, session, target, variables: inGraph, ready },
     read,
     write: async (values) => {
       await ready;
@@ -187,6 +192,21 @@ export function readVariable(graph: Graph, variable: GraphVariable): GraphOutput
     [variable.handle],
     [typeAttribute('dtype', DataTypeCode.float32)],
   );
+}
+
+/** Adds the variables of a state, by their shapes, and what stands for them while steps are traced. */
+export function addVariables(
+  graph: Graph,
+  shapes: Readonly<Record<string, Pick<NamedArray, 'shape'>>>,
+  prefix: string,
+): { inGraph: Readonly<Record<string, GraphVariable>>; variables: Readonly<Record<string, Variable>> } {
+  const inGraph: Record<string, GraphVariable> = {};
+  const variables: Record<string, Variable> = {};
+  for (const [name, { shape }] of Object.entries(shapes)) {
+    inGraph[name] = addVariable(graph, `${prefix}/${name}`, shape);
+    variables[name] = standInVariable(`${prefix}/${name}`, shape);
+  }
+  return { inGraph, variables };
 }
 
 function addVariable(graph: Graph, name: string, shape: readonly number[]): GraphVariable {

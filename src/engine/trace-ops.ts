@@ -1,5 +1,6 @@
 import { itemAt } from '../at.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
+import { target } from './devices.js';
 import { addConstant, addOp, addOutput, type Graph, typeAttribute } from './graph.js';
 import type { OpAttribute } from './native-backend.js';
 
@@ -27,19 +28,17 @@ export function addAfter(
  * sign is set.
  */
 export function addNegativeZero(graph: Graph, x: GraphOutput, type: number): GraphOutput {
-  const integer = type === DataTypeCode.bfloat16 ? DataTypeCode.int16 : DataTypeCode.int32;
+  const { bfloat16, int16, int32, uint32 } = DataTypeCode;
+  // A GPU has no kernels of its own for int32.
+  const whole = target().kind === 'gpu' ? uint32 : int32;
+  const integer = type === bfloat16 ? int16 : whole;
   // No copy.
   const bits = addOutput(graph, 'Bitcast', [x], [typeAttribute('T', type), typeAttribute('type', integer)]);
-  const sign = addConstant(
-    graph,
-    DataTypeCode.int32,
-    [],
-    Int32Array.of(type === DataTypeCode.bfloat16 ? -(2 ** 15) : -(2 ** 31)),
-  );
+  const sign = addConstant(graph, whole, [], Int32Array.of(type === bfloat16 ? -(2 ** 15) : -(2 ** 31)));
   return addOutput(
     graph,
     'Equal',
-    [bits, addCast(graph, sign, DataTypeCode.int32, integer)],
+    [bits, addCast(graph, sign, whole, integer)],
     [typeAttribute('T', integer)],
   );
 }

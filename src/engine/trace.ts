@@ -4,6 +4,8 @@ import { WorkError } from '../errors.js';
 import { bfloat16Writer } from './bfloat16.js';
 import { DataTypeCode, type GraphOutput } from './c-api.js';
 import { addConvolution } from './convolution/convolution-routes.js';
+import { target } from './devices.js';
+import { gpuWriter } from './gpu-writer.js';
 import { addConstant, addOp, describeOutput, type Graph } from './graph.js';
 import { multiplyAdds } from './multiply-adds.js';
 import { currentScope } from './name-scope.js';
@@ -57,6 +59,10 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
   const products = new Map<number, number>(); // multiply-adds by the id of their output
   const taken = new Set<number>();
 
+  // What leaves this machine is written for any.
+  const onGpu = writing !== 'portable' && target().kind === 'gpu' ? gpuWriter(graph) : undefined;
+  const constantOf = onGpu?.constant ?? ((...constant) => addConstant(graph, ...constant));
+
   const register = (output: GraphOutput): OutputMetadata => {
     const id = nextId--;
     outputs.set(id, output);
@@ -67,7 +73,7 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
     if (entry.values !== null && entry.values !== undefined) {
       const known = constants.get(tensor.dataId);
       if (known !== undefined) return known;
-      const { id } = register(addConstant(graph, entry.dtype, entry.shape, entry.values));
+      const { id } = register(constantOf(entry.dtype, entry.shape, entry.values));
       constants.set(tensor.dataId, id);
       return id;
     }
@@ -96,6 +102,7 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
     const inputs = ids.map(outputById);
     for (const id of ids) taken.add(id);
     const added = (
+      onGpu?.add(name, attributes, inputs) ??
       bfloat16?.add(name, attributes, inputs, count) ??
       addInFloat32(graph, name, attributes, inputs, count, writing === 'portable')
     ).map(register);
@@ -109,7 +116,7 @@ export function traceInto<T>(graph: Graph, writing: Writing, body: (trace: Trace
   };
 
   const standIn: Partial<NativeBinding> = {
-    createTensor: (shape, dtype, values) => register(addConstant(graph, dtype, shape, values)).id,
+    createTensor: (shape, dtype, values) => register(constantOf(dtype, shape, values)).id,
     executeOp: execute,
     deleteTensor: () => {},
     tensorDataSync: refuseRead,

@@ -4,7 +4,6 @@ import {
   type ClusterMember,
   type CompiledStep,
   compile,
-  devices,
   fromFirstRank,
   joinCluster,
   type State,
@@ -96,10 +95,9 @@ export async function gatherRanks({
     'list of cases': `${cases.length} with checksum ${casesOf}`,
   };
   const gathered = await lifeline.gather(facts, start);
-  const device = devices().kind === 'gpu' ? 'GPU' : 'CPU';
   const { rank } = lifeline;
   return {
-    member: joinCluster({ addresses: gathered.addresses, rank, threads, device }),
+    member: joinCluster({ addresses: gathered.addresses, rank, threads }),
     start: gathered.start,
   };
 }

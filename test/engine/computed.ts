@@ -2,13 +2,23 @@ import {
   compile,
   createState,
   type NamedArray,
+  type NamedArrays,
   type Precision,
+  type State,
   type StepFunction,
 } from '../../src/engine/index.js';
 import { randomStream } from '../../src/random/streams.js';
+import { gpu } from './gpu-graph.js';
 
-export type Engine = 'graph' | 'eager';
-export const engines: readonly Engine[] = ['graph', 'eager'];
+export type Engine = 'graph' | 'eager' | 'graph for a GPU';
+/** The graph for a GPU runs on the CPU here, which has kernels for all of its ops: what it computes is the same. */
+export const engines: readonly Engine[] = ['graph', 'eager', 'graph for a GPU'];
+
+/** A state with initial values in one of the engines. */
+export const stateIn = (engine: Engine, initial: NamedArrays = {}): State =>
+  engine === 'graph for a GPU'
+    ? createState(initial, { engine: 'graph', target: gpu })
+    : createState(initial, { engine });
 
 /** Normally distributed float32 values of standard deviation 0.5, the same for the same `salt`. */
 export function normals(shape: readonly number[], salt: number): NamedArray {
@@ -42,7 +52,7 @@ export function runnable(
   like: Readonly<Record<string, NamedArray>>,
   precision: Precision = 'float32',
 ) {
-  const state = createState({}, { engine });
+  const state = stateIn(engine);
   const specs = Object.fromEntries(
     Object.entries(like).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
   );

@@ -47,11 +47,12 @@ describe.each(engines)('numbers drawn inside a step, %s', (engine) => {
   });
 });
 
-it('draws the same numbers in both engines', async () => {
-  const [graph, eager] = await Promise.all(
+it('draws the same numbers in every engine', async () => {
+  const [graph, eager, onGpu] = await Promise.all(
     engines.map((engine) => computed(engine, () => ({ u: randomUniform([1000], 9) }), {}, 5)),
   );
   expect(graph).toEqual(eager);
+  expect(onGpu).toEqual(graph);
 });
 
 describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
@@ -83,13 +84,19 @@ describe.each(engines)('the mask of what a dropout keeps, %s', (engine) => {
   });
 });
 
-it('draws the same mask in both engines', async () => {
-  const [graph, eager] = await Promise.all(
-    engines.map((engine) =>
-      computed(engine, () => ({ m: keepMask([7, 9, 11], 0.1, 3).cast('float32') }), {}, 5),
-    ),
-  );
-  expect(graph).toEqual(eager);
+it('draws the same mask in every engine, small and large', async () => {
+  for (const shape of [
+    [7, 9, 11],
+    [40, 41, 43],
+  ]) {
+    const [graph, eager, onGpu] = await Promise.all(
+      engines.map((engine) =>
+        computed(engine, () => ({ m: keepMask(shape, 0.1, 3).cast('float32') }), {}, 5),
+      ),
+    );
+    expect(graph).toEqual(eager);
+    expect(onGpu).toEqual(graph);
+  }
 });
 
 describe.each(engines)('dropout, %s', (engine) => {

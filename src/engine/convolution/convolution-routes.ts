@@ -1,6 +1,6 @@
 import { itemAt } from '../../at.js';
 import { DataTypeCode, type GraphOutput } from '../c-api.js';
-import { devices } from '../devices.js';
+import { target } from '../devices.js';
 import { addOutput, describeOutput, type Graph, typeAttribute, volumeShape } from '../graph.js';
 import type { OpAttribute } from '../native-backend.js';
 import { isInference } from '../step-mode.js';
@@ -67,7 +67,7 @@ function addFilterGradient(
   if (!isPlain3x3x3(filter, attributes)) return direct;
   const [image, gradient] = [itemAt(operands, 0), itemAt(operands, 2)];
   const size = describeOutput(graph, image).shape.slice(1, 4);
-  if (devices().avx512)
+  if (target().avx512)
     return gainsByWinograd(size, filter) ? addWinogradFilterGradient(graph, image, gradient) : direct;
   const [, , , inputs, outputs] = filter;
   return gainsByProducts(size, inputs, outputs)
@@ -144,7 +144,7 @@ const LEAST_INPUTS_BY_FOLDING = 4;
 function gainsByFolding(size: readonly number[], inputs: number, outputs: number): boolean {
   const pairs = itemAt(size, 2) % 2 === 0;
   return (
-    devices().avx512 &&
+    target().avx512 &&
     pairs &&
     voxels(size) >= LEAST_VOXELS &&
     inputs >= LEAST_INPUTS_BY_FOLDING &&
@@ -158,7 +158,7 @@ function isPlain3x3x3([kd, kh, kw]: readonly number[], attributes: readonly OpAt
   const strides = value('strides');
   const isStride1 = Array.isArray(strides) && strides.every((n) => n === 1);
   return (
-    devices().kind === 'cpu' && kd === 3 && kh === 3 && kw === 3 && isStride1 && value('padding') === 'SAME'
+    target().kind === 'cpu' && kd === 3 && kh === 3 && kw === 3 && isStride1 && value('padding') === 'SAME'
   );
 }
 

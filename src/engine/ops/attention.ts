@@ -1,5 +1,6 @@
 import { byteAt, itemAt } from '../../at.js';
 import { after } from '../after.js';
+import { valuesAtATime } from '../devices.js';
 import { bindScope } from '../name-scope.js';
 import { float32Attribute, runOp } from '../native-backend.js';
 import { keepMask } from '../random.js';
@@ -34,15 +35,15 @@ export interface WindowParts {
 const FORBIDDEN = -100;
 
 /**
- * Attention weights computed at a time: they stay in the processor's cache from the product that makes them
- * to the one that uses them.
+ * Attention weights computed at a time on a CPU: they stay in its cache from the product that makes them to the one
+ * that uses them.
  */
-const WEIGHTS_AT_A_TIME = 2 ** 21;
+const WEIGHTS_IN_CACHE = 2 ** 21;
 
 /**
  * Multi-head attention within windows (Vaswani et al. 2017; with a bias by relative position: Liu et al.
- * 2021), scaled by the square root of a head's width. A few windows at a time, and the gradient computes the
- * attention weights again instead of keeping them: they are `tokens / width` times as large as anything else
+ * 2021), scaled by the square root of a head's width. A few windows at a time on a CPU,
+ * and the gradient computes the attention weights again instead of keeping them: they are `tokens / width` times as large as anything else
  * in a block, and going through memory with them is what attention costs on a CPU.
  * @param qkv  [windows * tokens, 3 * heads * width] queries, keys and values side by side, each head after
  *   head
@@ -152,20 +153,25 @@ function withParts(
   { from, to }: Span,
   { windows, axes, sides }: WindowParts,
 ): [Tensor4D, Tensor4D] {
-  const [count, heads, tokens] = q.shape;
+  const [, heads, tokens] = q.shape;
+  // Whole items are alike: the columns of one are repeated.
+  const items = from % windows === 0 && (to - from) % windows === 0 ? (to - from) / windows : 1;
+  const count = (to - from) / items;
   const queryCode = new Float32Array(count * tokens * 2 * axes);
   const keyCode = new Float32Array(queryCode.length);
   let at = 0;
-  for (let window = from; window < to; window++) {
+  for (let window = from; window < from + count; window++) {
     const first = (window % windows) * tokens * axes;
     for (let i = 0; i < tokens * axes; i++, at += 2) {
       const side = byteAt(sides, first + i);
-      queryCode.set([FORBIDDEN * side, FORBIDDEN * (1 - side)], at);
-      keyCode.set([1 - side, side], at);
+      queryCode[at] = FORBIDDEN * side;
+      queryCode[at + 1] = FORBIDDEN * (1 - side);
+      keyCode[at] = 1 - side;
+      keyCode[at + 1] = side;
     }
   }
   const columns = (code: Float32Array) =>
-    tf.tensor4d(code, [count, 1, tokens, 2 * axes]).tile<Tensor4D>([1, heads, 1, 1]);
+    tf.tensor4d(code, [count, 1, tokens, 2 * axes]).tile<Tensor4D>([items, heads, 1, 1]);
   return [tf.concat([q, columns(queryCode)], 3), tf.concat([k, columns(keyCode)], 3)];
 }
 
@@ -177,7 +183,7 @@ function dropped(weights: Tensor4D, { index }: Span, { drop }: AttentionOptions)
 
 function spans(qkv: Tensor2D, { heads, tokens }: AttentionOptions): Span[] {
   const windows = qkv.shape[0] / tokens;
-  const atATime = Math.max(1, Math.floor(WEIGHTS_AT_A_TIME / (heads * tokens * tokens)));
+  const atATime = Math.max(1, Math.floor(valuesAtATime(WEIGHTS_IN_CACHE) / (heads * tokens * tokens)));
   const count = Math.ceil(windows / atATime);
   return Array.from({ length: count }, (_, index) => ({
     index,

@@ -1,5 +1,6 @@
 import { itemAt } from '../../at.js';
 import { after } from '../after.js';
+import { valuesAtATime } from '../devices.js';
 import { bindScope } from '../name-scope.js';
 import { keepMask } from '../random.js';
 import tf, { type Tensor, type Tensor1D, type Tensor2D } from '../tf.js';
@@ -7,12 +8,12 @@ import { withGradient } from '../with-gradient.js';
 import { geluDerivative, geluValue } from './activation.js';
 import { affine, columnSums, matrixProduct } from './linear.js';
 
-/** Values of the hidden layer computed at a time, which then stay in the processor's cache. */
-const HIDDEN_AT_A_TIME = 2 ** 20;
+/** Values of the hidden layer computed at a time on a CPU, which then stay in its cache. */
+const HIDDEN_IN_CACHE = 2 ** 20;
 
 /**
  * Two linear layers with an exact GELU between them, the perceptron of a transformer's block. Some rows at a
- * time, and the gradient computes the hidden layer again instead of keeping it: it is four times as wide as
+ * time on a CPU, and the gradient computes the hidden layer again instead of keeping it: it is four times as wide as
  * the rest of a block.
  * @param x  [rows, in]
  * @param w1 [in, hidden]
@@ -79,7 +80,7 @@ function hidden(x: Tensor2D, w1: Tensor2D, b1: Tensor1D, { rate, key }: Drop, in
 }
 
 function rowSpans(count: number, width: number): Span[] {
-  const atATime = Math.max(64, Math.floor(HIDDEN_AT_A_TIME / width));
+  const atATime = Math.max(64, Math.floor(valuesAtATime(HIDDEN_IN_CACHE) / width));
   return Array.from({ length: Math.ceil(count / atATime) }, (_, i) => [
     i * atATime,
     Math.min(atATime, count - i * atATime),

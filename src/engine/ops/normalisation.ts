@@ -1,7 +1,7 @@
 import { itemAt } from '../../at.js';
 import { WorkError } from '../../errors.js';
 import { hasKernel } from '../c-api.js';
-import { devices } from '../devices.js';
+import { target } from '../devices.js';
 import { bindScope } from '../name-scope.js';
 import { attribute, float32Attribute, type OpAttribute, runOp, runOpWithOutputs } from '../native-backend.js';
 import { isInference } from '../step-mode.js';
@@ -38,7 +38,7 @@ export function instanceNorm(
 ): Tensor5D {
   const [batch, depth, height, width] = x.shape;
   // A GPU's kernels add in a tree.
-  const byPlanes = exact && devices().kind === 'cpu' && depth * height * width > MOST_VOXELS_SUMMED;
+  const byPlanes = exact && target().kind === 'cpu' && depth * height * width > MOST_VOXELS_SUMMED;
   const items = batch === 1 ? [x] : tf.split<Tensor5D>(x, batch, 0);
   const normed = items.map((item, i) =>
     normaliseItem(item, gamma, beta, epsilon, byPlanes, again && ((earlier) => again(i, earlier))),
@@ -270,7 +270,7 @@ const fusedLayerNorm = '_MklLayerNorm';
  * @param beta  [C]
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D, epsilon = 1e-5): T {
-  if (isInference() && devices().kind === 'cpu' && hasKernel(fusedLayerNorm))
+  if (isInference() && target().kind === 'cpu' && hasKernel(fusedLayerNorm, ['CPU']))
     return fusedNorm(x, gamma, beta, epsilon);
   return withGradient([x, gamma, beta], () => {
     const centred = x.sub(x.mean(-1, true));

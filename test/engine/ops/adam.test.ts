@@ -2,13 +2,12 @@ import { expect, it } from 'vitest';
 import {
   adamUpdate,
   compile,
-  createState,
   momentRate,
   type Scalar,
   type Tensor,
   type Variable,
 } from '../../../src/engine/index.js';
-import { type Engine, engines, normals } from '../computed.js';
+import { type Engine, engines, normals, stateIn } from '../computed.js';
 
 const shape = [3, 5];
 const p = normals(shape, 1);
@@ -17,7 +16,7 @@ const v = { shape, data: normals(shape, 3).data.map(Math.abs) };
 const g = normals(shape, 4);
 
 async function updated(engine: Engine, times: number) {
-  const state = createState({ p, m, v }, { engine });
+  const state = stateIn(engine, { p, m, v });
   const step = compile(
     ({ gradient, stepSize, epsilon }, variables) => {
       const of = (name: string) => variables[name] as Variable;

@@ -3,7 +3,6 @@ import {
   after,
   compile,
   conv3d,
-  createState,
   instanceNorm,
   layerNorm,
   type NamedArray,
@@ -13,7 +12,7 @@ import {
   type Tensor5D,
   tf,
 } from '../../../src/engine/index.js';
-import { computed, engines, normals } from '../computed.js';
+import { computed, engines, normals, stateIn } from '../computed.js';
 
 /** `values` to mean 0 and variance 1 in double precision, then scaled and shifted. */
 function normalised(values: readonly number[], gamma: number, beta: number, epsilon: number): number[] {
@@ -168,7 +167,7 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
     [0.5, 'inference', [1, 2, 1, 7, 3]],
   ] as const)('layer norm over the last axis, epsilon %f, for %s, of %j', async (epsilon, mode, shape) => {
     const x = normals(shape, 2);
-    const state = createState({}, { engine });
+    const state = stateIn(engine, {});
     const specs = { x: { shape, dtype: 'float32' } } as const;
     const norm: StepFunction = ({ x: input }) => ({ y: layerNorm(input as Tensor, ...vectors(), epsilon) });
     const step = compile(norm, { name: 'layer norm', inputs: specs, state, precision: 'float32', mode });
@@ -184,7 +183,7 @@ describe.each(engines)('norms beside their formula in double precision, %s', (en
 
   if (engine === 'graph')
     it('layer norm of a step for inference refuses to be differentiated', () => {
-      const state = createState({}, { engine });
+      const state = stateIn(engine, {});
       const specs = { x: { shape: [2, 3], dtype: 'float32' } } as const;
       const step: StepFunction = ({ x }) => ({
         dx: tf.grad((input: Tensor) => layerNorm(input, ...vectors()).sum())(x as Tensor),
