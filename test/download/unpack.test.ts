@@ -134,10 +134,11 @@ describe('a folder that the system does not make', () => {
 
   it('is named, though tar says of it that it is not there', async () => {
     const make = fs.mkdir;
-    const refusing = (path: fs.PathLike, options: unknown, done: (error: Error | null) => void) =>
-      String(path).endsWith('imagesTr')
-        ? done(Object.assign(new Error('EIO: i/o error'), { code: 'EIO', syscall: 'mkdir', path }))
-        : Reflect.apply(make, fs, [path, options, done]);
+    const refusing = (...args: unknown[]) => {
+      const [path, done] = [String(args[0]), args.at(-1)];
+      if (!path.endsWith('imagesTr') || typeof done !== 'function') return Reflect.apply(make, fs, args);
+      return done(Object.assign(new Error('EIO: i/o error'), { code: 'EIO', syscall: 'mkdir', path }));
+    };
     const spy = vi
       .spyOn(fs, 'mkdir')
       .mockImplementation(Object.assign(refusing, { __promisify__: make.__promisify__ }));
