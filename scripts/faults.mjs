@@ -64,6 +64,7 @@ const kinds = {
       count,
       seed,
       steps: Number(flags.steps),
+      results: flags.results,
       onProgress: tellRow,
     }),
   kills: () =>

@@ -17,7 +17,7 @@ import { type Box, type SpilledVolume, spillVolume } from '../cache/spilled-volu
 import { writeChunkedFile } from '../cache/write-chunked.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { type PreparedCase, storedCase } from '../index/prepared-index.js';
-import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
+import { requireSource, settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { labelPaths, openLabelOnGrid } from './label-files.js';
 import { partCounter, type SurvivalWatch, watchSurvival } from './label-survival.js';
@@ -50,13 +50,14 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
     ...source.images.map((path) => ['image', path] as const),
     ...labelPaths(source).map((path) => ['label', path] as const),
   ];
+  for (const [role, path] of files) await requireSource(path, role);
+  const original = await openChannels(source.images, preprocessing.notFinite);
+  const scan = source.images.join(', ');
+  requirePossibleCase(original, original.channels, preprocessing, scan);
   const sources = [];
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
   const hashes = sources.map(({ sha256 }) => sha256);
 
-  const original = await openChannels(source.images, preprocessing.notFinite);
-  const scan = source.images.join(', ');
-  requirePossibleCase(original, original.channels, preprocessing, scan);
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
   const spill = async (
