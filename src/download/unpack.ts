@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Unpack } from 'tar';
 import { DataError, WorkError } from '../errors.js';
 import { notWritten } from '../not-written.js';
-import { moveWholeFolder } from '../whole-file.js';
+import { makeFolder, moveWholeFolder } from '../whole-file.js';
 
 /** What was unpacked. */
 export interface Unpacked {
@@ -113,11 +113,11 @@ async function requireSize(file: string, expected: number): Promise<void> {
 async function tarProblem(error: unknown, archive: string, target: string): Promise<unknown> {
   const code = error instanceof Error && 'tarCode' in error ? error.tarCode : undefined;
   const unmade = error instanceof Error ? unmadeFolder(error) : undefined;
-  if (unmade !== undefined) {
-    const again = mkdir(unmade, { recursive: true });
-    const why = await again.then(() => new Error('the system refused it once')).catch((cause) => cause);
-    return notWritten(unmade, why, 'could not be made');
-  }
+  if (unmade !== undefined)
+    return makeFolder(unmade).then(
+      () => notWritten(unmade, new Error('the system refused it once'), 'could not be made'),
+      (refusal: unknown) => refusal,
+    );
   if (error instanceof Error && 'syscall' in error && error.syscall !== 'read')
     return notWritten(target, error, 'could not be unpacked whole');
   if (!(error instanceof Error) || code === undefined) return error;

@@ -30,6 +30,7 @@ export const DataTypeCode = {
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
 const runtime = quietly(() => koffi.load(findRuntimeLibrary()));
+keepLoaded(findRuntimeLibrary());
 
 type TypeSpec = Parameters<typeof koffi.alias>[1];
 
@@ -221,4 +222,16 @@ function quietly<T>(load: () => T): T {
     closeSync(kept);
     closeSync(nowhere);
   }
+}
+
+/**
+ * Keeps a library where it is until the process has ended. koffi closes its own before that, under TensorFlow's threads,
+ * where TensorFlow.js, which holds it as well, was never needed.
+ */
+function keepLoaded(library: string): void {
+  const [name, noDelete] =
+    process.platform === 'darwin' ? ['libSystem.B.dylib', 0x80] : ['libc.so.6', 0x1000];
+  const lazily = 1;
+  const open = koffi.load(name).func('dlopen', pointer, ['str', 'int']);
+  open(library, lazily | noDelete);
 }

@@ -104,10 +104,12 @@ describe('the lifeline of ranks', () => {
     const port = await freePort('127.0.0.1');
     const ranks = [0, 1].map((rank) => startRank(rank, 3, port));
     await Promise.all(ranks.map((rank) => rank.saying('opened')));
-    const third = startRank(2, 3, port, {}, '{}', '{}', 'never');
-    await third.saying('opened');
-    await new Promise((resolve) => setTimeout(resolve, 300)); // its call is a few milliseconds
-    third.process.kill('SIGKILL');
+    // The third says hello, and its connection ends with it: as of a process that is killed.
+    const call = () => {
+      const third = connect(port, '127.0.0.1', () => third.end('{"hello":2,"token":"secret"}\n'));
+      third.on('error', () => setTimeout(call, 50)); // rank 0 does not listen yet
+    };
+    call();
     expect(await Promise.all(ranks.map(({ ended }) => ended))).toEqual([1, 1]);
     for (const { said } of ranks)
       expect(said()).toMatch(/rank 2 \(127\.0\.0\.1\) is lost: its connection closed/);

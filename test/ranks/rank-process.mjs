@@ -1,13 +1,11 @@
-// A rank without TensorFlow: node rank-process.mjs FACTS START [never]. It tells what happens to it, and leaves at a line
-// "leave"; with `never` it is never ready.
+// A rank without TensorFlow: node rank-process.mjs FACTS START. It tells what happens to it, and leaves at a line "leave".
 import { createInterface } from 'node:readline';
 import { endNow, openLifeline, rankPlaceOf } from '../../dist/ranks/index.js';
 
-const [facts = '{}', start = '{}', never] = process.argv.slice(2);
+const [facts = '{}', start = '{}'] = process.argv.slice(2);
 const tell = (what) => process.stdout.write(`${what}\n`);
 const lifeline = await openLifeline(rankPlaceOf(process.env));
 tell('opened');
-if (never) await lifeline.lost.catch(() => endNow(1));
 try {
   const gathered = await lifeline.gather(JSON.parse(facts), JSON.parse(start));
   tell(`gathered ${gathered.addresses.length} ${JSON.stringify(gathered.start)}`);

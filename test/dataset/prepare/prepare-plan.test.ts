@@ -75,7 +75,7 @@ describe('the plan of a preparation', () => {
       expect(told[0]).toMatchObject({ cases: 3, cacheBytes: voxels * (4 + 1) });
       const [plan] = told as [PreparePlan];
       expect(describePlan(plan)).toMatch(
-        /^3 cases to make, at most 4 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/,
+        /^3 cases to make, at most 3 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/,
       );
       await prepareDatasets({ ...options, onPlan: (again) => expect(again.cases).toBe(2) }); // what cannot be used is tried again
     });
