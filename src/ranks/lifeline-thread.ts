@@ -16,6 +16,9 @@ const { rank, ranks, host, port, token, patience, launcher } = workerData as Cal
 /** Milliseconds that the process has to say itself that a rank is lost, and then to end, before it is ended. */
 const [toHearMs, toEndMs] = [700, 2500];
 
+/** Milliseconds that rank 0 stays to tell ranks that are still starting of a loss. */
+const forLatecomersMs = 2500;
+
 let [step, errorOutput, isLeaving, isEnding]: [number, number, boolean, boolean] = [0, 2, false, false];
 let [log, heard]: [string | undefined, boolean] = [undefined, false];
 
@@ -54,9 +57,18 @@ function openHub() {
   let own: { facts: Facts; start: Start; address: string } | undefined;
   let isComplete = false;
   const nameOf = (who: number, { address, ready }: Place) => `rank ${who} (${ready?.address ?? address})`;
+  const called = new Set<number>();
+  let loss: string | undefined;
   const lose = (what: string) => {
+    if (loss !== undefined) return;
+    loss = what;
     for (const { peer } of places.values()) peer.send({ lost: what });
-    void endBecause(what);
+    void latecomersTold().then(() => endBecause(what));
+  };
+  /** A rank that calls only now would find nobody, and call for long. */
+  const latecomersTold = async () => {
+    for (let waited = 0; waited < forLatecomersMs && called.size < ranks - 1; waited += 20) await wait(20);
+    await wait(20);
   };
   const refuse = (who: number, place: Place, why: string) => {
     place.peer.send({ refused: why });
@@ -95,6 +107,8 @@ function openHub() {
           }
           who = message.hello;
           places.set(who, { peer, address, isDone: false });
+          called.add(who);
+          if (loss !== undefined) peer.send({ lost: loss });
         } else if (!place || who === undefined) socket.destroy();
         else if ('ready' in message) {
           place.ready = { facts: message.ready, address: message.address ?? `${address}:${message.port}` };
