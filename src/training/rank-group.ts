@@ -4,6 +4,7 @@ import {
   type ClusterMember,
   type CompiledStep,
   compile,
+  type Devices,
   fromFirstRank,
   joinCluster,
   type State,
@@ -61,6 +62,20 @@ export const ofThisRank = <S extends { readonly train: { readonly replicas: numb
   settings: S,
   { here }: ReplicaShare,
 ): S => ({ ...settings, train: { ...settings.train, replicas: here } });
+
+/** What should be known of ranks that share the cores of a machine; undefined where nothing should. */
+export function coresNote(
+  { localRanks }: Pick<Lifeline, 'localRanks'>,
+  threads: number,
+  { kind, cores }: Pick<Devices, 'kind' | 'cores'>,
+): string | undefined {
+  if (kind === 'gpu' || localRanks === 1 || (threads > 0 && threads * localRanks <= cores)) return undefined;
+  const each = Math.max(1, Math.floor(cores / localRanks));
+  return (
+    `${localRanks} ranks of this machine use ${threads || cores} threads each, but it has ${cores} cores: ` +
+    `--set train.threads=${each} is faster`
+  );
+}
 
 export interface GroupOptions {
   readonly lifeline: Lifeline;

@@ -3,6 +3,7 @@ import type { CropLoader } from '../dataset/index.js';
 import {
   type ClusterMember,
   createState,
+  devices,
   type NamedArrays,
   type Precision,
   type Reduction,
@@ -23,7 +24,7 @@ import {
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
-import { gatherRanks, type RankGroup, stepOfRanks, takeFromFirst } from './rank-group.js';
+import { coresNote, gatherRanks, type RankGroup, stepOfRanks, takeFromFirst } from './rank-group.js';
 import { dropLaterPictures, keepPicture } from './reconstruction-picture.js';
 import { allReplicas, type ReplicaShare } from './replicas.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
@@ -116,6 +117,8 @@ async function keepRun(plan: RunPlan, lifeline: Lifeline | undefined): Promise<R
         start: { complete, firstStep: folder.state?.step ?? 0 },
       }));
     if (complete) return resultOf(plan, folder.state?.best ?? null);
+    const note = lifeline && coresNote(lifeline, plan.train.threads, devices());
+    if (note !== undefined) plan.progress.onNote?.(note);
     const state = await startingState(plan, folder, group?.member);
     try {
       if (group && lifeline) await takeFromFirst(state, group, lifeline);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readMetrics } from '../../src/training/index.js';
-import { shareOfReplicas } from '../../src/training/rank-group.js';
+import { coresNote, shareOfReplicas } from '../../src/training/rank-group.js';
 import { longTests } from '../long-tests.js';
 import { prepareSmokeData } from './smoke-data.js';
 
@@ -106,6 +106,17 @@ describe('ranks', () => {
     const wrong = await pretrain('refused', ['train.replicas=2'], ['--ranks', '0', '--private-network']);
     expect(wrong).toMatchObject({ code: 2 });
     expect(wrong.said).toContain('--ranks is 0, but must be a whole number of at least 1');
+  });
+
+  it('are told where they take more cores than there are', () => {
+    const cpu = { kind: 'cpu', cores: 8 } as const;
+    expect(coresNote({ localRanks: 1 }, 0, cpu)).toBeUndefined();
+    expect(coresNote({ localRanks: 2 }, 4, cpu)).toBeUndefined();
+    expect(coresNote({ localRanks: 2 }, 0, { ...cpu, kind: 'gpu' })).toBeUndefined();
+    expect(coresNote({ localRanks: 3 }, 0, cpu)).toBe(
+      '3 ranks of this machine use 8 threads each, but it has 8 cores: --set train.threads=2 is faster',
+    );
+    expect(coresNote({ localRanks: 16 }, 1, cpu)).toContain('--set train.threads=1 is faster');
   });
 
   it('divide the replicas of a step', () => {
