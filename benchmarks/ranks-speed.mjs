@@ -63,20 +63,16 @@ async function training(out, replicas, extra) {
     `train.replicas=${replicas}`,
     `train.reduction=${flags.reduction}`,
     `train.steps=${steps + 1}`,
-    'train.warmupEpochs=0',
+    'train.warmupSteps=0',
+    'network.features=[64,64,128,256,512,64]',
+    'network.dropout=0.1',
+    'method.subVolume=32',
+    'method.patch=16',
     'train.validateEvery=0',
     'train.checkpointEvery=1000',
   ];
   const sets = settings.flatMap((setting) => ['--set', setting]);
-  const all = [
-    'bin/hybridmim.mjs',
-    'pretrain',
-    '--config',
-    'hybridmim-unet-ct',
-    '--set',
-    'data.datasets=null',
-    ...sets,
-  ];
+  const all = ['bin/hybridmim.mjs', 'pretrain', '--config', 'configs/smoke/pretrain.yaml', ...sets];
   await run(process.execPath, [...all, '--out', out, ...extra]);
   const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n').slice(1);
   rmSync(out, { recursive: true });
