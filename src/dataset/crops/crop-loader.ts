@@ -12,6 +12,7 @@ import type { BatchOutcome } from './crop-worker.js';
 import type { Batch, BatchCase, BatchOptions, CropCorruption } from './make-batch.js';
 import { unitScales } from './unit-intensity.js';
 import {
+  bytesOfCase,
   mostWorkers,
   threadBytes,
   type WorkerChoice,
@@ -100,7 +101,7 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     ...(options.crops && { crops: indexedCrops(options.crops, cases) }),
   };
   const { workers } = options;
-  const limit = workers === 'auto' ? limitOfAuto(options, channels) : undefined;
+  const limit = workers === 'auto' ? limitOfAuto(options, channels, cases.length) : undefined;
   const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', {
     minThreads: workersAtFirst(workers),
     maxThreads: limit?.most ?? workersAtFirst(workers),
@@ -142,12 +143,15 @@ function workerCase(prepared: PreparedCase): BatchCase {
 const idleMs = 10 * 60 * 1000;
 
 /** How many threads `auto` may come to. */
-function limitOfAuto(options: CropLoaderOptions, channels: number) {
+function limitOfAuto(options: CropLoaderOptions, channels: number, cases: number) {
   return mostWorkers({
     cores: availableParallelism(),
     processes: options.processes ?? 1,
     freeBytes: Math.min(freemem(), process.availableMemory()),
-    bytesOfWorker: threadBytes + (arraysOfThread(options) + options.batchSize) * cropBytes(options, channels),
+    bytesOfWorker:
+      threadBytes +
+      cases * bytesOfCase +
+      (arraysOfThread(options) + options.batchSize) * cropBytes(options, channels),
   });
 }
 
