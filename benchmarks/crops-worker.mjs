@@ -10,12 +10,18 @@ const from = (path) => import(join(checkout, 'dist', path));
 const making = await from('dataset/crops/make-batch.js');
 const { writeChunkedFile } = await from('dataset/cache/write-chunked.js');
 const { classFinder } = await from('dataset/cache/class-positions.js');
+const coding = existsSync(join(checkout, 'dist/dataset/cache/value-codes.js'))
+  ? await from('dataset/cache/value-codes.js')
+  : undefined; // a checkout from before them
 
 const VOLUMES = 4;
 const sizes = { 1: [267, 267, 224], 4: [160, 192, 150] };
 const size = sizes[job.channels];
 
-/** Soft tissue with noise in air, in [0, 1] (CT) or z-scores with a background of 0 (MR); resampled, so no two values are alike. */
+/**
+ * Soft tissue with noise in air, in [0, 1] (CT) or z-scores with a background of 0 (MR): resampled, so that no two values are alike,
+ * or on the scan's own grid, whose values are whole numbers before they are scaled.
+ */
 function image(seed) {
   const [nx, ny, nz] = size;
   const values = new Float32Array(nx * ny * nz * job.channels);
@@ -27,7 +33,7 @@ function image(seed) {
         for (let x = 0; x < nx; x++, i++) {
           state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
           if (((x / nx - 0.5) / 0.45) ** 2 + ((y / ny - 0.5) / 0.4) ** 2 >= 1) continue;
-          const noise = state / 2 ** 32;
+          const noise = job.own ? (state >>> 21) / 2 ** 11 : state / 2 ** 32;
           values[i] = job.channels === 1 ? 0.5 + 0.1 * noise : 4 * noise - 2;
         }
       }
@@ -57,15 +63,20 @@ function* slabs(values, channels) {
 
 const affine = { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
 const described = { size, spacing: [1, 1, 1], affine, steps: [], sources: [] };
-const imageOf = (volume) => `${job.channels}-${volume}.image.hmv`;
+const imageOf = (volume) => `${job.channels}-${volume}${job.own ? '-own' : ''}.image.hmv`;
 const labelOf = `${job.channels}.label.hmv`;
 for (let volume = 0; volume < VOLUMES; volume++) {
   if (existsSync(join(folder, imageOf(volume)))) continue;
-  const values = slabs(image(volume), job.channels);
+  const values = image(volume);
+  const codes = coding?.valueCodes([values]);
+  const stored = codes ? new Uint16Array(values.length) : values;
+  codes?.encode(values, stored);
   writeChunkedFile(
     join(folder, imageOf(volume)),
-    { ...described, dtype: 'float32', channels: job.channels },
-    values,
+    { ...described, dtype: codes ? 'uint16' : 'float32', channels: job.channels },
+    slabs(stored, job.channels),
+    {},
+    codes?.values,
   );
 }
 const labels = label();

@@ -15,12 +15,14 @@ import type { ClassPositions } from './class-positions.js';
  * Writes a volume in chunks, whole or not at all.
  * @param slabs the volume from below, each of `slabPlanes` planes (the last may have fewer), `[c][z][y][x]`
  * @param positions may be filled while the slabs are drawn: only how many there are must be known before
+ * @param values of the codes that the voxels are; absent: voxels are values
  */
 export function writeChunkedFile(
   file: string,
-  described: Omit<ChunkedHeader, 'chunk' | 'classPositions'>,
+  described: Omit<ChunkedHeader, 'chunk' | 'classPositions' | 'codes'>,
   slabs: Iterable<ChunkedArray>,
   positions: Readonly<Record<string, ClassPositions>> = {},
+  values?: Float32Array,
 ): void {
   let offset = 0;
   const classPositions = Object.fromEntries(
@@ -30,11 +32,17 @@ export function writeChunkedFile(
       return [label, listed];
     }),
   );
-  const header: ChunkedHeader = { ...described, chunk: chunkShape, classPositions };
+  const header: ChunkedHeader = {
+    ...described,
+    chunk: chunkShape,
+    classPositions,
+    ...(values && { codes: values.length }),
+  };
   const content = function* () {
     yield encodeHeader(header);
     for (const slab of slabs) for (const chunk of chunksOf(header, slab)) yield bytesOf(chunk);
     for (const entry of Object.values(positions)) yield bytesOf(entry.positions);
+    if (values) yield bytesOf(values);
   };
   makeFolderSync(dirname(file));
   writeWholeFileSync(file, content());
