@@ -115,7 +115,10 @@ it('prepare writes codes where they lose nothing and are fewer than voxels: on t
   // Whole HU, a third of which lie outside the window.
   await writeNifti(
     join(folder, 'scan.nii.gz'),
-    volumeOf([60, 50, 40], (x, y, z) => ((x * 37 + y * 101 + z * 13) % 3000) - 1500),
+    volumeOf(
+      [60, 50, 40],
+      (x, y, z) => ((((x * 73_856_093) ^ (y * 19_349_663) ^ (z * 83_492_791)) >>> 0) % 3000) - 1500,
+    ),
   );
   const cases = [{ id: 'scan', image: 'scan.nii.gz', split: 'training' }];
   const dtypes: string[] = [];
