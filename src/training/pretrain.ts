@@ -12,7 +12,7 @@ import {
   selectCases,
   unitScales,
 } from '../dataset/index.js';
-import type { InputValues } from '../engine/index.js';
+import { type InputValues, useDevice } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { freeMemory } from '../free-memory.js';
 import {
@@ -60,6 +60,7 @@ export async function pretrain({
   init,
 }: PretrainOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
+  useDevice(settings.device);
   const learnedFrom = await casesToLearnFrom(data);
   const source = init === undefined ? undefined : await weightsFile(init);
   const words = await visualWords(settings, learnedFrom, out, progress, signal);
