@@ -1,5 +1,6 @@
 import './environment.js';
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { WorkError } from '../errors.js';
 import { messageField } from './protobuf.js';
@@ -29,7 +30,7 @@ export const DataTypeCode = {
 
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
-const runtime = quietly(() => koffi.load(findRuntimeLibrary()));
+const runtime = quietly(() => loadForGood(findRuntimeLibrary()));
 
 type TypeSpec = Parameters<typeof koffi.alias>[1];
 
@@ -196,6 +197,19 @@ export const tensorAddress = (tensor: Pointer): bigint => koffi.address(api.tens
 export function tensorBytes(tensor: Pointer): Uint8Array {
   const size = Number(api.tensorByteSize(tensor));
   return size === 0 ? new Uint8Array(0) : new Uint8Array(koffi.view(api.tensorData(tensor), size));
+}
+
+/**
+ * Loads a library that stays until the process ends. koffi closes what it loaded as Node ends, and TensorFlow's
+ * threads do not outlive their library; whoever opens it once more keeps it.
+ */
+function loadForGood(file: string): ReturnType<typeof koffi.load> {
+  const library = koffi.load(file);
+  if (process.platform !== 'win32') {
+    const open = koffi.load(null).func('dlopen', pointer, ['str', 'int']);
+    open(file, constants.dlopen.RTLD_LAZY);
+  }
+  return library;
 }
 
 /**

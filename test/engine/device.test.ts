@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import koffi from 'koffi';
 import { expect, it } from 'vitest';
 import { setGpuArithmetic } from '../../src/engine/c-api.js';
@@ -75,4 +77,10 @@ it.runIf(longTests)('tells a tensor that finds no memory from other failures', a
   const step = compile(tooLarge, { name: 'too large', inputs, state, precision: 'float32' });
   await expect(step.run({ x: Float32Array.of(1) })).rejects.toMatchObject({ facts: { found: outOfMemory } });
   state.dispose();
+});
+
+it('a program that loads TensorFlow and computes nothing ends as it should', async () => {
+  const load = "await import('./dist/engine/index.js')";
+  const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', load]);
+  expect(await run).toEqual({ stdout: '', stderr: '' });
 });
