@@ -72,8 +72,9 @@ export function createState(
   options: { engine: 'graph' | 'eager'; threads?: number; target?: Devices },
 ): State {
   const prefix = `state${states++}`;
+  const target = options.target ?? devices(); // which refuses where the one that was asked for is not there
   return options.engine === 'graph'
-    ? graphState(initial, prefix, options.threads ?? 0, options.target ?? devices())
+    ? graphState(initial, prefix, options.threads ?? 0, target)
     : eagerState(initial, prefix);
 }
 

@@ -27,7 +27,8 @@ it('a process may choose its device until TensorFlow looked for devices, and no 
   expect(() => useDevice(settings({ use: 'cpu' }))).toThrow(
     /^device is \{"use":"cpu".*\}, but this program computes with \{"use":"gpu".*\} already: give all runs/,
   );
-  expect(() => createState({}, { engine: 'graph' })).toThrow(/^device\.use is gpu/);
+  for (const engine of ['graph', 'eager'] as const)
+    expect(() => createState({}, { engine })).toThrow(/^device\.use is gpu/);
 });
 
 it('a device that is named runs every node, or says which one has no kernel there', async () => {
