@@ -4,15 +4,9 @@ import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { entryOf, itemAt } from '../at.js';
-import type { StepFunction } from '../engine/index.js';
-
-/** One thing looked at: whether it is right, what was found, and what to do where something can be done. */
-export interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly message: string;
-  readonly remedy: string | null;
-}
+import type { ListedDevice, StepFunction } from '../engine/index.js';
+import type { Check } from './check.js';
+import { askDriver, gpuCheck } from './gpu-check.js';
 
 export interface Runtime {
   readonly tensorflow: string;
@@ -108,9 +102,17 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
     };
   }
   const version: string = engine.tensorflow.version();
-  const { kind, bfloat16 } = engine.devices();
+  const { bfloat16 } = engine.devices();
   const variant = runtimeVariant();
-  const devices = engine.listDevices().map(({ name }) => name);
+  const listed = engine.listDevices();
+  const devices = listed.map(({ name }) => name);
+  const steps: Check[] = [];
+  for (const device of listed)
+    for (const [precision, tolerance] of [
+      ['float32', 1e-5],
+      ['bfloat16', 2e-2],
+    ] as const)
+      steps.push(await computationCheck(engine, device, precision, tolerance));
   const native = bfloat16 === 'native';
   return {
     runtime: { tensorflow: version, variant, devices },
@@ -118,7 +120,14 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
     bf16: native,
     checks: [
       versionCheck(version, variant),
-      deviceCheck(variant, kind, devices),
+      { name: 'devices', ok: true, message: devices.join(', '), remedy: null },
+      gpuCheck({
+        variant,
+        listed: listed.filter(({ name }) => name.startsWith('GPU')),
+        driver: await askDriver(),
+        missing: variant === 'cuda' ? engine.missingGpuLibraries() : [],
+        visible: process.env.CUDA_VISIBLE_DEVICES,
+      }),
       {
         name: 'threads',
         ok: true,
@@ -136,8 +145,7 @@ export async function runtimeChecks(): Promise<RuntimeChecks> {
           : 'this processor is faster in float32: operands are rounded to bfloat16 and multiplied in float32',
         remedy: native ? null : 'use precision: float32 here, which is as fast',
       },
-      await computationCheck(engine, 'float32', 1e-5),
-      await computationCheck(engine, 'bfloat16', 2e-2),
+      ...steps,
     ],
   };
 }
@@ -154,31 +162,24 @@ function versionCheck(version: string, variant: string): Check {
   };
 }
 
-function deviceCheck(variant: 'cpu' | 'cuda', kind: 'cpu' | 'gpu', devices: readonly string[]): Check {
-  const ok = variant === 'cpu' || kind === 'gpu';
-  return {
-    name: 'devices',
-    ok,
-    message: devices.join(', '),
-    remedy: ok
-      ? null
-      : 'the CUDA build sees no GPU: check "nvidia-smi", or run "hybridmim setup --runtime cpu"',
-  };
-}
-
-/** A 3x3x3 convolution of ones over ones: 27 inside, 8 in a corner. */
+/**
+ * A 3x3x3 convolution of ones over ones, 27 inside and 8 in a corner, every op of it on this device: one that has no
+ * kernel there is an error.
+ */
 async function computationCheck(
   engine: typeof import('../engine/index.js'),
+  device: ListedDevice,
   precision: 'float32' | 'bfloat16',
   tolerance: number,
 ): Promise<Check> {
-  const name = `step in ${precision}`;
+  const name = `step in ${precision} on ${device.name}`;
   const ones = (shape: readonly number[]) => ({
     shape,
     data: new Float32Array(shape.reduce((product, n) => product * n, 1)).fill(1),
   });
   try {
-    const state = engine.createState({ filter: ones([3, 3, 3, 1, 1]) }, { engine: 'graph' });
+    const target = engine.targetOn(device);
+    const state = engine.createState({ filter: ones([3, 3, 3, 1, 1]) }, { engine: 'graph', target });
     const forward: StepFunction = (inputs, variables) => {
       const [image, filter] = [entryOf(inputs, 'image'), entryOf(variables, 'filter')];
       return { y: engine.conv3d(engine.ofRank(image, 5), engine.ofRank(filter, 5)) };

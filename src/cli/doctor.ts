@@ -1,5 +1,6 @@
+import type { Check } from './check.js';
 import type { Command } from './context.js';
-import { type Check, environmentChecks, type Runtime, runtimeChecks } from './doctor-checks.js';
+import { environmentChecks, type Runtime, runtimeChecks } from './doctor-checks.js';
 
 interface Flags {
   readonly json: boolean;

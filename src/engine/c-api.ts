@@ -1,5 +1,6 @@
 import './environment.js';
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { WorkError } from '../errors.js';
 import { messageField } from './protobuf.js';
@@ -29,8 +30,7 @@ export const DataTypeCode = {
 
 const pointer = 'void*';
 const output = koffi.struct('TF_Output', { oper: pointer, index: 'int' });
-const runtime = quietly(() => koffi.load(findRuntimeLibrary()));
-keepLoaded(findRuntimeLibrary());
+const runtime = quietly(() => loadForGood(findRuntimeLibrary()));
 
 type TypeSpec = Parameters<typeof koffi.alias>[1];
 
@@ -204,6 +204,19 @@ export function tensorBytes(tensor: Pointer): Uint8Array {
 }
 
 /**
+ * Loads a library that stays until the process ends. koffi closes what it loaded as Node ends, and TensorFlow's
+ * threads do not outlive their library; whoever opens it once more keeps it.
+ */
+function loadForGood(file: string): ReturnType<typeof koffi.load> {
+  const library = koffi.load(file);
+  if (process.platform !== 'win32') {
+    const open = koffi.load(null).func('dlopen', pointer, ['str', 'int']);
+    open(file, constants.dlopen.RTLD_LAZY);
+  }
+  return library;
+}
+
+/**
  * Runs `load` with standard error closed to it: TensorFlow's library prints two lines about oneDNN while it
  * loads, before it heeds TF_CPP_MIN_LOG_LEVEL. A failure to load comes as an exception, not on standard
  * error. Where there is no such libc the lines are printed.
@@ -222,16 +235,4 @@ function quietly<T>(load: () => T): T {
     closeSync(kept);
     closeSync(nowhere);
   }
-}
-
-/**
- * Keeps a library where it is until the process has ended. koffi closes its own before that, under TensorFlow's threads,
- * where TensorFlow.js, which holds it as well, was never needed.
- */
-function keepLoaded(library: string): void {
-  const [name, noDelete] =
-    process.platform === 'darwin' ? ['libSystem.B.dylib', 0x80] : ['libc.so.6', 0x1000];
-  const lazily = 1;
-  const open = koffi.load(name).func('dlopen', pointer, ['str', 'int']);
-  open(library, lazily | noDelete);
 }

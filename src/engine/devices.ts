@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import { hasKernel, setGpuArithmetic } from './c-api.js';
 import { deviceSettings } from './device-settings.js';
 import type { DeviceName } from './graph.js';
-import { listDevices } from './session.js';
+import { type ListedDevice, listDevices } from './session.js';
 import { stepScope } from './step-scope.js';
 import { beforeLoading } from './tf.js';
 
@@ -65,20 +65,11 @@ export function devices(): Devices {
 }
 
 function probe(): Devices {
-  const processor = processorInfo();
-  const avx512 = /\bavx512bw\b/.test(processor) && !isLimitedToAvx2();
-  const common = { cores: availableParallelism(), avx512 };
   const settings = deviceSettings();
-  const [gpu] = hasGpuKernels() ? listDevices().filter(({ name }) => name.startsWith('GPU')) : [];
+  const gpu = hasGpuKernels() ? listDevices().find(({ name }) => name.startsWith('GPU')) : undefined;
   if (gpu) {
     setGpuArithmetic(settings);
-    return {
-      kind: 'gpu',
-      ...common,
-      bfloat16: 'native',
-      gpuMemoryBytes: gpu.memoryBytes,
-      device: gpu.name,
-    };
+    return targetOn(gpu);
   }
   if (settings.use === 'gpu')
     throw new UsageError(
@@ -86,7 +77,24 @@ function probe(): Devices {
         'or set device.use to auto, which computes on the CPU then',
       { field: 'device.use', found: 'gpu' },
     );
-  return { kind: 'cpu', ...common, bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded' };
+  return { kind: 'cpu', ...cpuFacts() };
+}
+
+/** What is written for a device that sessions see, and must run there. */
+export function targetOn({ name, memoryBytes }: ListedDevice): Devices {
+  return name.startsWith('GPU')
+    ? { kind: 'gpu', ...cpuFacts(), bfloat16: 'native', gpuMemoryBytes: memoryBytes, device: name }
+    : { kind: 'cpu', ...cpuFacts(), device: name };
+}
+
+function cpuFacts(): DeviceFacts {
+  const processor = processorInfo();
+  const avx512 = /\bavx512bw\b/.test(processor) && !isLimitedToAvx2();
+  return {
+    cores: availableParallelism(),
+    avx512,
+    bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded',
+  };
 }
 
 /** Whether this TensorFlow is built for GPUs. */

@@ -11,8 +11,9 @@ export type {
   StepFunction,
 } from './compile.js';
 export { compile } from './compile.js';
+export { type DeviceSettings, deviceSection, useDevice } from './device-settings.js';
 export type { Bfloat16Support, Devices } from './devices.js';
-export { devices } from './devices.js';
+export { devices, targetOn } from './devices.js';
 export { type EventWriter, type GreyPicture, greyPicture, openEventWriter } from './event-writer.js';
 export { type LossTerms, lossAndGradients } from './gradients.js';
 export { countMultiplyAdds, savedModel } from './inference-graph.js';
@@ -32,7 +33,8 @@ export { permuteRows, resizeTrilinear } from './ops/rearrangement.js';
 export { zeroUnlessFinite } from './ops/zero-unless-finite.js';
 export { drawnFrom, dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
 export { ofRank } from './rank.js';
-export { type ListedDevice, listDevices } from './session.js';
+export { missingGpuLibraries } from './runtime-files.js';
+export { type ListedDevice, listDevices, outOfMemory } from './session.js';
 export type { NamedArray, NamedArrays, State } from './state.js';
 export { createState } from './state.js';
 export type { StepMode } from './step-mode.js';

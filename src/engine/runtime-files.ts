@@ -70,6 +70,21 @@ function loads(file: string): boolean {
   }
 }
 
+/** NVIDIA's libraries that TensorFlow's CUDA build opens when it looks for GPUs, as the loader names them. */
+const gpuLibraries = [
+  'libcuda.so.1',
+  'libcudart.so.12',
+  'libcublas.so.12',
+  'libcublasLt.so.12',
+  'libcufft.so.11',
+  'libcusolver.so.11',
+  'libcusparse.so.12',
+  'libcudnn.so.9',
+];
+
+/** Those of NVIDIA's libraries without which TensorFlow uses no GPU, and which cannot be loaded here. */
+export const missingGpuLibraries = (): string[] => gpuLibraries.filter((name) => !loads(name));
+
 function addonPackage(): string {
   return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'));
 }

@@ -5,6 +5,12 @@ import { deviceSettings } from './device-settings.js';
 import { createTensor, type DeviceName, type Graph, type HostArray, readTensor } from './graph.js';
 import { sessionConfig } from './session-config.js';
 
+/** What a WorkError says was found where a device had no memory for a tensor of a run. */
+export const outOfMemory = 'out of memory';
+
+/** `TF_RESOURCE_EXHAUSTED` of TensorFlow's C API. */
+const RESOURCE_EXHAUSTED = 8;
+
 /** One value fed to the graph. */
 export interface Feed {
   readonly output: GraphOutput;
@@ -122,8 +128,12 @@ export async function runSessionWith<T>(
   session.running.add(run);
   try {
     await run;
-    if (api.statusCode(status) !== 0)
-      throw new WorkError(`${doing}: ${readableMessage(api.statusMessage(status))}`);
+    const code = api.statusCode(status);
+    if (code !== 0)
+      throw new WorkError(
+        `${doing}: ${readableMessage(api.statusMessage(status))}`,
+        code === RESOURCE_EXHAUSTED ? { found: outOfMemory } : {},
+      );
     return use(results.map(present));
   } finally {
     session.running.delete(run);

@@ -79,8 +79,9 @@ export function createState(
   },
 ): State {
   const prefix = `state${states++}`;
+  const target = options.target ?? devices(); // which refuses where the one that was asked for is not there
   return options.engine === 'graph'
-    ? graphState(initial, prefix, options.threads ?? 0, options.target ?? devices(), options.member)
+    ? graphState(initial, prefix, options.threads ?? 0, target, options.member)
     : eagerState(initial, prefix);
 }
 

@@ -1,3 +1,4 @@
+import { freeMemory } from '../free-memory.js';
 import { type LabelScheme, requireImageSize } from '../inference/index.js';
 import { makeNetwork, spatialSize } from '../network/index.js';
 import { leastBatch, pretextMethod } from '../pretext/index.js';
@@ -6,6 +7,7 @@ import { pretrainingTask } from './pretraining-task.js';
 import type { FinetuneSettings, PretrainSettings } from './run-settings.js';
 import { segmentationNetwork, segmentationTask } from './segmentation-task.js';
 import { requireStepMemory } from './step-memory.js';
+import { tensorMemory } from './tensor-memory.js';
 import { timeSteps } from './time-steps.js';
 
 /** What one training step took on this machine. */
@@ -82,7 +84,7 @@ export async function estimateStep(
   memoryBytes?: number | undefined,
   steps = 1,
 ): Promise<MeasuredStep> {
-  requireStepMemory(task, memoryBytes);
+  requireStepMemory(task, tensorMemory(memoryBytes ?? freeMemory()));
   const { train, precision } = settings;
   const { stepMs, peakBytes } = await timeSteps(task, {
     precision,

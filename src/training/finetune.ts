@@ -11,7 +11,7 @@ import {
   selectCases,
   withFold,
 } from '../dataset/index.js';
-import type { State } from '../engine/index.js';
+import { type State, useDevice } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { dice } from '../evaluation/index.js';
 import {
@@ -64,6 +64,7 @@ export async function finetune({
   const { seed, precision, data, train } = settings;
   const replicas = shareOfReplicas(train, lifeline);
   const keepsRun = keepsRunOf(lifeline);
+  useDevice(settings.device);
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = fineTunedCases(index, settings).map(({ id }) => id);
   const { prepared, cropSize, workers, prefetch, foregroundRatio } = data;

@@ -14,8 +14,11 @@ export interface StepQuestion {
   readonly steps?: number;
 }
 
-/** What it answers: the step, or the sentence that says why it cannot be taken. */
-export type StepAnswer = MeasuredStep | { readonly refused: string };
+/**
+ * What it answers: the step, or the sentence that says why it cannot be taken; `exceeded` where TensorFlow found no
+ * memory for it.
+ */
+export type StepAnswer = MeasuredStep | { readonly refused: string } | { readonly exceeded: string };
 
 /**
  * A measured step, or why there is none: settings that do not go together (`refused`), more memory than it may
@@ -43,6 +46,7 @@ export async function measureStepApart(
       memoryBytes,
     });
     if ('refused' in answer) return { kind: 'refused', reason: answer.refused };
+    if ('exceeded' in answer) return { kind: 'exceeded', reason: answer.exceeded };
     // Memory may have grown and shrunk between two looks.
     const { peakBytes } = answer;
     if (memoryBytes !== undefined && peakBytes !== null && peakBytes > memoryBytes)

@@ -7,6 +7,7 @@ import { measureStepApart } from './measured-apart.js';
 import { cropsOfStep } from './schedule.js';
 import { differenceOf, smallerSteps } from './smaller-steps.js';
 import { requireStepMemory } from './step-memory.js';
+import { type TensorMemory, tensorMemory } from './tensor-memory.js';
 
 /** Bytes that this process may still take: of the machine, or of the part of it that it was given. */
 export const freeMemory = (): number => Math.min(freemem(), process.availableMemory());
@@ -24,12 +25,21 @@ const usableShare = 0.9;
 const besideBytes = 0.3 * 2 ** 30;
 
 export interface MemoryCheck {
-  /** The most that the run may hold; absent: what is free. */
+  /** The most that the run may hold in the machine's memory; absent: what is free. */
   readonly memoryBytes?: number | undefined;
+  /** Where the tensors of its steps lie; absent: as `tensorMemory` finds. */
+  readonly memory?: TensorMemory | undefined;
   /** Says that a step is measured, which takes a while. */
   readonly onNote?: ((text: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * What the process that measures a step may hold; undefined on a GPU, where TensorFlow itself says that a tensor
+ * found no room.
+ */
+const processBudget = (step: StepOfRun, { bytes, of }: TensorMemory): number | undefined =>
+  of === 'gpu' ? undefined : stepBudget(step, bytes);
 
 /** The bytes that a step may take, where a run may hold `memoryBytes`: its crops wait beside it. */
 export function stepBudget({ settings, channels, kind }: StepOfRun, memoryBytes: number): number {
@@ -52,37 +62,40 @@ export function stepBudget({ settings, channels, kind }: StepOfRun, memoryBytes:
  */
 export async function requireMemory(
   step: StepOfRun,
-  { memoryBytes = freeMemory(), onNote, signal }: MemoryCheck = {},
+  { memoryBytes, memory = tensorMemory(memoryBytes ?? freeMemory()), onNote, signal }: MemoryCheck = {},
 ): Promise<void> {
   const { task } = wholeBatch(step);
-  if (surelyFits(task, memoryBytes)) return;
-  requireActivations(step, task, memoryBytes);
-  onNote?.(`measuring the memory of a ${task.name}, which may need what is free (${gib(memoryBytes)})`);
-  const budget = stepBudget(step, memoryBytes);
+  const { bytes } = memory;
+  if (surelyFits(task, bytes)) return;
+  requireActivations(step, task, memory);
+  const free = memory.of === 'gpu' ? `what the GPU has` : 'what is free';
+  onNote?.(`measuring the memory of a ${task.name}, which may need ${free} (${gib(bytes)})`);
+  const budget = processBudget(step, memory);
   const outcome = await measureStepApart({ step, batch: 'whole', memoryBytes: budget }, signal);
   if (outcome.kind === 'measured') return;
   if (outcome.kind !== 'exceeded') throw new UsageError(outcome.reason, { field: 'data.cropSize' });
   onNote?.(`a ${task.name} needs more than that: looking for one that fits`);
-  const fitting = await largestThatFits(smallerSteps(step), memoryBytes, signal);
+  const fitting = await largestThatFits(smallerSteps(step), memory, signal);
+  const peak = memory.of === 'machine' && fitting ? `, with ${gib(fitting.peakBytes)}` : '';
   const remedy = fitting
-    ? `${differenceOf(fitting.step, step)} fits, with ${gib(fitting.peakBytes)}`
+    ? `${differenceOf(fitting.step, step)} fits${peak}`
     : 'no smaller batch or crop fits either: make the widths of the network smaller, or free memory';
   const { data, train } = step.settings;
   throw new UsageError(
     `a ${task.name} with train.batchSize ${train.batchSize} and data.cropSize [${data.cropSize}] needs more than ` +
-      `the ${gib(memoryBytes)} of memory that there are: ${remedy}`,
-    { field: 'data.cropSize', found: data.cropSize, expected: memoryBytes },
+      `the ${gib(bytes)} of memory that ${memory.of === 'gpu' ? 'the GPU has' : 'there are'}: ${remedy}`,
+    { field: 'data.cropSize', found: data.cropSize, expected: bytes },
   );
 }
 
 /** Refuses activations that are too large without a measurement, and names a step that needs none either. */
-function requireActivations(step: StepOfRun, task: LearningTask, memoryBytes: number): void {
+function requireActivations(step: StepOfRun, task: LearningTask, memory: TensorMemory): void {
   try {
-    requireStepMemory(task, memoryBytes);
+    requireStepMemory(task, memory);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     for (const smaller of smallerSteps(step)) {
-      if (!surelyFits(wholeBatch(smaller).task, memoryBytes)) continue;
+      if (!surelyFits(wholeBatch(smaller).task, memory.bytes)) continue;
       throw new UsageError(`${error.message}; ${differenceOf(smaller, step)} fits`, error.facts);
     }
     throw error;
@@ -92,13 +105,13 @@ function requireActivations(step: StepOfRun, task: LearningTask, memoryBytes: nu
 /** The first of some steps, the largest first, that was measured to fit in memory. */
 export async function largestThatFits(
   steps: Iterable<StepOfRun>,
-  memoryBytes: number,
+  memory: TensorMemory,
   signal?: AbortSignal | undefined,
 ): Promise<{ readonly step: StepOfRun; readonly peakBytes: number; readonly seconds: number } | undefined> {
   for (const step of steps) {
-    if (wholeBatch(step).task.activationBytes > memoryBytes) continue;
+    if (wholeBatch(step).task.activationBytes > memory.bytes) continue;
     const outcome = await measureStepApart(
-      { step, batch: 'whole', memoryBytes: stepBudget(step, memoryBytes) },
+      { step, batch: 'whole', memoryBytes: processBudget(step, memory) },
       signal,
     );
     if (outcome.kind === 'measured') {

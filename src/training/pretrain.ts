@@ -14,7 +14,7 @@ import {
   selectCases,
   unitScales,
 } from '../dataset/index.js';
-import type { InputValues } from '../engine/index.js';
+import { type InputValues, useDevice } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { freeMemory } from '../free-memory.js';
 import {
@@ -67,6 +67,7 @@ export async function pretrain({
   const { seed, precision, data, train } = settings;
   const replicas = shareOfReplicas(train, lifeline);
   const keepsRun = keepsRunOf(lifeline);
+  useDevice(settings.device);
   const learnedFrom = await casesToLearnFrom(data);
   const source = init === undefined || !keepsRun ? undefined : await weightsFile(init);
   const words = await visualWords(settings, learnedFrom, keepsRun ? out : undefined, progress, signal);

@@ -25,7 +25,14 @@ export interface RunFolder {
 }
 
 /** Settings that change how a run is carried out but not one bit of what comes out. */
-const free = new Set(['data.workers', 'data.prefetch', 'data.prepared', 'train.checkpointEvery']);
+const free = new Set([
+  'data.workers',
+  'data.prefetch',
+  'data.prepared',
+  'train.checkpointEvery',
+  'device.memoryGrowth',
+  'device.memoryShare',
+]);
 
 /**
  * Settings, or groups of them, that somebody may want to be others from a step on. All else says what the run
@@ -49,6 +56,7 @@ const changeable = [
   'train.engine',
   'train.augmentation',
   'data.foregroundRatio',
+  'device',
   'inference',
 ];
 
@@ -151,6 +159,9 @@ const earlier = new Map<string, unknown>([
   ['train.replicas', 1],
   ['train.reduction', 'exact'],
   ['inference.constantWindows', 'run'],
+  ['device.use', 'auto'],
+  ['device.tensorFloat32', false],
+  ['device.deterministic', false],
 ]);
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { precisions } from '../engine/index.js';
+import { deviceSection, precisions } from '../engine/index.js';
 import { inferenceSection } from '../inference/index.js';
 import { networkSection, sizeOfFile } from '../network/index.js';
 import { methodSection } from '../pretext/index.js';
@@ -210,6 +210,7 @@ export const seedSchema = z.int().min(0).default(0).describe('Of everything that
 export const pretrainSettings = z.strictObject({
   seed: seedSchema,
   precision,
+  device: deviceSection.prefault({}),
   data: pretrainData,
   network: networkSection.prefault({}),
   method: methodSection,
@@ -221,6 +222,7 @@ export type PretrainSettings = z.output<typeof pretrainSettings>;
 export const finetuneSettings = z.strictObject({
   seed: seedSchema,
   precision,
+  device: deviceSection.prefault({}),
   data: finetuneData,
   network: networkSection.prefault({}),
   transfer: z

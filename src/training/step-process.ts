@@ -1,4 +1,5 @@
-import { HybridMimError } from '../errors.js';
+import { outOfMemory, useDevice } from '../engine/index.js';
+import { HybridMimError, WorkError } from '../errors.js';
 import { setKernelValue } from '../whole-file.js';
 import { estimateStep, smallestBatch, wholeBatch } from './estimate-step.js';
 import type { StepAnswer, StepQuestion } from './measured-apart.js';
@@ -10,9 +11,11 @@ process.once('message', async (question: StepQuestion) => {
 
 async function answerTo({ step, batch, memoryBytes, steps }: StepQuestion): Promise<StepAnswer> {
   try {
+    useDevice(step.settings.device);
     const task = batch === 'smallest' ? smallestBatch(step) : wholeBatch(step);
     return await estimateStep(task, step.settings, memoryBytes, steps);
   } catch (error) {
+    if (error instanceof WorkError && error.facts.found === outOfMemory) return { exceeded: error.message };
     if (error instanceof HybridMimError) return { refused: error.message };
     throw error;
   }

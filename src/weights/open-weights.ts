@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { loadSettings, overridesOf, type PredictConfig, predictConfig, readPreset } from '../config/index.js';
 import { type Preprocessing, preprocessingOf, preprocessingSchema } from '../dataset/index.js';
-import { createState, type State } from '../engine/index.js';
+import { createState, type State, useDevice } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { firstIssue } from '../first-issue.js';
 import {
@@ -255,8 +255,9 @@ async function openPrediction(
   network: Network,
   scheme: LabelScheme,
   trained: Pick<OpenedWeights, 'preprocessing' | 'modality'>,
-  { precision, inference, threads }: PredictConfig,
+  { precision, device, inference, threads }: PredictConfig,
 ): Promise<OpenedWeights> {
+  useDevice(device);
   const window = inference.window ?? imageSizeOf(network) ?? [96, 96, 96];
   requireImageSize(network, window, 'inference.window');
   const states: State[] = [];

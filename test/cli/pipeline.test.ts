@@ -44,12 +44,15 @@ describe('the command line, from scans to a table', () => {
         'devices',
         'threads',
         'bfloat16',
-        'step in float32',
-        'step in bfloat16',
+        'gpu',
+        'step in float32 on CPU:0',
+        'step in bfloat16 on CPU:0',
       ]),
     );
     expect(code).toBe(diagnosis.ok ? 0 : 1);
-    expect((await runCli(['doctor'])).stdout).toMatch(/step in float32\s+compiled in \d+ ms and right/);
+    expect((await runCli(['doctor'])).stdout).toMatch(
+      /step in float32 on CPU:0\s+compiled in \d+ ms and right/,
+    );
   });
 
   it('prepares, and the second time does nothing', async () => {

@@ -6,7 +6,9 @@ import type { StepOfRun } from '../../src/training/estimate-step.js';
 import { measureStepApart, pretrain } from '../../src/training/index.js';
 import { requireMemory, stepBudget } from '../../src/training/memory-check.js';
 import { differenceOf, smallerSteps } from '../../src/training/smaller-steps.js';
+import { tensorMemory } from '../../src/training/tensor-memory.js';
 import { temporaryFolder } from '../dataset/generated-data.js';
+import { gpu } from '../engine/gpu-graph.js';
 import { smokeFinetuneConfig } from './segmentation-data.js';
 import { prepareSmokeData, smokePretrainConfig } from './smoke-data.js';
 
@@ -107,6 +109,26 @@ describe('a step that may not fit in memory', () => {
     await expect(requireMemory(large, { ...check, memoryBytes: 4 * gib })).rejects.toThrow(
       /^a pre-training step needs at least 57\.3 GiB of memory, but 4\.0 GiB is free: .*; train\.batchSize 2, data\.cropSize \[\d+,\d+,\d+\] and method\.region \d+ fits$/,
     );
+    await expect(requireMemory(large, { ...check, memory: { bytes: 4 * gib, of: 'gpu' } })).rejects.toThrow(
+      /^a pre-training step needs at least 57\.3 GiB of memory, but the GPU has 4\.0 GiB: .* fits$/,
+    );
     expect(notes).toEqual([]);
+  });
+
+  it('is measured without a limit for the process where its tensors lie on a GPU, which TensorFlow limits', async () => {
+    const notes: string[] = [];
+    const memory = { bytes: 0.5 * gib, of: 'gpu' } as const; // the process itself takes more than that
+    await requireMemory(await pretraining(), { memory, onNote: (note) => notes.push(note) });
+    expect(notes).toEqual([
+      'measuring the memory of a pre-training step, which may need what the GPU has (0.5 GiB)',
+    ]);
+  });
+
+  it('is held to the memory of the device that it would run on', () => {
+    expect(tensorMemory(gib, { kind: 'cpu', cores: 2, avx512: true, bfloat16: 'native' })).toEqual({
+      bytes: gib,
+      of: 'machine',
+    });
+    expect(tensorMemory(gib, gpu)).toEqual({ bytes: 80 * gib, of: 'gpu' });
   });
 });
