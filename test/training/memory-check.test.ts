@@ -6,7 +6,7 @@ import type { StepOfRun } from '../../src/training/estimate-step.js';
 import { measureStepApart, pretrain } from '../../src/training/index.js';
 import { requireMemory, stepBudget } from '../../src/training/memory-check.js';
 import { differenceOf, smallerSteps } from '../../src/training/smaller-steps.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { smokeFinetuneConfig } from './segmentation-data.js';
 import { prepareSmokeData, smokePretrainConfig } from './smoke-data.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { preprocessingOf } from '../../src/dataset/index.js';
 import { preparationDifference, preparationOf, weightsFile } from '../../src/training/weights-source.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
 
