@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, it } from 'vitest';
 import { isLocked, lockFolder } from '../src/folder-lock.js';
-import { temporaryFolder } from './dataset/generated-data.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 const folder = temporaryFolder();
 const tomorrow = () => new Date(Date.now() + 86_400_000);

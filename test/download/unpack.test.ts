@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { requireFits } from '../../src/download/disk-space.js';
 import { entryProblem, unpackArchive } from '../../src/download/unpack.js';
 import { DataError, WorkError } from '../../src/errors.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { filesBelow, folderName, handMadeTar, md5Of, smallTask } from './small-task.js';
 
 const folder = temporaryFolder();

@@ -8,7 +8,7 @@ import { type ClassPositions, classFinder } from '../../../src/dataset/cache/cla
 import { writeChunkedFile } from '../../../src/dataset/cache/write-chunked.js';
 import { DataError } from '../../../src/errors.js';
 import type { Triple } from '../../../src/volume/index.js';
-import { temporaryFolder } from '../generated-data.js';
+import { temporaryFolder } from '../../temporary-folder.js';
 
 const folder = temporaryFolder();
 
