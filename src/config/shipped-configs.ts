@@ -7,13 +7,13 @@ import { nearestNames } from './nearest-name.js';
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'configs');
 
 /**
- * The configurations that the package ships, such as `pretrain/hybridmim-unet-ct`, sorted. Tasks and parts of
- * others (`_...`) are none.
+ * The configurations that the package ships, such as `pretrain/hybridmim-unet-ct`, sorted. Tasks, parts of
+ * others (`_...`) and scripts for clusters are none.
  */
 export async function shippedConfigs(): Promise<string[]> {
   const files = await readdir(folder, { recursive: true });
   const names = files.filter((file) => file.endsWith('.yaml')).map((file) => file.replace(/\.yaml$/, ''));
-  return names.filter((name) => !/^tasks\/|(^|\/)_/.test(name)).sort();
+  return names.filter((name) => !/^(tasks|cluster)\/|(^|\/)_/.test(name)).sort();
 }
 
 /**
