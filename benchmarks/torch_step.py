@@ -1,8 +1,9 @@
 """One HybridMIM(UNet) step in PyTorch + MONAI: the same network, losses and optimizer as src/, for comparison of time and memory.
 
-Prints one line of JSON, as torch_timing.py says.
+Where RANK is set, one rank of several, by DistributedDataParallel and gloo. Prints one line of JSON, as torch_timing.py says.
 """
 import argparse
+import os
 
 import torch
 import torch.nn.functional as F
@@ -77,6 +78,9 @@ def main():
         images = images.to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-5)
     step_model = torch.compile(model) if args.setting == "compile" else model
+    if "RANK" in os.environ:
+        torch.distributed.init_process_group("gloo")
+        step_model = torch.nn.parallel.DistributedDataParallel(step_model)
     patches, subs = args.crop // 16, args.crop // 32
     mask = torch.zeros(patches**3)
     mask[torch.randperm(patches**3)[: round(0.4 * patches**3)]] = 1

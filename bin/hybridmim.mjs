@@ -18,6 +18,9 @@ if (process.argv[2] === 'setup') {
   restartWithSearchPath();
 } else {
   requireEnoughFiles();
+  requireAddressSpace();
+  const { callEarlyAsRank } = await import('../dist/ranks/call-early.js'); // before all else, which takes a while
+  callEarlyAsRank(process.argv.slice(2), process.env);
   const { main } = await import(entry);
   await main(process.argv.slice(2));
 }
@@ -40,6 +43,21 @@ function requireEnoughFiles() {
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
+}
+
+/**
+ * Ends where "ulimit -v" leaves less of the address space than Node and its WebAssembly reserve, whatever they use of it: they
+ * end without a sentence there.
+ */
+function requireAddressSpace() {
+  const needed = 7 * 2 ** 30;
+  const limits = existsSync('/proc/self/limits') ? readFileSync('/proc/self/limits', 'utf8') : '';
+  const limit = Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? needed);
+  if (limit >= needed) return;
+  console.error(
+    `hybridmim: the address space is limited to ${(limit / 2 ** 30).toFixed(1)} GiB, but ${needed / 2 ** 30} GiB are reserved, whatever is used of them: raise the limit with "ulimit -v unlimited", or limit memory by a container`,
+  );
+  process.exit(1);
 }
 
 /** The folders of the NVIDIA libraries that the CUDA runtime was placed with; none for the CPU runtime. */

@@ -1,5 +1,5 @@
 // Spoils inputs, disks, processes and bits on purpose and compares what follows with the truth. See docs/reliability.md.
-// Usage: node scripts/faults.mjs --kind fuzz|line|bits|kills|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
+// Usage: node scripts/faults.mjs --kind fuzz|line|bits|kills|ranks|disks [--format nifti,...] [--command predict] [--count 1000] [--seed 1] [--json]
 // fuzz calls the readers, line the commands. With --results FILE they add a line to FILE for every part of the inputs, and
 // go on after what stands there. --steps is of the run whose checkpoints bits turns.
 import { appendFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { disks } from './faults/disks.mjs';
 import { openReader } from './faults/fuzz.mjs';
 import { inParts } from './faults/in-parts.mjs';
 import { kills } from './faults/kills.mjs';
+import { ranks } from './faults/ranks.mjs';
 import { targets } from './faults/targets.mjs';
 
 const { values: flags } = parseArgs({
@@ -63,6 +64,7 @@ const kinds = {
       count,
       seed,
       steps: Number(flags.steps),
+      results: flags.results,
       onProgress: tellRow,
     }),
   kills: () =>
@@ -76,6 +78,7 @@ const kinds = {
         if (flags.results) appendFileSync(flags.results, `${JSON.stringify(round)}\n`);
       },
     }),
+  ranks: () => ranks({ count, seed, first, onProgress: tellRow }),
   disks: async () => {
     const found = await disks({
       count,

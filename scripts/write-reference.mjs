@@ -171,7 +171,7 @@ async function commandsPage() {
   const names = [...all.matchAll(/^ {2}hybridmim ([a-z-]+)/gm)].map(([, name]) => name);
   if (names.length < 10) throw new Error('the help lists too few commands');
   const parts = [];
-  for (const name of names.filter((found) => found !== 'completion'))
+  for (const name of names)
     parts.push(`## ${name}\n\n\`\`\`text\n${(await helpOf([name])).trimEnd()}\n\`\`\``);
   return `# Every command
 

@@ -1,15 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { byteSize } from './byte-size.js';
 import { DataError } from './errors.js';
 
 /**
- * Bytes that this process may still take: what the machine has free, caches that it gives up among it, and of
- * a container's limit what this process has not taken.
+ * Bytes that this process may still take: what the machine has free, caches that it gives up among it, and what
+ * this process has not taken of a container's limit and of that of "ulimit -v".
  */
 export function freeMemory(): number {
   const limit = process.constrainedMemory();
   const ofLimit = limit > 0 ? limit - process.memoryUsage.rss() : Number.POSITIVE_INFINITY;
-  return Math.max(0, Math.min(freemem(), ofLimit));
+  return Math.max(0, Math.min(freemem(), ofLimit, addressSpaceLeft()));
+}
+
+/** Bytes; infinite where no limit is set or the system does not say. */
+function addressSpaceLeft(): number {
+  const [limits, status] = ['limits', 'status'].map((name) => {
+    const file = `/proc/self/${name}`;
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  });
+  const limit = /^Max address space +(\d+)/m.exec(limits ?? '')?.[1];
+  const taken = /^VmSize:\s+(\d+) kB/m.exec(status ?? '')?.[1];
+  if (limit === undefined || taken === undefined) return Number.POSITIVE_INFINITY;
+  return Number(limit) - 1024 * Number(taken);
 }
 
 /**

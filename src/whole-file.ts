@@ -272,6 +272,19 @@ export function writeOutput(text: string): void {
   else attemptSync('standard output', () => writeAllSync(process.stdout.fd, Buffer.from(text, 'utf8')));
 }
 
+/**
+ * Writes a line on an error output at once, from any thread, as the last word of a process that is about to end. One that
+ * leads nowhere takes none.
+ * @param descriptor of the output: 2, or another name of it
+ */
+export function writeLastWord(descriptor: number, line: string): void {
+  try {
+    writeAllSync(descriptor, Buffer.from(`${line}\n`, 'utf8'));
+  } catch {
+    // nobody listens any more
+  }
+}
+
 function beginFile(file: string): { target: string; partial: string; rights: number | undefined } {
   const target = linkedTo(file);
   clearLeftovers(dirname(target));

@@ -34,6 +34,7 @@ const allowed = new Set([
     'realpathSync',
     'rm',
     'rmSync',
+    'rmdir',
     'stat',
   ],
   ...['statSync', 'statfs', 'statfsSync', 'FileHandle', 'Dirent'],

@@ -25,7 +25,7 @@ export default {
       },
       {
         text: 'Understand',
-        items: [page('Methods', 'methods'), page('When pre-training helps', 'when-pretraining-helps'), page('Hardware and hours', 'hardware'), page('GPUs', 'gpu'), page('Results', 'results'), page('Speed', 'performance'), page('Glossary', 'glossary')],
+        items: [page('Methods', 'methods'), page('When pre-training helps', 'when-pretraining-helps'), page('Hardware and hours', 'hardware'), page('GPUs', 'gpu'), page('Several processes, one run', 'ranks'), page('Scaling', 'scaling'), page('Results', 'results'), page('Speed', 'performance'), page('Glossary', 'glossary')],
       },
       {
         text: 'Refer',

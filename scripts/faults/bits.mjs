@@ -1,4 +1,14 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -13,14 +23,24 @@ import { againArgs, contentOf, differenceOf, makeWorld, run } from './world.mjs'
  * Turns bits of each file of a run's checkpoints in turn, `count` of each: whoever opens the run must refuse the file
  * or get what was written. With one bit of each file turned, the run goes on by the command line and must end as an
  * undisturbed one does.
- * @param steps of the run; its last two checkpoints are no more than ten steps apart
+ * @param steps   of the run; its last two checkpoints are no more than ten steps apart
+ * @param results a file of what was found; beside it the run stays, and the next call goes on with both
  */
-export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
-  const folder = mkdtempSync(join(tmpdir(), 'hybridmim-bits-'));
+export async function bits({ count, seed, steps = 6, results, onProgress = () => {} }) {
+  const folder = results
+    ? `${results}.run-of-${steps}-steps`
+    : mkdtempSync(join(tmpdir(), 'hybridmim-bits-'));
+  const before = results && existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n') : [];
+  const done = before.map((line) => JSON.parse(line));
   const rows = [];
   try {
-    const { truth } = await makeWorld(folder, ['prepare']);
+    const truth = join(folder, 'truth');
     const run0 = join(truth, 'finetune');
+    if (!existsSync(join(run0, 'config.yaml'))) {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      await makeWorld(folder, ['prepare']);
+    }
     const every = steps > 20 ? (steps - 10) / 2 : 2;
     const settings = [
       `train.steps=${steps}`,
@@ -34,8 +54,9 @@ export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
       ...commands.finetune,
       args: (...at) => [...commands.finetune.args(...at), ...settings],
     };
-    const made = await run(training.args(folder, run0));
-    if (made.code !== 0) throw new Error(`the run of ${steps} steps ended with ${made.code}: ${made.stderr}`);
+    const made = await run(againArgs(training, folder, run0));
+    if (made.code !== 0 && !/has finished|is finished/.test(made.stderr))
+      throw new Error(`the run of ${steps} steps ended with ${made.code}: ${made.stderr}`);
     onProgress({ steps, faults: [] });
     const names = readdirSync(join(run0, 'checkpoints'));
     const last = (await findCheckpoint(run0)).state;
@@ -49,8 +70,16 @@ export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
     );
     const spoiltRun = join(folder, 'round', 'finetune');
     for (const [f, name] of names.entries()) {
+      const found = done.find((one) =>
+        isDeepStrictEqual([one.file, one.bits, one.seed, one.steps], [name, count, seed, steps]),
+      );
+      if (found) {
+        rows.push(found);
+        continue;
+      }
+      rmSync(spoiltRun, { recursive: true, force: true });
       const row = {
-        file: name,
+        ...{ file: name, seed, steps },
         bits: 0,
         refused: 0,
         same: 0,
@@ -95,16 +124,17 @@ export async function bits({ count, seed, steps = 6, onProgress = () => {} }) {
       const resumed = await run(againArgs(training, folder, spoiltRun));
       row.resumed++;
       if (resumed.code !== 0) fault('the middle', `--resume: ${resumed.stderr.slice(-300)}`);
-      const [found, expected] = [contentOf(spoiltRun), contentOf(run0)];
+      const [left, expected] = [contentOf(spoiltRun), contentOf(run0)];
       if (name.startsWith(`step-${steps}.`) || /^(last|state)\./.test(name)) {
-        const difference = differenceOf(found, expected);
+        const difference = differenceOf(left, expected);
         if (difference) fault('the middle', `after --resume ${difference}`);
       }
       rmSync(spoiltRun, { recursive: true });
+      if (results) appendFileSync(results, `${JSON.stringify(row)}\n`);
       onProgress(row);
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (!results) rmSync(folder, { recursive: true, force: true });
   }
   return rows;
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -9,14 +9,18 @@ import { commands, timesOf, usual } from './commands.mjs';
 import { oneOf } from './mutations.mjs';
 import { againArgs, badEnd, contentOf, differenceOf, makeWorld, run } from './world.mjs';
 
-const signals = ['SIGKILL', 'SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGSTOP', 'two'];
+const signals = ['SIGKILL', 'SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGSTOP', 'two', 'clock'];
+
+/** Seconds that a clock is put forward or back: an hour, a year, and to before 1970. */
+const jumps = [3600, -3600, 31_536_000, -31_536_000, -2_147_483_648];
 
 /** What becomes of a system call: the process ends before or after it, it does half, or it fails. */
 const outcomes = ['kill', 'kill', 'after', 'short', 'EIO', 'ENOSPC'];
 
 /**
- * Ends commands at random moments and at chosen system calls, lets calls fail, stops and continues commands, or starts
- * two of one at once; runs the same command again, and compares all that it leaves with an undisturbed run, bit for bit.
+ * Ends commands at random moments and at chosen system calls, lets calls fail, stops and continues commands, starts
+ * two of one at once, or puts the clock forward or back; runs the same command again where it did not end well, and
+ * compares all that it leaves with an undisturbed run, bit for bit.
  */
 export async function kills({ count, seed, first = 0, only, onProgress = () => {} }) {
   const folder = mkdtempSync(join(tmpdir(), 'hybridmim-kills-'));
@@ -57,12 +61,14 @@ export async function kills({ count, seed, first = 0, only, onProgress = () => {
         how = `${call}:${1 + random.integer(calls[name][call])}:${outcome}`;
         results = [await run(args, { env: { ...shimmed(shim, dirname(out)), HYBRIDMIM_FAULT: how } })];
       } else {
-        const signal = oneOf(random, signals);
-        const after = 1000 * seconds[name] * 1.1 * random.uniform();
-        how = `${signal} after ${Math.round(after)} ms`;
-        results = await (signal === 'two'
-          ? Promise.all([0, 1].map(() => run(args)))
-          : Promise.all([disturbed(args, signal, after)]));
+        const signal = oneOf(random, shim ? signals : signals.slice(0, -1));
+        const after = Math.round(1000 * seconds[name] * 1.1 * random.uniform());
+        const jump = signal === 'clock' ? oneOf(random, jumps) : 0;
+        how = `${signal} ${jump || ''} after ${after} ms`;
+        if (signal === 'two') results = await Promise.all([0, 1].map(() => run(args)));
+        else if (jump)
+          results = [await run(args, { env: { LD_PRELOAD: shim, HYBRIDMIM_CLOCK: `${after}:${jump}` } })];
+        else results = [await disturbed(args, signal, after)];
       }
       const fault = (why) => row.faults.push({ command: name, round, how, why });
       const expected = contentOf(join(truth, name), timesOf(name));
@@ -73,6 +79,8 @@ export async function kills({ count, seed, first = 0, only, onProgress = () => {
           fault(badEnd(result) ?? `exit code ${result.code}: ${result.stderr.slice(-300)}`);
       }
       const left = results.some(({ code }) => code === 0) ? contentOf(out, timesOf(name)) : undefined;
+      const backwards = how.startsWith('clock') && timeBackwards(out, results);
+      if (backwards) fault(`a time is below 0: ${backwards}`);
       const early = left && differenceOf(withoutPartial(left), expected);
       if (early) fault(`it says that all is well, but ${early}`);
       const again = left ? { code: 0 } : await run(againArgs(command, folder, out));
@@ -102,8 +110,21 @@ function endOf(result, how) {
   if (signal === 'SIGKILL' || (signal && how.startsWith(signal)) || code === 130) return 'ended';
   if (code === 0) return 'finished';
   // One of two finds that the other is there, and a process that its parent waits for may be the one that ends.
-  if (badEnd(result) === undefined && !/^SIG/.test(how)) return 'failed';
+  if (badEnd(result) === undefined && !/^(SIG|clock)/.test(how)) return 'failed';
   return 'fault';
+}
+
+/** A span of time below 0, in a run's records or in what a command says; undefined where there is none. */
+function timeBackwards(out, results) {
+  const records = existsSync(out)
+    ? readdirSync(out, { recursive: true })
+        .filter((name) => name.endsWith('metrics.jsonl'))
+        .map((name) => readFileSync(join(out, name), 'utf8'))
+    : [];
+  const said = results.map(({ stdout, stderr }) => `${stdout}\n${stderr}`);
+  return [...records, ...said]
+    .map((text) => /"\w*[sS]econds":-[^,}]*|(?<![\w.])-\d[\d.]* (s|min|h)\b|\bNaN\b/.exec(text)?.[0])
+    .find((found) => found !== undefined);
 }
 
 const withoutPartial = (content) =>

@@ -1,9 +1,10 @@
 /*
- * Disturbs one system call of a program that is started with this as LD_PRELOAD.
+ * Disturbs one system call of a program that is started with this as LD_PRELOAD, or its clock.
  *
  * HYBRIDMIM_FAULT=rename:3:kill   the third rename below HYBRIDMIM_FAULT_BELOW: the process ends by SIGKILL before it;
  *                 rename:3:after  ends right after it; write:2:short takes a part of the bytes; fsync:1:EIO fails so
  * HYBRIDMIM_FAULT_COUNTS=FILE     adds a line to FILE for every call, by which one is chosen
+ * HYBRIDMIM_CLOCK=800:-3600        800 ms after the start the time of day goes back by an hour; the monotonic clock goes on
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum outcome { GO, SHORT, AFTER, FAIL };
@@ -132,4 +135,37 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t at) {
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t at) {
   return pwrite(descriptor, bytes, count, at);
+}
+
+/* The seconds that the time of day is off by now. */
+static time_t off(void) {
+  static atomic_llong started;
+  static long long after = -1, jump;
+  struct timespec now;
+  REAL(clock_gettime)(CLOCK_MONOTONIC, &now);
+  long long ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000, none = 0;
+  if (after < 0) {
+    const char *clock = getenv("HYBRIDMIM_CLOCK");
+    if (clock == NULL || sscanf(clock, "%lld:%lld", &after, &jump) != 2) after = jump = 0;
+  }
+  atomic_compare_exchange_strong(&started, &none, ms);
+  return ms - atomic_load(&started) >= after ? jump : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+  int result = REAL(clock_gettime)(clock, time);
+  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += off();
+  return result;
+}
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+  int result = REAL(gettimeofday)(time, zone);
+  if (result == 0 && time != NULL) time->tv_sec += off();
+  return result;
+}
+
+time_t time(time_t *at) {
+  time_t now = REAL(time)(NULL) + off();
+  if (at != NULL) *at = now;
+  return now;
 }

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import type { Fold } from '../dataset/index.js';
-import type { Command } from './context.js';
+import type { Lifeline } from '../ranks/index.js';
+import type { Command, Context } from './context.js';
 import { showDryRun } from './dry-run-text.js';
-import { runDisplay } from './run-display.js';
+import { type RankFlags, rankFlags, withRanks } from './ranks.js';
+import { progressOf } from './run-display.js';
 import { type ConfigFlags, configFlags, sectionsOfWeights, taskOfConfig } from './train-flags.js';
 
-interface Flags extends ConfigFlags {
+interface Flags extends ConfigFlags, RankFlags {
   readonly init: string | undefined;
   readonly fraction: number | undefined;
   readonly fold: string | undefined;
@@ -17,7 +19,7 @@ export const finetuneCommand: Command<Flags> = {
   command: 'finetune',
   describe: 'Train a segmentation network on labelled scans, from pre-trained weights or from scratch',
   flags: (yargs) =>
-    configFlags(yargs, 'runs/<task>, the configuration’s name without the network')
+    rankFlags(configFlags(yargs, 'runs/<task>, the configuration’s name without the network'))
       .option('init', {
         type: 'string',
         requiresArg: true,
@@ -44,18 +46,34 @@ export const finetuneCommand: Command<Flags> = {
         describe: 'take a step and say what the run would take; nothing is written',
       })
       .example('$0 finetune --config btcv-unet --init runs/pretrain', 'transfer to BTCV'),
-  run: async ({ config, set, out, init, fraction, fold, resume, json, 'dry-run': dry }, context) => {
-    const { terminal, signal, result } = context;
-    const { finetuneConfig, loadConfig } = await import('../config/index.js');
-    const { parseFold } = await import('../dataset/index.js');
-    const { dryRunFinetuning, finetune } = await import('../training/index.js');
-    const overrides = [
-      ...set,
-      ...(fraction === undefined ? [] : [`data.fraction=${fraction}`]),
-      ...(fold === undefined ? [] : foldOverrides(parseFold(fold))),
-    ];
-    const settings = await loadConfig(finetuneConfig, config, overrides, await sectionsOfWeights(init));
-    if (dry) return showDryRun(await dryRunFinetuning({ settings, init, signal: signal() }), json, context);
+  run: (flags, context) =>
+    flags['dry-run'] ? dryRun(flags, context) : withRanks(flags, context, train(flags, context)),
+};
+
+async function settingsOf({ config, set, init, fraction, fold }: Flags) {
+  const { finetuneConfig, loadConfig } = await import('../config/index.js');
+  const { parseFold } = await import('../dataset/index.js');
+  const overrides = [
+    ...set,
+    ...(fraction === undefined ? [] : [`data.fraction=${fraction}`]),
+    ...(fold === undefined ? [] : foldOverrides(parseFold(fold))),
+  ];
+  return loadConfig(finetuneConfig, config, overrides, await sectionsOfWeights(init));
+}
+
+async function dryRun(flags: Flags, context: Context): Promise<void> {
+  const { dryRunFinetuning } = await import('../training/index.js');
+  const { init, json } = flags;
+  const settings = await settingsOf(flags);
+  showDryRun(await dryRunFinetuning({ settings, init, signal: context.signal() }), json, context);
+}
+
+const train =
+  (flags: Flags, { terminal, signal, result }: Context) =>
+  async (lifeline: Lifeline | undefined): Promise<void> => {
+    const { config, out, init, resume, json } = flags;
+    const settings = await settingsOf(flags);
+    const { finetune } = await import('../training/index.js');
     const folder = out ?? join('runs', taskOfConfig(config, settings.network.name));
     const ended = await finetune({
       settings,
@@ -63,14 +81,15 @@ export const finetuneCommand: Command<Flags> = {
       out: folder,
       resume,
       mayChange: true,
-      progress: runDisplay(terminal, 'fine-tuning', folder),
+      progress: progressOf(lifeline, terminal, 'fine-tuning', folder),
       signal: signal(),
+      lifeline,
     });
+    if (lifeline && lifeline.rank > 0) return;
     const best = ended.best
       ? `\nbest mean Dice ${ended.best.value.toFixed(4)} after step ${ended.best.step}: ${ended.best.file}`
       : '';
     result({ schema: 1, ...ended }, `fine-tuned for ${ended.steps} steps: ${ended.last}${best}`, json);
-  },
-};
+  };
 
 const foldOverrides = ({ fold, folds }: Fold): string[] => [`data.fold=${fold}`, `data.folds=${folds}`];

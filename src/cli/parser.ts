@@ -2,6 +2,7 @@ import yargs, { type Argv, type CommandModule } from 'yargs';
 import { UsageError } from '../errors.js';
 import { packageVersion } from '../package-version.js';
 import { benchmarkSpeedCommand } from './benchmark-speed.js';
+import { completionCommand } from './completion.js';
 import type { Command } from './context.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
@@ -55,10 +56,10 @@ export function commandParser(args: readonly string[], runs: RunsCommand, column
     .command(add(weightsCommand))
     .command(add(reportCommand))
     .command(add(watchCommand))
+    .command(add(completionCommand))
     .option('verbose', { type: 'boolean', default: false, describe: 'with errors, show where in the code' })
     .demandCommand(1, 'no command was given')
     .recommendCommands()
-    .completion('completion', 'print a script that completes commands and flags in bash and zsh')
     .strict()
     .version(packageVersion())
     .help()

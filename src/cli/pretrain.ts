@@ -1,9 +1,11 @@
-import type { Command } from './context.js';
+import type { Lifeline } from '../ranks/index.js';
+import type { Command, Context } from './context.js';
 import { showDryRun } from './dry-run-text.js';
-import { runDisplay } from './run-display.js';
+import { type RankFlags, rankFlags, withRanks } from './ranks.js';
+import { progressOf } from './run-display.js';
 import { type ConfigFlags, configFlags, sectionsOfWeights } from './train-flags.js';
 
-interface Flags extends ConfigFlags {
+interface Flags extends ConfigFlags, RankFlags {
   readonly init: string | undefined;
   readonly resume: boolean;
   readonly 'dry-run': boolean;
@@ -13,7 +15,7 @@ export const pretrainCommand: Command<Flags> = {
   command: 'pretrain',
   describe: 'Pre-train a network on prepared scans without labels',
   flags: (yargs) =>
-    configFlags(yargs, 'runs/pretrain')
+    rankFlags(configFlags(yargs, 'runs/pretrain'))
       .option('init', {
         type: 'string',
         requiresArg: true,
@@ -31,24 +33,40 @@ export const pretrainCommand: Command<Flags> = {
       })
       .example('$0 pretrain --config hybridmim-unet-ct', 'the paper’s settings for CT')
       .example('$0 pretrain --config ... --set train.steps=2000 --resume', 'go on with an interrupted run'),
-  run: async ({ config, set, out = 'runs/pretrain', init, resume, json, 'dry-run': dry }, context) => {
-    const { terminal, signal, result } = context;
-    const { loadConfig, pretrainConfig } = await import('../config/index.js');
-    const { dryRunPretraining, pretrain } = await import('../training/index.js');
-    const settings = await loadConfig(pretrainConfig, config, set, await sectionsOfWeights(init));
-    if (dry) return showDryRun(await dryRunPretraining({ settings, init, signal: signal() }), json, context);
+  run: (flags, context) =>
+    flags['dry-run'] ? dryRun(flags, context) : withRanks(flags, context, train(flags, context)),
+};
+
+async function settingsOf({ config, set, init }: Flags) {
+  const { loadConfig, pretrainConfig } = await import('../config/index.js');
+  return loadConfig(pretrainConfig, config, set, await sectionsOfWeights(init));
+}
+
+async function dryRun(flags: Flags, context: Context): Promise<void> {
+  const { dryRunPretraining } = await import('../training/index.js');
+  const { init, json } = flags;
+  const settings = await settingsOf(flags);
+  showDryRun(await dryRunPretraining({ settings, init, signal: context.signal() }), json, context);
+}
+
+const train =
+  (flags: Flags, { terminal, signal, result }: Context) =>
+  async (lifeline: Lifeline | undefined): Promise<void> => {
+    const { out = 'runs/pretrain', init, resume, json } = flags;
+    const { pretrain } = await import('../training/index.js');
     const ended = await pretrain({
-      settings,
+      settings: await settingsOf(flags),
       init,
       out,
       resume,
       mayChange: true,
-      progress: runDisplay(terminal, 'pre-training', out),
+      progress: progressOf(lifeline, terminal, 'pre-training', out),
       signal: signal(),
+      lifeline,
     });
+    if (lifeline && lifeline.rank > 0) return;
     const best = ended.best
       ? `\nbest held-out loss ${(-ended.best.value).toPrecision(4)} after step ${ended.best.step}: ${ended.best.file}`
       : '';
     result({ schema: 1, ...ended }, `pre-trained for ${ended.steps} steps: ${ended.last}${best}`, json);
-  },
-};
+  };

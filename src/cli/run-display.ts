@@ -40,6 +40,17 @@ export function runDisplay(terminal: Terminal, title: string, folder: string): R
   };
 }
 
+/** What a rank shows of a run: rank 0 all of it, the others what nobody else knows. */
+export const progressOf = (
+  lifeline: { readonly rank: number } | undefined,
+  terminal: Terminal,
+  title: string,
+  folder: string,
+): RunProgress =>
+  lifeline === undefined || lifeline.rank === 0
+    ? runDisplay(terminal, title, folder)
+    : { onNote: (sentence) => terminal.line(`${title}: ${sentence}`) };
+
 /** What was transferred, as a sentence. */
 function transferSentence({ file, encoder, decoder, fresh, adapted }: TransferReport): string {
   const million = (values: number) => (values / 1e6).toFixed(2);

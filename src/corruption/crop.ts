@@ -41,17 +41,10 @@ export function paintingBox(stream: RandomStream, size: CropSize, sideOf: (voxel
   return { sides, start: perAxis((axis) => between(stream, EDGE, size[axis] - sides[axis] - EDGE)) };
 }
 
-/** Visits the positions of a box's voxels in one channel of a crop, x fastest. */
-export function forEachVoxel(
-  { start, sides }: Box,
-  [nx, ny]: CropSize,
-  visit: (position: number) => void,
-): void {
+/** Visits the position of the first voxel of each of a box's rows along x, in one channel of a crop: y, then z. */
+export function forEachRow({ start, sides }: Box, [nx, ny]: CropSize, visit: (first: number) => void): void {
   for (let z = start[2]; z < start[2] + sides[2]; z++) {
-    for (let y = start[1]; y < start[1] + sides[1]; y++) {
-      const row = (z * ny + y) * nx + start[0];
-      for (let position = row; position < row + sides[0]; position++) visit(position);
-    }
+    for (let y = start[1]; y < start[1] + sides[1]; y++) visit((z * ny + y) * nx + start[0]);
   }
 }
 

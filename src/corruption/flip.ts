@@ -1,5 +1,6 @@
 import type { RandomStream } from '../random/streams.js';
 import { type Crop, channelLength } from './crop.js';
+import { type SpareArrays, spareArrays } from './spare-arrays.js';
 
 /** At most this many flips of one crop; two of the same axis undo each other. */
 const MOST_FLIPS = 3;
@@ -8,16 +9,24 @@ const MOST_FLIPS = 3;
  * Models Genesis's flips: with `probability` one axis, drawn evenly, is reversed, and again, up to three
  * times. Image and target flip together, so that this is augmentation rather than something to restore.
  */
-export function randomFlips(crop: Crop, probability: number, stream: RandomStream): Crop {
+export function randomFlips(
+  crop: Crop,
+  probability: number,
+  stream: RandomStream,
+  spare: SpareArrays = spareArrays(crop.data.length),
+): Crop {
   let flipped = crop;
-  for (let done = 0; done < MOST_FLIPS && stream.uniform() < probability; done++)
-    flipped = flip(flipped, stream.integer(3));
+  for (let done = 0; done < MOST_FLIPS && stream.uniform() < probability; done++) {
+    const before = flipped;
+    flipped = flip(before, stream.integer(3), spare.take());
+    if (before !== crop) spare.giveBack(before.data);
+  }
   return flipped;
 }
 
-function flip({ data, size, channels }: Crop, axis: number): Crop {
+/** @param reversed as long as the crop's data; all of it is written */
+function flip({ data, size, channels }: Crop, axis: number, reversed: Float32Array): Crop {
   const [nx, ny, nz] = size;
-  const reversed = new Float32Array(data.length);
   const plane = channelLength(size);
   let to = 0;
   for (let c = 0; c < channels; c++) {

@@ -5,9 +5,10 @@ import {
   type Crop,
   type CropSize,
   channelLength,
-  forEachVoxel,
+  forEachRow,
   paintingBox,
 } from './crop.js';
+import { type SpareArrays, spareArrays } from './spare-arrays.js';
 
 const MOST_BOXES = 5;
 /** Of one more box being drawn, up to the most. */
@@ -27,13 +28,19 @@ export function drawInPaintingBoxes(stream: RandomStream, size: CropSize): Box[]
  * In-painting of Models Genesis (Zhou et al. 2019): boxes
  * of uniform noise in [0, 1), the same in all channels.
  */
-export function inPainting({ data, size, channels }: Crop, stream: RandomStream): Crop {
-  const painted = data.slice();
+export function inPainting(
+  { data, size, channels }: Crop,
+  stream: RandomStream,
+  spare: SpareArrays = spareArrays(data.length),
+): Crop {
+  const painted = spare.take();
+  painted.set(data);
   const plane = channelLength(size);
   for (const box of drawInPaintingBoxes(stream, size)) {
-    forEachVoxel(box, size, (position) => {
-      const noise = stream.uniform();
-      for (let c = 0; c < channels; c++) painted[c * plane + position] = noise;
+    const { sides } = box;
+    forEachRow(box, size, (row) => {
+      stream.fillUniform(painted, row, row + sides[0]);
+      for (let c = 1; c < channels; c++) painted.copyWithin(c * plane + row, row, row + sides[0]);
     });
   }
   return { data: painted, size, channels };

@@ -7,3 +7,4 @@ export {
   type ModelsGenesisRecipe,
   type TransVwRecipe,
 } from './recipe.js';
+export { type SpareArrays, spareArrays } from './spare-arrays.js';

@@ -1,4 +1,3 @@
-import { floatAt } from '../at.js';
 import type { RandomStream } from '../random/streams.js';
 import {
   type Box,
@@ -6,9 +5,10 @@ import {
   type Crop,
   type CropSize,
   channelLength,
-  forEachVoxel,
+  forEachRow,
   paintingBox,
 } from './crop.js';
+import { type SpareArrays, spareArrays } from './spare-arrays.js';
 
 /** Windows beyond the first one, which is always kept. */
 const MOST_MORE = 4;
@@ -31,13 +31,23 @@ export function drawOutPaintingWindows(stream: RandomStream, size: CropSize): Bo
 /**
  * Out-painting of Models Genesis (Zhou et al. 2019): uniform noise in [0, 1) everywhere but in the windows.
  */
-export function outPainting({ data, size, channels }: Crop, stream: RandomStream): Crop {
-  const painted = Float32Array.from({ length: data.length }, () => stream.uniform());
+export function outPainting(
+  { data, size, channels }: Crop,
+  stream: RandomStream,
+  spare: SpareArrays = spareArrays(data.length),
+): Crop {
+  const painted = spare.take();
+  stream.fillUniform(painted, 0, painted.length);
   const plane = channelLength(size);
   for (const window of drawOutPaintingWindows(stream, size)) {
-    forEachVoxel(window, size, (position) => {
-      for (let c = 0; c < channels; c++) painted[c * plane + position] = floatAt(data, c * plane + position);
+    const { sides } = window;
+    forEachRow(window, size, (row) => {
+      for (let first = row; first < data.length; first += plane) copyRow(data, painted, first, sides[0]);
     });
   }
   return { data: painted, size, channels };
+}
+
+function copyRow(source: Float32Array, target: Float32Array, first: number, count: number): void {
+  for (let i = first; i < first + count; i++) target[i] = source[i]!; // a checked reading takes longer here
 }

@@ -6,6 +6,7 @@ import { inPainting } from './in-painting.js';
 import { localShuffling } from './local-shuffling.js';
 import { drawIntensityCurve, nonlinearIntensity } from './nonlinear-intensity.js';
 import { outPainting } from './out-painting.js';
+import { type SpareArrays, spareArrays } from './spare-arrays.js';
 
 /** Probabilities of Models Genesis's corruptions, each drawn on its own, in this order. */
 export interface ModelsGenesisRecipe {
@@ -45,11 +46,24 @@ export interface CorruptedCrop {
   readonly steps: readonly CorruptionStep[];
 }
 
-/** A crop corrupted as the recipe says; every draw is the stream's. The crop itself is left as it is. */
-export function corrupt(crop: Crop, recipe: CorruptionRecipe, stream: RandomStream): CorruptedCrop {
-  const image = recipe.name === 'models-genesis' ? randomFlips(crop, recipe.flip, stream) : crop;
+/**
+ * A crop corrupted as the recipe says; every draw is the stream's. The crop itself is left as it is.
+ * @param spare where the arrays of the result come from, and those that are needed on the way go back to
+ */
+export function corrupt(
+  crop: Crop,
+  recipe: CorruptionRecipe,
+  stream: RandomStream,
+  spare: SpareArrays = spareArrays(crop.data.length),
+): CorruptedCrop {
+  const image = recipe.name === 'models-genesis' ? randomFlips(crop, recipe.flip, stream, spare) : crop;
   const steps = drawSteps(recipe, stream);
-  const corrupted = steps.reduce((done, step) => corruptions[step](done, stream), image);
+  let corrupted = image;
+  for (const step of steps) {
+    const before = corrupted;
+    corrupted = corruptions[step](before, stream, spare);
+    if (before !== image) spare.giveBack(before.data);
+  }
   return { image, corrupted, steps };
 }
 
@@ -71,9 +85,11 @@ export function drawSteps(recipe: CorruptionRecipe, stream: RandomStream): Corru
 
 const kinds = ['shuffle', 'nonlinear', 'in-paint', 'out-paint'] as const;
 
-const corruptions: Readonly<Record<CorruptionStep, (crop: Crop, stream: RandomStream) => Crop>> = {
+const corruptions: Readonly<
+  Record<CorruptionStep, (crop: Crop, stream: RandomStream, spare: SpareArrays) => Crop>
+> = {
   shuffle: localShuffling,
-  nonlinear: (crop, stream) => nonlinearIntensity(crop, drawIntensityCurve(stream)),
+  nonlinear: (crop, stream, spare) => nonlinearIntensity(crop, drawIntensityCurve(stream), spare),
   'in-paint': inPainting,
   'out-paint': outPainting,
 };

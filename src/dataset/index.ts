@@ -17,6 +17,7 @@ export {
 export type { CropRequest } from './crops/crop-plan.js';
 export type { CropCorruption, CropProvenance } from './crops/make-batch.js';
 export { toUnit, unitScales } from './crops/unit-intensity.js';
+export { type WorkerChoice, type Workers, workersAtFirst } from './crops/worker-count.js';
 export { caseIds } from './index/case-ids.js';
 export {
   type DatasetEntry,

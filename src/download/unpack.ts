@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Unpack } from 'tar';
 import { DataError, WorkError } from '../errors.js';
 import { notWritten } from '../not-written.js';
-import { moveWholeFolder } from '../whole-file.js';
+import { makeFolder, moveWholeFolder } from '../whole-file.js';
 
 /** What was unpacked. */
 export interface Unpacked {
@@ -92,7 +92,7 @@ async function extractInto(target: string, { archive, signal, onBytes }: UnpackO
     unpack.end();
     await written;
   } catch (error) {
-    throw tarProblem(error, archive, target);
+    throw await tarProblem(error, archive, target);
   }
   if (refused !== undefined) throw new DataError(`${refused}: nothing was unpacked`, { file: archive });
   for (const [path, size] of sizes) await requireSize(join(target, path), size);
@@ -110,8 +110,14 @@ async function requireSize(file: string, expected: number): Promise<void> {
 }
 
 /** tar's own errors say what is wrong with the archive; the system's, what it refuses of the folder. */
-function tarProblem(error: unknown, archive: string, target: string): unknown {
+async function tarProblem(error: unknown, archive: string, target: string): Promise<unknown> {
   const code = error instanceof Error && 'tarCode' in error ? error.tarCode : undefined;
+  const unmade = error instanceof Error ? unmadeFolder(error) : undefined;
+  if (unmade !== undefined)
+    return makeFolder(unmade).then(
+      () => notWritten(unmade, new Error('the system refused it once'), 'could not be made'),
+      (refusal: unknown) => refusal,
+    );
   if (error instanceof Error && 'syscall' in error && error.syscall !== 'read')
     return notWritten(target, error, 'could not be unpacked whole');
   if (!(error instanceof Error) || code === undefined) return error;
@@ -120,6 +126,12 @@ function tarProblem(error: unknown, archive: string, target: string): unknown {
     { file: archive },
     { cause: error },
   );
+}
+
+/** Where the system does not make a folder, tar looks for it, and tells only of what it did not see there. */
+function unmadeFolder(error: Error): string | undefined {
+  if (!('syscall' in error && error.syscall === 'lstat')) return undefined;
+  return 'path' in error && typeof error.path === 'string' ? error.path : undefined;
 }
 
 async function requireDataset(folder: string, { archive, name }: UnpackOptions): Promise<void> {

@@ -26,6 +26,8 @@ export interface Graph {
   readonly handle: Pointer;
   /** Where its nodes must run, such as `GPU:0`; absent: where TensorFlow puts them. */
   readonly device?: DeviceName | undefined;
+  /** The process among several in which they run, by TensorFlow's name; absent: this one, which is alone. */
+  readonly task?: string | undefined;
   nodes: number;
 }
 
@@ -35,8 +37,8 @@ export type DeviceName = `${'CPU' | 'GPU'}:${number}`;
 const kernelKnown = new Set<string>();
 
 /** A new graph without nodes; whoever makes it deletes its handle. */
-export function createGraph(device?: DeviceName): Graph {
-  return { handle: api.newGraph(), device, nodes: 0 };
+export function createGraph(device?: DeviceName, task?: string): Graph {
+  return { handle: api.newGraph(), device, task, nodes: 0 };
 }
 
 /**
@@ -55,11 +57,13 @@ export function addOp(
   requireKernel(type, place, graph.device);
   const name = `${place ? `${place.replace(/[^A-Za-z0-9_.-]/g, '_')}/` : 'step/'}${type}_${graph.nodes++}`;
   const description = api.newOperation(graph.handle, type, name);
-  if (graph.device) api.setDevice(description, `/device:${graph.device}`);
+  if (graph.device || graph.task)
+    api.setDevice(description, `${graph.task ?? ''}/device:${graph.device ?? 'CPU:0'}`);
   const listLength = attributes.find((a) => a.name === 'N');
   const inList = listLength && 'value' in listLength ? Number(listLength.value) : 0;
   if (inList > 0) api.addInputList(description, inputs.slice(0, inList), inList);
   for (const input of inputs.slice(inList)) api.addInput(description, input);
+  if (type === 'CollectiveReduceV2') api.addInputList(description, [], 0); // its tokens of order, of which there are none
   for (const operation of after) api.addControlInput(description, operation);
   for (const attribute of attributes) setAttribute(description, type, attribute);
   try {

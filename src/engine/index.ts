@@ -1,5 +1,6 @@
 export { after } from './after.js';
 export { api as tensorflow } from './c-api.js';
+export { type ClusterMember, joinCluster } from './cluster.js';
 export type {
   CompiledStep,
   CompileOptions,
@@ -22,6 +23,7 @@ export { leakyRelu, relu } from './ops/activation.js';
 export { type AdamSettings, type AdamVariables, adamUpdate, momentRate } from './ops/adam.js';
 export { addInOrder, halfSumOfSquares, residualSum } from './ops/addition.js';
 export { type AttentionOptions, attention, type WindowParts } from './ops/attention.js';
+export { fromFirstRank, type Reduction, sumKeys, sumOverRanks } from './ops/collective.js';
 export { conv3d, convTranspose3d, halvingConv3d } from './ops/convolution.js';
 export { linear as linearLayer } from './ops/linear.js';
 export { multilayerPerceptron } from './ops/multilayer-perceptron.js';
@@ -29,7 +31,7 @@ export { groupNorm, instanceNorm, layerNorm } from './ops/normalisation.js';
 export { avgPool3d, maxPool3d } from './ops/pooling.js';
 export { permuteRows, resizeTrilinear } from './ops/rearrangement.js';
 export { zeroUnlessFinite } from './ops/zero-unless-finite.js';
-export { dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
+export { drawnFrom, dropout, dropoutLeakyRelu, keepMask, randomUniform } from './random.js';
 export { ofRank } from './rank.js';
 export { missingGpuLibraries } from './runtime-files.js';
 export { type ListedDevice, listDevices, outOfMemory } from './session.js';

@@ -10,6 +10,9 @@ import { withGradient } from './with-gradient.js';
 /** Source of every in-graph draw of a step: int32 scalar. */
 export const seedOfDraws = stepScope<Scalar>();
 
+/** Runs `body`, whose draws are from `seed`, an int32 scalar, and not from the step's own. */
+export const drawnFrom = <T>(seed: Scalar, body: () => T): T => seedOfDraws.within(seed, body);
+
 /**
  * Uniform numbers in [0, 1), float32, drawn inside the graph from the step's seed: for the noise of a method.
  * @param key distinguishes the places that draw within one step; the same key gives the same numbers

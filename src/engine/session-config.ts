@@ -1,6 +1,9 @@
 import type { DeviceSettings } from './device-settings.js';
 import { doubleField, messageField, varintField } from './protobuf.js';
 
+/** What TensorFlow calls a process of several. */
+export const taskName = (rank: number): string => `/job:worker/replica:0/task:${rank}`;
+
 /** `RewriterConfig.Toggle.OFF` of `tensorflow/core/protobuf/rewriter_config.proto`. */
 const OFF = 2;
 
@@ -19,10 +22,12 @@ const ONE = 1;
  * second time, TensorFlow's default, makes every first step slower and the others no faster.
  *
  * What a GPU's memory is taken by counts in the first session of a process alone: all share one allocator.
+ * @param inCluster names the process that keeps the order of collectives: the first
  */
 export function sessionConfig(
   threads: number,
   { memoryGrowth, memoryShare }: Pick<DeviceSettings, 'memoryGrowth' | 'memoryShare'>,
+  inCluster = false,
 ): Buffer {
   // The fields are constant_folding, arithmetic_optimization and meta_optimizer_iterations.
   const rewriter = Buffer.concat([varintField(3, OFF), varintField(7, OFF), varintField(12, ONE)]);
@@ -38,5 +43,6 @@ export function sessionConfig(
     ...parallelism,
     messageField(6, Buffer.concat(gpuOptions)), // gpu_options
     messageField(10, graphOptions), // graph_options
+    ...(inCluster ? [messageField(16, messageField(1, taskName(0)))] : []), // experimental.collective_group_leader
   ]);
 }

@@ -31,11 +31,15 @@ export interface Session {
   readonly running: Set<Promise<void>>;
 }
 
-/** Opens a session; `threads` bounds the threads of one op (0: TensorFlow decides). */
-export function openSession(graph: Graph, threads: number): Session {
+/**
+ * Opens a session; `threads` bounds the threads of one op (0: TensorFlow decides).
+ * @param target the server of this process among several; absent: the session is this process's own
+ */
+export function openSession(graph: Graph, threads: number, target?: string): Session {
   const options = api.newSessionOptions();
   try {
-    const config = sessionConfig(threads, deviceSettings());
+    if (target !== undefined) api.setTarget(options, target);
+    const config = sessionConfig(threads, deviceSettings(), target !== undefined);
     checked('session options', (status) => api.setConfig(options, config, config.length, status));
     return {
       handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)),

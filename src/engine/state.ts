@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { itemAt } from '../at.js';
 import { ShapeError, WorkError } from '../errors.js';
 import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import type { ClusterMember } from './cluster.js';
 import { type Devices, devices } from './devices.js';
 import {
   addOp,
@@ -66,22 +67,34 @@ let states = 0;
  *   variables
  * @param options.threads threads of one op, 0 for TensorFlow's choice; same count, same bits
  * @param options.target what steps over it are written for; by default this machine
+ * @param options.member this process's place among several that compute together; absent: it is alone
  */
 export function createState(
   initial: NamedArrays,
-  options: { engine: 'graph' | 'eager'; threads?: number; target?: Devices },
+  options: {
+    engine: 'graph' | 'eager';
+    threads?: number;
+    target?: Devices;
+    member?: ClusterMember | undefined;
+  },
 ): State {
   const prefix = `state${states++}`;
   const target = options.target ?? devices(); // which refuses where the one that was asked for is not there
   return options.engine === 'graph'
-    ? graphState(initial, prefix, options.threads ?? 0, target)
+    ? graphState(initial, prefix, options.threads ?? 0, target, options.member)
     : eagerState(initial, prefix);
 }
 
-function graphState(initial: NamedArrays, prefix: string, threads: number, target: Devices): State {
-  const graph = createGraph(target.device);
+function graphState(
+  initial: NamedArrays,
+  prefix: string,
+  threads: number,
+  target: Devices,
+  member: ClusterMember | undefined,
+): State {
+  const graph = createGraph(target.device, member?.task);
   const { inGraph, variables } = addVariables(graph, initial, prefix);
-  const session = openSession(graph, threads);
+  const session = openSession(graph, threads, member?.target);
   const write = async (values: NamedArrays) => {
     const entries = Object.entries(values).map(([name, array]) => ({
       variable: matching(inGraph, name, array.shape),

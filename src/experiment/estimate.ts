@@ -4,7 +4,13 @@ import { type PreparedIndex, readPreparedIndex } from '../dataset/index.js';
 import { HybridMimError } from '../errors.js';
 import { labelScheme } from '../inference/index.js';
 import { markdownTable } from '../report/index.js';
-import { type MeasuredStep, measureStepApart, type StepOfRun, scheduleOf } from '../training/index.js';
+import {
+  cropsOfStep,
+  type MeasuredStep,
+  measureStepApart,
+  type StepOfRun,
+  scheduleOf,
+} from '../training/index.js';
 import { type Cell, datasetsOf } from './cells.js';
 
 /** Which prepared cases a run learns from; fine-tuning from the labelled ones of the training split. */
@@ -231,7 +237,7 @@ function plannedCell(cell: Cell, facts: DataFacts, step: MeasuredStep | string):
       ? undefined
       : Math.max(1, Math.round(all * (cell.kind === 'finetune' ? cell.fraction : 1)));
   const steps = train.steps ?? (cases === undefined ? undefined : scheduleOf(train, cases).steps);
-  const shown = cases === undefined || steps === undefined ? undefined : (steps * train.batchSize) / cases;
+  const shown = cases === undefined || steps === undefined ? undefined : (steps * cropsOfStep(train)) / cases;
   const epochs = train.steps === undefined ? train.epochs : shown;
   return {
     id,

@@ -99,8 +99,9 @@ export async function predictScans({
   }
   const [problem] = problems;
   if (problem === undefined) return written;
+  const others = written.length > 0 ? ', the others were' : '';
   throw new DataError(
-    `${problems.length} of ${scans.length} scans could not be predicted, the others were; the first: ${problem.message}`,
+    `${problems.length} of ${scans.length} scans could not be predicted${others}; the first: ${problem.message}`,
     problem.facts,
   );
 }

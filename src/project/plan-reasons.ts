@@ -78,7 +78,7 @@ export function pretrainReasons(plan: ProjectPlan, { pretrain: length }: Expecte
       value: data.cropSize,
       reason: `equally long in mm, at most the paper’s 96^3 voxels (4.3) and the median scan of ${voxels(fingerprint.targetSize)}, in whole sub-volumes`,
     },
-    { key: 'data.workers', value: data.workers, reason: 'threads that make crops, half of the cores' },
+    { key: 'data.workers', value: data.workers, reason: 'as many threads make crops as the steps need' },
     { key: 'data.prefetch', value: data.prefetch, reason: 'batches made ahead' },
     { key: 'network.name', value: 'unet', reason: 'learns fastest of the four on few scans' },
     { key: 'network.features', value: sizes.features, reason: widthReason(plan) },
@@ -165,7 +165,7 @@ export function finetuneReasons(plan: ProjectPlan, length: Length): Reasoned[] {
     ...(heldOut === 0
       ? [{ key: 'data.validateOn', value: 'training', reason: 'nothing is held out: too few labels' }]
       : []),
-    { key: 'data.workers', value: data.workers, reason: 'threads that make crops, half of the cores' },
+    { key: 'data.workers', value: data.workers, reason: 'as many threads make crops as the steps need' },
     { key: 'data.prefetch', value: data.prefetch, reason: 'batches made ahead' },
     { key: 'network.name', value: 'unet', reason: 'as pre-trained' },
     { key: 'network.features', value: sizes.features, reason: 'as pre-trained' },

@@ -197,10 +197,13 @@ async function runFinetunings(
 
 const isBegun = (run: string): boolean => existsSync(join(run, 'config.yaml'));
 
-/** Whether a file is missing, or older than one of those that it is made of. */
+/**
+ * Whether a file is missing, or older than one of those that it is made of. Of one with a date to come, as where the
+ * clock was set back since, that is not known.
+ */
 async function isOlder(file: string, sources: readonly string[]): Promise<boolean> {
   const made = await stat(file).catch(() => undefined);
-  if (!made) return true;
+  if (!made || made.mtimeMs > Date.now()) return true;
   const times = await Promise.all(sources.map((source) => stat(source)));
   return times.some(({ mtimeMs }) => mtimeMs > made.mtimeMs);
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import {
   checkConfig,
   type FinetuneConfig,
@@ -56,9 +55,6 @@ export function sizesFor(
   };
 }
 
-/** Threads that make crops: one for every two cores that compute. */
-const loaders = (): number => Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
-
 /** A pre-training of one step: what is measured, and what the plan gives its length. */
 export function pretrainingOf(
   sizes: StepSizes,
@@ -73,7 +69,6 @@ export function pretrainingOf(
         prepared,
         datasets,
         cropSize: pretrainCrop,
-        workers: loaders(),
         prefetch: 2,
         mode: 'task-specific',
       },
@@ -102,7 +97,7 @@ export function finetuningOf(
   return checkConfig(
     finetuneConfig,
     {
-      data: { prepared, datasets: labelled, cropSize: finetuneCrop, workers: loaders(), prefetch: 2 },
+      data: { prepared, datasets: labelled, cropSize: finetuneCrop, prefetch: 2 },
       network: { name: 'unet', features, pools: masking.pools, dropout: 0 },
       transfer: 'encoder',
       train: { batchSize, steps: 1 },

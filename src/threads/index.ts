@@ -1,4 +1,3 @@
 export { askProcess, endedForMemory } from './ask-process.js';
 export { mapInLanes } from './map-in-lanes.js';
-export { workerEntry } from './worker-entry.js';
 export { openWorkerPool, type WorkerPool } from './worker-pool.js';

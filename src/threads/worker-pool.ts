@@ -1,5 +1,5 @@
 import { Piscina } from 'piscina';
-import { workerEntry } from './worker-entry.js';
+import { workerEntry } from '../worker-entry.js';
 
 export interface WorkerPoolOptions {
   readonly minThreads: number;

@@ -90,6 +90,7 @@ export async function estimateStep(
     precision,
     optimizer: train,
     threads: train.threads,
+    replicas: train.replicas,
     warmUp: 1,
     steps,
   });

@@ -29,6 +29,8 @@ import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { runMetadata } from './pretrain.js';
+import { keepsRunOf, memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
+import { batchAsked } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
 import type { FinetuneSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
@@ -57,8 +59,11 @@ export async function finetune({
   progress = {},
   memoryBytes,
   signal,
+  lifeline,
 }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
+  const replicas = shareOfReplicas(train, lifeline);
+  const keepsRun = keepsRunOf(lifeline);
   useDevice(settings.device);
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = fineTunedCases(index, settings).map(({ id }) => id);
@@ -71,7 +76,9 @@ export async function finetune({
     batchSize: train.batchSize,
     seed,
     workers,
-    prefetch,
+    processes: lifeline?.localRanks ?? 1,
+    prefetch: prefetch * replicas.here,
+    batchAsked: (asked) => batchAsked(replicas, asked),
     withLabels: true,
     foregroundRatio,
     augmentation: train.augmentation,
@@ -90,12 +97,12 @@ export async function finetune({
       encoderRate: train.encoderRate,
     });
     await requireMemory(
-      { kind: 'finetune', settings, channels: loader.channels, scheme },
-      { memoryBytes, onNote: progress.onNote, signal },
+      { kind: 'finetune', settings: ofThisRank(settings, replicas), channels: loader.channels, scheme },
+      { memoryBytes: memoryBytes ?? memoryOfRank(lifeline), onNote: progress.onNote, signal },
     );
     const firstCase = itemAt(loader.cases, 0);
     // Before the folder is made, so that wrong weights leave none behind.
-    const source = init === undefined ? undefined : await weightsFile(init);
+    const source = init === undefined || !keepsRun ? undefined : await weightsFile(init);
     const transferred =
       source === undefined || resume
         ? undefined
@@ -109,7 +116,8 @@ export async function finetune({
       if (difference !== undefined) progress.onNote?.(difference);
     }
     for (const note of emptyLabels(scheme, loader.cases, 'training')) progress.onNote?.(note);
-    const validationCases = train.validateEvery > 0 ? casesToValidate(index, settings, loader.cases) : [];
+    const validationCases =
+      train.validateEvery > 0 && keepsRun ? casesToValidate(index, settings, loader.cases) : [];
     for (const note of emptyLabels(scheme, validationCases, 'validation')) progress.onNote?.(note);
     const openValidation = (state: State) => {
       const predictor = openPredictor({
@@ -130,6 +138,8 @@ export async function finetune({
       loader,
       task: { ...learned, ...(validationCases.length > 0 && { openValidation }) },
       precision,
+      replicas,
+      lifeline,
       train,
       progress,
       signal,

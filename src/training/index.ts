@@ -28,7 +28,7 @@ export {
   type TrainSettings,
 } from './run-settings.js';
 export { type RunStatus, readRunStatus } from './run-status.js';
-export { scheduleOf } from './schedule.js';
+export { cropsOfStep, scheduleOf } from './schedule.js';
 export { segmentationTask } from './segmentation-task.js';
 export type { TransferReport, TransferredPart } from './transfer.js';
 export { type Preparation, preparationOf, weightsFile } from './weights-source.js';

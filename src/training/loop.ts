@@ -2,9 +2,10 @@ import { entryOf, itemAt } from '../at.js';
 import type { CropBatch, CropLoader } from '../dataset/index.js';
 import type { CompiledStep, InputValues } from '../engine/index.js';
 import { InterruptedError, WorkError } from '../errors.js';
-import { stepSeed } from '../random/streams.js';
+import type { Lifeline } from '../ranks/index.js';
 import { correctionsAt } from './adamw.js';
 import type { MetricsLine, MetricsLog, StepLine } from './metrics-log.js';
+import { batchNumber, type ReplicaShare, replicatedValues } from './replicas.js';
 import { learningRateAt, type Schedule } from './schedule.js';
 import type { TransferReport } from './transfer.js';
 
@@ -49,8 +50,12 @@ export interface TrainingLoop {
   readonly seed: number;
   readonly train: Pick<CompiledStep, 'run'>;
   readonly loader: CropLoader;
-  /** What the compiled step is fed, beside learning rate and corrections. */
-  inputsOf(batch: CropBatch, step: number): InputValues;
+  /** The replicas of a step that are computed here; the loader gives their batches, one after the other. */
+  readonly replicas: ReplicaShare;
+  /** What holds the ranks together that compute the others, which stop together; absent: there are none. */
+  readonly lifeline?: Lifeline;
+  /** What a replica of the compiled step is fed, by the number of its batch. */
+  inputsOf(batch: CropBatch, number: number): InputValues;
   readonly validateEvery: number;
   validate?(): Promise<Validation>;
   best: { readonly step: number; readonly value: number } | null;
@@ -77,7 +82,8 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   await validateWhatStopped(loop);
   let passedOver = 0; // in a row
   for (let step = loop.firstStep; step < steps; step++) {
-    const { line, notFinite } = await oneStep(loop, step);
+    const { line, notFinite, isStopped } = await oneStep(loop, step);
+    loop.lifeline?.progress(step + 1);
     passedOver = notFinite === undefined ? 0 : passedOver + 1;
     if (notFinite !== undefined) passOver(loop, notFinite, passedOver);
     else {
@@ -85,7 +91,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
       loop.progress.onStep?.(line, steps);
     }
     const done = step + 1;
-    const stopping = loop.signal?.aborted === true && done < steps;
+    const stopping = isStopped && done < steps;
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
     if (isDue(done, loop.checkpointEvery, steps) || stopping) {
       await loop.picture?.(done);
@@ -100,22 +106,35 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   }
 }
 
-/** @returns the line of the metrics, and what was not finite, on which crops */
+/**
+ * @returns the line of the metrics; what was not finite, on which crops; and whether the run is to stop: with several ranks,
+ *   whether one of them was told so before the step
+ */
 async function oneStep(
   loop: TrainingLoop,
   step: number,
-): Promise<{ line: StepLine; notFinite: NotFinite | undefined }> {
+): Promise<{ line: StepLine; notFinite: NotFinite | undefined; isStopped: boolean }> {
   const started = performance.now();
-  const batch = await loop.loader.batch(step);
+  const { replicas } = loop;
+  const batches: CropBatch[] = [];
+  for (let i = 0; i < replicas.here; i++) batches.push(await loop.loader.batch(step * replicas.here + i));
   const lr = learningRateAt(step, loop.schedule);
+  const fed = replicatedValues(
+    replicas,
+    loop.seed,
+    step,
+    batches.map((batch, i) => loop.inputsOf(batch, batchNumber(replicas, step, i))),
+  );
+  const isAborted = () => loop.signal?.aborted === true;
   const inputs = {
-    ...loop.inputsOf(batch, step),
+    ...fed.inputs,
     learningRate: Float32Array.of(lr),
     ...correctionsAt(step + 1),
+    ...(loop.lifeline && { stopping: Float32Array.of(isAborted() ? 1 : 0) }),
   };
-  const outputs = await loop.train.run(inputs, stepSeed(loop.seed, step));
+  const outputs = await loop.train.run(inputs, fed.seed);
   const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
-  const { total: _, gradientNorm: __, ...losses } = values;
+  const { total: _, gradientNorm: __, stopping: ___, ...losses } = values;
   const line = {
     step: step + 1,
     loss: entryOf(values, 'total'),
@@ -123,9 +142,10 @@ async function oneStep(
     lr,
     gradientNorm: entryOf(values, 'gradientNorm'),
     seconds: (performance.now() - started) / 1000,
-    waitSeconds: batch.waitSeconds,
+    waitSeconds: batches.reduce((sum, { waitSeconds }) => sum + waitSeconds, 0),
   };
-  return { line, notFinite: notFiniteOf(values, step, batch) };
+  const isStopped = loop.lifeline ? entryOf(values, 'stopping') > 0 : isAborted();
+  return { line, notFinite: notFiniteOf(values, step, batches), isStopped };
 }
 
 /**
@@ -172,11 +192,13 @@ interface NotFinite {
 function notFiniteOf(
   values: Readonly<Record<string, number>>,
   step: number,
-  { provenance }: CropBatch,
+  batches: readonly CropBatch[],
 ): NotFinite | undefined {
   if (Object.values(values).every(Number.isFinite)) return undefined;
   const losses = Object.entries(values).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
-  const crops = provenance.map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
+  const crops = batches
+    .flatMap(({ provenance }) => provenance)
+    .map(({ caseId, start }) => `${caseId} from voxel [${start}]`);
   const sentence = `step ${step + 1} gave a number that is not finite (${losses.join(', ')}) on the crops ${crops.join('; ')}`;
   return { sentence, values };
 }

@@ -1,5 +1,6 @@
 import { WorkError } from '../errors.js';
-import { askProcess, endedForMemory, workerEntry } from '../threads/index.js';
+import { askProcess, endedForMemory } from '../threads/index.js';
+import { workerEntry } from '../worker-entry.js';
 import type { MeasuredStep, StepOfRun } from './estimate-step.js';
 
 /** What a process that measures one step is asked. */

@@ -1,8 +1,10 @@
 import { freemem } from 'node:os';
+import { workersAtFirst } from '../dataset/index.js';
 import { UsageError } from '../errors.js';
 import { type StepOfRun, wholeBatch } from './estimate-step.js';
 import type { LearningTask } from './learning-task.js';
 import { measureStepApart } from './measured-apart.js';
+import { cropsOfStep } from './schedule.js';
 import { differenceOf, smallerSteps } from './smaller-steps.js';
 import { requireStepMemory } from './step-memory.js';
 import { type TensorMemory, tensorMemory } from './tensor-memory.js';
@@ -48,7 +50,7 @@ export function stepBudget({ settings, channels, kind }: StepOfRun, memoryBytes:
   return (
     usableShare * memoryBytes -
     besideBytes -
-    cropBytes * (train.batchSize * (data.prefetch + 1) + data.workers)
+    cropBytes * (cropsOfStep(train) * (data.prefetch + 1) + workersAtFirst(data.workers))
   );
 }
 

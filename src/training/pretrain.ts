@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import { byteSize } from '../byte-size.js';
@@ -28,7 +30,9 @@ import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
+import { keepsRunOf, memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
 import { openReconstructionPicture } from './reconstruction-picture.js';
+import { batchAsked } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
 import type { PretrainSettings, RunOptions } from './run-settings.js';
 import { scheduleOf } from './schedule.js';
@@ -58,14 +62,20 @@ export async function pretrain({
   memoryBytes,
   signal,
   init,
+  lifeline,
 }: PretrainOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
+  const replicas = shareOfReplicas(train, lifeline);
+  const keepsRun = keepsRunOf(lifeline);
   useDevice(settings.device);
   const learnedFrom = await casesToLearnFrom(data);
-  const source = init === undefined ? undefined : await weightsFile(init);
-  const words = await visualWords(settings, learnedFrom, out, progress, signal);
+  const source = init === undefined || !keepsRun ? undefined : await weightsFile(init);
+  const words = await visualWords(settings, learnedFrom, keepsRun ? out : undefined, progress, signal);
   const loader = await openCropLoader({
     ...cropOptions(settings, learnedFrom),
+    processes: lifeline?.localRanks ?? 1,
+    prefetch: data.prefetch * replicas.here,
+    batchAsked: (asked) => batchAsked(replicas, asked),
     ...(words && { crops: cropsOf(words, 'instances') }),
   });
   try {
@@ -84,11 +94,11 @@ export async function pretrain({
     const method = pretextMethod(network, batch, settings.method);
     const learned = pretrainingTask({ network, method, batch, seed, scalesOf: targets });
     await requireMemory(
-      { kind: 'pretrain', settings, channels: loader.channels },
-      { memoryBytes, onNote: progress.onNote, signal },
+      { kind: 'pretrain', settings: ofThisRank(settings, replicas), channels: loader.channels },
+      { memoryBytes: memoryBytes ?? memoryOfRank(lifeline), onNote: progress.onNote, signal },
     );
     const held =
-      train.validateEvery > 0
+      train.validateEvery > 0 && keepsRun
         ? await fixedInputs(
             settings,
             learned,
@@ -98,7 +108,10 @@ export async function pretrain({
           )
         : undefined;
     const [pictured = {}] =
-      held ?? (await fixedInputs(settings, learned, learnedFrom, 1, words && cropsOf(words, 'instances')));
+      held ??
+      (keepsRun
+        ? await fixedInputs(settings, learned, learnedFrom, 1, words && cropsOf(words, 'instances'))
+        : []);
     const { inputs, reconstruct } = method;
     const task: LearningTask = {
       ...learned,
@@ -125,6 +138,8 @@ export async function pretrain({
       loader,
       task,
       precision,
+      replicas,
+      lifeline,
       train,
       progress,
       signal,
@@ -186,11 +201,14 @@ export async function preparedCasesOf(
   return selectCases(index, { ...choice, ...(datasets && { datasets }) }, prepared);
 }
 
-/** TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods. */
+/**
+ * TransVW's words, found in the folder `words` of the run before it begins; undefined for other methods.
+ * @param out the run folder; absent: one of its own, for a rank that keeps no run. It finds the same words
+ */
 async function visualWords(
   { seed, precision, data, network, method, train }: PretrainSettings,
   learnedFrom: CaseChoice,
-  out: string,
+  out: string | undefined,
   progress: RunProgress,
   signal?: AbortSignal,
 ) {
@@ -198,7 +216,8 @@ async function visualWords(
   const { prepared, datasets, cropSize } = data;
   const withHeldOut = train.validateEvery > 0;
   const { name: _, ...config } = method;
-  return discoverWords({
+  const folder = out ?? (await mkdtemp(join(tmpdir(), 'hybridmim-words-')));
+  const words = await discoverWords({
     seed,
     precision,
     prepared,
@@ -209,10 +228,12 @@ async function visualWords(
     network,
     config,
     train,
-    out: join(out, 'words'),
+    out: join(folder, 'words'),
     progress,
     signal,
   });
+  if (out === undefined) await rm(folder, { recursive: true });
+  return words;
 }
 
 const cropsOf = (words: readonly VisualWord[], which: 'instances' | 'heldOut'): CropOfWord[] =>

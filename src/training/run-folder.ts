@@ -45,6 +45,7 @@ const changeable = [
   'train.decayNormsAndBiases',
   'train.clipNorm',
   'train.notFiniteSteps',
+  'train.reduction',
   'train.steps',
   'train.epochs',
   'train.warmupSteps',
@@ -155,11 +156,22 @@ const earlier = new Map<string, unknown>([
   ['method.output', 'linear'],
   ['train.notFiniteSteps', 0],
   ['train.encoderRate', 1],
+  ['train.replicas', 1],
+  ['train.reduction', 'exact'],
   ['inference.constantWindows', 'run'],
   ['device.use', 'auto'],
   ['device.tensorFloat32', false],
   ['device.deterministic', false],
 ]);
+
+/**
+ * The settings that must be the same on all ranks of a run, as text by dotted key: all but those that change no bit, and the
+ * weights to start from, which rank 0 sends to the others.
+ */
+export function sharedSettings(config: RunConfig): Record<string, string> {
+  const shared = [...flattened(config)].filter(([key]) => !free.has(key) && key !== 'init');
+  return Object.fromEntries(shared.map(([key, value]) => [key, shown(value)]));
+}
 
 interface Change {
   readonly key: string;

@@ -7,6 +7,8 @@ import type { RunProgress } from './loop.js';
  * `log.jsonl` of a run folder: what happened to the run, one object a line, appended over every resumption.
  */
 export interface RunLog {
+  /** Where its lines go. */
+  readonly file: string;
   info(event: string, facts?: object): void;
   failed(error: unknown): void;
 }
@@ -20,6 +22,7 @@ export function openRunLog(folder: string): RunLog {
   const destination = { write: (line: string) => appendWhole(file, line) };
   const logger = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return {
+    file,
     info: (event, facts = {}) => logger.info(facts, event),
     failed: (error) => {
       try {

@@ -3,6 +3,7 @@ import { deviceSection, precisions } from '../engine/index.js';
 import { inferenceSection } from '../inference/index.js';
 import { networkSection, sizeOfFile } from '../network/index.js';
 import { methodSection } from '../pretext/index.js';
+import type { Lifeline } from '../ranks/index.js';
 import type { RunProgress } from './loop.js';
 
 const share = z.number().min(0).max(1);
@@ -18,11 +19,11 @@ const dataShape = {
     .describe('Names of datasets in it; absent: all.'),
   cropSize: sizeOfFile.describe('Voxels [x, y, z].'),
   workers: z
-    .int()
-    .min(1)
-    .max(1024)
-    .default(1)
-    .describe('Threads that make crops; batches do not depend on it.'),
+    .union([z.literal('auto'), z.int().min(1).max(1024)])
+    .default('auto')
+    .describe(
+      'Threads that make crops; batches do not depend on it. `auto`: as many as the steps need, from times that are measured, within cores and memory.',
+    ),
   prefetch: z.int().min(0).max(1024).default(3).describe('Batches made ahead of the step.'),
 };
 
@@ -88,7 +89,25 @@ const finetuneData = z
   );
 
 const trainShape = {
-  batchSize: z.int().min(1).max(65_536).describe('Crops of a step.'),
+  batchSize: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .describe('Crops of a batch; a step has one batch, or `replicas` of them.'),
+  replicas: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(1)
+    .describe(
+      'Batches of a step, each with losses and dropout of its own, whose gradients are averaged: one after the other, or on as many ranks as divide it.',
+    ),
+  reduction: z
+    .enum(['exact', 'fast'])
+    .default('exact')
+    .describe(
+      'How ranks add their gradients: `exact`, in pairs, with 1, 2, 4, 8 ... ranks that give the same bits; `fast`, in a ring, with any number.',
+    ),
   steps: z.int().min(1).optional().describe('Length of the run; counts before `epochs` when both are given.'),
   epochs: z.number().gt(0).optional().describe('One epoch shows every training case once.'),
   learningRate: z.number().gt(0).default(1e-4).describe('The highest rate of AdamW, after the warm-up.'),
@@ -238,4 +257,6 @@ export interface RunOptions<S> {
   /** The most that the run may hold in memory; absent: what is free. */
   readonly memoryBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What holds the ranks together that share the replicas of a step; absent: this process computes all. */
+  readonly lifeline?: Lifeline | undefined;
 }

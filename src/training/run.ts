@@ -1,8 +1,17 @@
 import { join } from 'node:path';
 import type { CropLoader } from '../dataset/index.js';
-import { createState, type NamedArrays, type Precision, type State } from '../engine/index.js';
+import {
+  type ClusterMember,
+  createState,
+  devices,
+  type NamedArrays,
+  type Precision,
+  type Reduction,
+  type State,
+} from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { elementCount } from '../network/index.js';
+import type { Lifeline } from '../ranks/index.js';
 import { zeroMoments } from './adamw.js';
 import {
   finishCheckpoint,
@@ -15,7 +24,9 @@ import {
 import type { LearningTask } from './learning-task.js';
 import { type RunProgress, runTrainingLoop, type TrainingLoop } from './loop.js';
 import { openMetricsLog } from './metrics-log.js';
+import { coresNote, gatherRanks, type RankGroup, stepOfRanks, takeFromFirst } from './rank-group.js';
 import { dropLaterPictures, keepPicture } from './reconstruction-picture.js';
+import { allReplicas, type ReplicaShare } from './replicas.js';
 import { openRunFolder, type RunConfig, type RunFolder } from './run-folder.js';
 import { loggedProgress, openRunLog } from './run-log.js';
 import { endedInSilence } from './run-status.js';
@@ -39,7 +50,12 @@ export interface RunPlan {
   initialWeights(): Promise<NamedArrays>;
   /** Written with the weights. */
   readonly metadata: Record<string, string>;
+  /** The replicas of a step that are computed here, whose batches the loader gives; absent: one, which is all. */
+  readonly replicas?: ReplicaShare;
+  /** What holds the ranks together that compute the replicas; absent: this process computes all. */
+  readonly lifeline?: Lifeline | undefined;
   readonly train: OptimizerSettings & {
+    readonly reduction: Reduction;
     readonly engine: 'graph' | 'eager';
     readonly threads: number;
     readonly validateEvery: number;
@@ -67,6 +83,12 @@ export interface RunResult {
  *   cases
  */
 export async function carryOut(plan: RunPlan): Promise<RunResult> {
+  const { lifeline } = plan;
+  return lifeline && lifeline.rank > 0 ? workFor(plan, lifeline) : keepRun(plan, lifeline);
+}
+
+/** Carries a run out and keeps it in its folder. */
+async function keepRun(plan: RunPlan, lifeline: Lifeline | undefined): Promise<RunResult> {
   const { out, config, resume, mayChange = false } = plan;
   const folder = await openRunFolder(out, config, resume, mayChange);
   const log = openRunLog(out);
@@ -81,18 +103,33 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
       log.info(note);
       plan.progress.onNote?.(note);
     }
+    plan.loader.watchWorkers?.(({ workers, reason }) => {
+      log.info('workers', { workers, reason });
+      plan.progress.onNote?.(reason);
+    });
     if (folder.state) await finishCheckpoint(out, folder.state);
-    if (isComplete(plan, folder)) {
-      return resultOf(plan, folder.state.best);
-    }
-    const state = await startingState(plan, folder);
+    lifeline?.logTo(log.file);
+    const complete = isComplete(plan, folder);
+    const group =
+      lifeline &&
+      (await gatherRanks({
+        ...groupOptions(plan, lifeline),
+        start: { complete, firstStep: folder.state?.step ?? 0 },
+      }));
+    if (complete) return resultOf(plan, folder.state?.best ?? null);
+    const note = lifeline && coresNote(lifeline, plan.train.threads, devices());
+    if (note !== undefined) plan.progress.onNote?.(note);
+    const state = await startingState(plan, folder, group?.member);
     try {
-      const best = await train(
+      if (group && lifeline) await takeFromFirst(state, group, lifeline);
+      const trained = train(
         { ...plan, progress: loggedProgress(plan.progress, log) },
         folder,
         state,
         cases,
+        group,
       );
+      const best = await (lifeline ? Promise.race([trained, lifeline.lost]) : trained);
       log.info('finished', { steps: plan.schedule.steps, best });
       return resultOf(plan, best);
     } finally {
@@ -106,11 +143,76 @@ export async function carryOut(plan: RunPlan): Promise<RunResult> {
   }
 }
 
-function isComplete(
-  { schedule }: RunPlan,
-  folder: RunFolder,
-): folder is RunFolder & { readonly state: RunState } {
-  return folder.state !== undefined && folder.state.step >= schedule.steps;
+const isComplete = ({ schedule }: RunPlan, { state }: RunFolder): boolean =>
+  state !== undefined && state.step >= schedule.steps;
+
+const groupOptions = ({ config, loader, train: { threads } }: RunPlan, lifeline: Lifeline) => ({
+  lifeline,
+  config,
+  cases: loader.cases.map(({ id }) => id),
+  threads,
+});
+
+/** Computes a share of a run that rank 0 keeps: nothing is read of its folder and nothing written. */
+async function workFor(plan: RunPlan, lifeline: Lifeline): Promise<RunResult> {
+  const group = await gatherRanks(groupOptions(plan, lifeline));
+  const { complete, firstStep } = group.start;
+  if (complete === true) return resultOf(plan, null);
+  const { task, schedule, train } = plan;
+  const zeros = Object.fromEntries(
+    task.parameters.map(({ name, shape }) => [name, { shape, data: new Float32Array(elementCount(shape)) }]),
+  );
+  const { engine, threads } = train;
+  const state = createState(
+    { ...zeros, ...zeroMoments(task.parameters) },
+    { engine, threads, member: group.member },
+  );
+  try {
+    await takeFromFirst(state, group, lifeline);
+    await runTrainingLoop({
+      ...stepOf(plan, state, group),
+      firstStep: Number(firstStep),
+      schedule,
+      seed: plan.seed,
+      loader: plan.loader,
+      validateEvery: 0,
+      best: null,
+      saveBest: async () => {},
+      checkpointEvery: 0,
+      notFiniteSteps: train.notFiniteSteps,
+      checkpoint: async () => {},
+      metrics: { append: () => {}, picture: () => {}, lines: () => [], flush: () => {} },
+      progress: plan.progress,
+      signal: plan.signal,
+    });
+    return resultOf(plan, null);
+  } finally {
+    state.dispose();
+  }
+}
+
+/** The compiled step of a run, and how the loop feeds it. */
+function stepOf(plan: RunPlan, state: State, group: RankGroup | undefined) {
+  const { task, train: optimizer, precision, replicas = allReplicas(1), lifeline } = plan;
+  const step = compileTrainingStep({
+    name: task.name,
+    specs: task.parameters,
+    inputs: task.inputs,
+    replicas,
+    ...(group && { others: { member: group.member, reduction: optimizer.reduction } }),
+    state,
+    precision,
+    optimizer,
+    ...(task.rateShare && { rateShare: task.rateShare }),
+    losses: (inputs, parameters) => task.losses(inputs, parameters, true),
+  });
+  return {
+    compileMs: step.compileMs,
+    train: lifeline ? stepOfRanks(step, lifeline) : step,
+    replicas,
+    ...(lifeline && { lifeline }),
+    inputsOf: task.inputsOf,
+  };
 }
 
 function resultOf({ out, schedule, task }: RunPlan, best: RunState['best']): RunResult {
@@ -128,12 +230,16 @@ function resultOf({ out, schedule, task }: RunPlan, best: RunState['best']): Run
  * A function of its own, so that nothing holds the values on the host once the engine has them: one that
  * waits keeps what it passed on.
  */
-async function startingState(plan: RunPlan, { path, state }: RunFolder): Promise<State> {
+async function startingState(
+  plan: RunPlan,
+  { path, state }: RunFolder,
+  member: ClusterMember | undefined,
+): Promise<State> {
   const { parameters } = plan.task;
   const values = state
     ? await loadCheckpoint(path, state, parameters)
     : { ...(await plan.initialWeights()), ...zeroMoments(parameters) };
-  return createState(values, { engine: plan.train.engine, threads: plan.train.threads });
+  return createState(values, { engine: plan.train.engine, threads: plan.train.threads, member });
 }
 
 async function train(
@@ -141,6 +247,7 @@ async function train(
   folder: RunFolder,
   state: State,
   cases: readonly string[],
+  group: RankGroup | undefined,
 ): Promise<TrainingLoop['best']> {
   const firstStep = folder.state?.step ?? 0;
   const metrics = await openMetricsLog(folder.path, firstStep);
@@ -148,16 +255,7 @@ async function train(
   const { task, train: settings, precision } = plan;
   const validate = task.openValidation?.(state, precision);
   const draw = task.openPicture?.(state, precision);
-  const step = compileTrainingStep({
-    name: task.name,
-    specs: task.parameters,
-    inputs: task.inputs,
-    state,
-    precision,
-    optimizer: settings,
-    ...(task.rateShare && { rateShare: task.rateShare }),
-    losses: (inputs, parameters) => task.losses(inputs, parameters, true),
-  });
+  const { compileMs, ...step } = stepOf(plan, state, group);
   const names = task.parameters.map(({ name }) => name);
   const facts = (step: number): RunFacts => ({
     step,
@@ -167,8 +265,7 @@ async function train(
     best: loop.best,
   });
   const loop: TrainingLoop = {
-    train: step,
-    inputsOf: task.inputsOf,
+    ...step,
     ...(validate && { validate }),
     ...(draw && {
       picture: async (step: number) => {
@@ -207,7 +304,7 @@ async function train(
     firstStep,
     cases: cases.length,
     parameters: task.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
-    compileMs: step.compileMs,
+    compileMs,
   });
   await runTrainingLoop(loop);
   metrics.flush();

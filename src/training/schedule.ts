@@ -13,14 +13,22 @@ export interface ScheduleSettings {
   readonly warmupEpochs?: number | undefined;
   readonly learningRate: number;
   readonly batchSize: number;
+  /** Batches of a step; absent: one. */
+  readonly replicas?: number;
 }
+
+/** Crops of a step: a batch of each replica. */
+export const cropsOfStep = ({
+  batchSize,
+  replicas = 1,
+}: Pick<ScheduleSettings, 'batchSize' | 'replicas'>): number => batchSize * replicas;
 
 /**
  * The schedule of a run over `cases` cases; an epoch shows each of them once. The warm-up ends with the run
  * at the latest.
  */
 export function scheduleOf(settings: ScheduleSettings, cases: number): Schedule {
-  const stepsOf = (epochs: number) => Math.ceil((epochs * cases) / settings.batchSize);
+  const stepsOf = (epochs: number) => Math.ceil((epochs * cases) / cropsOfStep(settings));
   const steps = settings.steps ?? stepsOf(settings.epochs ?? 0);
   const warmupSteps = Math.min(steps, settings.warmupSteps ?? stepsOf(settings.warmupEpochs ?? 0));
   return { steps, warmupSteps, peak: settings.learningRate };

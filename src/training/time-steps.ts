@@ -9,12 +9,15 @@ import { initialiseParameters } from '../network/index.js';
 import { randomStream } from '../random/streams.js';
 import { correctionsAt, zeroMoments } from './adamw.js';
 import type { LearningTask } from './learning-task.js';
+import { allReplicas, replicatedValues } from './replicas.js';
 import { residentPeak } from './resident-peak.js';
 import { compileTrainingStep, type OptimizerSettings } from './training-step.js';
 
 export interface TimingOptions {
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
+  /** Batches of a step; absent: one. */
+  readonly replicas?: number;
   /** Of one op; 0: one a core. */
   readonly threads: number;
   /** Steps that do not count: the first optimises the graph, the second finds its memory. */
@@ -37,6 +40,7 @@ export interface StepTimes {
 /** Times steps of a task on random crops: forward, backward, update; nothing is read, prepared or written. */
 export async function timeSteps(task: LearningTask, options: TimingOptions): Promise<StepTimes> {
   const { precision, optimizer, warmUp, steps } = options;
+  const replicas = allReplicas(options.replicas ?? 1);
   const { name, parameters: specs, inputs } = task;
   const state = startingState(task, options);
   try {
@@ -44,6 +48,7 @@ export async function timeSteps(task: LearningTask, options: TimingOptions): Pro
       name,
       specs,
       inputs,
+      replicas,
       state,
       precision,
       optimizer,
@@ -53,14 +58,11 @@ export async function timeSteps(task: LearningTask, options: TimingOptions): Pro
     const crops = randomCrops(inputs, task.inputsBesideCrops(0));
     const stepMs: number[] = [];
     for (let i = 0; i < warmUp + steps; i++) {
-      const values = {
-        ...crops,
-        ...task.inputsBesideCrops(i),
-        learningRate: Float32Array.of(1e-4),
-        ...correctionsAt(i + 1),
-      };
+      const batch = { ...crops, ...task.inputsBesideCrops(i) };
+      const fed = replicatedValues(replicas, 0, i, new Array<InputValues>(replicas.here).fill(batch));
+      const values = { ...fed.inputs, learningRate: Float32Array.of(1e-4), ...correctionsAt(i + 1) };
       const started = performance.now();
-      await compiled.run(values, i);
+      await compiled.run(values, fed.seed);
       if (i >= warmUp) stepMs.push(performance.now() - started);
     }
     const { compileMs, multiplyAdds } = compiled;

@@ -3,7 +3,6 @@ import {
   compile,
   type InputSpecs,
   type LossTerms,
-  lossAndGradients,
   type Precision,
   type Scalar,
   type State,
@@ -13,6 +12,14 @@ import {
 } from '../engine/index.js';
 import type { ParameterSpec, Parameters } from '../network/index.js';
 import { adamW, globalNorm, isMoment, optimizerInputs, scaledToNorm } from './adamw.js';
+import {
+  allReplicas,
+  meanOverReplicas,
+  type ReplicaShare,
+  replicatedInputs,
+  summedOverReplicas,
+} from './replicas.js';
+import { type StepRanks, sumsOfRanks } from './step-ranks.js';
 
 export interface OptimizerSettings {
   readonly weightDecay: number;
@@ -27,7 +34,12 @@ export interface OptimizerSettings {
 export interface TrainingStepOptions {
   readonly name: string;
   readonly specs: readonly ParameterSpec[];
+  /** Of one replica. */
   readonly inputs: InputSpecs;
+  /** The replicas that are computed here; absent: one, which is all. */
+  readonly replicas?: ReplicaShare;
+  /** The ranks that compute the other replicas; absent: none. */
+  readonly others?: StepRanks | undefined;
   readonly state: State;
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
@@ -37,13 +49,17 @@ export interface TrainingStepOptions {
 }
 
 /**
- * One training step as one compiled function: forward, gradients, AdamW. It returns the loss terms and the
- * norm of all gradients (before clipping), and takes the learning rate and Adam's bias corrections as inputs.
+ * One training step as one compiled function: forward and gradients of each replica, AdamW on their mean. It returns the
+ * mean loss terms and the norm of all mean gradients (before clipping), and takes the learning rate and Adam's bias
+ * corrections as inputs, beside those of `replicatedInputs`. Among several ranks it also takes `stopping`, 1 where this rank
+ * is to stop, and returns its sum.
  */
 export function compileTrainingStep({
   name,
   specs,
   inputs,
+  replicas = allReplicas(1),
+  others,
   state,
   precision,
   optimizer,
@@ -54,7 +70,17 @@ export function compileTrainingStep({
     const parameters = Object.fromEntries(
       Object.entries(variables).filter(([variable]) => !isMoment(variable)),
     );
-    const { terms, gradients } = lossAndGradients(() => losses(fed, parameters), parameters);
+    const here = summedOverReplicas(
+      replicas.here,
+      (own) => losses(own, parameters),
+      fed,
+      Object.keys(inputs),
+      parameters,
+    );
+    const { stopping, ...sums } = others
+      ? sumsOfRanks(here, fed.stopping, others)
+      : { ...here, stopping: undefined };
+    const { terms, gradients } = meanOverReplicas(sums, replicas.all);
     const gradientNorm = globalNorm(Object.values(gradients));
     const used =
       optimizer.clipNorm === null ? gradients : scaledToNorm(gradients, gradientNorm, optimizer.clipNorm);
@@ -73,7 +99,16 @@ export function compileTrainingStep({
         weightDecay: decays ? optimizer.weightDecay : 0,
       });
     }
-    return { ...terms, gradientNorm };
+    return { ...terms, gradientNorm, ...(stopping && { stopping }) };
   };
-  return compile(step, { name, inputs: { ...inputs, ...optimizerInputs }, state, precision });
+  return compile(step, {
+    name,
+    inputs: {
+      ...replicatedInputs(inputs, replicas.here),
+      ...optimizerInputs,
+      ...(others && { stopping: { shape: [], dtype: 'float32' } }),
+    },
+    state,
+    precision,
+  });
 }

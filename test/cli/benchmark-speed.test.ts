@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { methodNames } from '../../src/pretext/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { runCli } from './run-cli.js';
 
 const positive = z.number().positive();

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -123,6 +123,18 @@ describe('an input that is meant to do harm', () => {
       expect(stderr).toMatch(
         /^hybridmim: \d+ files may be opened at a time, but 160 are needed: raise the limit with "ulimit -n 4096"\n$/,
       );
+    },
+  );
+
+  it.skipIf(process.platform !== 'linux').each([1_000_000, 2_000_000, 7_000_000])(
+    'an address space that is too small (%i KiB) is one sentence, before the runtime is loaded',
+    (kib) => {
+      const command = `ulimit -v ${kib}; exec ${process.execPath} bin/hybridmim.mjs doctor`;
+      const { status, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
+      expect([status, stderr]).toEqual([
+        1,
+        `hybridmim: the address space is limited to ${(kib / 2 ** 20).toFixed(1)} GiB, but 7 GiB are reserved, whatever is used of them: raise the limit with "ulimit -v unlimited", or limit memory by a container\n`,
+      ]);
     },
   );
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type CaseResult, summarise } from '../../src/evaluation/index.js';
 import { writeEvaluation } from '../../src/report/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { lastLine, runCli } from './run-cli.js';
 
 const folder = temporaryFolder();

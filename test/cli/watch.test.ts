@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { sparkline, watchText } from '../../src/cli/watch-text.js';
 import { lockFolder } from '../../src/folder-lock.js';
 import { followMetrics, type MetricsLine, readRunStatus } from '../../src/training/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { lastLine, runCli } from './run-cli.js';
 
 const folder = temporaryFolder();

@@ -8,7 +8,7 @@ import {
   pretrainConfig,
   shippedConfigs,
 } from '../../src/config/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const elsewhere = temporaryFolder();
 const shippedFile = async (name: string): Promise<string> => relative('.', await configFile(name, elsewhere));

@@ -5,7 +5,7 @@ import {
   type Crop,
   type CropSize,
   channelLength,
-  forEachVoxel,
+  forEachRow,
   SMALLEST_SIDE,
 } from '../../src/corruption/crop.js';
 import { randomFlips } from '../../src/corruption/flip.js';
@@ -29,8 +29,12 @@ function told(
     if (value === undefined) throw new Error(`one ${what} more was drawn than was told`);
     return value;
   };
+  const uniform = () => given(uniforms[u++] ?? then?.uniform, 'uniform number');
   const stream: RandomStream = {
-    uniform: () => given(uniforms[u++] ?? then?.uniform, 'uniform number'),
+    uniform,
+    fillUniform: (target, first, end) => {
+      for (let i = first; i < end; i++) target[i] = uniform();
+    },
     integer: (limit) => {
       limits.push(limit);
       return given(integers[i++] ?? then?.integer?.(limit), 'whole number');
@@ -73,10 +77,10 @@ const at = ({ data, size: [nx, ny, nz] }: Crop, x: number, y: number, z: number,
 const largest = (limit: number): number => limit - 1;
 
 describe('boxes of a crop', () => {
-  it('hold the voxels from their start on, x fastest', () => {
+  it('have rows of voxels from their start on, y, then z', () => {
     const visited: number[] = [];
-    forEachVoxel({ start: [1, 2, 1], sides: [2, 1, 2] }, [5, 4, 3], (position) => visited.push(position));
-    expect(visited).toEqual([31, 32, 51, 52]); // (1 * 4 + 2) * 5 + 1, and a plane of 20 on
+    forEachRow({ start: [1, 1, 1], sides: [2, 2, 2] }, [5, 4, 3], (first) => visited.push(first));
+    expect(visited).toEqual([26, 31, 46, 51]); // (1 * 4 + 1) * 5 + 1, a row of 5 on, and a plane of 20 on
     expect(channelLength([2, 3, 5])).toBe(30);
   });
 

@@ -177,6 +177,46 @@ describe('non-linear intensity', () => {
     },
   );
 
+  it('finds the same lines as a search of the whole curve, bit for bit', () => {
+    const share = fc.oneof(
+      fc.constantFrom(0, 1),
+      fc.integer({ min: 0, max: 2 ** 32 - 1 }).map((n) => n / 2 ** 32),
+    );
+    const point = fc.tuple(share, share);
+    fc.assert(
+      fc.property(point, point, fc.boolean(), fc.integer(), (first, second, falling, seed) => {
+        const drawn = randomStream(seed, 'corrupt');
+        const values = Float32Array.from({ length: 60 }, (_, i) =>
+          i % 3 === 0 ? drawn.integer(2 ** 13) / 2 ** 13 : drawn.uniform() ** (1 + (i % 3) * 4),
+        );
+        const { data } = nonlinearIntensity(
+          { data: values, size: [values.length, 1, 1], channels: 1 },
+          { first, second, falling },
+        );
+        expect(data).toEqual(values.map(slowCurve({ first, second, falling })));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  /** The curve, whose values are found among all of its points. */
+  function slowCurve({ first, second, falling }: IntensityCurve): (value: number) => number {
+    const coordinate = (a: number, b: number) =>
+      Array.from({ length: 10_001 }, (_, i) => {
+        const t = i / 10_000;
+        return 3 * (1 - t) ** 2 * t * a + 3 * (1 - t) * t ** 2 * b + t ** 3;
+      });
+    const xs = coordinate(first[0], second[0]);
+    const rising = coordinate(first[1], second[1]);
+    const ys = falling ? rising.reverse() : rising;
+    return (value) => {
+      if (value <= 0) return ys[0]!;
+      if (value >= 1) return ys[10_000]!;
+      const low = xs.findLastIndex((x) => x <= value);
+      return ys[low]! + ((value - xs[low]!) / (xs[low + 1]! - xs[low]!)) * (ys[low + 1]! - ys[low]!);
+    };
+  }
+
   it('keeps or reverses the order of intensities, and keeps them in [0, 1]', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {

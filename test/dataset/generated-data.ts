@@ -1,16 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll } from 'vitest';
 import { type Triple, type Volume, writeNifti } from '../../src/volume/index.js';
 
-/** A folder that lives as long as the test file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'hybridmim-dataset-'));
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+export { temporaryFolder } from '../temporary-folder.js';
 
 export function affineOf(spacing: Triple, origin: Triple = [0, 0, 0]): Volume['affine'] {
   const [sx, sy, sz] = spacing;

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { downloadableTasks } from '../../src/download/index.js';
 import { runCli } from '../cli/run-cli.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { archiveServer } from './archive-server.js';
 import { filesBelow, folderName, handMadeTar, md5Of, type SmallTask, smallTask } from './small-task.js';
 

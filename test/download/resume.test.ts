@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DataError, InterruptedError, UsageError, WorkError } from '../../src/errors.js';
 import { randomStream } from '../../src/random/streams.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { archiveServer } from './archive-server.js';
 import {
   download,

@@ -1,11 +1,12 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { Pax } from 'tar';
+import { describe, expect, it, vi } from 'vitest';
 import { requireFits } from '../../src/download/disk-space.js';
 import { entryProblem, unpackArchive } from '../../src/download/unpack.js';
 import { DataError, WorkError } from '../../src/errors.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { filesBelow, folderName, handMadeTar, md5Of, smallTask } from './small-task.js';
 
 const folder = temporaryFolder();
@@ -117,6 +118,42 @@ describe('an archive', () => {
   ])('that is %s is refused in a sentence', async (name, bytes) => {
     expect(await refusal(name, bytes)).toMatch(
       /^Task04_Hippocampus\.tar is no whole tar archive \(.+\): nothing was unpacked$/,
+    );
+  });
+});
+
+describe('a folder that the system does not make', () => {
+  /** What unpacking fails with; nothing but the archive stays. */
+  async function failure(name: string, archive: Buffer): Promise<string> {
+    const { out, unpacked } = await unpack(name, archive);
+    const error: unknown = await unpacked.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(WorkError);
+    expect(readdirSync(out)).toEqual([`${folderName}.tar`]);
+    return String(error).replace(`${out}/`, '');
+  }
+
+  it('is named, though tar says of it that it is not there', async () => {
+    const make = fs.mkdir;
+    const refusing = (...args: unknown[]) => {
+      const [path, done] = [String(args[0]), args.at(-1)];
+      if (!path.endsWith('imagesTr') || typeof done !== 'function') return Reflect.apply(make, fs, args);
+      return done(Object.assign(new Error('EIO: i/o error'), { code: 'EIO', syscall: 'mkdir', path }));
+    };
+    const spy = vi
+      .spyOn(fs, 'mkdir')
+      .mockImplementation(Object.assign(refusing, { __promisify__: make.__promisify__ }));
+    const task = await smallTask(join(folder, 'made-unmade'), 100);
+    expect(await failure('unmade', task.archive)).toBe(
+      `WorkError: ${folderName}.unpacking/${folderName}/imagesTr could not be made (the system refused it once): check the disk, then run the same command again`,
+    );
+    spy.mockRestore();
+  });
+
+  it("has the system's own reason", async () => {
+    const path = `${folderName}/${'x'.repeat(300)}/scan`;
+    const named = new Pax({ path }).encode();
+    expect(await failure('long', Buffer.concat([named, handMadeTar([{ path: 'named-before' }])]))).toMatch(
+      /^WorkError: Task04_Hippocampus\.unpacking\/.*x could not be made \(ENAMETOOLONG\): its name is longer/,
     );
   });
 });

@@ -11,7 +11,7 @@ import { predictionFiles, readReference } from '../../src/prediction/index.js';
 import { contourRow } from '../../src/report/figures/contour-rows.js';
 import { type ContourFigureContent, writeContourFigureOf } from '../../src/report/index.js';
 import { writeNifti } from '../../src/volume/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { loadTiny } from './tiny-experiment.js';
 
 const folder = temporaryFolder();

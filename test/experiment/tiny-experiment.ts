@@ -8,8 +8,8 @@ import {
   preparedFolder,
   runExperiment,
 } from '../../src/experiment/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
 import { longTests } from '../long-tests.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 /** A configuration of the tiny scale. */
 export const tinyFile = (name: string) => `configs/experiment-tiny/${name}.yaml`;

@@ -9,8 +9,8 @@ import {
   writeSlurmScripts,
 } from '../../src/experiment/index.js';
 import { lastLine, runCli } from '../cli/run-cli.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
 import { longTests } from '../long-tests.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { itFills, loadTiny, tinyFile } from './tiny-experiment.js';
 
 const folder = temporaryFolder();

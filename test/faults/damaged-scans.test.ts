@@ -8,8 +8,8 @@ import { DataError } from '../../src/errors.js';
 import { evaluateFolders } from '../../src/evaluation/index.js';
 import { predictCase } from '../../src/inference/index.js';
 import { readLabel, readVolume } from '../../src/volume/index.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
 import { scheme, thresholdPredictor } from '../inference/tiny-predictor.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
 const whole = 'test/parity/volume';

@@ -46,6 +46,38 @@ describe('random streams', () => {
     expect(Math.abs(variance - 1)).toBeLessThan(0.03);
   });
 
+  it('accept and reject the same 32 bits as remainders below the largest multiple of the limit do', () => {
+    const limit = fc.oneof(
+      fc.integer({ min: 1, max: 300 }),
+      fc.integer({ min: 2 ** 31 - 3, max: 2 ** 32 }), // rejects up to half of what is drawn
+      fc.integer({ min: 1, max: 2 ** 32 }),
+    );
+    fc.assert(
+      fc.property(fc.integer(), limit, (seed, limit) => {
+        const found = randomStream(seed, 'split');
+        const bits = randomStream(seed, 'split');
+        const slow = () => {
+          for (;;) {
+            const value = bits.uniform() * 2 ** 32;
+            if (value < 2 ** 32 - (2 ** 32 % limit)) return value % limit;
+          }
+        };
+        for (let draw = 0; draw < 8; draw++) expect(found.integer(limit)).toBe(slow());
+      }),
+    );
+  });
+
+  it('fill a part of an array with what they would give one by one, and go on after it', () => {
+    const [one, many] = [randomStream(6, 'corrupt', 2), randomStream(6, 'corrupt', 2)];
+    expect(many.uniform()).toBe(one.uniform());
+    const target = new Float32Array(100).fill(-1);
+    many.fillUniform(target, 10, 90);
+    const expected = new Float32Array(100).fill(-1);
+    for (let i = 10; i < 90; i++) expected[i] = one.uniform();
+    expect(target).toEqual(expected);
+    expect([many.uniform(), many.integer(7)]).toEqual([one.uniform(), one.integer(7)]);
+  });
+
   it('shuffle into permutations and draw integers below their limit', () => {
     fc.assert(
       fc.property(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CropBatch } from '../../src/dataset/index.js';
 import { runTrainingLoop, type TrainingLoop } from '../../src/training/loop.js';
 import type { MetricsLine } from '../../src/training/metrics-log.js';
+import { allReplicas } from '../../src/training/replicas.js';
 
 /** A loop whose step costs nothing: what happened when is written to `told`. `scores` are those of the validations, in order. */
 function loopOf(
@@ -34,6 +35,7 @@ function loopOf(
       },
     },
     loader: { cases: [], channels: 1, batch: async () => batch, close: async () => {} },
+    replicas: allReplicas(1),
     inputsOf: () => ({}),
     validateEvery: 2,
     validate: async () => {

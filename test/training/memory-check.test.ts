@@ -7,8 +7,8 @@ import { measureStepApart, pretrain } from '../../src/training/index.js';
 import { requireMemory, stepBudget } from '../../src/training/memory-check.js';
 import { differenceOf, smallerSteps } from '../../src/training/smaller-steps.js';
 import { tensorMemory } from '../../src/training/tensor-memory.js';
-import { temporaryFolder } from '../dataset/generated-data.js';
 import { gpu } from '../engine/gpu-graph.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { smokeFinetuneConfig } from './segmentation-data.js';
 import { prepareSmokeData, smokePretrainConfig } from './smoke-data.js';
 

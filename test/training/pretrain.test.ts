@@ -224,10 +224,20 @@ describe('pre-training', () => {
 });
 
 describe('a run folder', () => {
-  it('is not overwritten, and not resumed with other settings', async () => {
-    const out = join(folder, 'guarded');
-    const settings = await smokePretrainConfig(prepared, 'train.steps=2');
+  let settings: PretrainSettings;
+  const out = join(folder, 'guarded');
+  beforeAll(async () => {
+    settings = await smokePretrainConfig(prepared, 'train.steps=2');
     await run(settings, out);
+  });
+  /** The finished run of two steps, in a folder of its own. */
+  const copied = (name: string) => {
+    const copy = join(folder, name);
+    cpSync(out, copy, { recursive: true });
+    return copy;
+  };
+
+  it('is not overwritten, and not resumed with other settings', async () => {
     await expect(run(settings, out)).rejects.toMatchObject({
       exitCode: 2,
       message: /already holds a run: add --resume/,
@@ -246,46 +256,41 @@ describe('a run folder', () => {
   });
 
   it('goes on from before a setting was there, as what the run did then, and says where the new default differs', async () => {
-    const out = join(folder, 'older');
+    const older = join(folder, 'older');
     const as = (...features: string[]) =>
       smokePretrainConfig(prepared, 'train.steps=2', ...features.map((value) => `method.${value}`));
-    await run(await as('subVolumeFeatures=mean', 'contrastFeatures=mean'), out);
-    const file = join(out, 'config.yaml');
-    const older = readFileSync(file, 'utf8').replace(
+    await run(await as('subVolumeFeatures=mean', 'contrastFeatures=mean'), older);
+    const file = join(older, 'config.yaml');
+    const text = readFileSync(file, 'utf8').replace(
       /^ {2}(subVolumeFeatures|contrastFeatures|mask|output): .*\n/gm,
       '',
     );
-    writeFileSync(file, older.replace(/^ {2}pools:\n( {4}- 2\n){4}/m, ''));
+    writeFileSync(file, text.replace(/^ {2}pools:\n( {4}- 2\n){4}/m, ''));
     expect(readFileSync(file, 'utf8')).not.toMatch(/pools|Features|mask:|output:/);
-    await run(await as('subVolumeFeatures=mean', 'contrastFeatures=mean'), out, { resume: true });
-    await expect(run(await as(), out, { resume: true })).rejects.toThrow(
+    await run(await as('subVolumeFeatures=mean', 'contrastFeatures=mean'), older, { resume: true });
+    await expect(run(await as(), older, { resume: true })).rejects.toThrow(
       /config.yaml says method.(subVolume|contrast)Features "mean", but "(cells|octants)" is asked for/,
     );
   });
 
   it('says that a checkpoint is damaged', async () => {
-    const out = join(folder, 'damaged');
-    const settings = await smokePretrainConfig(prepared, 'train.steps=2');
-    await run(settings, out);
-    writeFileSync(join(out, 'checkpoints', 'step-2.safetensors'), 'x');
-    await expect(run(settings, out, { resume: true })).rejects.toMatchObject({
+    const damaged = copied('damaged');
+    writeFileSync(join(damaged, 'checkpoints', 'step-2.safetensors'), 'x');
+    await expect(run(settings, damaged, { resume: true })).rejects.toMatchObject({
       exitCode: 3,
       message: /step-2.safetensors is damaged/,
     });
   });
 
   it('belongs to one process at a time', async () => {
-    const out = join(folder, 'locked');
-    const first = await openRunFolder(out, { seed: 1 }, false);
-    const second = openRunFolder(out, { seed: 1 }, true);
+    const locked = join(folder, 'locked');
+    const first = await openRunFolder(locked, { seed: 1 }, false);
+    const second = openRunFolder(locked, { seed: 1 }, true);
     await first.release();
     await (await second).release(); // it waited for the first
   });
 
   it('refuses to resume on other cases', async () => {
-    const out = join(folder, 'cases');
-    const settings = await smokePretrainConfig(prepared, 'train.steps=2');
-    await run(settings, out);
     const { cases } = await readPreparedIndex(prepared);
     expect(cases).toHaveLength(6);
     const other = join(folder, 'fewer-cases');
@@ -293,7 +298,7 @@ describe('a run folder', () => {
     const index = JSON.parse(readFileSync(join(other, 'index.json'), 'utf8')) as { cases: object[] };
     writeFileSync(join(other, 'index.json'), JSON.stringify({ ...index, cases: index.cases.slice(1) }));
     const fewer = { ...settings, data: { ...settings.data, prepared: other } };
-    await expect(run(fewer, out, { resume: true })).rejects.toMatchObject({
+    await expect(run(fewer, copied('cases'), { resume: true })).rejects.toMatchObject({
       exitCode: 3,
       message: /was made from \d cases \(.*, but the prepared folder now gives \d/,
     });

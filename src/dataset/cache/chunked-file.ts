@@ -9,7 +9,9 @@ import {
   type ChunkedArray,
   type ChunkedHeader,
   chunkedHeader,
+  codedMagic,
   copyRun,
+  decodeRun,
   magic,
 } from './chunked-format.js';
 
@@ -20,8 +22,9 @@ export interface ChunkedFile {
   /**
    * The box of `size` voxels at `start` (may lie outside: 0 there), channel-planar [c][z][y][x].
    * Reads the chunks the box touches and nothing else, one read a row of chunks.
+   * @param into what the box is put into, if it is of the volume's kind and of the box's length; else a new array
    */
-  readBox(start: Triple, size: Triple): ChunkedArray;
+  readBox(start: Triple, size: Triple, into?: ChunkedArray): ChunkedArray;
   /** The `rank`-th stored position of a class, as a voxel [x, y, z]. */
   readClassPosition(label: string, rank: number): Triple;
   close(): void;
@@ -37,12 +40,15 @@ export function openChunkedFile(file: string): ChunkedFile {
     const { header, dataOffset } = readHeader(file, descriptor);
     const { size, chunk, channels } = header;
     const ArrayType = arrayTypes[header.dtype];
+    const codes = header.codes ?? 0;
+    const BoxType = codes > 0 ? Float32Array : ArrayType;
     const grid = mapAxes(size, (n, axis) => Math.ceil(n / chunk[axis]));
     const chunkVoxels = chunk[0] * chunk[1] * chunk[2];
     const chunkBytes = chunkVoxels * channels * ArrayType.BYTES_PER_ELEMENT;
     const tailOffset = dataOffset + grid[0] * grid[1] * grid[2] * chunkBytes;
     const stored = Object.values(header.classPositions).reduce((sum, entry) => sum + entry.stored, 0);
-    const expectedBytes = tailOffset + 4 * stored;
+    const valuesOffset = tailOffset + 4 * stored;
+    const expectedBytes = valuesOffset + 4 * codes;
     const foundBytes = fstatSync(descriptor).size;
     if (foundBytes !== expectedBytes) {
       throw new DataError(
@@ -52,23 +58,31 @@ export function openChunkedFile(file: string): ChunkedFile {
       );
     }
 
-    let row = new ArrayType(0); // of chunks, kept between reads
-    const readBox = (start: Triple, boxSize: Triple): ChunkedArray => {
+    const values = new Float32Array(codes);
+    if (codes > 0) readFully(file, descriptor, values, valuesOffset);
+
+    const readBox = (start: Triple, boxSize: Triple, into?: ChunkedArray): ChunkedArray => {
       const [sx, sy, sz] = boxSize;
-      const box = new ArrayType(sx * sy * sz * channels);
+      const length = sx * sy * sz * channels;
+      const given = into instanceof BoxType && into.length === length;
+      const box = given ? into : new BoxType(length);
       const low = mapAxes(start, (s) => Math.max(0, s)); // the part of the box inside the volume: [low, high)
       const high = mapAxes(start, (s, axis) => Math.min(size[axis], s + boxSize[axis]));
+      const reachesOut = AXES.some(
+        (axis) => low[axis] > start[axis] || high[axis] < start[axis] + boxSize[axis],
+      );
+      if (given && reachesOut) box.fill(0);
       if (AXES.some((axis) => low[axis] >= high[axis])) return box;
       const [lowX, lowY, lowZ] = low;
       const [highX, highY, highZ] = high;
       const firstColumn = Math.floor(lowX / chunk[0]);
       const columns = Math.ceil(highX / chunk[0]) - firstColumn;
       const rowLength = columns * chunkVoxels * channels;
-      if (row.length < rowLength) row = new ArrayType(rowLength);
+      const row = new ArrayType(rowOfChunks(rowLength * ArrayType.BYTES_PER_ELEMENT), 0, rowLength);
       for (let cz = Math.floor(lowZ / chunk[2]); cz * chunk[2] < highZ; cz++) {
         for (let cy = Math.floor(lowY / chunk[1]); cy * chunk[1] < highY; cy++) {
           const place = firstColumn + grid[0] * (cy + grid[1] * cz);
-          readFully(file, descriptor, row.subarray(0, rowLength), dataOffset + place * chunkBytes);
+          readFully(file, descriptor, row, dataOffset + place * chunkBytes);
           const z0 = Math.max(lowZ, cz * chunk[2]);
           const z1 = Math.min(highZ, (cz + 1) * chunk[2]);
           const y0 = Math.max(lowY, cy * chunk[1]);
@@ -84,7 +98,8 @@ export function openChunkedFile(file: string): ChunkedFile {
                   const from =
                     source + x0 - chunkX + chunk[0] * (y - cy * chunk[1] + chunk[1] * (z - cz * chunk[2]));
                   const to = x0 - start[0] + sx * (y - start[1] + sy * (z - start[2] + sz * c));
-                  copyRun(row, from, box, to, x1 - x0);
+                  if (codes === 0) copyRun(row, from, box, to, x1 - x0);
+                  else if (decodeRun(row, from, values, box, to, x1 - x0) < 0) throw noSuchCode(file);
                 }
               }
             }
@@ -121,6 +136,16 @@ export function openChunkedFile(file: string): ChunkedFile {
   }
 }
 
+/**
+ * Where the chunks of a row are read to before their voxels go to their places: one for all files of a thread,
+ * since nothing waits between the two and fresh memory costs more than the reading.
+ */
+let rowBuffer = new ArrayBuffer(0);
+function rowOfChunks(bytes: number): ArrayBuffer {
+  if (rowBuffer.byteLength < bytes) rowBuffer = new ArrayBuffer(bytes);
+  return rowBuffer;
+}
+
 /** Opens, gives the file to `use`, and closes it whatever happens. */
 export function withChunkedFile<T>(file: string, use: (open: ChunkedFile) => T): T {
   const open = openChunkedFile(file);
@@ -135,7 +160,8 @@ function readHeader(file: string, descriptor: number): { header: ChunkedHeader; 
   const prefix = Buffer.alloc(12);
   const found = readSync(descriptor, prefix, 0, 12, 0);
   const length = found === 12 ? prefix.readUInt32LE(8) : 0;
-  if (found < 12 || prefix.toString('ascii', 0, 8) !== magic || length > 2 ** 24) {
+  const begin = prefix.toString('ascii', 0, 8);
+  if (found < 12 || (begin !== magic && begin !== codedMagic) || length > 2 ** 24) {
     throw new DataError(`${file} is no prepared volume of this version: run prepare again`, {
       file,
       expected: magic,
@@ -151,8 +177,21 @@ function readHeader(file: string, descriptor: number): { header: ChunkedHeader; 
       { cause: header.error },
     );
   }
+  const { dtype, codes } = header.data;
+  if ((begin === codedMagic) !== (codes !== undefined) || (codes !== undefined && dtype !== 'uint16'))
+    throw new DataError(`${file} has a header that contradicts itself: delete it and run prepare again`, {
+      file,
+    });
   return { header: header.data, dataOffset: 12 + length };
 }
+
+const noSuchCode = (file: string): DataError =>
+  new DataError(
+    `prepared file ${file} is damaged, as a voxel has a code without a value: delete it and run prepare again`,
+    {
+      file,
+    },
+  );
 
 function openForReading(file: string): number {
   try {

@@ -19,8 +19,8 @@ import {
   bytesOf,
   type ChunkedArray,
   type ChunkedHeader,
-  chunkSide,
   copyRun,
+  slabPlanes,
 } from './chunked-format.js';
 
 /** A box of a grid. */
@@ -39,7 +39,7 @@ export interface SpilledVolume {
   /** What counts as background in each channel. */
   readonly backgrounds: readonly BackgroundRange[];
   /**
-   * A box of the volume from below in slabs of `chunkSide` planes, each
+   * A box of the volume from below in slabs of `slabPlanes` planes, each
    * `[c][z][y][x]`. A slab is to be used before the next is asked for.
    */
   slabs(box: Box): Iterable<ChunkedArray>;
@@ -52,8 +52,8 @@ export const slabsHeld = 4;
 
 /** Bytes of the largest slab that a volume of float32 is written and read in, along any axis. */
 export function largestSlabBytes(size: Triple, channels: number): number {
-  const chunks = mapAxes(size, (n) => Math.ceil(n / chunkSide));
-  return (4 * channels * (chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3)) / Math.min(...chunks);
+  const chunks = mapAxes(size, (n) => Math.ceil(n / slabPlanes));
+  return (4 * channels * (chunks[0] * chunks[1] * chunks[2] * slabPlanes ** 3)) / Math.min(...chunks);
 }
 
 /**
@@ -95,7 +95,7 @@ export async function spillVolume(
 }
 
 /**
- * How the volume lies in its file: for each channel, layers of `chunkSide` slices
+ * How the volume lies in its file: for each channel, layers of `slabPlanes` slices
  * along the axis `through` (the last is filled up), each an array `[z][y][x]`. So
  * a layer is written at once, and what a slab takes of it is contiguous.
  */
@@ -114,8 +114,8 @@ function layersOf(
   { grid: { size }, channels, through }: UprightSlices,
   dtype: ChunkedHeader['dtype'],
 ): Layers {
-  const extent = mapAxes(size, (n, axis) => (axis === through ? chunkSide : n));
-  return { size, channels, dtype, through, count: Math.ceil(itemAt(size, through) / chunkSide), extent };
+  const extent = mapAxes(size, (n, axis) => (axis === through ? slabPlanes : n));
+  return { size, channels, dtype, through, count: Math.ceil(itemAt(size, through) / slabPlanes), extent };
 }
 
 /** Collects slices into a layer, and writes it when another begins. */
@@ -139,10 +139,10 @@ function layerWriter(
     scratch.write(bytes, bytes.length * (current.place + count * current.channel));
   };
   const add = (channel: number, index: number, values: VoxelArray) => {
-    const place = Math.floor(index / chunkSide);
+    const place = Math.floor(index / slabPlanes);
     if (current?.channel !== channel || current.place !== place) flush();
     current = { channel, place };
-    const start = sliceStep * (index % chunkSide);
+    const start = sliceStep * (index % slabPlanes);
     if (step === 1 && rowStep === width) layer.set(values, start);
     else
       for (let row = 0; row < rows; row++)
@@ -280,10 +280,10 @@ function* slabsOf(
 ): Generator<ChunkedArray> {
   const { channels, dtype, extent } = layers;
   const planeLength = nx * ny * channels;
-  const slab = new arrayTypes[dtype](planeLength * Math.min(chunkSide, nz));
+  const slab = new arrayTypes[dtype](planeLength * Math.min(slabPlanes, nz));
   const rows = new arrayTypes[dtype](extent[0] * extent[1]);
-  for (let plane = 0; plane < nz; plane += chunkSide) {
-    const planes = Math.min(chunkSide, nz - plane);
+  for (let plane = 0; plane < nz; plane += slabPlanes) {
+    const planes = Math.min(slabPlanes, nz - plane);
     const box: Box = { start: [start[0], start[1], start[2] + plane], size: [nx, ny, planes] };
     for (let channel = 0; channel < channels; channel++)
       readLayers(file, descriptor, layers, channel, box, rows, slab);
@@ -308,8 +308,8 @@ function readLayers(
   const layerLength = width * height * depth;
   const end: Triple = [start[0] + nx, start[1] + ny, start[2] + nz];
   const [firstPlane, endPlane] = [itemAt(start, through), itemAt(end, through)];
-  for (let layer = Math.floor(firstPlane / chunkSide); layer * chunkSide < endPlane; layer++) {
-    const origin = mapAxes(start, (_, axis) => (axis === through ? layer * chunkSide : 0));
+  for (let layer = Math.floor(firstPlane / slabPlanes); layer * slabPlanes < endPlane; layer++) {
+    const origin = mapAxes(start, (_, axis) => (axis === through ? layer * slabPlanes : 0));
     const [x0, y0, z0] = mapAxes(start, (first, axis) => Math.max(first, origin[axis]));
     const [x1, y1, z1] = mapAxes(end, (past, axis) => Math.min(past, origin[axis] + extent[axis]));
     for (let z = z0; z < z1; z++) {

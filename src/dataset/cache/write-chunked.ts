@@ -5,7 +5,7 @@ import {
   bytesOf,
   type ChunkedArray,
   type ChunkedHeader,
-  chunkSide,
+  chunkShape,
   copyRun,
   encodeHeader,
 } from './chunked-format.js';
@@ -13,14 +13,16 @@ import type { ClassPositions } from './class-positions.js';
 
 /**
  * Writes a volume in chunks, whole or not at all.
- * @param slabs the volume from below, each of `chunkSide` planes (the last may have fewer), `[c][z][y][x]`
+ * @param slabs the volume from below, each of `slabPlanes` planes (the last may have fewer), `[c][z][y][x]`
  * @param positions may be filled while the slabs are drawn: only how many there are must be known before
+ * @param values of the codes that the voxels are; absent: voxels are values
  */
 export function writeChunkedFile(
   file: string,
-  described: Omit<ChunkedHeader, 'chunk' | 'classPositions'>,
+  described: Omit<ChunkedHeader, 'chunk' | 'classPositions' | 'codes'>,
   slabs: Iterable<ChunkedArray>,
   positions: Readonly<Record<string, ClassPositions>> = {},
+  values?: Float32Array,
 ): void {
   let offset = 0;
   const classPositions = Object.fromEntries(
@@ -30,17 +32,23 @@ export function writeChunkedFile(
       return [label, listed];
     }),
   );
-  const header: ChunkedHeader = { ...described, chunk: [chunkSide, chunkSide, chunkSide], classPositions };
+  const header: ChunkedHeader = {
+    ...described,
+    chunk: chunkShape,
+    classPositions,
+    ...(values && { codes: values.length }),
+  };
   const content = function* () {
     yield encodeHeader(header);
     for (const slab of slabs) for (const chunk of chunksOf(header, slab)) yield bytesOf(chunk);
     for (const entry of Object.values(positions)) yield bytesOf(entry.positions);
+    if (values) yield bytesOf(values);
   };
   makeFolderSync(dirname(file));
   writeWholeFileSync(file, content());
 }
 
-/** The chunks of a slab, x fastest; one array for all of them, to be used before the next is asked for. */
+/** The chunks of a slab, x fastest, then y, z; one array for all of them, to be used before the next is asked for. */
 function* chunksOf(
   { size: [nx, ny], chunk, channels, dtype }: ChunkedHeader,
   slab: ChunkedArray,
@@ -48,24 +56,30 @@ function* chunksOf(
   const [kx, ky, kz] = chunk;
   const planes = slab.length / (nx * ny * channels);
   const values = new arrayTypes[dtype](kx * ky * kz * channels);
-  for (let cy = 0; cy < ny; cy += ky) {
-    for (let cx = 0; cx < nx; cx += kx) {
-      const [width, height] = [Math.min(kx, nx - cx), Math.min(ky, ny - cy)];
-      if (width < kx || height < ky || planes < kz) values.fill(0);
-      for (let c = 0; c < channels; c++) {
-        for (let z = 0; z < planes; z++)
-          copyRows(
-            slab,
-            cx + nx * (cy + ny * (z + planes * c)),
-            nx,
-            values,
-            kx * ky * (z + kz * c),
-            kx,
-            width,
-            height,
-          );
+  for (let cz = 0; cz < planes; cz += kz) {
+    for (let cy = 0; cy < ny; cy += ky) {
+      for (let cx = 0; cx < nx; cx += kx) {
+        const [width, height, depth] = [
+          Math.min(kx, nx - cx),
+          Math.min(ky, ny - cy),
+          Math.min(kz, planes - cz),
+        ];
+        if (width < kx || height < ky || depth < kz) values.fill(0);
+        for (let c = 0; c < channels; c++) {
+          for (let z = 0; z < depth; z++)
+            copyRows(
+              slab,
+              cx + nx * (cy + ny * (cz + z + planes * c)),
+              nx,
+              values,
+              kx * ky * (z + kz * c),
+              kx,
+              width,
+              height,
+            );
+        }
+        yield values;
       }
-      yield values;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { freemem } from 'node:os';
+import { availableParallelism, freemem } from 'node:os';
 import { resolve } from 'node:path';
 import { itemAt } from '../../at.js';
 import { DataError, UsageError } from '../../errors.js';
@@ -11,6 +11,15 @@ import type { LabelledCrop } from './crop-plan.js';
 import type { BatchOutcome } from './crop-worker.js';
 import type { Batch, BatchCase, BatchOptions, CropCorruption } from './make-batch.js';
 import { unitScales } from './unit-intensity.js';
+import {
+  bytesOfCase,
+  mostWorkers,
+  threadBytes,
+  type WorkerChoice,
+  type Workers,
+  workerChooser,
+  workersAtFirst,
+} from './worker-count.js';
 
 /** A given crop: first voxel [x, y, z] in the prepared scan of a case. */
 export interface CropOfWord {
@@ -27,10 +36,14 @@ export interface CropLoaderOptions extends CaseSelection {
   readonly batchSize: number;
   readonly seed: number;
   /** Threads, at least 1. Batches do not depend on it. */
-  readonly workers: number;
-  /** How many batches are made ahead of the one asked for. */
+  readonly workers: Workers;
+  /** How many processes of this machine load crops at once; default 1. `auto` takes no more than its part. */
+  readonly processes?: number;
+  /** How many batches are made ahead of the one asked for; at least as many as there are threads of `auto`. */
   readonly prefetch: number;
   readonly withLabels: boolean;
+  /** The number of the batch that is asked for n-th, from 0, where not all are needed; absent: n itself. */
+  readonly batchAsked?: (asked: number) => number;
   /** Share of crops centred on a labelled voxel; default 0. */
   readonly foregroundRatio?: number;
   /** Probabilities; absent: none. `paperAugmentation` has the paper's. */
@@ -57,6 +70,8 @@ export interface CropLoader {
    * step whatever was asked before. Starts the ones after it.
    */
   batch(step: number): Promise<CropBatch>;
+  /** Says what the threads of `auto` came to, and why, whenever that changes from here on; absent: there are none. */
+  watchWorkers?(onWorkers: (choice: WorkerChoice) => void): void;
   close(): Promise<void>;
 }
 
@@ -86,12 +101,15 @@ export async function openCropLoader(options: CropLoaderOptions): Promise<CropLo
     ...(options.crops && { crops: indexedCrops(options.crops, cases) }),
   };
   const { workers } = options;
+  const limit = workers === 'auto' ? limitOfAuto(options, channels, cases.length) : undefined;
   const pool = openWorkerPool<number, BatchOutcome>(import.meta.url, './crop-worker.js', {
-    minThreads: workers,
-    maxThreads: workers,
+    minThreads: workersAtFirst(workers),
+    maxThreads: limit?.most ?? workersAtFirst(workers),
+    idleTimeout: idleMs,
     workerData,
   });
-  return { cases, channels, ...prefetching(pool, options.prefetch) };
+  const choose = limit && workerChooser(limit);
+  return { cases, channels, ...prefetching(pool, options, choose) };
 }
 
 /** @throws DataError when a crop is of a case that the loader does not have */
@@ -121,16 +139,44 @@ function workerCase(prepared: PreparedCase): BatchCase {
   };
 }
 
-/** Keeps the batches of `step` to `step + prefetch` on their way, and forgets the others. */
+/** ms that a thread of `auto` waits for a batch to make before it ends: as long as a validation takes. */
+const idleMs = 10 * 60 * 1000;
+
+/** How many threads `auto` may come to. */
+function limitOfAuto(options: CropLoaderOptions, channels: number, cases: number) {
+  return mostWorkers({
+    cores: availableParallelism(),
+    processes: options.processes ?? 1,
+    freeBytes: Math.min(freemem(), process.availableMemory()),
+    bytesOfWorker:
+      threadBytes +
+      cases * bytesOfCase +
+      (arraysOfThread(options) + options.batchSize) * cropBytes(options, channels),
+  });
+}
+
+/**
+ * Keeps the batches of `step` to `step + prefetch` on their way, and forgets the others.
+ * @param choose says how many are made at once, from the times of a batch; absent: as many as there are threads
+ */
 function prefetching(
   pool: WorkerPool<number, BatchOutcome>,
-  prefetch: number,
-): Pick<CropLoader, 'batch' | 'close'> {
+  {
+    workers,
+    prefetch,
+    batchAsked = (asked) => asked,
+  }: Pick<CropLoaderOptions, 'workers' | 'prefetch' | 'batchAsked'>,
+  choose: ReturnType<typeof workerChooser> | undefined,
+): Pick<CropLoader, 'batch' | 'watchWorkers' | 'close'> {
   const onTheirWay = new Map<number, Promise<BatchOutcome>>();
+  const lanes = inLanes(pool, workersAtFirst(workers));
+  let onWorkers: ((choice: WorkerChoice) => void) | undefined;
+  let ahead = prefetch;
+  let given = performance.now();
   const start = (step: number): Promise<BatchOutcome> => {
     const known = onTheirWay.get(step);
     if (known) return known;
-    const started = pool.run(step);
+    const started = lanes.run(batchAsked(step));
     started.catch(() => {}); // whoever asks for this step gets the error; nobody may
     onTheirWay.set(step, started);
     return started;
@@ -139,16 +185,69 @@ function prefetching(
     batch: async (step) => {
       const asked = performance.now();
       for (const other of onTheirWay.keys())
-        if (other < step || other > step + prefetch) onTheirWay.delete(other);
+        if (other < step || other > step + ahead) onTheirWay.delete(other);
       const wanted = start(step);
-      for (let ahead = 1; ahead <= prefetch; ahead++) start(step + ahead);
+      for (let i = 1; i <= ahead; i++) start(step + i);
       const outcome = await wanted;
       onTheirWay.delete(step); // its arrays are the caller's now
       if ('damaged' in outcome)
         throw new DataError(outcome.damaged, outcome.file === undefined ? {} : { file: outcome.file });
-      return { ...outcome, waitSeconds: (performance.now() - asked) / 1000 };
+      const choice = choose?.(outcome.makeSeconds, (asked - given) / 1000);
+      if (choice) {
+        lanes.widen(choice.workers);
+        ahead = Math.max(prefetch, choice.workers);
+        onWorkers?.(choice);
+      }
+      given = performance.now();
+      return { ...outcome.batch, waitSeconds: (given - asked) / 1000 };
     },
-    close: pool.close,
+    ...(choose && {
+      watchWorkers: (watch: (choice: WorkerChoice) => void) => {
+        onWorkers = watch;
+      },
+    }),
+    close: async () => {
+      lanes.giveUp();
+      await pool.close();
+    },
+  };
+}
+
+/** Gives a pool so many tasks at a time, in their order, so that it has no more threads than these need. */
+function inLanes(pool: WorkerPool<number, BatchOutcome>, first: number) {
+  let [free, all] = [first, first];
+  const waiting: { readonly begin: () => void; readonly giveUp: () => void }[] = [];
+  const begin = () => {
+    while (free > 0) {
+      const next = waiting.shift();
+      if (!next) return;
+      free--;
+      next.begin();
+    }
+  };
+  return {
+    run: (task: number): Promise<BatchOutcome> =>
+      new Promise((resolve, reject) => {
+        const run = async () => {
+          try {
+            resolve(await pool.run(task));
+          } catch (error) {
+            reject(error);
+          }
+          free++;
+          begin();
+        };
+        waiting.push({ begin: () => void run(), giveUp: () => reject(new Error('the loader was closed')) });
+        begin();
+      }),
+    widen: (lanes: number) => {
+      free += lanes - all;
+      all = lanes;
+      begin();
+    },
+    giveUp: () => {
+      for (const { giveUp } of waiting.splice(0)) giveUp();
+    },
   };
 }
 
@@ -162,7 +261,7 @@ function checkRanges({
 }: CropLoaderOptions): void {
   const whole = {
     batchSize,
-    workers,
+    workers: workersAtFirst(workers),
     'cropSize x': cropSize[0],
     'cropSize y': cropSize[1],
     'cropSize z': cropSize[2],
@@ -228,14 +327,19 @@ function requireLabels(cases: readonly PreparedCase[]): void {
     );
 }
 
-/** Each batch on its way holds its arrays, and each thread a planar crop and a row of chunks besides. */
-function requireMemory(
-  { cropSize, batchSize, workers, prefetch, withLabels, corruption }: CropLoaderOptions,
-  channels: number,
-): void {
-  const cropBytes =
-    cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels * (corruption ? 2 : 1) + (withLabels ? 1 : 0));
-  const needed = cropBytes * (batchSize * (prefetch + 1) + workers);
+/** Bytes of a crop in a batch. */
+const cropBytes = ({ cropSize, withLabels, corruption }: CropLoaderOptions, channels: number): number =>
+  cropSize[0] * cropSize[1] * cropSize[2] * 4 * (channels * (corruption ? 2 : 1) + (withLabels ? 1 : 0));
+
+/** Crops of a batch that a thread works in: one that is read, or four while it is corrupted, of which a batch has two. */
+const arraysOfThread = ({ corruption }: CropLoaderOptions): number => (corruption ? 2 : 1);
+
+/** Each batch on its way holds its arrays, and each thread what it works in. */
+function requireMemory(options: CropLoaderOptions, channels: number): void {
+  const { cropSize, batchSize, workers, prefetch } = options;
+  const threads = workersAtFirst(workers);
+  const needed =
+    cropBytes(options, channels) * (batchSize * (prefetch + 1) + arraysOfThread(options) * threads);
   const free = freemem();
   if (needed <= free) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -1,4 +1,4 @@
-import { itemAt } from '../../at.js';
+import { itemAt, uint32At } from '../../at.js';
 import { type RandomStream, randomStream } from '../../random/streams.js';
 import { mapAxes, type Triple } from '../../volume/index.js';
 import { annotatedKey } from '../cache/class-positions.js';
@@ -30,16 +30,17 @@ export type ClassPositionReader = (caseIndex: number, label: string, rank: numbe
  * the item alone. Every case comes once an epoch, in a new order each epoch. A
  * class is drawn evenly among those the case has, so that small organs are seen. Where voxels of a case are to
  * be ignored, every crop is centred on one that is not: one of a class, or any that somebody labelled.
+ * @param order of the cases, by the same seed
  */
 export function planCrop(
   options: CropPlanOptions,
+  order: VisitOrder,
   step: number,
   item: number,
   classPosition: ClassPositionReader,
 ): CropRequest {
   const { cases, cropSize, batchSize, seed, foregroundRatio } = options;
-  const visit = step * batchSize + item;
-  const caseIndex = caseOfVisit(seed, cases.length, visit);
+  const caseIndex = order(step * batchSize + item);
   const { size, classVoxels, annotatedVoxels } = itemAt(cases, caseIndex);
   const stream = randomStream(seed, 'crop', step, item);
   const classes = Object.entries(classVoxels);
@@ -66,22 +67,41 @@ export interface LabelledCrop extends CropRequest {
 /**
  * Which of the given crops is item `item` of step `step`:
  * each comes once an epoch, in a new order each epoch.
+ * @param order of the crops
  */
 export function plannedCrop(
   crops: readonly LabelledCrop[],
-  { seed, batchSize }: { seed: number; batchSize: number },
+  order: VisitOrder,
+  batchSize: number,
   step: number,
   item: number,
 ): LabelledCrop {
-  return itemAt(crops, caseOfVisit(seed, crops.length, step * batchSize + item));
+  return itemAt(crops, order(step * batchSize + item));
 }
 
-/** Case of the `visit`-th crop since step 0: each epoch of `count` visits is a permutation of the cases. */
-export function caseOfVisit(seed: number, count: number, visit: number): number {
-  const order = randomStream(seed, 'crop', Math.floor(visit / count)).shuffle(
-    Array.from({ length: count }, (_, i) => i),
-  );
-  return itemAt(order, visit % count);
+/** What the `visit`-th crop since step 0 is of: a case, or one of the given crops. */
+export type VisitOrder = (visit: number) => number;
+
+/** Orders of epochs that are kept: a batch may begin in one epoch and end in the next. */
+const EPOCHS_KEPT = 2;
+
+/**
+ * The order of `count` cases, of which each epoch of `count` visits is a permutation, by the seed and the epoch
+ * alone. An epoch's is drawn when it is first asked for and kept, so that a crop costs the same however many
+ * cases there are; 4 bytes a case for each of the last two epochs.
+ */
+export function visitOrder(seed: number, count: number): VisitOrder {
+  const drawn = new Map<number, Uint32Array>();
+  const orderOf = (epoch: number): Uint32Array => {
+    const known = drawn.get(epoch);
+    if (known) return known;
+    const cases = Array.from({ length: count }, (_, i) => i);
+    const order = Uint32Array.from(randomStream(seed, 'crop', epoch).shuffle(cases));
+    for (const earlier of drawn.keys()) if (drawn.size >= EPOCHS_KEPT) drawn.delete(earlier);
+    drawn.set(epoch, order);
+    return order;
+  };
+  return (visit) => uint32At(orderOf(Math.floor(visit / count)), visit % count);
 }
 
 /** A volume smaller than the crop sits in its middle, padded on both sides. */

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { itemAt } from '../../at.js';
-import { type CorruptionRecipe, type CorruptionStep, type Crop, corrupt } from '../../corruption/index.js';
+import {
+  type CorruptionRecipe,
+  type CorruptionStep,
+  type Crop,
+  corrupt,
+  type SpareArrays,
+  spareArrays,
+} from '../../corruption/index.js';
 import { DataError } from '../../errors.js';
 import { randomStream } from '../../random/streams.js';
 import type { Triple } from '../../volume/index.js';
@@ -13,7 +20,14 @@ import {
   placeCrop,
   planAugmentation,
 } from './augmentation.js';
-import { type CropPlanOptions, type LabelledCrop, planCrop, plannedCrop } from './crop-plan.js';
+import {
+  type CropPlanOptions,
+  type LabelledCrop,
+  planCrop,
+  plannedCrop,
+  type VisitOrder,
+  visitOrder,
+} from './crop-plan.js';
 import { toUnit, type UnitScale } from './unit-intensity.js';
 
 /** A pretext method's corruption of every crop. */
@@ -64,19 +78,39 @@ export interface Batch {
   readonly provenance: readonly CropProvenance[];
 }
 
+/** The batch of a step. */
+export type BatchMaker = (step: number) => Batch;
+
 /**
- * The batch of `step`, a function of the options and the
- * step alone. Reads only the chunks that its crops touch.
- * @throws DataError when a prepared file is missing or damaged
+ * Makes the batch of a step, a function of the options and the step alone: what it keeps from one to the next,
+ * the order of an epoch and memory, changes no batch. Reads only the chunks that the crops touch. What is made
+ * throws DataError when a prepared file is missing or damaged.
  */
-export function makeBatch(options: BatchOptions, step: number): Batch {
+export function batchMaker(options: BatchOptions): BatchMaker {
+  const { cases, crops, cropSize, channels, seed } = options;
+  const kept: Kept = {
+    order: visitOrder(seed, (crops ?? cases).length),
+    spare: spareArrays(cropSize[0] * cropSize[1] * cropSize[2] * channels),
+  };
+  return (step) => makeBatch(options, kept, step);
+}
+
+/** What is kept from one batch to the next. */
+interface Kept {
+  readonly order: VisitOrder;
+  /** Of the length of a crop's image. */
+  readonly spare: SpareArrays;
+}
+
+function makeBatch(options: BatchOptions, kept: Kept, step: number): Batch {
   const { cropSize, batchSize, channels, withLabels, crops } = options;
   const voxels = cropSize[0] * cropSize[1] * cropSize[2];
   const images = new Float32Array(batchSize * voxels * channels);
   const labels = withLabels ? new Int32Array(batchSize * voxels) : undefined;
   const corrupted = options.corruption && new Float32Array(images.length);
+  const { order, spare } = kept;
   const provenance = Array.from({ length: batchSize }, (_, item) => {
-    const { caseIndex, start, augmentation } = planItem(options, step, item);
+    const { caseIndex, start, augmentation } = planItem(options, order, step, item);
     const source = itemAt(options.cases, caseIndex);
     const applied = augmentation ?? noAugmentation;
     const place = (crop: ArrayLike<number>, batch: Float32Array) =>
@@ -87,7 +121,8 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
         applied,
         batch.subarray(item * voxels * channels, (item + 1) * voxels * channels),
       );
-    const crop = readCrop(options, source.image, start);
+    const into = spare.take();
+    const crop = readCrop(options, source.image, start, into);
     if (options.corruption && corrupted) {
       const outcome = corruptItem(
         options,
@@ -95,12 +130,15 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
         { data: toUnit(crop, source.unitScales, channels), size: cropSize, channels },
         step,
         item,
+        spare,
       );
       place(outcome.image.data, images);
       place(outcome.corrupted.data, corrupted);
+      for (const { data } of [outcome.image, outcome.corrupted, { data: into }]) spare.giveBack(data);
       return { caseId: source.id, start, corruption: outcome.steps };
     }
     place(crop, images);
+    spare.giveBack(into);
     if (labels) {
       const geometryOnly = { ...applied, scale: 1, shift: 0 };
       placeCrop(
@@ -115,7 +153,10 @@ export function makeBatch(options: BatchOptions, step: number): Batch {
   });
   const words =
     crops &&
-    Int32Array.from({ length: batchSize }, (_, item) => plannedCrop(crops, options, step, item).word);
+    Int32Array.from(
+      { length: batchSize },
+      (_, item) => plannedCrop(crops, order, batchSize, step, item).word,
+    );
   return {
     images,
     ...(corrupted && { corrupted }),
@@ -132,15 +173,16 @@ function corruptItem(
   crop: Crop,
   step: number,
   item: number,
+  spare: SpareArrays,
 ) {
-  return corrupt(crop, recipe, randomStream(seed, 'corrupt', heldOut ? -1 - step : step, item));
+  return corrupt(crop, recipe, randomStream(seed, 'corrupt', heldOut ? -1 - step : step, item), spare);
 }
 
-function planItem(options: BatchOptions, step: number, item: number) {
-  const { cases, preparedDir, seed, cropSize, augmentation, crops } = options;
+function planItem(options: BatchOptions, order: VisitOrder, step: number, item: number) {
+  const { cases, preparedDir, seed, batchSize, cropSize, augmentation, crops } = options;
   const request = crops
-    ? plannedCrop(crops, options, step, item)
-    : planCrop(options, step, item, (caseIndex, label, rank) =>
+    ? plannedCrop(crops, order, batchSize, step, item)
+    : planCrop(options, order, step, item, (caseIndex, label, rank) =>
         withChunkedFile(join(preparedDir, labelFile(itemAt(cases, caseIndex))), (open) =>
           open.readClassPosition(label, rank),
         ),
@@ -156,6 +198,6 @@ function labelFile({ id, label }: BatchCase): string {
   throw new DataError(`case ${id} has no label, but its crops need one`, { field: 'label' });
 }
 
-function readCrop({ preparedDir, cropSize }: BatchOptions, file: string, start: Triple) {
-  return withChunkedFile(join(preparedDir, file), (open) => open.readBox(start, cropSize));
+function readCrop({ preparedDir, cropSize }: BatchOptions, file: string, start: Triple, into?: Float32Array) {
+  return withChunkedFile(join(preparedDir, file), (open) => open.readBox(start, cropSize, into));
 }

@@ -33,20 +33,23 @@ export function unitScales({ id, preprocessing, intensity, zScores }: ScaledCase
 
 type ScaledCase = Pick<PreparedCase, 'id' | 'preprocessing' | 'intensity' | 'zScores'>;
 
-/** A planar crop `[c][z][y][x]` on the unit scale. */
+/** A planar crop `[c][z][y][x]` on the unit scale; a Float32Array is scaled where it lies. */
 export function toUnit(
   planar: ArrayLike<number>,
   scales: readonly UnitScale[] | undefined,
   channels: number,
 ): Float32Array {
-  const unit = Float32Array.from(planar);
+  const unit = planar instanceof Float32Array ? planar : Float32Array.from(planar);
   if (!scales) return unit;
   const plane = unit.length / channels;
-  for (const [c, { scale, shift }] of scales.entries()) {
-    for (let i = c * plane; i < (c + 1) * plane; i++) {
-      const value = unit[i]!; // a checked reading takes a tenth longer here
-      unit[i] = value === 0 ? 0 : Math.min(1, Math.max(0, value * scale + shift));
-    }
-  }
+  for (const [c, scale] of scales.entries()) scaleToUnit(unit, c * plane, (c + 1) * plane, scale);
   return unit;
+}
+
+/** A function of its own, since V8 would compile a loop in a closure anew for every crop. */
+function scaleToUnit(values: Float32Array, first: number, end: number, { scale, shift }: UnitScale): void {
+  for (let i = first; i < end; i++) {
+    const value = values[i]!; // a checked reading takes a tenth longer here
+    values[i] = value === 0 ? 0 : Math.min(1, Math.max(0, value * scale + shift));
+  }
 }

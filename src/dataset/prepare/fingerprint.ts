@@ -66,7 +66,7 @@ async function sizeAndTime(
   };
 }
 
-async function requireSource(path: string, role: string): Promise<void> {
+export async function requireSource(path: string, role: string): Promise<void> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
     throw new DataError(

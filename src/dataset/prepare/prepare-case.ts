@@ -14,10 +14,11 @@ import { writeWholeFile } from '../../whole-file.js';
 import type { ChunkedArray, ChunkedHeader } from '../cache/chunked-format.js';
 import { annotatedKey, type ClassPositions, classFinder } from '../cache/class-positions.js';
 import { type Box, type SpilledVolume, spillVolume } from '../cache/spilled-volume.js';
+import { codesWorthwhile, type ValueCodes, valueCodes } from '../cache/value-codes.js';
 import { writeChunkedFile } from '../cache/write-chunked.js';
 import type { SourceCase } from '../index/listed-case.js';
 import { type PreparedCase, storedCase } from '../index/prepared-index.js';
-import { settingsFingerprint, sourceFingerprint } from './fingerprint.js';
+import { requireSource, settingsFingerprint, sourceFingerprint } from './fingerprint.js';
 import { intensityCounter } from './intensity-statistics.js';
 import { labelPaths, openLabelOnGrid } from './label-files.js';
 import { partCounter, type SurvivalWatch, watchSurvival } from './label-survival.js';
@@ -50,13 +51,14 @@ export async function prepareCase(task: PrepareCaseTask): Promise<PreparedCase> 
     ...source.images.map((path) => ['image', path] as const),
     ...labelPaths(source).map((path) => ['label', path] as const),
   ];
+  for (const [role, path] of files) await requireSource(path, role);
+  const original = await openChannels(source.images, preprocessing.notFinite);
+  const scan = source.images.join(', ');
+  requirePossibleCase(original, original.channels, preprocessing, scan);
   const sources = [];
   for (const [role, path] of files) sources.push(await sourceFingerprint(path, role));
   const hashes = sources.map(({ sha256 }) => sha256);
 
-  const original = await openChannels(source.images, preprocessing.notFinite);
-  const scan = source.images.join(', ');
-  requirePossibleCase(original, original.channels, preprocessing, scan);
   const image = uprightSlices(original, preprocessing.spacing, 'linear');
   const waiting: SpilledVolume[] = [];
   const spill = async (
@@ -205,26 +207,35 @@ function writeImage(
   const counters = spilled.foregroundVoxels.map((voxels, channel) =>
     intensityCounter(voxels, itemAt(spilled.backgrounds, channel)),
   );
-  const scaledSlabs = function* () {
+  const scaledSlabs = function* (see: (values: ChunkedArray, channel: number) => void) {
     let scaled = new Float32Array(0);
     for (const slab of spilled.slabs(box)) {
       if (scaled.length !== slab.length) scaled = new Float32Array(slab.length);
       for (const [channel, { scale }] of scalings.entries()) {
         const bounds = channelBounds(slab, channel, channels);
         const values = slab.subarray(...bounds);
-        itemAt(counters, channel).add(values);
+        see(values, channel);
         scale(values, scaled.subarray(...bounds));
       }
       yield scaled;
     }
   };
+  const voxels = box.size[0] * box.size[1] * box.size[2] * channels;
+  const codes = valueCodes(
+    scaledSlabs(() => {}),
+    codesWorthwhile(voxels),
+  );
+  const slabs = scaledSlabs((values, channel) => itemAt(counters, channel).add(values));
   const cropped = gridRecord({
     size: box.size,
     spacing: grid.spacing,
     affine: shiftAffine(grid.affine, box.start),
   });
   const described = { ...cropped, channels, steps: preprocessingSteps(preprocessing), sources: [...hashes] };
-  writeChunkedFile(join(out, imageFile(source)), { ...described, dtype: 'float32' }, scaledSlabs());
+  const file = join(out, imageFile(source));
+  if (codes)
+    writeChunkedFile(file, { ...described, dtype: 'uint16' }, encodedSlabs(slabs, codes), {}, codes.values);
+  else writeChunkedFile(file, { ...described, dtype: 'float32' }, slabs);
   const zScores = scalings.flatMap(({ zScore }) => zScore ?? []);
   return {
     box,
@@ -232,6 +243,16 @@ function writeImage(
     intensity: counters.map((counter) => counter.statistics()),
     ...(zScores.length > 0 && { zScores }),
   };
+}
+
+/** Slabs of codes; each is to be used before the next is asked for. */
+function* encodedSlabs(slabs: Iterable<Float32Array>, { encode }: ValueCodes): Generator<Uint16Array> {
+  let codes = new Uint16Array(0);
+  for (const slab of slabs) {
+    if (codes.length !== slab.length) codes = new Uint16Array(slab.length);
+    encode(slab, codes);
+    yield codes;
+  }
 }
 
 /** @throws DataError when no voxel is foreground */

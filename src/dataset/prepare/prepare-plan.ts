@@ -1,11 +1,13 @@
 import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { DataError, WorkError } from '../../errors.js';
+import { requireMemory } from '../../free-memory.js';
 import { mapInLanes } from '../../threads/index.js';
-import { bytesHeldWhole, mapAxes, possibleGrid } from '../../volume/index.js';
-import { chunkSide } from '../cache/chunked-format.js';
+import { bytesHeldWhole, mapAxes, possibleGrid, type Triple } from '../../volume/index.js';
+import { chunkShape, slabPlanes } from '../cache/chunked-format.js';
 import { largestSlabBytes, slabsHeld } from '../cache/spilled-volume.js';
 import { classValueType } from './label-values.js';
+import { requirePossibleCase } from './possible-case.js';
 import type { PrepareCaseTask } from './prepare-case.js';
 import { openChannels } from './read-channels.js';
 
@@ -129,15 +131,17 @@ const threadBytes = 128 * 2 ** 20;
 const wholeCopies = 4;
 const wholeGrowth = 2;
 
-/** A case that cannot be read needs nothing: it will be skipped with the reason. */
+/** A case that cannot be read, or is too large, needs nothing: it will be skipped with the reason. */
 async function needsOf({ source, preprocessing, classes, ignore }: PrepareCaseTask): Promise<CaseNeeds> {
   const nothing = { memoryBytes: threadBytes, cacheBytes: 0, waitingBytes: 0 };
+  const scanName = source.images.join(', ');
   if (source.problem !== undefined) return nothing;
   try {
     const whole = (await Promise.all(source.images.map(bytesHeldWhole))).reduce<number>(
       (sum, bytes) => sum + (bytes ?? 0),
       0,
     );
+    requireMemory(whole, scanName, 'reading it whole');
     if (whole > 0)
       return {
         memoryBytes: threadBytes + wholeCopies * whole,
@@ -145,20 +149,24 @@ async function needsOf({ source, preprocessing, classes, ignore }: PrepareCaseTa
         waitingBytes: wholeGrowth * whole,
       };
     const scan = await openChannels(source.images, preprocessing.notFinite);
-    const grid = possibleGrid(scan, preprocessing.spacing, source.images.join(', '));
     const { channels } = scan;
-    const chunks = mapAxes(grid.size, (n) => Math.ceil(n / chunkSide));
-    const voxels = chunks[0] * chunks[1] * chunks[2] * chunkSide ** 3;
-    const imageBytes = 4 * channels * voxels;
-    const labelBytes =
-      source.label === undefined ? 0 : voxels * (classValueType(classes, ignore) === 'uint8' ? 1 : 2);
+    requirePossibleCase(scan, channels, preprocessing, scanName);
+    const grid = possibleGrid(scan, preprocessing.spacing, scanName);
+    const labelBytes = source.label === undefined ? 0 : classValueType(classes, ignore) === 'uint8' ? 1 : 2;
+    const voxelBytes = 4 * channels + labelBytes;
     return {
       memoryBytes: threadBytes + slabsHeld * largestSlabBytes(grid.size, channels),
-      cacheBytes: imageBytes + labelBytes,
-      waitingBytes: imageBytes + labelBytes,
+      cacheBytes: voxelBytes * paddedVoxels(grid.size, chunkShape),
+      waitingBytes: voxelBytes * paddedVoxels(grid.size, [slabPlanes, slabPlanes, slabPlanes]),
     };
   } catch (error) {
     if (error instanceof DataError) return nothing;
     throw error;
   }
+}
+
+/** Voxels of the boxes that a volume fills, at its far edges in part. */
+function paddedVoxels(size: Triple, box: Triple): number {
+  const [x, y, z] = mapAxes(size, (n, axis) => Math.ceil(n / box[axis]) * box[axis]);
+  return x * y * z;
 }

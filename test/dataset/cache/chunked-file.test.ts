@@ -8,7 +8,7 @@ import { type ClassPositions, classFinder } from '../../../src/dataset/cache/cla
 import { writeChunkedFile } from '../../../src/dataset/cache/write-chunked.js';
 import { DataError } from '../../../src/errors.js';
 import type { Triple } from '../../../src/volume/index.js';
-import { temporaryFolder } from '../generated-data.js';
+import { temporaryFolder } from '../../temporary-folder.js';
 
 const folder = temporaryFolder();
 
@@ -104,16 +104,87 @@ describe('a chunked volume', () => {
     );
   });
 
+  it('fills an array that is given, whatever was in it, where the box reaches out of the volume, too', () => {
+    const size: Triple = [20, 15, 12];
+    const file = join(folder, 'into.hmv');
+    writeWhole(file, { ...described(size, 2), dtype: 'float32', data: counting(size, 2) });
+    for (const start of [
+      [2, 3, 1],
+      [-4, 3, 1],
+      [2, 9, 1],
+      [2, 3, 8],
+      [2, 3, -1],
+      [40, 3, 1],
+    ] as Triple[]) {
+      const into = new Float32Array(10 * 8 * 6 * 2).fill(-7);
+      const box = withChunkedFile(file, (open) => open.readBox(start, [10, 8, 6], into));
+      expect(box).toBe(into);
+      expect(box).toEqual(sliced(counting(size, 2), size, 2, start, [10, 8, 6]));
+    }
+  });
+
+  it.each([
+    [32, 32, 32], // of caches of earlier versions
+    [32, 16, 16],
+    [5, 7, 3],
+  ] as Triple[])('is read whatever shape its chunks have: %i x %i x %i', (...chunk) => {
+    const size: Triple = [45, 40, 38];
+    const data = counting(size, 2);
+    const file = join(folder, `shape-${chunk.join('x')}.hmv`);
+    const { steps, sources, spacing, affine } = described(size);
+    const header = {
+      dtype: 'float32',
+      size,
+      spacing,
+      affine,
+      channels: 2,
+      chunk,
+      steps,
+      sources,
+      classPositions: {},
+    };
+    const text = JSON.stringify(header);
+    const prefix = Buffer.concat([Buffer.from('HYBMIMV1'), Buffer.alloc(4), Buffer.from(text)]);
+    prefix.writeUInt32LE(text.length, 8);
+    const grid = size.map((n, axis) => Math.ceil(n / chunk[axis]!));
+    const chunks: Buffer[] = [];
+    for (let z = 0; z < grid[2]!; z++) {
+      for (let y = 0; y < grid[1]!; y++) {
+        for (let x = 0; x < grid[0]!; x++) {
+          const start: Triple = [x * chunk[0], y * chunk[1], z * chunk[2]];
+          chunks.push(Buffer.from(sliced(data, size, 2, start, chunk).buffer));
+        }
+      }
+    }
+    writeFileSync(file, Buffer.concat([prefix, ...chunks]));
+    for (const [start, box] of [
+      [[0, 0, 0], size],
+      [
+        [7, 20, 11],
+        [30, 18, 25],
+      ],
+      [
+        [-3, 30, 30],
+        [20, 20, 20],
+      ],
+    ] as [Triple, Triple][])
+      expect(withChunkedFile(file, (open) => open.readBox(start, box))).toEqual(
+        sliced(data, size, 2, start, box),
+      );
+  });
+
   it('reads the chunks a box touches and no others: the rest of the file may be rubbish', () => {
     const size: Triple = [96, 96, 96];
     const file = join(folder, 'rubbish.hmv');
     writeWhole(file, { ...described(size), dtype: 'float32', data: counting(size) });
     const bytes = readFileSync(file);
-    const chunkBytes = 32 ** 3 * 4;
-    const first = bytes.length - 27 * chunkBytes;
-    const touched = 1 + 3 * (1 + 3 * 1); // the middle chunk of 3 x 3 x 3
-    bytes.fill(0xff, first, first + touched * chunkBytes);
-    bytes.fill(0xff, first + (touched + 1) * chunkBytes);
+    const chunkBytes = 32 * 16 * 16 * 4;
+    const first = bytes.length - 3 * 6 * 6 * chunkBytes;
+    const touched = [2, 3].flatMap((z) => [2, 3].map((y) => 1 + 3 * (y + 6 * z))); // of 3 x 6 x 6
+    for (let place = 0; place < 3 * 6 * 6; place++) {
+      const begin = first + place * chunkBytes;
+      if (!touched.includes(place)) bytes.fill(0xff, begin, begin + chunkBytes);
+    }
     writeFileSync(file, bytes);
     const box = withChunkedFile(file, (open) => open.readBox([34, 33, 40], [20, 30, 22]));
     expect(box).toEqual(sliced(counting(size), size, 1, [34, 33, 40], [20, 30, 22]));

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { truncateSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { noAugmentation } from '../../../src/dataset/crops/augmentation.js';
@@ -138,6 +139,24 @@ describe('the crops of a prepared folder', () => {
     const atOnce = await Promise.all([3, 1, 2].map((step) => digests(loader, [step])));
     expect(atOnce.flat()).toEqual([3, 1, 2].map((step) => expected[step]));
     expect(await digests(await open({ seed: 12 }), [0])).not.toEqual([expected[0]]);
+  });
+
+  it('are the same while auto takes more threads, which is said', async () => {
+    const many = Array.from({ length: 30 }, (_, step) => step);
+    const crops = { batchSize: 2, cropSize: [24, 24, 24] as Triple, seed: 4 };
+    const hashes = async (loader: CropLoader) =>
+      (await batches(loader, many)).map(({ images }) => createHash('sha256').update(images).digest('hex'));
+    const loader = await open({ ...crops, workers: 'auto', prefetch: 1 });
+    const said: string[] = [];
+    loader.watchWorkers?.(({ reason }) => said.push(reason));
+    expect(await hashes(loader)).toEqual(await hashes(await open(crops)));
+    // The batches are asked for one after the other, so that one thread never keeps up.
+    if (availableParallelism() > 2)
+      expect(said[0]).toMatch(
+        /^\d+ threads make crops from here on: a batch takes .* to make and .* to learn from/,
+      );
+    else expect(said).toEqual([]);
+    expect((await open(crops)).watchWorkers).toBeUndefined();
   });
 
   it('are the slices of the prepared volumes at the places and with the augmentations that they tell', async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { classFinder } from '../../../src/dataset/cache/class-positions.js';
-import { planCrop } from '../../../src/dataset/crops/crop-plan.js';
+import { planCrop, visitOrder } from '../../../src/dataset/crops/crop-plan.js';
 import {
   openCropLoader,
   type PreparedIndex,
@@ -76,9 +76,10 @@ describe('a dataset with a value to ignore', () => {
         );
       const known = { 1: positions('1'), 2: positions('2'), annotated: positions('annotated') };
       const options = { cases, cropSize: [9, 9, 5], batchSize: 2, seed: 3, foregroundRatio: ratio } as const;
+      const order = visitOrder(3, cases.length);
       for (let step = 0; step < 200; step++) {
         for (const item of [0, 1]) {
-          const { start } = planCrop(options, step, item, (_, value, rank) => {
+          const { start } = planCrop(options, order, step, item, (_, value, rank) => {
             const at = known[value as keyof typeof known][rank]!;
             const centre: Triple = [at % 40, Math.floor(at / 40) % 36, Math.floor(at / 1440)];
             centres.push(centre);

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { indexDatasets } from '../../../src/dataset/index/index-datasets.js';
 import type { SourceDataset } from '../../../src/dataset/index/listed-case.js';
 import { readDatasetFile } from '../../../src/dataset/index.js';
-import { temporaryFolder } from '../generated-data.js';
+import { temporaryFolder } from '../../temporary-folder.js';
 
 const folder = temporaryFolder();
 

@@ -1,9 +1,18 @@
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { describePlan, type PreparePlan, prepareDatasets } from '../../../src/dataset/index.js';
 import { planFor } from '../../../src/dataset/prepare/prepare-plan.js';
 import { WorkError } from '../../../src/errors.js';
-import { datasetIndex, labelledCase, temporaryFolder, writeCase, writeJson } from '../generated-data.js';
+import { niftiBytes } from '../../../src/volume/index.js';
+import {
+  datasetIndex,
+  labelledCase,
+  temporaryFolder,
+  volumeOf,
+  writeCase,
+  writeJson,
+} from '../generated-data.js';
 
 const MiB = 2 ** 20;
 const needs = (cases: number, memory = 200) =>
@@ -41,7 +50,14 @@ describe('the plan of a preparation', () => {
     let datasetsFile: string;
     beforeAll(async () => {
       await writeCase(folder, 'a', [40, 33, 70], { spacing: [1, 1.5, 2] });
-      const cases = [labelledCase('a'), { id: 'gone', image: 'gone.nii.gz' }];
+      // One slice, which takes 512 GiB where slabs of it are turned upright; the file has no bytes on the disk.
+      const wide = Buffer.from(niftiBytes(volumeOf([8, 8, 1], (x) => x)).subarray(0, 352));
+      for (const [at, value] of Object.entries({ 42: 32_767, 44: 32_767, 70: 2, 72: 8 }))
+        wide.writeInt16LE(value, Number(at));
+      writeFileSync(join(folder, 'wide.nii'), wide);
+      truncateSync(join(folder, 'wide.nii'), 352 + 32_767 ** 2);
+      const others = ['gone', 'wide'].map((id) => ({ id, image: `${id}.nii` }));
+      const cases = [labelledCase('a'), ...others];
       datasetsFile = writeJson(join(folder, 'datasets.json'), datasetIndex(cases, { spacing: [1, 1.5, 1] }));
     });
 
@@ -54,14 +70,14 @@ describe('the plan of a preparation', () => {
         onProgress: () => told.push('case'),
       };
       await prepareDatasets(options);
-      const chunks = 2 * 2 * 5; // 40 x 33 x 139 voxels
-      expect(told.slice(1)).toEqual(['case', 'case']);
-      expect(told[0]).toMatchObject({ cases: 2, cacheBytes: chunks * 32 ** 3 * (4 + 1) });
+      const voxels = 64 * 48 * 144; // 40 x 33 x 139 voxels in chunks of 32 x 16 x 16
+      expect(told.slice(1)).toEqual(['case', 'case', 'case']);
+      expect(told[0]).toMatchObject({ cases: 3, cacheBytes: voxels * (4 + 1) });
       const [plan] = told as [PreparePlan];
       expect(describePlan(plan)).toMatch(
-        /^2 cases to make, at most 4 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/,
+        /^3 cases to make, at most 3 MiB of .* free disk; [12] threads?, each up to [0-9]+ MiB of .* free memory$/,
       );
-      await prepareDatasets({ ...options, onPlan: (again) => expect(again.cases).toBe(1) }); // the one that cannot be used is tried again
+      await prepareDatasets({ ...options, onPlan: (again) => expect(again.cases).toBe(2) }); // what cannot be used is tried again
     });
   });
 });

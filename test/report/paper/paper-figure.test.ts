@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { paperFigureSpec, writePaperFigure } from '../../../src/report/figures/paper-figure-spec.js';
 import { specToSvg } from '../../../src/report/figures/spec-to-svg.js';
 import { type OwnPoint, paperFigure, paperFigureMarkdown } from '../../../src/report/index.js';
-import { temporaryFolder } from '../../dataset/generated-data.js';
+import { temporaryFolder } from '../../temporary-folder.js';
 
 const folder = temporaryFolder();
 const own = (row: string, dice: number | null, seconds: number | null = null, share = 1): OwnPoint => ({

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { WorkError } from '../errors.js';
+import { WorkError } from './errors.js';
 
 /**
  * URL of the compiled worker file `relative` ('./x-worker.js') beside the module whose `import.meta.url` is

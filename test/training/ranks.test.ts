@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readMetrics } from '../../src/training/index.js';
+import { coresNote, shareOfReplicas } from '../../src/training/rank-group.js';
+import { longTests } from '../long-tests.js';
+import { prepareSmokeData } from './smoke-data.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'ranks-'));
+let prepared: string;
+beforeAll(async () => {
+  prepared = await prepareSmokeData(folder);
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly said: string;
+}
+
+/** Pre-trains by the command line; It is interrupted once it has said something. */
+function pretrain(
+  out: string,
+  settings: readonly string[],
+  flags: readonly string[] = [],
+  interruptAt = /^never$/,
+): Promise<Ended> {
+  const all = [`data.prepared=${prepared}`, 'train.threads=1', 'train.validateEvery=0', ...settings];
+  const sets = all.flatMap((setting) => ['--set', setting]);
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [
+      'bin/hybridmim.mjs',
+      'pretrain',
+      '--config',
+      'configs/smoke/pretrain.yaml',
+      ...sets,
+      '--out',
+      join(folder, out),
+      ...flags,
+    ]);
+    let [said, isInterrupted] = ['', false];
+    child.stderr.on('data', (text: Buffer) => {
+      said += text;
+      if (!isInterrupted && interruptAt.test(said)) isInterrupted = child.kill('SIGINT');
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, said }));
+  });
+}
+
+const ranks = (count: number) => ['--ranks', String(count), '--private-network'];
+const weightsOf = (run: string) => readFileSync(join(folder, run, 'checkpoints', 'last.safetensors'));
+const lossesOf = (run: string) =>
+  readMetrics(join(folder, run)).map((line) =>
+    'losses' in line ? { loss: line.loss, losses: line.losses, norm: line.gradientNorm } : line,
+  );
+
+describe('ranks', () => {
+  it('give what one process gives, bit for bit, and go on in another number', {
+    timeout: 180_000,
+  }, async () => {
+    const settings = ['train.replicas=2', 'train.steps=6', 'train.checkpointEvery=2'];
+    const [alone, together] = await Promise.all([
+      pretrain('alone', settings),
+      pretrain('together', settings, ranks(2), /pre-training [12]\/6/),
+    ]);
+    expect(alone, alone.said).toMatchObject({ code: 0 });
+    expect(together, together.said).toMatchObject({ code: 130 });
+    expect(together.said).toMatch(/hybridmim: stopped after step [1-5] of 6, state saved/);
+    expect(together.said).toMatch(/\[rank 1\] hybridmim: stopped after step [1-5] of 6/);
+    const resumed = await pretrain('together', settings, [...ranks(2), '--resume']);
+    expect(resumed, resumed.said).toMatchObject({ code: 0 });
+    expect(lossesOf('together')).toEqual(lossesOf('alone'));
+    expect(weightsOf('together').equals(weightsOf('alone'))).toBe(true);
+  });
+
+  it.runIf(longTests)(
+    'of any number give the same up to rounding with a fast reduction',
+    { timeout: 300_000 },
+    async () => {
+      const settings = [
+        'train.replicas=3',
+        'train.steps=10',
+        'train.learningRate=1e-4',
+        'train.reduction=fast',
+      ];
+      const [alone, together] = [
+        await pretrain('fast-1', settings),
+        await pretrain('fast-3', settings, ranks(3)),
+      ];
+      expect([alone.code, together.code], together.said).toEqual([0, 0]);
+      for (const [i, { loss }] of readMetrics(join(folder, 'fast-1'))
+        .filter((line) => 'loss' in line)
+        .entries()) {
+        const line = readMetrics(join(folder, 'fast-3'))[i];
+        expect(Math.abs((line && 'loss' in line ? line.loss : Number.NaN) - loss)).toBeLessThan(1e-5);
+      }
+    },
+  );
+
+  it('do not start where strangers may reach them, nor in numbers that do not go into the replicas', async () => {
+    const open = await pretrain('refused', ['train.replicas=2'], ['--ranks', '2']);
+    expect(open).toMatchObject({ code: 2 });
+    expect(open.said).toContain('add --private-network where no stranger reaches them');
+    const wrong = await pretrain('refused', ['train.replicas=2'], ['--ranks', '0', '--private-network']);
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.said).toContain('--ranks is 0, but must be a whole number of at least 1');
+  });
+
+  it('are told where they take more cores than there are', () => {
+    const cpu = { kind: 'cpu', cores: 8 } as const;
+    expect(coresNote({ localRanks: 1 }, 0, cpu)).toBeUndefined();
+    expect(coresNote({ localRanks: 2 }, 4, cpu)).toBeUndefined();
+    expect(coresNote({ localRanks: 2 }, 0, { ...cpu, kind: 'gpu' })).toBeUndefined();
+    expect(coresNote({ localRanks: 3 }, 0, cpu)).toBe(
+      '3 ranks of this machine use 8 threads each, but it has 8 cores: --set train.threads=2 is faster',
+    );
+    expect(coresNote({ localRanks: 16 }, 1, cpu)).toContain('--set train.threads=1 is faster');
+  });
+
+  it('divide the replicas of a step', () => {
+    const train = { replicas: 4, reduction: 'exact', engine: 'graph' } as const;
+    const of = (rank: number, count: number) => shareOfReplicas(train, { rank, ranks: count });
+    expect(shareOfReplicas(train, undefined)).toEqual({ all: 4, first: 0, here: 4 });
+    expect(of(1, 2)).toEqual({ all: 4, first: 2, here: 2 });
+    expect(of(3, 4)).toEqual({ all: 4, first: 3, here: 1 });
+    expect(() => of(0, 3)).toThrow(
+      'train.replicas is 4, which 3 ranks do not divide: set it to a multiple of 3',
+    );
+    expect(() => shareOfReplicas({ ...train, replicas: 6 }, { rank: 0, ranks: 3 })).toThrow(
+      'train.reduction is exact, which takes 2, 4, 8 ... ranks, but there are 3',
+    );
+    expect(shareOfReplicas({ ...train, replicas: 6, reduction: 'fast' }, { rank: 2, ranks: 3 })).toEqual({
+      all: 6,
+      first: 4,
+      here: 2,
+    });
+    expect(() => shareOfReplicas({ ...train, engine: 'eager' }, { rank: 0, ranks: 2 })).toThrow(
+      'train.engine is eager',
+    );
+  });
+});
