@@ -21,7 +21,8 @@ from pathlib import Path
 # Ops of the graphs, and neighbours of them that a change may well bring.
 OPS = """
 Abs Add AddN AddV2 All Any ArgMax AssignVariableOp AvgPool3D AvgPool3DGrad BatchMatMul BatchMatMulV2 BiasAdd BiasAddGrad
-Bitcast BitwiseXor Cast ConcatV2 Const Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2
+Bitcast BitwiseXor Cast CollectiveBcastRecvV2 CollectiveBcastSendV2 CollectiveReduceV2 ConcatV2 Const Conv2D
+Conv2DBackpropFilter Conv2DBackpropInput Conv3D Conv3DBackpropFilterV2
 Conv3DBackpropInputV2 Cumsum Equal Erf EuclideanNorm Exp ExpandDims Fill FusedBatchNormGradV3 FusedBatchNormV3 GatherV2
 Greater GreaterEqual Identity IsFinite IsInf IsNan L2Loss LeakyRelu LeakyReluGrad Less LessEqual Log Log1p LogSoftmax LogicalAnd
 LogicalNot LogicalOr MatMul Max MaxPool3D MaxPool3DGrad Maximum Mean Min Minimum Mul Neg NoOp NotEqual OneHot OnesLike
