@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { byteSize } from '../byte-size.js';
 import { UsageError } from '../errors.js';
+import { freeMemory } from '../free-memory.js';
 import type { Command } from './context.js';
 import { memoryOf } from './memory-flag.js';
 import { countingBar, duration } from './terminal.js';
@@ -90,7 +91,6 @@ export const planCommand: Command<Flags> = {
     requireWholeNumber('--seed', seed, 0);
     const { parseClasses } = await import('../config/index.js');
     const { expectedOf, fingerprintText, planProject, writePlan } = await import('../project/index.js');
-    const { freeMemory } = await import('../training/index.js');
     const plan = await planProject({
       folders: flags.folder,
       out,

@@ -1,10 +1,11 @@
 import { readPreparedIndex, withFold } from '../dataset/index.js';
 import { InterruptedError } from '../errors.js';
+import { freeMemory } from '../free-memory.js';
 import { elementCount, makeNetwork } from '../network/index.js';
 import { type StepOfRun, wholeBatch } from './estimate-step.js';
 import { fineTunedCases, foldOf, taskScheme } from './finetune.js';
 import { measureStepApart } from './measured-apart.js';
-import { freeMemory, stepBudget } from './memory-check.js';
+import { stepBudget } from './memory-check.js';
 import { casesToLearnFrom, preparedCasesOf } from './pretrain.js';
 import type { FinetuneSettings, PretrainSettings } from './run-settings.js';
 import { scheduleOf } from './schedule.js';

@@ -5,7 +5,7 @@ export type { LearningTask } from './learning-task.js';
 export type { RunProgress, RunStart } from './loop.js';
 export { type MeasuredSteps, measureSteps } from './measure-step.js';
 export { measureStepApart, type StepOutcome, type StepQuestion } from './measured-apart.js';
-export { freeMemory, largestThatFits, stepBudget } from './memory-check.js';
+export { largestThatFits, stepBudget } from './memory-check.js';
 export {
   followMetrics,
   type MetricsLine,

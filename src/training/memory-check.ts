@@ -1,6 +1,6 @@
-import { freemem } from 'node:os';
 import { workersAtFirst } from '../dataset/index.js';
 import { UsageError } from '../errors.js';
+import { freeMemory } from '../free-memory.js';
 import { type StepOfRun, wholeBatch } from './estimate-step.js';
 import type { LearningTask } from './learning-task.js';
 import { measureStepApart } from './measured-apart.js';
@@ -8,9 +8,6 @@ import { cropsOfStep } from './schedule.js';
 import { differenceOf, smallerSteps } from './smaller-steps.js';
 import { requireStepMemory } from './step-memory.js';
 import { type TensorMemory, tensorMemory } from './tensor-memory.js';
-
-/** Bytes that this process may still take: of the machine, or of the part of it that it was given. */
-export const freeMemory = (): number => Math.min(freemem(), process.availableMemory());
 
 /**
  * A step takes 3 to 5 times what its encoder keeps, measured with UNets, and a program of its own besides.
