@@ -82,7 +82,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
   await validateWhatStopped(loop);
   let passedOver = 0; // in a row
   for (let step = loop.firstStep; step < steps; step++) {
-    const { line, notFinite, isStopped } = await oneStep(loop, step);
+    const { line, notFinite, othersStop } = await oneStep(loop, step);
     loop.lifeline?.progress(step + 1);
     passedOver = notFinite === undefined ? 0 : passedOver + 1;
     if (notFinite !== undefined) passOver(loop, notFinite, passedOver);
@@ -91,7 +91,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
       loop.progress.onStep?.(line, steps);
     }
     const done = step + 1;
-    const stopping = isStopped && done < steps;
+    const stopping = (loop.lifeline ? othersStop : loop.signal?.aborted === true) && done < steps;
     if (isDue(done, loop.validateEvery, steps) && !stopping) await validateNow(loop, done);
     if (isDue(done, loop.checkpointEvery, steps) || stopping) {
       await loop.picture?.(done);
@@ -107,13 +107,13 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<void> {
 }
 
 /**
- * @returns the line of the metrics; what was not finite, on which crops; and whether the run is to stop: with several ranks,
- *   whether one of them was told so before the step
+ * @returns the line of the metrics; what was not finite, on which crops; and whether one of several ranks was told to stop
+ *   before the step
  */
 async function oneStep(
   loop: TrainingLoop,
   step: number,
-): Promise<{ line: StepLine; notFinite: NotFinite | undefined; isStopped: boolean }> {
+): Promise<{ line: StepLine; notFinite: NotFinite | undefined; othersStop: boolean }> {
   const started = performance.now();
   const { replicas } = loop;
   const batches: CropBatch[] = [];
@@ -125,12 +125,11 @@ async function oneStep(
     step,
     batches.map((batch, i) => loop.inputsOf(batch, batchNumber(replicas, step, i))),
   );
-  const isAborted = () => loop.signal?.aborted === true;
   const inputs = {
     ...fed.inputs,
     learningRate: Float32Array.of(lr),
     ...correctionsAt(step + 1),
-    ...(loop.lifeline && { stopping: Float32Array.of(isAborted() ? 1 : 0) }),
+    ...(loop.lifeline && { stopping: Float32Array.of(loop.signal?.aborted ? 1 : 0) }),
   };
   const outputs = await loop.train.run(inputs, fed.seed);
   const values = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, itemAt(value, 0)]));
@@ -144,8 +143,8 @@ async function oneStep(
     seconds: (performance.now() - started) / 1000,
     waitSeconds: batches.reduce((sum, { waitSeconds }) => sum + waitSeconds, 0),
   };
-  const isStopped = loop.lifeline ? entryOf(values, 'stopping') > 0 : isAborted();
-  return { line, notFinite: notFiniteOf(values, step, batches), isStopped };
+  const othersStop = (values.stopping ?? 0) > 0;
+  return { line, notFinite: notFiniteOf(values, step, batches), othersStop };
 }
 
 /**
