@@ -3,10 +3,10 @@
 // Usage: node benchmarks/ranks-speed.mjs --python PY --prepared FOLDER [--rounds 3] [--steps 3] [--crop 96] [--region 64]
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { freePort } from '../dist/ranks/free-port.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -37,15 +37,6 @@ function run(command, args, env = {}) {
       wrong += text;
     });
     child.on('close', (code) => (code === 0 ? resolve(said) : reject(new Error(wrong.slice(-800)))));
-  });
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
   });
 }
 
@@ -85,7 +76,7 @@ const kinds = {
   ranks: () => training(join(folder, 'ranks'), 2, ['--ranks', '2', '--private-network']),
   ...(flags.python && {
     ddp: async () => {
-      const port = await freePort();
+      const port = await freePort('127.0.0.1');
       const size = ['--crop', flags.crop, '--region', flags.region, '--steps', flags.steps, '--threads', '1'];
       const rank = (place) =>
         run(flags.python, ['benchmarks/torch_step.py', ...size], {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { randomStream } from '../../dist/random/streams.js';
+import { freePort } from '../../dist/ranks/free-port.js';
 import { commands } from './commands.mjs';
 import { contentOf, differenceOf, makeWorld, run } from './world.mjs';
 
@@ -129,7 +129,7 @@ async function launch(args, size) {
 
 /** Ranks of which each is started as a cluster starts it. */
 async function startEach(args, size) {
-  const port = await freePort();
+  const port = await freePort('127.0.0.1');
   const said = Array.from({ length: size }, () => '');
   const children = said.map((_, rank) => {
     const child = spawn(process.execPath, [program, ...args], {
@@ -196,13 +196,4 @@ function kill(pid, signal) {
   } catch {
     // It has ended.
   }
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Fold } from '../dataset/index.js';
-import type { Lifeline } from '../ranks/index.js';
+import { keepsRun, type Lifeline } from '../ranks/index.js';
 import type { Command, Context } from './context.js';
 import { showDryRun } from './dry-run-text.js';
 import { type RankFlags, rankFlags, withRanks } from './ranks.js';
@@ -85,7 +85,7 @@ const train =
       signal: signal(),
       lifeline,
     });
-    if (lifeline && lifeline.rank > 0) return;
+    if (!keepsRun(lifeline)) return;
     const best = ended.best
       ? `\nbest mean Dice ${ended.best.value.toFixed(4)} after step ${ended.best.step}: ${ended.best.file}`
       : '';

@@ -1,4 +1,4 @@
-import type { Lifeline } from '../ranks/index.js';
+import { keepsRun, type Lifeline } from '../ranks/index.js';
 import type { Command, Context } from './context.js';
 import { showDryRun } from './dry-run-text.js';
 import { type RankFlags, rankFlags, withRanks } from './ranks.js';
@@ -64,7 +64,7 @@ const train =
       signal: signal(),
       lifeline,
     });
-    if (lifeline && lifeline.rank > 0) return;
+    if (!keepsRun(lifeline)) return;
     const best = ended.best
       ? `\nbest held-out loss ${(-ended.best.value).toPrecision(4)} after step ${ended.best.step}: ${ended.best.file}`
       : '';

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { keepsRun } from '../ranks/index.js';
 import type { RunProgress, TransferReport } from '../training/index.js';
 import { type Bar, duration, type Terminal } from './terminal.js';
 
@@ -47,7 +48,7 @@ export const progressOf = (
   title: string,
   folder: string,
 ): RunProgress =>
-  lifeline === undefined || lifeline.rank === 0
+  keepsRun(lifeline)
     ? runDisplay(terminal, title, folder)
     : { onNote: (sentence) => terminal.line(`${title}: ${sentence}`) };
 

@@ -40,6 +40,10 @@ export interface Lifeline extends Pick<RankPlace, 'rank' | 'ranks' | 'localRanks
   leave(): Promise<void>;
 }
 
+/** Whether a process keeps the run folder and tells people of the run: alone, or as rank 0. */
+export const keepsRun = (lifeline: Pick<Lifeline, 'rank'> | undefined): boolean =>
+  lifeline === undefined || lifeline.rank === 0;
+
 /** What the thread needs to find rank 0: this alone is known before the settings are read. */
 export type Calling = Pick<RankPlace, 'rank' | 'ranks' | 'host' | 'port' | 'token' | 'patience'> & {
   /** The process that started all ranks of this machine, where one did and waits for them. */
@@ -53,9 +57,9 @@ let called: Worker | undefined;
  * it before it loads anything else, and `openLifeline` goes on with it.
  */
 export function callEarly(calling: Calling): Worker {
-  called ??= new Worker(new URL(workerEntry(import.meta.url, './lifeline-thread.js')), {
-    workerData: calling,
-  });
+  if (called) return called;
+  called = new Worker(new URL(workerEntry(import.meta.url, './lifeline-thread.js')), { workerData: calling });
+  called.unref(); // a process that has nothing else to do, as after a wrong flag, ends
   return called;
 }
 
@@ -65,7 +69,6 @@ export async function openLifeline(
 ): Promise<Lifeline> {
   const thread = callEarly(options);
   const post = (message: ToThread) => thread.postMessage(message);
-  thread.unref();
   let onGathered: (gathered: Gathered) => void = () => {};
   let onRefused: (error: Error) => void = () => {};
   let onLeft = () => {};

@@ -23,13 +23,14 @@ import {
   requireImageSize,
 } from '../inference/index.js';
 import { initialiseParameters, spatialSize } from '../network/index.js';
+import { keepsRun } from '../ranks/index.js';
 import type { Volume } from '../volume/index.js';
 import { writeWholeFile } from '../whole-file.js';
 import { drawnFraction } from './drawn-fraction.js';
 import type { Validation } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { runMetadata } from './pretrain.js';
-import { keepsRunOf, memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
+import { memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
 import { batchAsked } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
 import type { FinetuneSettings, RunOptions } from './run-settings.js';
@@ -63,7 +64,7 @@ export async function finetune({
 }: FinetuneOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const replicas = shareOfReplicas(train, lifeline);
-  const keepsRun = keepsRunOf(lifeline);
+  const keeps = keepsRun(lifeline);
   useDevice(settings.device);
   const index = withFold(await readPreparedIndex(data.prepared), foldOf(data));
   const caseIds = fineTunedCases(index, settings).map(({ id }) => id);
@@ -102,7 +103,7 @@ export async function finetune({
     );
     const firstCase = itemAt(loader.cases, 0);
     // Before the folder is made, so that wrong weights leave none behind.
-    const source = init === undefined || !keepsRun ? undefined : await weightsFile(init);
+    const source = init === undefined || !keeps ? undefined : await weightsFile(init);
     const transferred =
       source === undefined || resume
         ? undefined
@@ -117,7 +118,7 @@ export async function finetune({
     }
     for (const note of emptyLabels(scheme, loader.cases, 'training')) progress.onNote?.(note);
     const validationCases =
-      train.validateEvery > 0 && keepsRun ? casesToValidate(index, settings, loader.cases) : [];
+      train.validateEvery > 0 && keeps ? casesToValidate(index, settings, loader.cases) : [];
     for (const note of emptyLabels(scheme, validationCases, 'validation')) progress.onNote?.(note);
     const openValidation = (state: State) => {
       const predictor = openPredictor({

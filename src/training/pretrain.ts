@@ -25,12 +25,13 @@ import {
   spatialSize,
 } from '../network/index.js';
 import { pretextMethod, voxelCorruption } from '../pretext/index.js';
+import { keepsRun } from '../ranks/index.js';
 import { writeWholeFile } from '../whole-file.js';
 import type { LearningTask } from './learning-task.js';
 import type { RunProgress } from './loop.js';
 import { requireMemory } from './memory-check.js';
 import { heldOutValidation, pretrainingTask } from './pretraining-task.js';
-import { keepsRunOf, memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
+import { memoryOfRank, ofThisRank, shareOfReplicas } from './rank-group.js';
 import { openReconstructionPicture } from './reconstruction-picture.js';
 import { batchAsked } from './replicas.js';
 import { carryOut, type RunResult } from './run.js';
@@ -66,11 +67,11 @@ export async function pretrain({
 }: PretrainOptions): Promise<RunResult> {
   const { seed, precision, data, train } = settings;
   const replicas = shareOfReplicas(train, lifeline);
-  const keepsRun = keepsRunOf(lifeline);
+  const keeps = keepsRun(lifeline);
   useDevice(settings.device);
   const learnedFrom = await casesToLearnFrom(data);
-  const source = init === undefined || !keepsRun ? undefined : await weightsFile(init);
-  const words = await visualWords(settings, learnedFrom, keepsRun ? out : undefined, progress, signal);
+  const source = init === undefined || !keeps ? undefined : await weightsFile(init);
+  const words = await visualWords(settings, learnedFrom, keeps ? out : undefined, progress, signal);
   const loader = await openCropLoader({
     ...cropOptions(settings, learnedFrom),
     processes: lifeline?.localRanks ?? 1,
@@ -98,7 +99,7 @@ export async function pretrain({
       { memoryBytes: memoryBytes ?? memoryOfRank(lifeline), onNote: progress.onNote, signal },
     );
     const held =
-      train.validateEvery > 0 && keepsRun
+      train.validateEvery > 0 && keeps
         ? await fixedInputs(
             settings,
             learned,
@@ -109,7 +110,7 @@ export async function pretrain({
         : undefined;
     const [pictured = {}] =
       held ??
-      (keepsRun
+      (keeps
         ? await fixedInputs(settings, learned, learnedFrom, 1, words && cropsOf(words, 'instances'))
         : []);
     const { inputs, reconstruct } = method;

@@ -49,10 +49,6 @@ export function shareOfReplicas(
   return { all: replicas, first: rank * here, here };
 }
 
-/** Whether this process keeps the run folder: alone, or as rank 0. */
-export const keepsRunOf = (lifeline: Pick<Lifeline, 'rank'> | undefined): boolean =>
-  lifeline === undefined || lifeline.rank === 0;
-
 /** The memory that a rank may take where several share a machine; undefined where this process is alone. */
 export const memoryOfRank = (lifeline: Pick<Lifeline, 'localRanks'> | undefined): number | undefined =>
   lifeline && freeMemory() / lifeline.localRanks;

@@ -11,7 +11,7 @@ import {
 } from '../engine/index.js';
 import { DataError, UsageError } from '../errors.js';
 import { elementCount } from '../network/index.js';
-import type { Lifeline } from '../ranks/index.js';
+import { keepsRun, type Lifeline } from '../ranks/index.js';
 import { zeroMoments } from './adamw.js';
 import {
   finishCheckpoint,
@@ -84,7 +84,7 @@ export interface RunResult {
  */
 export async function carryOut(plan: RunPlan): Promise<RunResult> {
   const { lifeline } = plan;
-  return lifeline && lifeline.rank > 0 ? workFor(plan, lifeline) : keepRun(plan, lifeline);
+  return lifeline && !keepsRun(lifeline) ? workFor(plan, lifeline) : keepRun(plan, lifeline);
 }
 
 /** Carries a run out and keeps it in its folder. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +117,20 @@ describe('ranks', () => {
       '3 ranks of this machine use 8 threads each, but it has 8 cores: --set train.threads=2 is faster',
     );
     expect(coresNote({ localRanks: 16 }, 1, cpu)).toContain('--set train.threads=1 is faster');
+  });
+
+  it('end where a flag is wrong, though they called rank 0 before it was read', () => {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['bin/hybridmim.mjs', 'pretrain', '--private-network', '--bogus'],
+      {
+        encoding: 'utf8',
+        timeout: 60_000,
+        env: { ...process.env, RANK: '0', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '29871' },
+      },
+    );
+    expect(stderr).toContain('see "hybridmim pretrain --help"');
+    expect(status).toBe(2);
   });
 
   it('divide the replicas of a step', () => {

@@ -2,6 +2,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { resolve } from 'node:path';
 import { itemAt } from '../../at.js';
 import { DataError, UsageError } from '../../errors.js';
+import { freeMemory } from '../../free-memory.js';
 import { openWorkerPool, type WorkerPool } from '../../threads/index.js';
 import type { Triple } from '../../volume/index.js';
 import { type PreparedCase, readPreparedIndex } from '../index/prepared-index.js';
@@ -147,7 +148,7 @@ function limitOfAuto(options: CropLoaderOptions, channels: number, cases: number
   return mostWorkers({
     cores: availableParallelism(),
     processes: options.processes ?? 1,
-    freeBytes: Math.min(freemem(), process.availableMemory()),
+    freeBytes: freeMemory(),
     bytesOfWorker:
       threadBytes +
       cases * bytesOfCase +

@@ -65,6 +65,8 @@ function inBuckets(values: Readonly<Record<string, Tensor>>): [name: string, val
   return buckets;
 }
 
+const whole = (number: number) => tf.scalar(number, 'int32');
+
 function sumOfGroup(value: Tensor, size: number, group: number, instance: number): Tensor {
   const attributes = [
     float32Attribute(),
@@ -76,7 +78,6 @@ function sumOfGroup(value: Tensor, size: number, group: number, instance: number
     attribute.int('Nordering_token', 0),
     attribute.int('max_subdivs_per_device', 1),
   ];
-  const whole = (number: number) => tf.scalar(number, 'int32');
   return runOp('CollectiveReduceV2', attributes, [value, whole(size), whole(group), whole(instance)]);
 }
 
@@ -90,18 +91,13 @@ export function fromFirstRank<T extends Tensor>(
   { rank, ranks }: Pick<ClusterMember, 'rank' | 'ranks'>,
   instance: number,
 ): T {
-  const [size, group, which] = [ranks, groupOfAll, instance].map((number) => tf.scalar(number, 'int32'));
   const common = [
     float32Attribute(),
     attribute.string('communication_hint', 'auto'),
     attribute.float('timeout_seconds', 0),
   ];
-  if (!size || !group || !which) return value;
-  if (rank === 0) return runOp('CollectiveBcastSendV2', common, [value, size, group, which]);
+  const numbers = [ranks, groupOfAll, instance].map(whole);
+  if (rank === 0) return runOp('CollectiveBcastSendV2', common, [value, ...numbers]);
   const shape = tf.tensor1d([...value.shape], 'int32');
-  return runOp(
-    'CollectiveBcastRecvV2',
-    [...common, attribute.type('Tshape', 'int32')],
-    [size, group, which, shape],
-  );
+  return runOp('CollectiveBcastRecvV2', [...common, attribute.type('Tshape', 'int32')], [...numbers, shape]);
 }
