@@ -43,7 +43,8 @@ require('node:fs').appendFileSync(${JSON.stringify(calls)}, JSON.stringify({ arg
   // As Slurm's: the first host of the list, and a task for each rank.
   program(
     'scontrol',
-    '#!/bin/bash\n[ "$1 $2 $3" = "show hostnames node[7-8]" ] && printf "node7\\nnode8\\n"',
+    // More names than a pipe holds: who reads the first alone would end this in the middle.
+    '#!/bin/bash\n[ "$1 $2 $3" = "show hostnames node[7-8]" ] && echo node7 && for ((i = 0; i < 9999; i++)); do echo node8; done',
   );
   program(
     'srun',
