@@ -1,6 +1,5 @@
 import { api, checked } from './c-api.js';
 import { deviceSettings } from './device-settings.js';
-import { nativeBackend } from './native-backend.js';
 import { messageField, varintField } from './protobuf.js';
 import { sessionConfig, taskName } from './session-config.js';
 
@@ -29,9 +28,6 @@ export interface ClusterOptions {
  * @throws WorkError where the port is taken
  */
 export function joinCluster({ addresses, rank, threads }: ClusterOptions): ClusterMember {
-  // Before the server, as before the session of a process alone: who first looks for devices decides on the threads of
-  // all, and other threads give other bits.
-  nativeBackend();
   // The messages are TensorFlow's `ServerDef`, `ClusterDef` and `JobDef`.
   const tasks = addresses.map((address, i) =>
     messageField(2, Buffer.concat([varintField(1, i), messageField(2, address)])),

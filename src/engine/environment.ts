@@ -5,4 +5,7 @@ import { prepareRuntime } from './runtime-files.js';
 // the setting when the library loads, so every module that loads it imports this one first.
 process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+// Else all sessions of a process share the threads that TensorFlow.js's own context took when it was loaded, one a
+// core, whatever number a session asks for.
+process.env.TF_OVERRIDE_GLOBAL_THREADPOOL = '1';
 prepareRuntime();

@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createState, type StepFunction, type Tensor, tf } from '../../src/engine/index.js';
+import {
+  compile,
+  createState,
+  type StepFunction,
+  type Tensor,
+  type Tensor2D,
+  tf,
+} from '../../src/engine/index.js';
 import { sessionConfig } from '../../src/engine/session-config.js';
 import { computed, normals } from './computed.js';
 
@@ -30,6 +37,29 @@ describe('the configuration of a session', () => {
     );
     expect((await state.read()).a?.data).toEqual(Float32Array.of(3));
     state.dispose();
+  });
+
+  // Seconds of the processor a second. Other work on the machine makes them fewer, never more.
+  it('computes on one thread where it is told to', async () => {
+    const [size, times] = [768, 12];
+    const x = normals([size, size], 1);
+    const product: StepFunction = ({ x: a }) => {
+      let y = a as Tensor2D;
+      for (let i = 0; i < times; i++) y = tf.tanh(tf.matMul(y, a as Tensor2D));
+      return { y: y.sum() };
+    };
+    const state = createState({}, { engine: 'graph', threads: 1 });
+    const inputs = { x: { shape: [size, size], dtype: 'float32' as const } };
+    const step = compile(product, { name: 'products', inputs, state, precision: 'float32' });
+    const shares: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      const [before, began] = [process.cpuUsage(), performance.now()];
+      await step.run({ x: x.data }, 0);
+      const { user, system } = process.cpuUsage(before);
+      shares.push((user + system) / 1000 / (performance.now() - began));
+    }
+    state.dispose();
+    expect(Math.max(...shares.slice(1))).toBeLessThan(1.3);
   });
 
   it('has a constant divided by, not multiplied with its rounded reciprocal', async () => {
