@@ -142,6 +142,9 @@ export function hasKernel(opType: string, devices: readonly KernelDevice[]): boo
   return devices.some((device) => kernels.includes(messageField(2, device)));
 }
 
+/** Whether this TensorFlow is built for GPUs. */
+export const hasGpuKernels = (): boolean => hasKernel('Conv3D', ['GPU']);
+
 /** A graph as a serialised `GraphDef`, copied out. */
 export function graphDefinition(graph: Pointer): Buffer {
   const buffer = api.newBuffer();

@@ -1,4 +1,4 @@
-import { api, checked } from './c-api.js';
+import { api, checked, hasGpuKernels } from './c-api.js';
 import { deviceSettings } from './device-settings.js';
 import { messageField, varintField } from './protobuf.js';
 import { sessionConfig, taskName } from './session-config.js';
@@ -37,7 +37,7 @@ export function joinCluster({ addresses, rank, threads }: ClusterOptions): Clust
     messageField(1, messageField(1, job)),
     messageField(2, 'worker'),
     varintField(3, rank),
-    messageField(4, sessionConfig(threads, deviceSettings(), true)),
+    messageField(4, sessionConfig(threads, deviceSettings(), { rewrites: hasGpuKernels(), inCluster: true })),
     messageField(5, 'grpc'),
   ]);
   const doing = `start TensorFlow's server of rank ${rank} at ${addresses[rank]}`;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../errors.js';
-import { hasKernel, setGpuArithmetic } from './c-api.js';
+import { hasGpuKernels, setGpuArithmetic } from './c-api.js';
 import { deviceSettings } from './device-settings.js';
 import type { DeviceName } from './graph.js';
 import { type ListedDevice, listDevices } from './session.js';
@@ -96,9 +96,6 @@ function cpuFacts(): DeviceFacts {
     bfloat16: avx512 && gainsByBfloat16(processor) ? 'native' : 'rounded',
   };
 }
-
-/** Whether this TensorFlow is built for GPUs. */
-export const hasGpuKernels = (): boolean => hasKernel('Conv3D', ['GPU']);
 
 // TensorFlow.js looks for devices, too, without our settings; those of who comes first count.
 beforeLoading(() => {

@@ -1,6 +1,6 @@
 import { itemAt } from '../at.js';
 import { WorkError } from '../errors.js';
-import { api, checked, type GraphOutput, type Pointer } from './c-api.js';
+import { api, checked, type GraphOutput, hasGpuKernels, type Pointer } from './c-api.js';
 import { deviceSettings } from './device-settings.js';
 import { createTensor, type DeviceName, type Graph, type HostArray, readTensor } from './graph.js';
 import { sessionConfig } from './session-config.js';
@@ -39,7 +39,10 @@ export function openSession(graph: Graph, threads: number, target?: string): Ses
   const options = api.newSessionOptions();
   try {
     if (target !== undefined) api.setTarget(options, target);
-    const config = sessionConfig(threads, deviceSettings(), target !== undefined);
+    const config = sessionConfig(threads, deviceSettings(), {
+      rewrites: hasGpuKernels(),
+      inCluster: target !== undefined,
+    });
     checked('session options', (status) => api.setConfig(options, config, config.length, status));
     return {
       handle: checked('open a session', (status) => api.newSession(graph.handle, options, status)),

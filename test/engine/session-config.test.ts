@@ -17,6 +17,7 @@ const references = z
     sessions: z.array(
       z.object({
         threads: z.number(),
+        rewrites: z.boolean(),
         settings: z.object({ memoryGrowth: z.boolean(), memoryShare: z.number().optional() }),
         config: z.string(),
       }),
@@ -26,8 +27,8 @@ const references = z
 
 describe('the configuration of a session', () => {
   it.each(references.sessions)('is the ConfigProto that TensorFlow’s own messages make: %j', (reference) => {
-    const { threads, settings, config } = reference;
-    expect(sessionConfig(threads, settings).toString('hex')).toBe(config);
+    const { threads, settings, rewrites, config } = reference;
+    expect(sessionConfig(threads, settings, { rewrites }).toString('hex')).toBe(config);
   });
 
   it('lets TensorFlow read a count of threads that takes two bytes', async () => {
