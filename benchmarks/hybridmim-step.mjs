@@ -38,7 +38,7 @@ async function timedRun() {
   const onStart = (facts) => (start = facts);
   const onStep = () => (peakBytes = residentPeak());
   await pretrain({ settings, out: join(out, 'run'), resume: false, progress: { onStart, onStep } });
-  const lines = readMetrics(join(out, 'run')).slice(1); // the first step also optimises the graph
+  const lines = readMetrics(join(out, 'run')).slice(1); // the first step also makes the graph ready
   rmSync(out, { recursive: true });
   return {
     stepSeconds: lines.map(({ seconds }) => seconds),

@@ -36,7 +36,7 @@ const cube = (side) => {
   return { size: [side, side, side], spacing: [1, 1, 1], affine, channels: 1, data };
 };
 
-await predictor.logits(cube(window)); // the first run optimises the graph
+await predictor.logits(cube(window)); // the first run makes the graph ready
 const seconds = [];
 const cpuSeconds = []; // of all threads: what other work on the machine changes least
 let windows = 0;

@@ -40,7 +40,7 @@ function run(command, args, env = {}) {
   });
 }
 
-/** Seconds of the steps of one training run, but the first, which also optimises the graph. */
+/** Seconds of the steps of one training run, but the first, which also makes the graph ready. */
 async function training(out, replicas, extra) {
   const settings = [
     `data.prepared=${flags.prepared}`,

@@ -22,7 +22,7 @@ export interface PretrainingRun {
   /** Of training steps in all. */
   readonly seconds: number;
   /**
-   * Of one step without waiting for data; the first, which also optimises the graph, left out where there are
+   * Of one step without waiting for data; the first, which also makes the graph ready, left out where there are
    * others.
    */
   readonly stepSeconds: { readonly median: number; readonly min: number; readonly max: number };

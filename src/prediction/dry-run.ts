@@ -52,7 +52,7 @@ export async function dryRunPrediction({
     channels: inChannels,
     data: new Float32Array(inChannels * size[0] * size[1] * size[2]),
   };
-  await predictor.logits(volume); // the first also optimises the graph
+  await predictor.logits(volume); // the first also makes the graph ready
   const started = performance.now();
   await predictor.logits(volume);
   const windowSeconds = (performance.now() - started) / 1000;

@@ -74,7 +74,7 @@ function ofBatch(step: StepOfRun, size: number): MeasuredBatch {
 }
 
 /**
- * Runs steps on random crops, after a first one, which also optimises the graph, and takes their median.
+ * Runs steps on random crops, after a first one, which also makes the graph ready, and takes their median.
  * @param memoryBytes the most that it may take; absent: what is free
  * @throws UsageError for a step that cannot fit
  */

@@ -20,7 +20,7 @@ export interface TimingOptions {
   readonly replicas?: number;
   /** Of one op; 0: one a core. */
   readonly threads: number;
-  /** Steps that do not count: the first optimises the graph, the second finds its memory. */
+  /** Steps that do not count: the first makes the graph ready, the second finds its memory. */
   readonly warmUp: number;
   readonly steps: number;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { methodNames } from '../../src/pretext/index.js';
+import { longTests } from '../long-tests.js';
 import { temporaryFolder } from '../temporary-folder.js';
 import { runCli } from './run-cli.js';
 
@@ -43,40 +44,43 @@ const narrow = ['--set', 'unet.features=[4,4,8,8,16,4]'];
 /** Methods that were made for a network other than `unet`, and which. */
 const elsewhere: Readonly<Record<string, string>> = { unetformer: 'swin-unetr', mae: 'unetr' };
 
-it('times every method that goes with the network by turns, HybridMIM with its partial region and without, and names the others, as JSON, table and figure', async () => {
-  const folder = temporaryFolder();
-  const [out, figure] = [join(folder, 'speed.json'), join(folder, 'speed.png')];
-  const { code, stdout, stderr } = await runCli([
-    'benchmark-speed',
-    ...small,
-    '--crop',
-    '64',
-    '--region',
-    '32',
-    ...narrow,
-    '--out',
-    out,
-    '--figure',
-    figure,
-  ]);
-  expect(code, stderr).toBe(0);
-  const { results, skipped } = speedFile.parse(JSON.parse(readFileSync(out, 'utf8')));
-  expect(
-    Object.fromEntries(
-      skipped.map(({ method, reason }) => [method, /network.name (\S+) alone/.exec(reason)?.[1]]),
-    ),
-  ).toEqual(elsewhere);
-  expect(new Set(results.map(({ method }) => method))).toEqual(
-    new Set(methodNames.filter((name) => !(name in elsewhere))),
-  );
-  for (const method of Object.keys(elsewhere))
-    expect(stdout + stderr).toContain(`not measured: ${method} on unet: `);
-  const [partial, full] = results.filter(({ method }) => method === 'hybridmim');
-  expect([partial?.region, full?.region]).toEqual([32, 64]);
-  expect(partial!.multiplyAdds).toBeLessThan(0.7 * full!.multiplyAdds);
-  for (const { method } of results) expect(stdout).toContain(`| ${method} `);
-  expect(readFileSync(figure).subarray(1, 4).toString()).toBe('PNG');
-});
+it.runIf(longTests)(
+  'times every method that goes with the network by turns, HybridMIM with its partial region and without, and names the others, as JSON, table and figure',
+  async () => {
+    const folder = temporaryFolder();
+    const [out, figure] = [join(folder, 'speed.json'), join(folder, 'speed.png')];
+    const { code, stdout, stderr } = await runCli([
+      'benchmark-speed',
+      ...small,
+      '--crop',
+      '64',
+      '--region',
+      '32',
+      ...narrow,
+      '--out',
+      out,
+      '--figure',
+      figure,
+    ]);
+    expect(code, stderr).toBe(0);
+    const { results, skipped } = speedFile.parse(JSON.parse(readFileSync(out, 'utf8')));
+    expect(
+      Object.fromEntries(
+        skipped.map(({ method, reason }) => [method, /network.name (\S+) alone/.exec(reason)?.[1]]),
+      ),
+    ).toEqual(elsewhere);
+    expect(new Set(results.map(({ method }) => method))).toEqual(
+      new Set(methodNames.filter((name) => !(name in elsewhere))),
+    );
+    for (const method of Object.keys(elsewhere))
+      expect(stdout + stderr).toContain(`not measured: ${method} on unet: `);
+    const [partial, full] = results.filter(({ method }) => method === 'hybridmim');
+    expect([partial?.region, full?.region]).toEqual([32, 64]);
+    expect(partial!.multiplyAdds).toBeLessThan(0.7 * full!.multiplyAdds);
+    for (const { method } of results) expect(stdout).toContain(`| ${method} `);
+    expect(readFileSync(figure).subarray(1, 4).toString()).toBe('PNG');
+  },
+);
 
 it('refuses what cannot be measured in one sentence, and writes nothing', async () => {
   const out = join(temporaryFolder(), 'speed.json');

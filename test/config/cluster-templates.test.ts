@@ -17,6 +17,7 @@ import {
   writeJson,
 } from '../dataset/generated-data.js';
 import { preparedHashes } from '../dataset/prepared-hashes.js';
+import { longTests } from '../long-tests.js';
 
 const templates = 'configs/cluster';
 const files = readdirSync(templates);
@@ -251,28 +252,34 @@ describe('the templates for Kubernetes', () => {
   });
 });
 
-it('prepare.sbatch as an array, then merge.sbatch, end with what one prepare makes', async () => {
-  for (const name of ['a', 'b', 'c']) await writeCase(folder, name, [20, 18, 16]);
-  const cases = [...['a', 'b', 'c'].map((name) => labelledCase(name)), { id: 'gone', image: 'gone.nii.gz' }];
-  const DATASETS = writeJson(join(folder, 'datasets.json'), datasetIndex(cases));
-  const real = join(folder, 'real');
-  mkdirSync(real);
-  const entry = resolve('bin/hybridmim.mjs');
-  writeFileSync(join(real, 'hybridmim'), `#!/bin/bash\nexec ${process.execPath} ${entry} "$@"\n`, {
-    mode: 0o755,
-  });
-  const path = `${real}:${process.env.PATH}`;
-  const [PREPARED, whole] = [join(folder, 'sharded'), join(folder, 'whole')];
-  for (const id of ['1', '2']) {
-    const env = { DATASETS, PREPARED, SHARDS: '2', SLURM_ARRAY_TASK_ID: id, SLURM_CPUS_PER_TASK: '1' };
-    const { status, stderr } = run(['bash', join(templates, 'prepare.sbatch')], env, path);
-    expect(status, stderr).toBe(id === '1' ? 0 : 3); // one case is not there, which its shard says
-  }
-  const merged = run(['bash', join(templates, 'merge.sbatch')], { DATASETS, PREPARED }, path);
-  expect(merged.status, merged.stderr).toBe(3);
-  await prepareDatasets({ datasetsFile: DATASETS, out: whole, workers: 1 });
-  expect(preparedHashes(PREPARED)).toEqual(preparedHashes(whole));
-  expect(Object.keys(preparedHashes(whole))).toHaveLength(6); // images and labels of the three cases that are there
-  const indexOf = (prepared: string) => readFileSync(join(prepared, 'index.json'), 'utf8');
-  expect(indexOf(PREPARED)).toBe(indexOf(whole));
-});
+it.runIf(longTests)(
+  'prepare.sbatch as an array, then merge.sbatch, end with what one prepare makes',
+  async () => {
+    for (const name of ['a', 'b', 'c']) await writeCase(folder, name, [20, 18, 16]);
+    const cases = [
+      ...['a', 'b', 'c'].map((name) => labelledCase(name)),
+      { id: 'gone', image: 'gone.nii.gz' },
+    ];
+    const DATASETS = writeJson(join(folder, 'datasets.json'), datasetIndex(cases));
+    const real = join(folder, 'real');
+    mkdirSync(real);
+    const entry = resolve('bin/hybridmim.mjs');
+    writeFileSync(join(real, 'hybridmim'), `#!/bin/bash\nexec ${process.execPath} ${entry} "$@"\n`, {
+      mode: 0o755,
+    });
+    const path = `${real}:${process.env.PATH}`;
+    const [PREPARED, whole] = [join(folder, 'sharded'), join(folder, 'whole')];
+    for (const id of ['1', '2']) {
+      const env = { DATASETS, PREPARED, SHARDS: '2', SLURM_ARRAY_TASK_ID: id, SLURM_CPUS_PER_TASK: '1' };
+      const { status, stderr } = run(['bash', join(templates, 'prepare.sbatch')], env, path);
+      expect(status, stderr).toBe(id === '1' ? 0 : 3); // one case is not there, which its shard says
+    }
+    const merged = run(['bash', join(templates, 'merge.sbatch')], { DATASETS, PREPARED }, path);
+    expect(merged.status, merged.stderr).toBe(3);
+    await prepareDatasets({ datasetsFile: DATASETS, out: whole, workers: 1 });
+    expect(preparedHashes(PREPARED)).toEqual(preparedHashes(whole));
+    expect(Object.keys(preparedHashes(whole))).toHaveLength(6); // images and labels of the three cases that are there
+    const indexOf = (prepared: string) => readFileSync(join(prepared, 'index.json'), 'utf8');
+    expect(indexOf(PREPARED)).toBe(indexOf(whole));
+  },
+);

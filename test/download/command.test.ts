@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { downloadableTasks } from '../../src/download/index.js';
 import { runCli } from '../cli/run-cli.js';
+import { longTests } from '../long-tests.js';
 import { temporaryFolder } from '../temporary-folder.js';
 import { archiveServer } from './archive-server.js';
 import { filesBelow, folderName, handMadeTar, md5Of, type SmallTask, smallTask } from './small-task.js';
@@ -167,7 +168,7 @@ const stallingServer = () =>
 
 describe('hybridmim download, ended in the middle', () => {
   // The killed process leaves a lock that goes stale after 10 s, for which the second run waits.
-  it('by a kill, goes on with the same command and gives the same dataset', async () => {
+  it.runIf(longTests)('by a kill, goes on with the same command and gives the same dataset', async () => {
     const server = await stallingServer();
     const child = await startedUntil('killed', server.address, 300_000);
     const end = ended(child);

@@ -19,6 +19,7 @@ import {
   toPyTorch,
   writeSafetensors,
 } from '../../src/network/index.js';
+import { longTests } from '../long-tests.js';
 import { type InterchangeCase, readInterchangeCase } from './interchange.js';
 import { reversedAxes } from './monai-order.js';
 import { referenceFile, relativeError } from './unet-parity.js';
@@ -26,14 +27,11 @@ import { referenceFile, relativeError } from './unet-parity.js';
 const folder = mkdtempSync(join(tmpdir(), 'interchange-'));
 
 describe.each([
-  'seg-res-net-1',
   'seg-res-net-4',
-  'unetr-1',
   'unetr-4',
-  'swin-unetr-1',
   'swin-unetr-4',
   'swin-unetr-v2',
-  'swin-unetr-before',
+  ...(longTests ? ['seg-res-net-1', 'unetr-1', 'swin-unetr-1', 'swin-unetr-before'] : []),
 ])('%s beside MONAI', (name) => {
   let parity: InterchangeCase;
   let loaded: NamedArrays;

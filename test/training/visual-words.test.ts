@@ -7,6 +7,7 @@ import { randomStream } from '../../src/random/streams.js';
 import { type PretrainSettings, pretrain, readMetrics } from '../../src/training/index.js';
 import { chooseWords, type Patient, type VisualWord } from '../../src/training/visual-words/choose-words.js';
 import { shrink } from '../../src/training/visual-words/shrunken-scans.js';
+import { longTests } from '../long-tests.js';
 import { prepareSmokeData } from './smoke-data.js';
 
 const stream = (seed = 0) => randomStream(seed, 'word');
@@ -161,36 +162,40 @@ describe('pre-training by TransVW', () => {
     expect(readMetrics(join(folder, 'whole')).filter((line) => 'validation' in line)).toHaveLength(2);
   });
 
-  it('resumes its preparation and its training, keeps words that are found, and ends bit for bit the same', async () => {
-    const quick = ['train.validateEvery=0'];
-    await run('uninterrupted', {}, ...quick);
-    const stop = new AbortController();
-    const inPreparation = run(
-      'stopped',
-      { signal: stop.signal, progress: { onStep: ({ step }) => step === 3 && stop.abort() } },
-      ...quick,
-    );
-    await expect(inPreparation).rejects.toMatchObject({ exitCode: 130 });
-    expect([existsSync(wordsOf('stopped')), existsSync(join(folder, 'stopped', 'config.yaml'))]).toEqual([
-      false,
-      false,
-    ]);
-    const again = new AbortController();
-    const inTraining = run(
-      'stopped',
-      {
-        signal: again.signal,
-        progress: { onStep: ({ step }, steps) => steps === 12 && step === 5 && again.abort() },
-      },
-      ...quick,
-    );
-    await expect(inTraining).rejects.toMatchObject({ exitCode: 130 });
-    const found = statSync(wordsOf('stopped')).mtimeMs;
-    await run('stopped', { resume: true }, ...quick);
-    expect(statSync(wordsOf('stopped')).mtimeMs).toBe(found);
-    expect(readFileSync(wordsOf('stopped'), 'utf8')).toBe(readFileSync(wordsOf('uninterrupted'), 'utf8'));
-    expect(lossesOf('stopped')).toEqual(lossesOf('uninterrupted'));
-    const weights = (out: string) => readFileSync(join(folder, out, 'checkpoints', 'last.safetensors'));
-    expect(weights('stopped').equals(weights('uninterrupted'))).toBe(true);
-  }, 240_000);
+  it.runIf(longTests)(
+    'resumes its preparation and its training, keeps words that are found, and ends bit for bit the same',
+    async () => {
+      const quick = ['train.validateEvery=0'];
+      await run('uninterrupted', {}, ...quick);
+      const stop = new AbortController();
+      const inPreparation = run(
+        'stopped',
+        { signal: stop.signal, progress: { onStep: ({ step }) => step === 3 && stop.abort() } },
+        ...quick,
+      );
+      await expect(inPreparation).rejects.toMatchObject({ exitCode: 130 });
+      expect([existsSync(wordsOf('stopped')), existsSync(join(folder, 'stopped', 'config.yaml'))]).toEqual([
+        false,
+        false,
+      ]);
+      const again = new AbortController();
+      const inTraining = run(
+        'stopped',
+        {
+          signal: again.signal,
+          progress: { onStep: ({ step }, steps) => steps === 12 && step === 5 && again.abort() },
+        },
+        ...quick,
+      );
+      await expect(inTraining).rejects.toMatchObject({ exitCode: 130 });
+      const found = statSync(wordsOf('stopped')).mtimeMs;
+      await run('stopped', { resume: true }, ...quick);
+      expect(statSync(wordsOf('stopped')).mtimeMs).toBe(found);
+      expect(readFileSync(wordsOf('stopped'), 'utf8')).toBe(readFileSync(wordsOf('uninterrupted'), 'utf8'));
+      expect(lossesOf('stopped')).toEqual(lossesOf('uninterrupted'));
+      const weights = (out: string) => readFileSync(join(folder, out, 'checkpoints', 'last.safetensors'));
+      expect(weights('stopped').equals(weights('uninterrupted'))).toBe(true);
+    },
+    240_000,
+  );
 });
