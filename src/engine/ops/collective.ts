@@ -1,3 +1,4 @@
+import { entryOf, itemAt } from '../../at.js';
 import { after } from '../after.js';
 import type { ClusterMember } from '../cluster.js';
 import { attribute, float32Attribute, runOp } from '../native-backend.js';
@@ -6,8 +7,8 @@ import tf, { type Tensor } from '../tf.js';
 /** How values of all ranks are added. */
 export type Reduction = 'exact' | 'fast';
 
-/** Bytes of values that go together: larger parts wait for one another, smaller ones cost a message each. */
-const bucketBytes = 2 ** 22;
+/** Float32 values that go together, 4 MiB: of larger parts one waits for another, smaller ones cost a message each. */
+const bucketValues = 2 ** 20;
 
 /**
  * The sums of tensors over all ranks, each of which must call it with the same names and shapes. They go in parts, one
@@ -22,9 +23,10 @@ export function sumOverRanks(
 ): Record<string, Tensor> {
   let key = 0;
   let before: Tensor | undefined;
-  const sums: Record<string, Tensor> = {};
+  const parts = new Map<string, Tensor[]>();
   for (const bucket of inBuckets(values)) {
-    const flat = tf.concat(bucket.map(([, value]) => value.reshape([-1])));
+    const flat =
+      bucket.length === 1 ? itemAt(bucket, 0).values : tf.concat(bucket.map((part) => part.values));
     let sum: Tensor = before ? after(flat, before) : flat;
     if (reduction === 'fast') sum = sumOfGroup(sum, ranks, groupOfAll, key++);
     else
@@ -32,12 +34,18 @@ export function sumOverRanks(
         sum = sumOfGroup(sum, 2, pairOf(rank, apart, ranks), key++);
     before = sum;
     let at = 0;
-    for (const [name, { shape, size }] of bucket) {
-      sums[name] = sum.slice([at], [size]).reshape(shape);
-      at += size;
+    for (const { name, values: own } of bucket) {
+      const part = bucket.length === 1 ? sum : sum.slice([at], [own.size]);
+      parts.set(name, [...(parts.get(name) ?? []), part]);
+      at += own.size;
     }
   }
-  return sums;
+  return Object.fromEntries(
+    Object.entries(values).map(([name, { shape }]) => {
+      const own = entryOf(parts, name);
+      return [name, (own.length === 1 ? itemAt(own, 0) : tf.concat(own)).reshape(shape)];
+    }),
+  );
 }
 
 /** Keys below are those of sums; other collectives of a run have keys from here on. */
@@ -49,18 +57,29 @@ const groupOfAll = 1;
 const pairOf = (rank: number, apart: number, ranks: number): number =>
   groupOfAll + 1 + apart * ranks + Math.min(rank, rank ^ apart);
 
-function inBuckets(values: Readonly<Record<string, Tensor>>): [name: string, value: Tensor][][] {
-  const buckets: [string, Tensor][][] = [];
+/** A tensor, or a stretch of one, laid out in a row. */
+interface Part {
+  readonly name: string;
+  readonly values: Tensor;
+}
+
+/** Tensors in their order, cut so that each bucket but the last is full. */
+function inBuckets(tensors: Readonly<Record<string, Tensor>>): Part[][] {
+  const buckets: Part[][] = [];
   let room = 0;
-  for (const entry of Object.entries(values)) {
-    const bytes = entry[1].size * 4;
-    const last = buckets.at(-1);
-    if (last && bytes <= room) last.push(entry);
-    else {
-      buckets.push([entry]);
-      room = bucketBytes;
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const flat = tensor.reshape([-1]);
+    for (let at = 0; at < flat.size; ) {
+      if (room === 0) {
+        buckets.push([]);
+        room = bucketValues;
+      }
+      const count = Math.min(room, flat.size - at);
+      const values = count === flat.size ? flat : flat.slice([at], [count]);
+      itemAt(buckets, buckets.length - 1).push({ name, values });
+      at += count;
+      room -= count;
     }
-    room -= bytes;
   }
   return buckets;
 }
