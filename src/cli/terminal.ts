@@ -41,7 +41,7 @@ export function countingBar(
 ): (done: number, total: number, note: string) => void {
   let bar: Bar | undefined;
   return (done, total, note) => {
-    bar ??= terminal.bar(title, total, done); // how long the first one took nobody has measured
+    bar ??= terminal.bar(title, total, done);
     bar.update(done, note);
     if (done === total) bar.stop();
   };
@@ -70,7 +70,7 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
       );
       const counts = countsOf(total, write);
       const bar = bars.create(total, done, { title, counts: counts(done), notes: '' });
-      const pace = paceOf(total, done, write);
+      const pace = paceOf(total, write);
       return {
         update: (now, note = '') => {
           const shown = counts(now);
@@ -89,9 +89,9 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
   const line = (text: string) => stream.write(`${text}\n`);
   return {
     line,
-    bar: (title, total, from = 0, write) => {
+    bar: (title, total, _done, write) => {
       const counts = countsOf(total, write);
-      const pace = paceOf(total, from, write);
+      const pace = paceOf(total, write);
       let shown = Number.NEGATIVE_INFINITY;
       return {
         update: (done, note = '') => {
@@ -114,13 +114,15 @@ function countsOf(total: number, write: ((count: number) => string) | undefined)
   return (done) => (write ? `${write(done)} of ${write(total)}` : `${Math.floor(done)}/${total}`);
 }
 
-/** From each count to "2.1 s each" and "3 min left", over the last updates. */
+/**
+ * From each count to "2.1 s each" and "3 min left", over the last updates. What comes before the first is left out: it
+ * also makes graphs ready, starts threads or opens files, and would make the first estimate many times too long.
+ */
 function paceOf(
   total: number,
-  from: number,
   write: ((count: number) => string) | undefined,
 ): (done: number) => Pick<BarNotes, 'rate' | 'left'> {
-  const recent = [{ done: from, at: performance.now() }];
+  const recent: { readonly done: number; readonly at: number }[] = [];
   return (done) => {
     const last = { done, at: performance.now() };
     recent.push(last);
