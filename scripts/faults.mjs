@@ -33,7 +33,8 @@ if (![count, seed, first].every(Number.isSafeInteger))
 const tell = (text) => process.stderr.write(`${text}\n`);
 
 const inputs = { count, seed, first, results: flags.results, tell };
-const tellRow = ({ faults, ...row }) => tell(`${JSON.stringify(row)} ${faults.length} faults`);
+const tellRow = ({ faults, ...row }) =>
+  tell([`${JSON.stringify(row)} ${faults.length} faults`, ...faults.map(({ why }) => why)].join('\n  '));
 
 const kinds = {
   fuzz: async () => {

@@ -263,9 +263,16 @@ describe('the weights that fine-tuning starts from', () => {
     expect(error.message).not.toContain('\n');
   });
 
-  it('have their first layer repeated for scans of another number of channels, which the run folder says', async () => {
+  it('have their first layer repeated for scans of another number of channels, which the run folder says, and how the scans differ is told', async () => {
     const tumours = await prepareTumours(join(folder, 'channels'));
-    await run(await smokeFinetuneConfig(tumours, ...stillStep), 'more-channels', { init: pretrained });
+    const notes: string[] = [];
+    await run(await smokeFinetuneConfig(tumours, ...stillStep), 'more-channels', {
+      init: pretrained,
+      progress: { onNote: (sentence) => notes.push(sentence) },
+    });
+    expect(notes.join('\n')).toMatch(
+      /were trained on other scans \(.*intensity: the window \[.*\] HU there, "z-score.*" here\): features may not carry over/,
+    );
     const { adapted } = JSON.parse(readFileSync(join(folder, 'more-channels', 'transfer.json'), 'utf8'));
     expect(adapted).toEqual([{ name: 'conv_0.conv_0.conv.weight', from: 1, to: 2 }]);
   });
