@@ -99,7 +99,7 @@ async function launch(args, size) {
   const ended = new Promise((resolve) => child.on('close', resolve));
   let pids = [];
   while (pids.length < size && child.exitCode === null) {
-    pids = childrenOf(child.pid);
+    pids = ranksOf(child.pid);
     await wait(5);
   }
   const alive = (pid) => {
@@ -166,19 +166,21 @@ async function startEach(args, size) {
   };
 }
 
-/** The processes that one started, in the order of their numbers. */
-const childrenOf = (parent) =>
+/** The processes that one started, in the order of their ranks; numbers of processes begin again at some time. */
+const ranksOf = (parent) =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
+    .flatMap((name) => {
       try {
-        return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]) === parent;
+        const own = Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))?.[1]) === parent;
+        const rank = own && /(?:^|\0)RANK=(\d+)\0/.exec(readFileSync(`/proc/${name}/environ`, 'utf8'))?.[1];
+        return rank ? [{ pid: Number(name), rank: Number(rank) }] : [];
       } catch {
-        return false;
+        return []; // it has ended
       }
     })
-    .sort((a, b) => a - b);
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ pid }) => pid);
 
 /** How many connections stand to a port of this machine. */
 const connectionsTo = (port) =>
