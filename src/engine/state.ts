@@ -135,7 +135,9 @@ function graphState(
     },
     dispose: () => {
       for (const variable of Object.values(variables)) variable.dispose();
-      closeSession(session);
+      // A rank ends with its process: of a collective that broke, TensorFlow's threads may still use what a session
+      // holds, and the process would be aborted before it has named the rank that is lost.
+      if (member === undefined) closeSession(session);
     },
   };
 }
