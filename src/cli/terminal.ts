@@ -70,7 +70,7 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
       );
       const counts = countsOf(total, write);
       const bar = bars.create(total, done, { title, counts: counts(done), notes: '' });
-      const pace = paceOf(total, write);
+      const pace = paceOf(total, done, write);
       return {
         update: (now, note = '') => {
           const shown = counts(now);
@@ -89,9 +89,9 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
   const line = (text: string) => stream.write(`${text}\n`);
   return {
     line,
-    bar: (title, total, _done, write) => {
+    bar: (title, total, from = 0, write) => {
       const counts = countsOf(total, write);
-      const pace = paceOf(total, write);
+      const pace = paceOf(total, from, write);
       let shown = Number.NEGATIVE_INFINITY;
       return {
         update: (done, note = '') => {
@@ -115,19 +115,22 @@ function countsOf(total: number, write: ((count: number) => string) | undefined)
 }
 
 /**
- * From each count to "2.1 s each" and "3 min left", over the last updates. What comes before the first is left out: it
- * also makes graphs ready, starts threads or opens files, and would make the first estimate many times too long.
+ * From each count to "2.1 s each" and "3 min left", over the last updates. What comes before the first counts only where
+ * that is the last as well: it also makes graphs ready, starts threads or opens files, and would make the first estimate
+ * many times too long.
  */
 function paceOf(
   total: number,
+  from: number,
   write: ((count: number) => string) | undefined,
 ): (done: number) => Pick<BarNotes, 'rate' | 'left'> {
+  const begun = { done: from, at: performance.now() };
   const recent: { readonly done: number; readonly at: number }[] = [];
   return (done) => {
     const last = { done, at: performance.now() };
     recent.push(last);
     if (recent.length > RECENT) recent.shift();
-    const first = itemAt(recent, 0);
+    const first = recent.length === 1 && done === total ? begun : itemAt(recent, 0);
     if (last.done === first.done) return { rate: '', left: '' };
     const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
     const each = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;

@@ -36,6 +36,14 @@ describe('a progress bar', () => {
     ]);
   });
 
+  it('says how fast it was where all comes at once', () => {
+    const { lines, terminal } = plain();
+    const bar = terminal.bar('download', 2048, 0, (bytes) => `${bytes} bytes`);
+    pass(4);
+    bar.update(2048);
+    expect(lines).toEqual(['download 2048 bytes of 2048 bytes 512 bytes a second, 0 s left']);
+  });
+
   it('takes the pace of the last steps, after a resumption, too', () => {
     const { lines, terminal } = plain();
     const bar = terminal.bar('pre-training', 1000, 500);
