@@ -1,3 +1,4 @@
+import { endNow } from '../ranks/index.js';
 import { openContext } from './context.js';
 import { commandParser } from './parser.js';
 import { printError } from './print-error.js';
@@ -13,7 +14,7 @@ export async function main(args: readonly string[]): Promise<void> {
   process.on('uncaughtException', (error) => {
     context.terminal.close();
     // Thrown out of any call: nothing is left that could go on.
-    process.exit(printError(error, { verbose, interrupted: false }));
+    void endNow(printError(error, { verbose, interrupted: false }));
   });
   try {
     await commandParser(

@@ -1,8 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/ranks/free-port.js';
 import { readMetrics } from '../../src/training/index.js';
 import { coresNote, shareOfReplicas } from '../../src/training/rank-group.js';
 import { longTests } from '../long-tests.js';
@@ -103,6 +105,39 @@ describe('ranks', () => {
       }
     },
   );
+
+  it('end at once when they are told a second time to stop, also in the middle of a collective', async () => {
+    const port = await freePort('127.0.0.1');
+    const started = [0, 1].map((rank) => {
+      const sets = [`data.prepared=${prepared}`, 'train.threads=1', 'train.replicas=2', 'train.steps=200'];
+      const args = ['pretrain', '--config', 'configs/smoke/pretrain.yaml', '--out', join(folder, 'twice')];
+      const place = { RANK: `${rank}`, WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: `${port}` };
+      return spawn(
+        process.execPath,
+        ['bin/hybridmim.mjs', ...args, '--private-network', ...sets.flatMap((one) => ['--set', one])],
+        {
+          env: { ...process.env, ...place, HYBRIDMIM_TOKEN: 'one of us' },
+          stdio: ['ignore', 'ignore', 'pipe'],
+        },
+      );
+    });
+    const [first, second] = started as [ChildProcess, ChildProcess];
+    try {
+      await new Promise<void>((resolve) => {
+        first.stderr?.on('data', (text: Buffer) => /1\/200/.test(`${text}`) && resolve());
+      });
+      first.kill('SIGSTOP');
+      await wait(1000); // the other one waits for it now
+      const ended = new Promise((resolve) => second.on('exit', (code) => resolve(code)));
+      second.kill('SIGTERM');
+      await wait(500);
+      second.kill('SIGTERM');
+      // Before its lifeline would end it, after 8 s of silence.
+      expect(await Promise.race([ended, wait(5000, 'still there')])).toBe(130);
+    } finally {
+      for (const child of started) child.kill('SIGKILL');
+    }
+  });
 
   it('do not start where strangers may reach them, nor in numbers that do not go into the replicas', async () => {
     const open = await pretrain('refused', ['train.replicas=2'], ['--ranks', '2']);
