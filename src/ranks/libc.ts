@@ -6,9 +6,9 @@ export async function libc(
   result: 'int' | 'void',
   parameters: Types,
 ): Promise<((...values: number[]) => number) | undefined> {
-  const { default: koffi } = await import('koffi');
   const library = process.platform === 'darwin' ? 'libSystem.B.dylib' : 'libc.so.6';
   try {
+    const { default: koffi } = await import('koffi');
     return koffi.load(library).func(name, result, [...parameters]);
   } catch {
     return undefined;
