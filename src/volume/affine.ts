@@ -84,24 +84,34 @@ export function affineDeterminant(affine: Affine): number {
   return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
 }
 
+/** Distances between voxels that a scan can have, mm: beyond them the sums of an affine lose its axes. */
+const [leastSpacing, mostSpacing] = [1e-9, 1e9];
+/** As far as the first voxel can be from the origin of the world, mm. */
+const mostOffset = 1e12;
+
 /**
  * Refuses an affine that is no grid in space.
  * @param remedy what to do about it, the end of the sentence
- * @throws DataError when a number is not finite or the axes do not span space
+ * @throws DataError when a number is not finite or beyond all scans, or the axes do not span space
  */
 export function checkAffine(affine: Affine, file: string, remedy: string): void {
-  const scale = spacingOf(affine).reduce((product, n) => product * n, 1);
-  if (affine.rows.every(Number.isFinite) && scale > 0 && Math.abs(affineDeterminant(affine)) > 1e-4 * scale)
-    return;
-  const numbers = affine.rows.map((n) => Number(n.toPrecision(4))).join(', ');
-  throw new DataError(
-    `${file}: the affine [${numbers}] is singular; expected three independent axes, so ${remedy}`,
-    {
+  const refuse = (is: string, expected: string) => {
+    const numbers = affine.rows.map((n) => Number(n.toPrecision(4))).join(', ');
+    throw new DataError(`${file}: the affine [${numbers}] ${is}; expected ${expected}, so ${remedy}`, {
       file,
       field: 'affine',
       found: affine.rows,
-    },
-  );
+    });
+  };
+  const independent = () => refuse('is singular', 'three independent axes');
+  const spacing = spacingOf(affine);
+  if (!affine.rows.every(Number.isFinite) || spacing.includes(0)) independent();
+  if (spacing.some((mm) => mm < leastSpacing || mm > mostSpacing))
+    refuse('has voxels too near or too far apart', `${leastSpacing} to ${mostSpacing} mm`);
+  if (affineRows(affine).some((row) => Math.abs(row[3]) > mostOffset))
+    refuse('has an origin that is too far away', `${mostOffset} mm at most`);
+  const directions = directionsOf(affine).flatMap((row) => [...row, 0]);
+  if (!(Math.abs(affineDeterminant({ rows: directions })) > 1e-4)) independent();
 }
 
 /** The same axes with the voxel at `start` as the first one. */
@@ -120,10 +130,15 @@ export function respaceAffine(affine: Affine, spacing: Triple): Affine {
   return { rows: affineRows(affine).flatMap(row) };
 }
 
+/** The affine's axes, each of length 1, by rows. */
+function directionsOf(affine: Affine): [Triple, Triple, Triple] {
+  const spacing = spacingOf(affine);
+  return mapAxes(affineRows(affine), (row) => mapAxes(AXES, (column) => row[column] / spacing[column]));
+}
+
 /** The rotation nearest to the affine's directions (polar decomposition by Newton's iteration), by rows. */
 export function nearestRotation(affine: Affine): readonly [Triple, Triple, Triple] {
-  const spacing = spacingOf(affine);
-  let matrix = mapAxes(affineRows(affine), (row) => mapAxes(AXES, (column) => row[column] / spacing[column]));
+  let matrix = directionsOf(affine);
   for (let iteration = 0; iteration < 30; iteration++) {
     const inverse = affineRows(invertAffine({ rows: matrix.flatMap((row) => [...row, 0]) }));
     matrix = mapAxes(matrix, (values, row) =>

@@ -2,13 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { entryOf, itemAt } from '../at.js';
 import { DataError } from '../errors.js';
-import { spacingOf } from './affine.js';
+import { checkAffine, spacingOf } from './affine.js';
 import { isContours, readContours } from './dicom-contours.js';
 import { type DicomFile, isNative, openDicomFile } from './dicom-file.js';
 import { type DicomImage, imageOf, textOf } from './dicom-image.js';
 import { sliceValues, valueTypeOf } from './dicom-pixels.js';
 import { isSegmentation, readSegmentation } from './dicom-segmentation.js';
-import { nameOf, normalOf, orderedSlices, type PlacedSlice } from './dicom-slices.js';
+import { dicomRemedy, nameOf, normalOf, orderedSlices, type PlacedSlice } from './dicom-slices.js';
 import { filesOfFolder } from './folder-files.js';
 import { lpsToRas } from './itk-volume.js';
 import { AXES, mapAxes, type Triple } from './triple.js';
@@ -60,6 +60,7 @@ async function openSeries(found: DicomFolder, path: string): Promise<DicomSeries
   );
   const { columns, rows } = first.format;
   const affine = affineOf(slices);
+  checkAffine(affine, path, dicomRemedy);
   return {
     size: [columns, rows, slices.length],
     spacing: spacingOf(affine),

@@ -1,10 +1,10 @@
 import { byteAt, itemAt } from '../at.js';
 import { DataError } from '../errors.js';
-import { spacingOf } from './affine.js';
+import { checkAffine, spacingOf } from './affine.js';
 import { type DicomFile, inflatedData, isBigEndian, isNative } from './dicom-file.js';
 import { type DicomImage, imageOf, itemsOf, textOf } from './dicom-image.js';
 import { bytesOfFile } from './dicom-pixels.js';
-import { normalOf, type PlacedSlice, requirePlaces } from './dicom-slices.js';
+import { dicomRemedy, normalOf, type PlacedSlice, requirePlaces } from './dicom-slices.js';
 import { lpsToRas } from './itk-volume.js';
 import { isWithin, labelPainter, rounded, toRas, voxelsOf, voxelTolerance } from './label-grid.js';
 import { AXES, mapAxes, type Triple } from './triple.js';
@@ -234,6 +234,7 @@ function ownGrid(frames: readonly PlacedSlice[], { file, format }: DicomImage): 
   const affine = lpsToRas({
     rows: AXES.flatMap((world) => [x, y, z, lowest.position].map((vector) => vector[world])),
   });
+  checkAffine(affine, file, dicomRemedy);
   const slices = Math.round(itemAt(places, places.length - 1) / step) + 1;
   return { size: [format.columns, format.rows, slices], spacing: spacingOf(affine), affine };
 }

@@ -10,6 +10,10 @@ export interface PlacedSlice extends DicomFrame {
   readonly spacing: readonly [columns: number, rows: number];
 }
 
+/** What to do about slices that span no space. */
+export const dicomRemedy =
+  'correct ImageOrientationPatient, ImagePositionPatient and PixelSpacing, or convert the files again';
+
 /** Gaps that differ by more than this share of the usual one are missing or doubled slices, not rounding. */
 const gapTolerance = 0.1;
 
