@@ -219,7 +219,8 @@ const readers = {
         file,
         random.integer(2) ? editText(random, text) : stringify(editJson(random, whole) ?? null),
       );
-      const set = random.integer(3) ? [] : ['--set', editText(random, 'train.steps=10')];
+      // No program can be given an argument with a null byte.
+      const set = random.integer(3) ? [] : ['--set', editText(random, 'train.steps=10').replaceAll('\0', '')];
       const where = ['--set', `data.prepared=${join(folder, 'truth/prepare')}`];
       return (await call(input, ['finetune', '--config', file, ...set, ...where, '--dry-run'])).code;
     };

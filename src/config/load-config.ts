@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { parse, YAMLParseError } from 'yaml';
+import { parseDocument, visit, YAMLError } from 'yaml';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { DataError, UsageError } from '../errors.js';
@@ -76,12 +76,34 @@ async function readExtended(file: string, within: readonly string[] = []): Promi
   return overlaid(content, own);
 }
 
+/**
+ * The content of a text in YAML: groups, lists, texts, numbers, true, false and null. Other types that its tags can make,
+ * such as bytes or dates, are no settings, and a run's folder could not keep them.
+ * @throws Error that says what is wrong
+ */
+function plainYaml(text: string): unknown {
+  const document = parseDocument(text);
+  const [wrong] = [...document.errors, ...document.warnings];
+  if (wrong) throw wrong;
+  visit(document, {
+    Node: (_, { tag }) => {
+      if (tag !== undefined && !plainTags.test(tag))
+        throw new Error(
+          `the tag ${tag} makes what is no text, number, list or group of keys: write it without one`,
+        );
+    },
+  });
+  return document.toJS();
+}
+
+const plainTags = /^(!|tag:yaml\.org,2002:(str|int|float|bool|null|map|seq))$/;
+
 function parsed(text: string, file: string): Record<string, unknown> {
   let content: unknown;
   try {
-    content = parse(text);
+    content = plainYaml(text);
   } catch (cause) {
-    const line = cause instanceof YAMLParseError ? cause.linePos?.[0].line : undefined;
+    const line = cause instanceof YAMLError ? cause.linePos?.[0].line : undefined;
     const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
     throw new UsageError(
       `${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`,
@@ -136,7 +158,7 @@ function applyOverride(content: Record<string, unknown>, override: string): void
 function parsedValue(override: string, text: string): unknown {
   let value: unknown;
   try {
-    value = parse(text);
+    value = plainYaml(text);
   } catch (cause) {
     const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
     throw new UsageError(

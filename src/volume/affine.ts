@@ -85,7 +85,8 @@ export function affineDeterminant(affine: Affine): number {
 }
 
 /** Distances between voxels that a scan can have, mm: beyond them the sums of an affine lose its axes. */
-const [leastSpacing, mostSpacing] = [1e-9, 1e9];
+export const leastSpacing = 1e-9;
+export const mostSpacing = 1e9;
 /** As far as the first voxel can be from the origin of the world, mm. */
 const mostOffset = 1e12;
 

@@ -5,6 +5,8 @@ export {
   axisAlignedAffine,
   composeAffines,
   invertAffine,
+  leastSpacing,
+  mostSpacing,
   shiftAffine,
   spacingOf,
 } from './affine.js';
@@ -50,7 +52,7 @@ export {
 } from './read.js';
 export type { Orientation } from './reorient.js';
 export { closestToRas, reorientToRas } from './reorient.js';
-export { linearResampler, resampleToGrid, resampleToSpacing } from './resample.js';
+export { linearResampler, resampleToGrid, resampleToSpacing, sliceAt } from './resample.js';
 export { isOtherImageFile, isScanFile, scanName } from './scan-file.js';
 export { scanParts } from './scan-parts.js';
 export type { SlicesOfVolume } from './slab.js';

@@ -11,7 +11,7 @@ import { type Grid, largestVoxelCount, voxelCount } from './volume.js';
 const mostGrowth = 1000;
 
 /** So many voxels are always allowed: those of a small scan that is looked at closely. */
-const alwaysPossible = 2 ** 24;
+const alwaysPossible = 2 ** 22;
 
 /**
  * The grid that a scan is brought to: RAS, unless its axes stay as they are stored, at a spacing.

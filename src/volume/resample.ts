@@ -1,4 +1,12 @@
-import { type Affine, affineRows, composeAffines, invertAffine, respaceAffine, spacingOf } from './affine.js';
+import {
+  type Affine,
+  affineRows,
+  composeAffines,
+  invertAffine,
+  respaceAffine,
+  shiftAffine,
+  spacingOf,
+} from './affine.js';
 import { type AxisWeights, axisWeights, type Interpolation } from './interpolation.js';
 import { resampleAxis } from './resample-axis.js';
 import { samplePoints, samplePointsOfSlab, type TakeVoxel } from './sample-points.js';
@@ -51,6 +59,15 @@ export function resampleToGrid(
       ? resampleAxes(volume, grid.size, toSource, mode)
       : samplePoints(volume, grid.size, toSource, mode),
   };
+}
+
+/** The volume's values, interpolated, at the voxels of one slice of another grid; whatever way its axes run. */
+export function sliceAt(volume: Volume, grid: Pick<Grid, 'size' | 'affine'>, z: number): Volume {
+  const affine = shiftAffine(grid.affine, [0, 0, z]);
+  const size: Triple = [grid.size[0], grid.size[1], 1];
+  const toSource = composeAffines(invertAffine(volume.affine), affine);
+  const data = samplePoints(volume, size, toSource, 'linear');
+  return { size, affine, spacing: spacingOf(affine), channels: volume.channels, data };
 }
 
 /**

@@ -132,6 +132,15 @@ describe('loading a configuration', () => {
     ['an override without a value', minimal, ['train.steps'], /--set train.steps has no "="/],
     ['broken YAML', 'data: [1, 2\n', [], /run.yaml line \d+ is not valid YAML/],
     ['an empty file', '', [], /holds nothing/],
+    [
+      'bytes',
+      'name: !!binary "AA=="',
+      [],
+      /not valid YAML: the tag tag:yaml.org,2002:binary makes what is no/,
+    ],
+    ['a set', 'name: !!set {a}', [], /not valid YAML: the tag tag:yaml.org,2002:set makes/],
+    ['a tag of somebody', 'name: !mine 3', [], /not valid YAML: .*Unresolved tag: !mine/],
+    ['a date', minimal, ['seed=!!timestamp 2026-01-01'], /the value is not valid YAML: .*timestamp/],
   ] as const)('refuses %s in one sentence, exit code 2', async (_, text, overrides, message) => {
     const error = await loadConfig(pretrainConfig, written(text), [...overrides]).then(
       () => undefined,

@@ -4,11 +4,11 @@ import { DataError } from '../../errors.js';
 import {
   AXES,
   closestToRas,
-  foregroundBox,
   headerOddities,
   mapAxes,
   type Orientation,
   patientIn,
+  possibleGrid,
   readVolume,
   type Triple,
   type Volume,
@@ -18,9 +18,10 @@ import type { SourceCase } from '../index/listed-case.js';
 import { type LabelFiles, labelPaths, placementOf, readLabelFiles } from '../prepare/label-files.js';
 import { nothingLabelled, toClassValues } from '../prepare/label-values.js';
 import { requirePossibleCase } from '../prepare/possible-case.js';
-import { backgroundsOf, noForeground, type Preprocessing } from '../prepare/preprocessing.js';
+import { noForeground, type Preprocessing } from '../prepare/preprocessing.js';
 import { replaceNotFinite, requireFinite } from '../prepare/read-channels.js';
 import { requireSameGrid } from '../prepare/same-grid.js';
+import { keepsForeground } from './kept-foreground.js';
 
 /** A case and how `prepare` would take it. */
 export interface CheckCaseTask {
@@ -97,11 +98,12 @@ export async function checkCase({
   }
   const findings: CaseFinding[] = [];
   const hashes: { file: string; sha256: readonly string[] }[] = [];
+  const scan = source.images.join(', ');
   let first: Grid | undefined;
   let channels = 0;
   let anyForeground = false;
   for (const [i, file] of source.images.entries()) {
-    const facts = await imageFacts(file, preprocessing, findings, (grid) => {
+    const facts = await imageFacts({ file, scan }, preprocessing, findings, (grid) => {
       if (first) requireSameGrid(first, itemAt(source.images, 0), grid, file, `channel ${i + 1}`);
       else if (i === 0) first = grid;
     });
@@ -110,9 +112,9 @@ export async function checkCase({
     anyForeground ||= facts.foreground;
     if (facts.sha256 !== undefined) hashes.push({ file, sha256: facts.sha256 });
   }
-  const scan = source.images.join(', ');
   const grid = first;
-  if (grid) collect(findings, 'too-large', () => requirePossibleCase(grid, channels, preprocessing, scan));
+  if (grid && findings.every(({ kind }) => kind !== 'too-large'))
+    collect(findings, 'too-large', () => requirePossibleCase(grid, channels, preprocessing, scan));
   const { foregroundThreshold } = preprocessing;
   if (foregroundThreshold !== null && findings.every(({ severity }) => severity === 'odd')) {
     if (!anyForeground) findings.push(unusable('no-foreground', noForeground(foregroundThreshold, scan)));
@@ -135,8 +137,8 @@ type Grid = Pick<Volume, 'size' | 'spacing' | 'affine'>;
 
 /** Facts of one image; the volume itself is let go before the next is read. */
 async function imageFacts(
-  file: string,
-  { foregroundThreshold, notFinite }: Preprocessing,
+  { file, scan }: { readonly file: string; readonly scan: string },
+  preprocessing: Preprocessing,
   findings: CaseFinding[],
   checkGrid: (grid: Grid) => void,
 ): Promise<{ channels: number; foreground: boolean; sha256?: readonly string[] } | undefined> {
@@ -144,6 +146,7 @@ async function imageFacts(
   if (!volume) return undefined;
   const { size, spacing, affine, channels } = volume;
   collect(findings, 'mixed-grids', () => checkGrid({ size, spacing, affine }));
+  const { notFinite } = preprocessing;
   if (notFinite === undefined)
     collect(findings, 'not-finite', () => requireFinite(volume.data, 0, volume, file));
   else {
@@ -168,9 +171,12 @@ async function imageFacts(
       message: `${which} is ${low} everywhere: it shows nothing, so look at it or leave the case out`,
     });
   }
+  const resampled = findings.every(({ kind }) => kind !== 'too-large')
+    ? collect(findings, 'too-large', () => possibleGrid(volume, preprocessing.spacing, scan))
+    : undefined;
   return {
     channels,
-    foreground: foregroundBox(volume, backgroundsOf(volume, foregroundThreshold)) !== undefined,
+    foreground: resampled !== undefined && keepsForeground(volume, resampled, preprocessing),
     ...(ranges.some(({ low, high }) => low !== high) && { sha256: contentHashes(volume) }),
   };
 }

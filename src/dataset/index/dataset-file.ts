@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
 import { parsedJson } from '../../json.js';
-import { foregroundThresholdSchema } from '../prepare/preprocessing.js';
+import { foregroundThresholdSchema, spacingSchema } from '../prepare/preprocessing.js';
 import { isFileName, longestName, sameOnSomeSystem } from './case-ids.js';
 
 /** A name that becomes a name of files: letters and digits of any script. */
@@ -18,7 +18,6 @@ const safeName = z
   });
 /** As the index names a case: by its id, or as its files are named. */
 const caseReference = z.string().min(1);
-const millimetres = z.number().positive();
 const modality = z.enum(['ct', 'mr']);
 const split = z
   .enum(['training', 'validation', 'test'])
@@ -83,8 +82,7 @@ const sourceCase = z.strictObject({
 /** What every layout shares. Defaults that depend on the modality are filled in by `preprocessingOf`. */
 const common = {
   path: z.string().min(1).optional().describe('Folder of the dataset, relative to the index.'),
-  spacing: z
-    .tuple([millimetres, millimetres, millimetres])
+  spacing: spacingSchema
     .nullable()
     .optional()
     .describe("mm that scans are brought to; null: each scan's own; absent: by the modality."),

@@ -12,6 +12,8 @@ import {
   foregroundBox,
   foregroundMoments,
   type IntensityScaling,
+  leastSpacing,
+  mostSpacing,
   noBackground,
   percentileScaling,
   possibleGrid,
@@ -24,6 +26,11 @@ import {
   zeroBackground,
   zScoreScaling,
 } from '../../volume/index.js';
+
+const millimetres = z.number().min(leastSpacing).max(mostSpacing);
+
+/** mm along [x, y, z] that scans are brought to. */
+export const spacingSchema = z.tuple([millimetres, millimetres, millimetres]);
 
 /**
  * What of a scan is foreground: a number, in the scan's own intensities (HU), is a threshold that foreground
@@ -42,7 +49,7 @@ export const preprocessingSchema = z.object({
    */
   orientation: z.literal('as-stored').optional(),
   /** mm; null: the scan's own. */
-  spacing: z.tuple([z.number().gt(0), z.number().gt(0), z.number().gt(0)]).nullable(),
+  spacing: spacingSchema.nullable(),
   /**
    * `ct-window`: windowHu to [0, 1]; `z-score`: per channel, over non-zero voxels, or where
    * `foregroundThreshold` is `background` over those that differ from it, which becomes 0;
