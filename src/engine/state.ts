@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { itemAt } from '../at.js';
 import { ShapeError, WorkError } from '../errors.js';
-import { DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
+import { api, DataTypeCode, type GraphOutput, type Pointer } from './c-api.js';
 import type { ClusterMember } from './cluster.js';
 import { type Devices, devices } from './devices.js';
 import {
@@ -137,7 +137,9 @@ function graphState(
       for (const variable of Object.values(variables)) variable.dispose();
       // A rank ends with its process: of a collective that broke, TensorFlow's threads may still use what a session
       // holds, and the process would be aborted before it has named the rank that is lost.
-      if (member === undefined) closeSession(session);
+      if (member !== undefined) return;
+      closeSession(session);
+      api.deleteGraph(graph.handle); // TensorFlow keeps it until the session is closed
     },
   };
 }
