@@ -23,7 +23,7 @@ export { leakyRelu, relu } from './ops/activation.js';
 export { type AdamSettings, type AdamVariables, adamUpdate, momentRate } from './ops/adam.js';
 export { addInOrder, halfSumOfSquares, residualSum } from './ops/addition.js';
 export { type AttentionOptions, attention, type WindowParts } from './ops/attention.js';
-export { fromFirstRank, type Reduction, sumKeys, sumOverRanks } from './ops/collective.js';
+export { fromFirstRank, type Reduction, sumInRing, sumKeys, sumOverRanks } from './ops/collective.js';
 export { conv3d, convTranspose3d, halvingConv3d } from './ops/convolution.js';
 export { linear as linearLayer } from './ops/linear.js';
 export { multilayerPerceptron } from './ops/multilayer-perceptron.js';

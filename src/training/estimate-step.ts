@@ -91,6 +91,7 @@ export async function estimateStep(
     optimizer: train,
     threads: train.threads,
     replicas: train.replicas,
+    reduction: train.reduction,
     warmUp: 1,
     steps,
   });

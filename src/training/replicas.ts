@@ -79,12 +79,20 @@ export function replicatedValues(
   return { inputs: Object.fromEntries(inputs), seed: seedOf(0) };
 }
 
+/** Adds what `of` gives for 0 to before `count`. */
+export type SumOfReplicas = (
+  count: number,
+  of: (replica: number) => LossesAndGradients,
+) => LossesAndGradients;
+
 /**
  * Sums of the losses and gradients over the replicas that are computed here, one replica after the other: each waits for
  * the gradients of the one before, so that the activations of one alone are kept.
+ * @param sum the order in which they are added
  */
 export function summedOverReplicas(
   here: number,
+  sum: SumOfReplicas,
   losses: (inputs: Readonly<Record<string, Tensor>>) => LossTerms,
   fed: Readonly<Record<string, Tensor>>,
   inputs: readonly string[],
@@ -103,8 +111,11 @@ export function summedOverReplicas(
     earlier = Object.values(one.gradients)[0] ?? one.terms.total;
     return one;
   };
-  return pairwise(here, ofReplica, added);
+  return sum(here, ofReplica);
 }
+
+/** In pairs: the order of `train.reduction: exact`. */
+export const sumInPairs: SumOfReplicas = (count, of) => pairwise(count, of, added);
 
 /**
  * The sum of `count` values in a fixed order: of two halves while the number is even, else one after the other. So it is

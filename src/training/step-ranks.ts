@@ -1,17 +1,14 @@
+import { itemAt } from '../at.js';
 import {
   type ClusterMember,
   type Reduction,
   type Scalar,
+  sumInRing,
   sumOverRanks,
   type Tensor,
+  tf,
 } from '../engine/index.js';
 import type { LossesAndGradients } from './replicas.js';
-
-/** The ranks that a step is shared among. */
-export interface StepRanks {
-  readonly member: ClusterMember;
-  readonly reduction: Reduction;
-}
 
 const [ofGradient, ofTerm] = ['gradient ', 'loss '];
 
@@ -19,21 +16,38 @@ const [ofGradient, ofTerm] = ['gradient ', 'loss '];
  * The sums of losses, gradients and requests to stop over all ranks. Gradients go in the order in which the backward pass
  * gives them, the last layer first, so that the first are on their way while the others are computed; losses go last.
  */
-export function sumsOfRanks(
-  { terms, gradients }: LossesAndGradients,
-  stopping: Tensor | undefined,
-  { member, reduction }: StepRanks,
-): LossesAndGradients & { readonly stopping: Tensor | undefined } {
+export const sumsOfRanks = (
+  here: LossesAndGradients,
+  stopping: Tensor,
+  member: ClusterMember,
+  reduction: Reduction,
+): LossesAndGradients & { readonly stopping: Tensor } =>
+  withoutLabels(sumOverRanks(withLabels(here, stopping), member, reduction), here);
+
+/** The sums over replicas that as many ranks would give on CPUs with `train.reduction: fast`, to the bit. */
+export function sumsInRing(replicas: readonly LossesAndGradients[]): LossesAndGradients {
+  const nobodyStops = tf.scalar(0);
+  const { terms, gradients } = withoutLabels(
+    sumInRing(replicas.map((replica) => withLabels(replica, nobodyStops))),
+    itemAt(replicas, 0),
+  );
+  return { terms, gradients };
+}
+
+function withLabels({ terms, gradients }: LossesAndGradients, stopping: Tensor): Record<string, Tensor> {
   const labelled = (label: string, values: Readonly<Record<string, Tensor>>) =>
     Object.entries(values).map(([name, value]) => [label + name, value] as const);
-  const given = {
+  return {
     ...Object.fromEntries(labelled(ofGradient, gradients).reverse()),
     ...Object.fromEntries(labelled(ofTerm, terms)),
-    ...(stopping && { stopping }),
+    stopping,
   };
-  const sums = sumOverRanks(given, member, reduction);
+}
+
+function withoutLabels(sums: Readonly<Record<string, Tensor>>, { gradients }: LossesAndGradients) {
   const { total, ...others } = withLabel<Scalar>(sums, ofTerm);
-  if (!total) throw new Error('a step has no total loss');
+  const { stopping } = sums;
+  if (!total || !stopping) throw new Error('a step has no total loss, or nobody says whether to stop');
   return {
     terms: { ...others, total },
     // In their own order: the norm of all of them is a sum in that order.
@@ -43,7 +57,7 @@ export function sumsOfRanks(
         return sum ? [[name, sum]] : [];
       }),
     ),
-    stopping: sums.stopping,
+    stopping,
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type InputSpecs,
   type InputValues,
   type Precision,
+  type Reduction,
   type State,
 } from '../engine/index.js';
 import { initialiseParameters } from '../network/index.js';
@@ -18,6 +19,8 @@ export interface TimingOptions {
   readonly optimizer: OptimizerSettings;
   /** Batches of a step; absent: one. */
   readonly replicas?: number;
+  /** How the batches of a step are added; absent: `exact`. */
+  readonly reduction?: Reduction;
   /** Of one op; 0: one a core. */
   readonly threads: number;
   /** Steps that do not count: the first makes the graph ready, the second finds its memory. */
@@ -39,7 +42,7 @@ export interface StepTimes {
 
 /** Times steps of a task on random crops: forward, backward, update; nothing is read, prepared or written. */
 export async function timeSteps(task: LearningTask, options: TimingOptions): Promise<StepTimes> {
-  const { precision, optimizer, warmUp, steps } = options;
+  const { precision, optimizer, warmUp, steps, reduction = 'exact' } = options;
   const replicas = allReplicas(options.replicas ?? 1);
   const { name, parameters: specs, inputs } = task;
   const state = startingState(task, options);
@@ -49,6 +52,7 @@ export async function timeSteps(task: LearningTask, options: TimingOptions): Pro
       specs,
       inputs,
       replicas,
+      reduction,
       state,
       precision,
       optimizer,

@@ -1,9 +1,11 @@
 import {
+  type ClusterMember,
   type CompiledStep,
   compile,
   type InputSpecs,
   type LossTerms,
   type Precision,
+  type Reduction,
   type Scalar,
   type State,
   type Tensor,
@@ -17,9 +19,11 @@ import {
   meanOverReplicas,
   type ReplicaShare,
   replicatedInputs,
+  type SumOfReplicas,
+  sumInPairs,
   summedOverReplicas,
 } from './replicas.js';
-import { type StepRanks, sumsOfRanks } from './step-ranks.js';
+import { sumsInRing, sumsOfRanks } from './step-ranks.js';
 
 export interface OptimizerSettings {
   readonly weightDecay: number;
@@ -38,8 +42,10 @@ export interface TrainingStepOptions {
   readonly inputs: InputSpecs;
   /** The replicas that are computed here; absent: one, which is all. */
   readonly replicas?: ReplicaShare;
-  /** The ranks that compute the other replicas; absent: none. */
-  readonly others?: StepRanks | undefined;
+  /** This process among the ranks that compute the other replicas; absent: it is alone. */
+  readonly member?: ClusterMember | undefined;
+  /** How ranks, or replicas where the process is alone, are added; absent: `exact`. */
+  readonly reduction?: Reduction;
   readonly state: State;
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;
@@ -59,7 +65,8 @@ export function compileTrainingStep({
   specs,
   inputs,
   replicas = allReplicas(1),
-  others,
+  member,
+  reduction = 'exact',
   state,
   precision,
   optimizer,
@@ -72,13 +79,14 @@ export function compileTrainingStep({
     );
     const here = summedOverReplicas(
       replicas.here,
+      reduction === 'fast' && !member ? inRing : sumInPairs,
       (own) => losses(own, parameters),
       fed,
       Object.keys(inputs),
       parameters,
     );
-    const { stopping, ...sums } = others
-      ? sumsOfRanks(here, fed.stopping, others)
+    const { stopping, ...sums } = member
+      ? sumsOfRanks(here, fed.stopping as Tensor, member, reduction)
       : { ...here, stopping: undefined };
     const { terms, gradients } = meanOverReplicas(sums, replicas.all);
     const gradientNorm = globalNorm(Object.values(gradients));
@@ -106,9 +114,13 @@ export function compileTrainingStep({
     inputs: {
       ...replicatedInputs(inputs, replicas.here),
       ...optimizerInputs,
-      ...(others && { stopping: { shape: [], dtype: 'float32' } }),
+      ...(member && { stopping: { shape: [], dtype: 'float32' } }),
     },
     state,
     precision,
   });
 }
+
+/** As many ranks would do it. Two add as pairs do, and need not be kept side by side. */
+const inRing: SumOfReplicas = (count, of) =>
+  count > 2 ? sumsInRing(Array.from({ length: count }, (_, replica) => of(replica))) : sumInPairs(count, of);
