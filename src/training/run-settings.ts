@@ -106,7 +106,7 @@ const trainShape = {
     .enum(['exact', 'fast'])
     .default('exact')
     .describe(
-      'How ranks add their gradients: `exact`, in pairs, with 1, 2, 4, 8 ... ranks that give the same bits; `fast`, in a ring, with any number.',
+      'How ranks add their gradients: `exact`, in pairs, with 1, 2, 4, 8 ... ranks that give the same bits; `fast`, in a ring, with any number; as many ranks as replicas give the bits of one process on CPUs.',
     ),
   steps: z.int().min(1).optional().describe('Length of the run; counts before `epochs` when both are given.'),
   epochs: z.number().gt(0).optional().describe('One epoch shows every training case once.'),
