@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
+import { notWritten } from '../not-written.js';
 import { nativeBackend } from './native-backend.js';
 import { messageField, varintField } from './protobuf.js';
 import tf, { type Tensor } from './tf.js';
@@ -21,17 +22,45 @@ export interface GreyPicture {
 
 let opened = 0;
 
-/** Opens an event file in `folder`, by TensorFlow's own summary writer. */
+/**
+ * Opens an event file in `folder`, by TensorFlow's own summary writer.
+ * @throws WorkError, as each call of the writer does, where the file cannot be written
+ */
 export function openEventWriter(folder: string): EventWriter {
+  const written = <T>(write: () => T): T => {
+    try {
+      return write();
+    } catch (cause) {
+      throw notWritten(folder, ofSystem(cause), "has no room for TensorBoard's events, or refuses them");
+    }
+  };
   // One process has one writer for each spelling of a folder; a run that goes on in a process of before needs
   // another, for another file.
-  const writer = tf.node.summaryFileWriter(folder + '/.'.repeat(opened++), 1000, 30_000);
+  const path = folder + '/.'.repeat(opened++);
+  const writer = written(() => tf.node.summaryFileWriter(path, 1000, 30_000));
   return {
-    scalar: (name, value, step) => writer.scalar(name, value, step),
-    picture: (name, picture, step) => writeRawSummary(writer, pictureSummary(name, picture), step),
-    flush: () => writer.flush(),
+    scalar: (name, value, step) => written(() => writer.scalar(name, value, step)),
+    picture: (name, picture, step) =>
+      written(() => writeRawSummary(writer, pictureSummary(name, picture), step)),
+    flush: () => written(() => writer.flush()),
   };
 }
+
+/** TensorFlow tells an error of the system by its words alone; the error has the system's code again. */
+function ofSystem(cause: unknown): Error {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  const [code] = Object.entries(systemWords).find(([, words]) => said.includes(words)) ?? [];
+  const error = new Error(said.split('\n').slice(0, 2).join(' '), { cause });
+  return code === undefined ? error : Object.assign(error, { code });
+}
+
+const systemWords = {
+  ENOSPC: 'No space left on device',
+  EDQUOT: 'Disk quota exceeded',
+  EROFS: 'Read-only file system',
+  EACCES: 'Permission denied',
+  EMFILE: 'Too many open files',
+};
 
 /**
  * A picture of one value a pixel.
