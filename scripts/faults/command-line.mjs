@@ -211,7 +211,8 @@ const readers = {
     };
   },
   yaml: async ({ world, call, folder }) => {
-    const whole = parse(readFileSync(join(world.truth, 'finetune/config.yaml'), 'utf8'));
+    // What a run keeps beside its settings is no setting.
+    const { init: _, ...whole } = parse(readFileSync(join(world.truth, 'finetune/config.yaml'), 'utf8'));
     const text = stringify(whole);
     return async (random, own, input) => {
       const file = join(own, 'config.yaml');
