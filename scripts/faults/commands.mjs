@@ -174,7 +174,7 @@ export const commands = {
       '--out',
       out,
       '--memory',
-      '2GiB',
+      '1.2GiB',
       '--hours',
       '0.02',
     ],

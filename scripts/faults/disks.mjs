@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { commands, timesOf, usual } from './commands.mjs';
 import { againArgs, badEnd, contentOf, differenceOf, makeWorld, run } from './world.mjs';
 
-const megabytes = 64;
+const megabytes = 256;
 
 /**
  * Runs each command on a disk with 0 to 2 times the bytes that it needs, on one that may not be written, and with
