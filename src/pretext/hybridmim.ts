@@ -365,7 +365,7 @@ function checkContrast({ dropout }: Network, batch: number, { weights }: HybridM
   }
   if (dropout === 0) {
     throw new UsageError(
-      `network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise ' + 'it or set method.weights.contrast to 0`,
+      `network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise it or set method.weights.contrast to 0`,
       { field: 'network.dropout', found: 0 },
     );
   }

@@ -446,8 +446,10 @@ describe('HybridMIM refuses', () => {
   });
 
   it('a network without dropout, unless nothing is contrasted', () => {
+    const message =
+      'network.dropout is 0, but the contrastive loss compares two dropout views of one crop: raise it or set method.weights.contrast to 0';
     expect(made({}, { dropout: 0 }, {})).toThrow(
-      expect.objectContaining({ facts: { field: 'network.dropout', found: 0 } }),
+      expect.objectContaining({ message, facts: { field: 'network.dropout', found: 0 } }),
     );
     expect(made({}, { dropout: 0 }, { weights: without })).not.toThrow();
   });
