@@ -10,6 +10,9 @@ export interface Context {
   signal(): AbortSignal;
   /** Whether Ctrl-C came. */
   interrupted(): boolean;
+  /** Has the process end as soon as its last word is printed, whatever is still under way in it. */
+  endAtOnce(): void;
+  endsAtOnce(): boolean;
   /** Writes a result to standard output: the record itself with `--json`, else the text. */
   result(record: object, text: string, json: boolean): void;
 }
@@ -29,6 +32,7 @@ export interface Command<F> {
 export function openContext(): Context {
   const terminal = openTerminal(process.stderr);
   let signal: AbortSignal | undefined;
+  let endsAtOnce = false;
   return {
     terminal,
     signal: () => {
@@ -38,6 +42,10 @@ export function openContext(): Context {
       return signal;
     },
     interrupted: () => signal?.aborted ?? false,
+    endAtOnce: () => {
+      endsAtOnce = true;
+    },
+    endsAtOnce: () => endsAtOnce,
     result: (record, text, json) => writeOutput(json ? `${JSON.stringify(record)}\n` : `${text}\n`),
   };
 }

@@ -27,5 +27,6 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exitCode = printError(error, { verbose, interrupted: context.interrupted() });
   } finally {
     context.terminal.close();
+    if (context.endsAtOnce()) await endNow(Number(process.exitCode ?? 0));
   }
 }

@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import { InterruptedError, UsageError } from '../errors.js';
 import {
-  endNow,
   type Lifeline,
   launchRanks,
   openLifeline,
@@ -40,11 +39,11 @@ export const rankFlags = <F>(yargs: Argv<F>): Argv<F & RankFlags> =>
  */
 export async function withRanks(
   flags: RankFlags,
-  { terminal }: Pick<Context, 'terminal'>,
+  { terminal, endAtOnce }: Pick<Context, 'terminal' | 'endAtOnce'>,
   work: (lifeline: Lifeline | undefined) => Promise<void>,
 ): Promise<void> {
   const place = rankPlaceOf(process.env);
-  if (place) return asRank(place, flags, work);
+  if (place) return asRank(place, flags, endAtOnce, work);
   if (flags.ranks === undefined || flags.ranks === 1) return work(undefined);
   if (!Number.isInteger(flags.ranks) || flags.ranks < 1)
     throw new UsageError(`--ranks is ${flags.ranks}, but must be a whole number of at least 1`, {
@@ -66,6 +65,7 @@ export async function withRanks(
 async function asRank(
   place: RankPlace,
   flags: RankFlags,
+  endAtOnce: () => void,
   work: (lifeline: Lifeline) => Promise<void>,
 ): Promise<void> {
   requirePrivateNetwork(flags, place.ranks);
@@ -90,8 +90,7 @@ async function asRank(
     else await lifeline.fail(error instanceof Error ? error.message : String(error));
     throw error;
   } finally {
-    // What the command line prints of an error comes first.
-    setImmediate(() => void endNow(Number(process.exitCode ?? 0)));
+    endAtOnce();
   }
 }
 

@@ -143,7 +143,10 @@ async function untilLost<T>(working: Promise<T>, { lost }: Lifeline): Promise<T>
   try {
     return await Promise.race([working, lost]);
   } catch (error) {
-    await Promise.race([lost, wait(noticedWithin * 1000, undefined, { ref: false })]);
+    const waiting = new AbortController();
+    // Waited for by the process too, which has nothing else to do and would end without a word.
+    const late = wait(noticedWithin * 1000, undefined, { signal: waiting.signal });
+    await Promise.race([lost, late]).finally(() => waiting.abort());
     throw error;
   }
 }

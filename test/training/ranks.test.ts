@@ -103,6 +103,54 @@ describe('ranks', () => {
     },
   );
 
+  it.runIf(longTests)(
+    'end with a sentence that names the one that is lost, and never as if all were well',
+    {
+      timeout: 120_000,
+    },
+    async () => {
+      for (const round of [1, 2, 3]) {
+        const port = await freePort('127.0.0.1');
+        const sets = [`data.prepared=${prepared}`, 'train.threads=1', 'train.replicas=2', 'train.steps=200'];
+        const args = [
+          'pretrain',
+          '--config',
+          'configs/smoke/pretrain.yaml',
+          '--out',
+          join(folder, `lost-${round}`),
+        ];
+        const [first, second] = [0, 1].map((rank) => {
+          const place = {
+            RANK: `${rank}`,
+            WORLD_SIZE: '2',
+            MASTER_ADDR: '127.0.0.1',
+            MASTER_PORT: `${port}`,
+          };
+          return spawn(
+            process.execPath,
+            ['bin/hybridmim.mjs', ...args, '--private-network', ...sets.flatMap((one) => ['--set', one])],
+            {
+              env: { ...process.env, ...place, HYBRIDMIM_TOKEN: 'one of us' },
+              stdio: ['ignore', 'ignore', 'pipe'],
+            },
+          );
+        });
+        let said = '';
+        const ended = new Promise((resolve) => first?.on('close', resolve));
+        await new Promise<void>((resolve) =>
+          first?.stderr?.on('data', (text: Buffer) => {
+            said += text;
+            if (/pre-training [1-9]/.test(said)) resolve();
+          }),
+        );
+        await wait(100 * round);
+        second?.kill('SIGKILL');
+        expect(await ended, said).toBe(1);
+        expect(said).toMatch(/hybridmim: rank 1 \(.*\) is lost: .*; start all ranks again with --resume/);
+      }
+    },
+  );
+
   it('end at once when they are told a second time to stop, also in the middle of a collective', async () => {
     const port = await freePort('127.0.0.1');
     const started = [0, 1].map((rank) => {
