@@ -141,13 +141,9 @@ export const commands = {
     ],
   },
   'evaluate --run': {
-    args: (folder, out) => [
-      'evaluate',
-      '--run',
-      join(folder, 'truth/finetune'),
-      '--out',
-      join(out, 'evaluation.json'),
-    ],
+    // It writes predictions into the run, which others work on as well.
+    begin: (folder, out) => cpSync(join(folder, 'truth/finetune'), join(out, 'run'), { recursive: true }),
+    args: (_, out) => ['evaluate', '--run', join(out, 'run'), '--out', join(out, 'evaluation.json')],
   },
   download: {
     goesOn: true,

@@ -110,10 +110,12 @@ export async function planProject(options: PlanOptions): Promise<ProjectPlan> {
 }
 
 function refusePlanned(out: string): void {
-  const there = Object.values(planFiles).find((name) => existsSync(join(out, name)));
-  if (there === undefined) return;
+  const there = Object.values(planFiles).filter((name) => existsSync(join(out, name)));
+  if (there.length === 0) return;
   throw new UsageError(
-    `${out} already holds a plan (${there}): carry it out with "hybridmim run ${out}", or choose another --out`,
+    there.includes(planFiles.plan)
+      ? `${out} already holds a plan: carry it out with "hybridmim run ${out}", or choose another --out`
+      : `${out} holds a part of a plan (${there.join(', ')}), but no ${planFiles.plan}: remove what was not finished, or choose another --out`,
     { file: out, field: '--out' },
   );
 }

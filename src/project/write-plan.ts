@@ -1,8 +1,9 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { checkConfig, finetuneConfig, pretrainConfig } from '../config/index.js';
 import { markdownTable } from '../report/index.js';
-import { makeFolder, writeWholeFile } from '../whole-file.js';
+import { makeFolder, writeWholeFile, writeWholeFolder } from '../whole-file.js';
 import { fingerprintText } from './fingerprint-text.js';
 import { planFiles } from './plan-options.js';
 import type { ProjectPlan } from './plan-project.js';
@@ -16,7 +17,7 @@ import {
 } from './plan-reasons.js';
 
 /**
- * Writes the files of a plan, each complete or not at all: the dataset index, the configurations with the
+ * Writes the files of a plan, all of them or none where the folder is new, each complete or not at all elsewhere: the dataset index, the configurations with the
  * reason beside each value, all reasons as a table, and what was found for programs to read.
  * @returns the files
  */
@@ -25,25 +26,28 @@ export async function writePlan(plan: ProjectPlan): Promise<string[]> {
   const pretrain = pretrainReasons(plan, expected);
   const finetune = expected.finetune && finetuneReasons(plan, expected.finetune);
   const { project } = plan;
-  await makeFolder(project);
-  const at = (name: string) => join(project, name);
   const texts = new Map<string, string>([
-    [at(planFiles.datasets), `${JSON.stringify(plan.datasets, null, 1)}\n`],
-    [at(planFiles.pretrain), checked(pretrainConfig, yamlOf('Pre-training', pretrain), planFiles.pretrain)],
+    [planFiles.datasets, `${JSON.stringify(plan.datasets, null, 1)}\n`],
+    [planFiles.pretrain, checked(pretrainConfig, yamlOf('Pre-training', pretrain), planFiles.pretrain)],
     ...(finetune
       ? ([
-          [
-            at(planFiles.finetune),
-            checked(finetuneConfig, yamlOf('Fine-tuning', finetune), planFiles.finetune),
-          ],
+          [planFiles.finetune, checked(finetuneConfig, yamlOf('Fine-tuning', finetune), planFiles.finetune)],
         ] as const)
       : []),
-    [at(planFiles.reasons), reasonsPage(plan, pretrain, finetune)],
+    [planFiles.reasons, reasonsPage(plan, pretrain, finetune)],
     // Last: the project is planned when it is there.
-    [at(planFiles.plan), `${JSON.stringify(planRecord(plan, expected), null, 1)}\n`],
+    [planFiles.plan, `${JSON.stringify(planRecord(plan, expected), null, 1)}\n`],
   ]);
-  for (const [file, text] of texts) await writeWholeFile(file, text);
-  return [...texts.keys()];
+  const writeInto = async (folder: string) => {
+    for (const [name, text] of texts) await writeWholeFile(join(folder, name), text);
+  };
+  // A folder that is there has other things, and gets the files one by one.
+  if (existsSync(project)) await writeInto(project);
+  else {
+    await makeFolder(dirname(project));
+    await writeWholeFolder(project, writeInto);
+  }
+  return [...texts.keys()].map((name) => join(project, name));
 }
 
 /** Holds a text to the schema that reads it. */

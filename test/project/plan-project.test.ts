@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { finetuneConfig, loadConfig, pretrainConfig } from '../../src/config/index.js';
@@ -110,7 +110,12 @@ describe('a plan', () => {
       foregroundThreshold: -500,
     });
     await expect(plan('ct')).rejects.toThrow(
-      `${join(folder, 'ct-project')} already holds a plan (plan.json): carry it out with "hybridmim run`,
+      `${join(folder, 'ct-project')} already holds a plan: carry it out with "hybridmim run`,
+    );
+    // Of a folder that was there before, a part may be left where the writing was ended.
+    rmSync(at('plan.json'));
+    await expect(plan('ct')).rejects.toThrow(
+      /holds a part of a plan \(datasets.json, pretrain.yaml, finetune.yaml, plan.md\), but no plan.json: remove what was not/,
     );
   });
 
