@@ -17,7 +17,6 @@ import { create } from 'tar';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeChunkedFile } from '../src/dataset/cache/write-chunked.js';
 import { unpackArchive } from '../src/download/unpack.js';
-import { openEventWriter } from '../src/engine/index.js';
 import { WorkError } from '../src/errors.js';
 import { removeLeftovers } from '../src/leftovers.js';
 import { writeSafetensors } from '../src/network/safetensors.js';
@@ -182,20 +181,6 @@ describe.skipIf(!disk)('a disk that fills up (needs the right to mount)', () => 
     affine: { rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] },
     channels: 1,
   } as const;
-
-  it('ends the events of TensorBoard in a sentence, from the first byte on', () => {
-    small.leave(0);
-    expect(() => openEventWriter(room)).toThrow(
-      /has no room for TensorBoard's events, .* \(ENOSPC\): the disk is full; free some space/,
-    );
-    small.leave(64 << 10);
-    const events = openEventWriter(room);
-    const write = () => {
-      for (let step = 0; step < 20_000; step++) events.scalar('loss', step, step);
-      events.flush();
-    };
-    expect(write).toThrow(/has no room for TensorBoard's events, .* \(ENOSPC\)/);
-  });
 
   const writers: Record<string, (file: string) => Promise<void>> = {
     'text or bytes': (file) => writeWholeFile(file, Buffer.alloc(300_000)),
