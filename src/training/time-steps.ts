@@ -42,7 +42,7 @@ export interface StepTimes {
 
 /** Times steps of a task on random crops: forward, backward, update; nothing is read, prepared or written. */
 export async function timeSteps(task: LearningTask, options: TimingOptions): Promise<StepTimes> {
-  const { precision, optimizer, warmUp, steps, reduction = 'exact' } = options;
+  const { precision, optimizer, warmUp, steps, reduction } = options;
   const replicas = allReplicas(options.replicas ?? 1);
   const { name, parameters: specs, inputs } = task;
   const state = startingState(task, options);

@@ -45,7 +45,7 @@ export interface TrainingStepOptions {
   /** This process among the ranks that compute the other replicas; absent: it is alone. */
   readonly member?: ClusterMember | undefined;
   /** How ranks, or replicas where the process is alone, are added; absent: `exact`. */
-  readonly reduction?: Reduction;
+  readonly reduction?: Reduction | undefined;
   readonly state: State;
   readonly precision: Precision;
   readonly optimizer: OptimizerSettings;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { finetuneConfig, loadConfig, pretrainConfig } from '../../src/config/index.js';
@@ -8,8 +8,10 @@ import type { TakeStep } from '../../src/project/choose-step.js';
 import { type PlanOptions, planProject, writePlan } from '../../src/project/index.js';
 import { writeNifti } from '../../src/volume/index.js';
 import { asLabel, temporaryFolder, volumeOf } from '../dataset/generated-data.js';
+import { smallDisk } from '../small-disk.js';
 
 const folder = temporaryFolder();
+const disk = smallDisk(2);
 const size = [40, 36, 34] as const;
 const inside = (x: number, y: number, z: number) => x > 9 && x < 20 && y > 9 && y < 20 && z > 9 && z < 20;
 
@@ -117,6 +119,18 @@ describe('a plan', () => {
     await expect(plan('ct')).rejects.toThrow(
       /holds a part of a plan \(datasets.json, pretrain.yaml, finetune.yaml, plan.md\), but no plan.json: remove what was not/,
     );
+  });
+
+  it.skipIf(!disk)('is there whole or not at all where the disk is full', async () => {
+    const out = join(disk?.folder ?? '', 'project');
+    const made = await plan('ct', { out });
+    for (const bytes of [0, 4096, 8192, 12_288, 16_384]) {
+      disk?.leave(bytes);
+      await expect(writePlan(made)).rejects.toThrow(/\(ENOSPC\): the disk is full/);
+      expect(readdirSync(disk?.folder ?? '')).toEqual(['filler']);
+    }
+    disk?.leave(1 << 20);
+    expect(await writePlan(made)).toHaveLength(5);
   });
 
   it('halves the batch, then the width, then shortens crops, for memory and for time', async () => {

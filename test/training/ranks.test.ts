@@ -51,6 +51,24 @@ function pretrain(
   });
 }
 
+/** Two ranks of a long run, each started by itself as a cluster starts it. */
+async function startTwo(out: string): Promise<ChildProcess[]> {
+  const port = await freePort('127.0.0.1');
+  const sets = [`data.prepared=${prepared}`, 'train.threads=1', 'train.replicas=2', 'train.steps=200'];
+  const args = ['pretrain', '--config', 'configs/smoke/pretrain.yaml', '--out', join(folder, out)];
+  return [0, 1].map((rank) => {
+    const place = { RANK: `${rank}`, WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: `${port}` };
+    return spawn(
+      process.execPath,
+      ['bin/hybridmim.mjs', ...args, '--private-network', ...sets.flatMap((one) => ['--set', one])],
+      {
+        env: { ...process.env, ...place, HYBRIDMIM_TOKEN: 'one of us' },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+  });
+}
+
 const ranks = (count: number) => ['--ranks', String(count), '--private-network'];
 const weightsOf = (run: string) => readFileSync(join(folder, run, 'checkpoints', 'last.safetensors'));
 const lossesOf = (run: string) =>
@@ -110,31 +128,7 @@ describe('ranks', () => {
     },
     async () => {
       for (const round of [1, 2, 3]) {
-        const port = await freePort('127.0.0.1');
-        const sets = [`data.prepared=${prepared}`, 'train.threads=1', 'train.replicas=2', 'train.steps=200'];
-        const args = [
-          'pretrain',
-          '--config',
-          'configs/smoke/pretrain.yaml',
-          '--out',
-          join(folder, `lost-${round}`),
-        ];
-        const [first, second] = [0, 1].map((rank) => {
-          const place = {
-            RANK: `${rank}`,
-            WORLD_SIZE: '2',
-            MASTER_ADDR: '127.0.0.1',
-            MASTER_PORT: `${port}`,
-          };
-          return spawn(
-            process.execPath,
-            ['bin/hybridmim.mjs', ...args, '--private-network', ...sets.flatMap((one) => ['--set', one])],
-            {
-              env: { ...process.env, ...place, HYBRIDMIM_TOKEN: 'one of us' },
-              stdio: ['ignore', 'ignore', 'pipe'],
-            },
-          );
-        });
+        const [first, second] = await startTwo(`lost-${round}`);
         let said = '';
         const ended = new Promise((resolve) => first?.on('close', resolve));
         await new Promise<void>((resolve) =>
@@ -152,20 +146,7 @@ describe('ranks', () => {
   );
 
   it('end at once when they are told a second time to stop, also in the middle of a collective', async () => {
-    const port = await freePort('127.0.0.1');
-    const started = [0, 1].map((rank) => {
-      const sets = [`data.prepared=${prepared}`, 'train.threads=1', 'train.replicas=2', 'train.steps=200'];
-      const args = ['pretrain', '--config', 'configs/smoke/pretrain.yaml', '--out', join(folder, 'twice')];
-      const place = { RANK: `${rank}`, WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: `${port}` };
-      return spawn(
-        process.execPath,
-        ['bin/hybridmim.mjs', ...args, '--private-network', ...sets.flatMap((one) => ['--set', one])],
-        {
-          env: { ...process.env, ...place, HYBRIDMIM_TOKEN: 'one of us' },
-          stdio: ['ignore', 'ignore', 'pipe'],
-        },
-      );
-    });
+    const started = await startTwo('twice');
     const [first, second] = started as [ChildProcess, ChildProcess];
     try {
       await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,5 +80,19 @@ describe('a DICOM series', () => {
       await expect(reading).rejects.toBeInstanceOf(DataError);
       await expect(reading).rejects.toThrow(sentence);
     }
+  });
+
+  it('is refused where its slices lie beyond all space', async () => {
+    const target = join(folder, 'far');
+    cpSync(series('equal'), target, { recursive: true });
+    for (const name of readdirSync(target)) {
+      const file = join(target, name);
+      const bytes = readFileSync(file);
+      bytes.write('-1e13', bytes.indexOf('-12.5\\33'));
+      writeFileSync(file, bytes);
+    }
+    await expect(readVolume(target)).rejects.toThrow(
+      /far: the affine .* has an origin that is too far away; .*, so correct ImageOrientationPatient/,
+    );
   });
 });

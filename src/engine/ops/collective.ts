@@ -42,23 +42,22 @@ export function sumOverRanks(
  * @param ranks what each rank has, with the same names and shapes
  */
 export function sumInRing(ranks: readonly Readonly<Record<string, Tensor>>[]): Record<string, Tensor> {
-  const flat = ranks.map((values) => inBuckets(values).map(joined));
-  const values = itemAt(ranks, 0);
-  const sums = inBuckets(values).map((bucket, i) => {
-    const ofRanks = flat.map((buckets) => itemAt(buckets, i));
-    const { size } = itemAt(ofRanks, 0);
+  const ofRanks = ranks.map(inBuckets);
+  const sums = itemAt(ofRanks, 0).map((bucket, i) => {
+    const flat = ofRanks.map((buckets) => joined(itemAt(buckets, i)));
+    const { size } = itemAt(flat, 0);
     const chunk = chunkOf(size, ranks.length);
     const chunks = ranks.flatMap((_, first) => {
       const [begin, end] = [Math.min(size, first * chunk), Math.min(size, (first + 1) * chunk)];
       if (begin === end) return [];
       const [one, ...others] = ranks.map((_, step) =>
-        itemAt(ofRanks, (first + step) % ranks.length).slice([begin], [end - begin]),
+        itemAt(flat, (first + step) % ranks.length).slice([begin], [end - begin]),
       );
       return one ? [others.reduce((sum, other) => sum.add(other), one)] : [];
     });
     return { bucket, sum: tf.concat(chunks) };
   });
-  return takenApart(sums, values);
+  return takenApart(sums, itemAt(ranks, 0));
 }
 
 /** Bytes that chunks of TensorFlow's ring are a multiple of: `EIGEN_MAX_ALIGN_BYTES` of its library. */
