@@ -21,4 +21,10 @@ it.skipIf(!small)('a full disk ends the events of TensorBoard in a sentence, fro
     events.flush();
   };
   expect(write).toThrow(/has no room for TensorBoard's events, .* \(ENOSPC\)/);
+  // What is kept for later, up to 1000 of them, meets the full disk when it is brought there.
+  small.leave(64 << 10);
+  const late = openEventWriter(room);
+  small.leave(0);
+  for (let step = 0; step < 900; step++) late.scalar('loss', step, step);
+  expect(() => late.flush()).toThrow(/has no room for TensorBoard's events, .* \(ENOSPC\)/);
 });

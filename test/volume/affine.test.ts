@@ -62,4 +62,12 @@ describe('an affine that is accepted', () => {
     const far = { rows: [1, 0, 0, 1e163, 0, 1, 0, 0, 0, 0, 1, 0] };
     expect(() => checkAffine(far, 'a.nii', 'mend it')).toThrow(/origin that is too far away.*mend it/);
   });
+
+  it('has axes that span a volume of more than a ten-thousandth of their lengths', () => {
+    const leaning = (z: number) => ({
+      rows: [2, 0, 3 * Math.sqrt(1 - z * z), 0, 0, 2, 0, 0, 0, 0, 3 * z, 0],
+    });
+    expect(() => checkAffine(leaning(1.1e-4), 'a.nii', 'mend it')).not.toThrow();
+    expect(() => checkAffine(leaning(0.9e-4), 'a.nii', 'mend it')).toThrow(/is singular.*mend it/);
+  });
 });
