@@ -5,7 +5,7 @@ import type { Command, Context } from './context.js';
 import { showDryRun } from './dry-run-text.js';
 import { type RankFlags, rankFlags, withRanks } from './ranks.js';
 import { progressOf } from './run-display.js';
-import { type ConfigFlags, configFlags, sectionsOfWeights, taskOfConfig } from './train-flags.js';
+import { askedFor, type ConfigFlags, configFlags, taskOfConfig } from './train-flags.js';
 
 interface Flags extends ConfigFlags, RankFlags {
   readonly init: string | undefined;
@@ -50,29 +50,28 @@ export const finetuneCommand: Command<Flags> = {
     flags['dry-run'] ? dryRun(flags, context) : withRanks(flags, context, train(flags, context)),
 };
 
-async function settingsOf({ config, set, init, fraction, fold }: Flags) {
-  const { finetuneConfig, loadConfig } = await import('../config/index.js');
+async function asked({ config, set, init, fraction, fold }: Flags) {
+  const { finetuneConfig } = await import('../config/index.js');
   const { parseFold } = await import('../dataset/index.js');
   const overrides = [
     ...set,
     ...(fraction === undefined ? [] : [`data.fraction=${fraction}`]),
     ...(fold === undefined ? [] : foldOverrides(parseFold(fold))),
   ];
-  return loadConfig(finetuneConfig, config, overrides, await sectionsOfWeights(init));
+  return askedFor(finetuneConfig, { config, set: overrides, init });
 }
 
 async function dryRun(flags: Flags, context: Context): Promise<void> {
   const { dryRunFinetuning } = await import('../training/index.js');
-  const { init, json } = flags;
-  const settings = await settingsOf(flags);
-  showDryRun(await dryRunFinetuning({ settings, init, signal: context.signal() }), json, context);
+  const signal = context.signal();
+  showDryRun(await dryRunFinetuning({ ...(await asked(flags)), signal }), flags.json, context);
 }
 
 const train =
   (flags: Flags, { terminal, signal, result }: Context) =>
   async (lifeline: Lifeline | undefined): Promise<void> => {
-    const { config, out, init, resume, json } = flags;
-    const settings = await settingsOf(flags);
+    const { config, out, resume, json } = flags;
+    const { settings, init } = await asked(flags);
     const { finetune } = await import('../training/index.js');
     const folder = out ?? join('runs', taskOfConfig(config, settings.network.name));
     const ended = await finetune({

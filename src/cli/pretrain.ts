@@ -3,7 +3,7 @@ import type { Command, Context } from './context.js';
 import { showDryRun } from './dry-run-text.js';
 import { type RankFlags, rankFlags, withRanks } from './ranks.js';
 import { progressOf } from './run-display.js';
-import { type ConfigFlags, configFlags, sectionsOfWeights } from './train-flags.js';
+import { askedFor, type ConfigFlags, configFlags } from './train-flags.js';
 
 interface Flags extends ConfigFlags, RankFlags {
   readonly init: string | undefined;
@@ -37,26 +37,24 @@ export const pretrainCommand: Command<Flags> = {
     flags['dry-run'] ? dryRun(flags, context) : withRanks(flags, context, train(flags, context)),
 };
 
-async function settingsOf({ config, set, init }: Flags) {
-  const { loadConfig, pretrainConfig } = await import('../config/index.js');
-  return loadConfig(pretrainConfig, config, set, await sectionsOfWeights(init));
+async function asked(flags: Flags) {
+  const { pretrainConfig } = await import('../config/index.js');
+  return askedFor(pretrainConfig, flags);
 }
 
 async function dryRun(flags: Flags, context: Context): Promise<void> {
   const { dryRunPretraining } = await import('../training/index.js');
-  const { init, json } = flags;
-  const settings = await settingsOf(flags);
-  showDryRun(await dryRunPretraining({ settings, init, signal: context.signal() }), json, context);
+  const signal = context.signal();
+  showDryRun(await dryRunPretraining({ ...(await asked(flags)), signal }), flags.json, context);
 }
 
 const train =
   (flags: Flags, { terminal, signal, result }: Context) =>
   async (lifeline: Lifeline | undefined): Promise<void> => {
-    const { out = 'runs/pretrain', init, resume, json } = flags;
+    const { out = 'runs/pretrain', resume, json } = flags;
     const { pretrain } = await import('../training/index.js');
     const ended = await pretrain({
-      settings: await settingsOf(flags),
-      init,
+      ...(await asked(flags)),
       out,
       resume,
       mayChange: true,

@@ -22,11 +22,12 @@ export function runDisplay(terminal: Terminal, title: string, folder: string): R
     },
     onStep: ({ step, loss, waitSeconds, seconds }, steps) => {
       const waiting =
-        waitSeconds > 0.1 * seconds && seconds > 0.05 ? `, waited ${duration(waitSeconds)} for data` : '';
+        waitSeconds > 0.1 * seconds && waitSeconds >= 0.5 ? `, waited ${duration(waitSeconds)} for data` : '';
       bar?.update(step, `loss ${loss.toPrecision(4)}${waiting}`);
       if (step === steps) bar?.stop();
     },
     onValidation: (step, values, best) => {
+      bar?.passOver();
       const shown = Object.entries(values).map(
         ([name, value]) => `${name} ${value === null ? '-' : value.toPrecision(4)}`,
       );

@@ -20,6 +20,11 @@ export interface Terminal {
 export interface Bar {
   /** `note` stands beside the count, such as the loss. A part of a count fills a part of the bar. */
   update(done: number, note?: string): void;
+  /**
+   * Says that the time since the last update went to something that comes now and then, such as a validation: the rate
+   * leaves it out, and the time left counts it as often as it came so far.
+   */
+  passOver(): void;
   stop(): void;
 }
 
@@ -76,8 +81,9 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
           const shown = counts(now);
           // One column stays free, so that no terminal breaks the line.
           const room = columnsOf(stream) - title.length - barsize - shown.length - 4;
-          bar.update(now, { counts: shown, notes: fittedNotes({ note, ...pace(now) }, room) });
+          bar.update(now, { counts: shown, notes: fittedNotes({ note, ...pace.after(now) }, room) });
         },
+        passOver: pace.passOver,
         stop: close,
       };
     },
@@ -95,13 +101,14 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
       let shown = Number.NEGATIVE_INFINITY;
       return {
         update: (done, note = '') => {
-          const speed = pace(done);
+          const speed = pace.after(done);
           const now = performance.now() / 1000;
           if (done < total && now - shown < PLAIN_INTERVAL) return;
           shown = now;
           const { rate, left } = speed;
           line(`${title} ${counts(done)} ${[note, rate, left].filter(Boolean).join(', ')}`);
         },
+        passOver: pace.passOver,
         stop: () => {},
       };
     },
@@ -114,28 +121,40 @@ function countsOf(total: number, write: ((count: number) => string) | undefined)
   return (done) => (write ? `${write(done)} of ${write(total)}` : `${Math.floor(done)}/${total}`);
 }
 
+interface Pace {
+  /** What is said after a count. */
+  after(done: number): Pick<BarNotes, 'rate' | 'left'>;
+  passOver(): void;
+}
+
 /**
  * From each count to "2.1 s each" and "3 min left", over the last updates. What comes before the first counts only where
  * that is the last as well: it also makes graphs ready, starts threads or opens files, and would make the first estimate
  * many times too long.
  */
-function paceOf(
-  total: number,
-  from: number,
-  write: ((count: number) => string) | undefined,
-): (done: number) => Pick<BarNotes, 'rate' | 'left'> {
+function paceOf(total: number, from: number, write: ((count: number) => string) | undefined): Pace {
   const begun = { done: from, at: performance.now() };
-  const recent: { readonly done: number; readonly at: number }[] = [];
-  return (done) => {
-    const last = { done, at: performance.now() };
-    recent.push(last);
-    if (recent.length > RECENT) recent.shift();
-    const first = recent.length === 1 && done === total ? begun : itemAt(recent, 0);
-    if (last.done === first.done) return { rate: '', left: '' };
-    const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
-    const each = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;
-    const rate = write ? `${write(1 / seconds)} a second` : each;
-    return { rate, left: `${duration(seconds * (total - done))} left` };
+  let passedOver = 0; // milliseconds
+  let recent: readonly { readonly done: number; readonly at: number }[] = [];
+  return {
+    after: (done) => {
+      const last = { done, at: performance.now() };
+      recent = [...recent, last].slice(-RECENT);
+      const first = recent.length === 1 && done === total ? begun : itemAt(recent, 0);
+      if (last.done === first.done) return { rate: '', left: '' };
+      const seconds = (last.at - first.at) / 1000 / (last.done - first.done);
+      const each = seconds >= 1 ? `${seconds.toFixed(1)} s each` : `${(1 / seconds).toFixed(1)} a second`;
+      const rate = write ? `${write(1 / seconds)} a second` : each;
+      const rests = passedOver / 1000 / (done - from);
+      return { rate, left: `${duration((seconds + rests) * (total - done))} left` };
+    },
+    passOver: () => {
+      const last = recent.at(-1);
+      if (!last) return;
+      const took = performance.now() - last.at;
+      passedOver += took;
+      recent = recent.map(({ done, at }) => ({ done, at: at + took }));
+    },
   };
 }
 

@@ -40,13 +40,38 @@ export function taskOfConfig(config: string, network: string): string {
   return name.endsWith(`-${network}`) ? name.slice(0, -network.length - 1) : name;
 }
 
+/** What a training command was asked for. */
+export interface Asked<S> {
+  readonly settings: S;
+  /** Weights to start from; undefined: from scratch. */
+  readonly init: string | undefined;
+}
+
+/**
+ * The settings of a training command and the weights that it starts from: those of `--init`, or the ones that the
+ * configuration names as `init`, as that of a run does.
+ * @throws DataError and UsageError as `loadConfig` does, DataError when there are no such weights
+ */
+export async function askedFor<S extends z.ZodType>(
+  schema: S,
+  { config, set, init: flag }: Pick<ConfigFlags, 'config' | 'set'> & { readonly init: string | undefined },
+): Promise<Asked<z.infer<S>>> {
+  const { checkConfig, readConfig } = await import('../config/index.js');
+  const { init: named } = checkConfig(withInit, await readConfig(config, set), config);
+  const init = flag ?? named ?? undefined;
+  const absent = init === undefined ? {} : await sectionsOfWeights(init);
+  const { init: _, ...content } = await readConfig(config, set, absent);
+  return { settings: checkConfig(schema, content, config), init };
+}
+
+const withInit = z.looseObject({ init: z.string().min(1).nullish() });
+
 /**
  * What a configuration may leave out where weights are given: their network, as their file says it. A file
  * that says nothing gives nothing.
  * @throws DataError when there are no such weights, or the file is damaged
  */
-export async function sectionsOfWeights(init: string | undefined): Promise<Record<string, unknown>> {
-  if (init === undefined) return {};
+async function sectionsOfWeights(init: string): Promise<Record<string, unknown>> {
   const { weightsFile } = await import('../training/index.js');
   const { readSafetensors } = await import('../network/index.js');
   const { metadata } = await readSafetensors(await weightsFile(init));

@@ -1,7 +1,7 @@
 export { type FinetuneConfig, finetuneConfig, type PretrainConfig, pretrainConfig } from './configs.js';
 export { type ExperimentArm, type ExperimentConfig, experimentConfig } from './experiment-config.js';
 export { type ExtendableSchema, type JsonSchemas, jsonSchemas } from './json-schemas.js';
-export { checkConfig, loadConfig, loadSettings, overridesOf } from './load-config.js';
+export { checkConfig, loadConfig, loadSettings, overridesOf, readConfig } from './load-config.js';
 export { nearestName } from './nearest-name.js';
 export { overlaid, type Section } from './overlay.js';
 export { type PredictConfig, predictConfig } from './predict-config.js';

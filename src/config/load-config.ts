@@ -23,10 +23,19 @@ export async function loadConfig<S extends z.ZodType>(
   overrides: readonly string[] = [],
   absent: Section = {},
 ): Promise<z.infer<S>> {
+  return checkConfig(schema, await readConfig(file, overrides, absent), file);
+}
+
+/** What `loadConfig` checks: the file upon what it extends, and the overrides. Parameters and errors as there. */
+export async function readConfig(
+  file: string,
+  overrides: readonly string[] = [],
+  absent: Section = {},
+): Promise<Section> {
   const content = { ...(await readExtended(await configFile(file))) };
   for (const [name, section] of Object.entries(absent)) content[name] ??= section;
   for (const override of overrides) applyOverride(content, override);
-  return checkConfig(schema, content, file);
+  return content;
 }
 
 /** Settings that come from `--set key=value` alone, over a schema's defaults. Throws as `loadConfig` does. */

@@ -137,6 +137,23 @@ describe('the command line, from scans to a table', () => {
     expect(code).toBe(0);
   });
 
+  it('does a run again from the configuration that it kept, with the weights that it began with', async () => {
+    const again = join(folder, 'again');
+    const kept = ['finetune', '--config', join(finetuned, 'config.yaml')];
+    const { code, stderr } = await runCli([...kept, '--out', again]);
+    expect(stderr).toMatch(/transferred encoder and decoder from .*last\.safetensors/);
+    expect(code).toBe(0);
+    const last = (run: string) => readFileSync(join(run, 'checkpoints', 'last.safetensors'));
+    expect(last(again).equals(last(finetuned))).toBe(true);
+    const scratch = join(folder, 'scratch');
+    const none = await runCli([...kept, '--set', 'init=null', '--set', 'train.steps=1', '--out', scratch]);
+    expect(none.code).toBe(0);
+    expect(existsSync(join(scratch, 'transfer.json'))).toBe(false);
+    const wrong = await runCli([...kept, '--set', 'init=[a]', '--out', join(folder, 'wrong')]);
+    expect(lastLine(wrong.stderr)).toMatch(/config\.yaml: "init" is \["a"\], but must be/);
+    expect(wrong.code).toBe(2);
+  });
+
   it('evaluates the run, and the same two folders give the same numbers', async () => {
     const { stdout, code } = await runCli(['evaluate', '--run', finetuned, '--json']);
     expect(code).toBe(0);

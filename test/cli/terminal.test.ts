@@ -54,6 +54,22 @@ describe('a progress bar', () => {
     expect(lines.at(-1)).toBe('pre-training 530/1000 10.0 s each, 78 min left');
   });
 
+  it('leaves a validation out of its pace, and counts those to come', () => {
+    const { lines, terminal } = plain();
+    const bar = terminal.bar('fine-tuning', 40);
+    for (let step = 1; step <= 20; step++) {
+      pass(10);
+      bar.update(step);
+      if (step !== 10) continue;
+      pass(600);
+      bar.passOver();
+      pass(5);
+    }
+    // 20 steps of 10 s, and another validation of 10 minutes.
+    expect(lines.at(-1)).toBe('fine-tuning 20/40 10.3 s each, 13 min left');
+    expect(lines.at(10)).toBe('fine-tuning 11/40 10.5 s each, 31 min left');
+  });
+
   it('moves within a scan, by its windows', () => {
     const { lines, terminal } = plain();
     const count = countingBar(terminal, 'predict');
