@@ -9,6 +9,7 @@ import { create } from 'tar';
 import { stringify } from 'yaml';
 import { writeNifti } from '../../dist/volume/index.js';
 import { commands, needs, usual } from './commands.mjs';
+import { isWhole } from './whole.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const program = join(root, 'bin/hybridmim.mjs');
@@ -180,7 +181,7 @@ const timed = /cell\.json$|results\.(json|md)$|figure.*\.(svg|png)$|experiment\.
 /**
  * Every file below a folder by its content, with times left out.
  * @param times names of files of which the content is another one each time
- * @returns a checksum by path; files of which only the being there counts have ''
+ * @returns a checksum by path; of files that differ each time, whether they are `whole` or `cut`
  */
 export function contentOf(folder, times = /^$/) {
   const found = {};
@@ -190,11 +191,11 @@ export function contentOf(folder, times = /^$/) {
   for (const name of readdirSync(folder, { recursive: true }).sort()) {
     const file = join(folder, name);
     if (!statSync(file).isFile()) continue;
+    let bytes = readFileSync(file);
     if (differs.test(name) || timed.test(name) || times.test(name)) {
-      found[name] = '';
+      found[name] = isWhole(name, bytes) ? 'whole' : 'cut';
       continue;
     }
-    let bytes = readFileSync(file);
     if (name.endsWith('metrics.jsonl'))
       bytes = bytes.toString().replaceAll(/"(seconds|waitSeconds)":[^,}]+/g, '');
     // The settings of a project name its own folder.
@@ -214,6 +215,7 @@ export function contentOf(folder, times = /^$/) {
 /** How an output differs from the truth, in words; undefined where it does not. */
 export function differenceOf(found, truth, { partly = false } = {}) {
   for (const [name, sum] of Object.entries(found)) {
+    if (sum === 'cut') return `${name} is cut`;
     // An interrupted run keeps a picture of the step that it stopped at as well.
     if (/tfevents|reconstructions/.test(name)) continue;
     if (!(name in truth)) return `${name} is there, which no whole run leaves`;

@@ -9,6 +9,7 @@ import type { Preprocessing } from './preprocessing.js';
  * @param original the grid of the image as its file has it
  * @param channels over all image files
  * @param scan names the files, for errors
+ * @returns the grid of the prepared volume
  * @throws DataError
  */
 export function requirePossibleCase(
@@ -16,7 +17,8 @@ export function requirePossibleCase(
   channels: number,
   { spacing }: Pick<Preprocessing, 'spacing'>,
   scan: string,
-): void {
-  const { size } = possibleGrid(original, spacing, scan);
-  requireMemory(slabsHeld * largestSlabBytes(size, channels), scan, 'preparing it');
+): Grid {
+  const grid = possibleGrid(original, spacing, scan);
+  requireMemory(slabsHeld * largestSlabBytes(grid.size, channels), scan, 'preparing it');
+  return grid;
 }

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { DataError, WorkError } from '../../errors.js';
 import { requireMemory } from '../../free-memory.js';
 import { mapInLanes } from '../../threads/index.js';
-import { bytesHeldWhole, mapAxes, possibleGrid, type Triple } from '../../volume/index.js';
+import { bytesHeldWhole, mapAxes, type Triple } from '../../volume/index.js';
 import { chunkShape, slabPlanes } from '../cache/chunked-format.js';
 import { largestSlabBytes, slabsHeld } from '../cache/spilled-volume.js';
 import { classValueType } from './label-values.js';
@@ -150,8 +150,7 @@ async function needsOf({ source, preprocessing, classes, ignore }: PrepareCaseTa
       };
     const scan = await openChannels(source.images, preprocessing.notFinite);
     const { channels } = scan;
-    requirePossibleCase(scan, channels, preprocessing, scanName);
-    const grid = possibleGrid(scan, preprocessing.spacing, scanName);
+    const grid = requirePossibleCase(scan, channels, preprocessing, scanName);
     const labelBytes = source.label === undefined ? 0 : classValueType(classes, ignore) === 'uint8' ? 1 : 2;
     const voxelBytes = 4 * channels + labelBytes;
     return {

@@ -1,0 +1,1 @@
+export function isWhole(name: string, bytes: Buffer): boolean;
