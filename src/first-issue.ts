@@ -81,7 +81,7 @@ function expectedBy(issue: Issue): Expected {
     case 'invalid_key':
       return {
         text: '',
-        ownSentence: `the key ${describe(issue.path.at(-1))} ${innerMessage(issue.issues)}`,
+        ownSentence: `the key ${described(issue.path.at(-1))} ${innerMessage(issue.issues)}`,
       };
     case 'unrecognized_keys':
       return { text: '', ownSentence: `has no key ${issue.keys.map((key) => `"${key}"`).join(', ')}` };
@@ -113,19 +113,25 @@ const oneOf = (values: readonly unknown[]): string =>
 function sentence(found: unknown, expected: string): string {
   return found === undefined
     ? `is missing; expected ${expected}`
-    : `found ${describe(found)}, expected ${expected}`;
+    : `found ${described(found)}, expected ${expected}`;
 }
 
 /** A value in a few words, so that somebody finds it in the file. */
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+function described(value: unknown): string {
   const kind = Array.isArray(value)
     ? 'the list '
     : typeof value === 'object' && value !== null
       ? 'the object '
       : '';
-  return kind + (text.length > longest ? `${text.slice(0, longest)}...` : text);
+  return kind + shortJson(value);
 }
+
+/** A value as JSON, of which the beginning alone is shown where it is long. */
+export const shortJson = (value: unknown): string => shortText(JSON.stringify(value) ?? String(value));
+
+/** The beginning of what others wrote, where it is long: an error is one sentence. */
+export const shortText = (text: string): string =>
+  text.length > longest ? `${text.slice(0, longest)}...` : text;
 
 const longest = 80;
 

@@ -1,10 +1,11 @@
+import { UsageError } from '../errors.js';
 import type { DryRun } from '../training/index.js';
 import type { Context } from './context.js';
 import { duration } from './terminal.js';
 
 const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
-/** Prints what a run would take; the exit code is 2 where its step does not fit. */
+/** Prints what a run would take. Throws UsageError where its step does not fit, after what was measured is printed. */
 export function showDryRun(dry: DryRun, json: boolean, { result }: Context): void {
   const { cases, steps, stepSeconds, seconds, peakBytes, freeBytes, diskBytes, refused } = dry;
   const orDash = (value: number | null, text: (value: number) => string) =>
@@ -15,8 +16,8 @@ export function showDryRun(dry: DryRun, json: boolean, { result }: Context): voi
     `time     ${orDash(seconds, duration)}, and validations`,
     `memory   ${orDash(peakBytes, gib)} of ${gib(freeBytes)} free`,
     `disk     ${gib(diskBytes)} at most in the run folder`,
-    ...(refused === null ? ['nothing was written'] : [`the run would be refused: ${refused}`]),
+    'nothing was written',
   ];
   result({ schema: 1, ...dry }, lines.join('\n'), json);
-  if (refused !== null) process.exitCode = 2;
+  if (refused !== null) throw new UsageError(`the run would be refused: ${refused}`);
 }

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseDocument, visit, YAMLError } from 'yaml';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { DataError, UsageError } from '../errors.js';
-import { expectedBySchema } from '../first-issue.js';
+import { expectedBySchema, shortJson, shortText } from '../first-issue.js';
+import { readText } from '../text-file.js';
 import { nearestName } from './nearest-name.js';
 import { inheritedName, isInheritedName, overlaid, type Section } from './overlay.js';
 import { configFile } from './shipped-configs.js';
@@ -38,6 +38,9 @@ export async function readConfig(
   return content;
 }
 
+/** Bytes of a configuration: the longest that is shipped has some 5 KB, and a list of 10,000 names 200 KB. */
+const mostConfig = 2 ** 20;
+
 /** Settings that come from `--set key=value` alone, over a schema's defaults. Throws as `loadConfig` does. */
 export function loadSettings<S extends z.ZodType>(schema: S, overrides: readonly string[]): z.infer<S> {
   const content: Record<string, unknown> = {};
@@ -67,15 +70,18 @@ export function checkConfig<S extends z.ZodType>(schema: S, content: unknown, so
 async function readExtended(file: string, within: readonly string[] = []): Promise<Section> {
   if (within.includes(file))
     throw new UsageError(`${file} extends itself, by way of ${within.at(-1)}`, { file, field: 'extends' });
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`configuration ${file} cannot be read: check its permissions`, { file }, { cause });
-  });
+  const text = await readText(
+    file,
+    (cause) =>
+      new DataError(`configuration ${file} cannot be read: check its permissions`, { file }, { cause }),
+    mostConfig,
+  );
   const { extends: bases, ...own } = parsed(text, file);
   if (bases === undefined) return own;
   const names = [bases].flat();
   if (!names.every((name) => typeof name === 'string')) {
     throw new UsageError(
-      `${file}: "extends" is ${JSON.stringify(bases)}, but must be a file name or a list of them`,
+      `${file}: "extends" is ${shortJson(bases)}, but must be a file name or a list of them`,
       { file, field: 'extends' },
     );
   }
@@ -113,7 +119,7 @@ function parsed(text: string, file: string): Record<string, unknown> {
     content = plainYaml(text);
   } catch (cause) {
     const line = cause instanceof YAMLError ? cause.linePos?.[0].line : undefined;
-    const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
+    const what = reasonOf(cause);
     throw new UsageError(
       `${file}${line ? ` line ${line}` : ''} is not valid YAML: ${what}`,
       { file },
@@ -136,10 +142,16 @@ function parsed(text: string, file: string): Record<string, unknown> {
   );
 }
 
+/** Why a text is no YAML, in a line. The parser has no bound of its own but the stack. */
+function reasonOf(cause: unknown): string {
+  const [what = ''] = String(cause instanceof Error ? cause.message : cause).split('\n');
+  return /call stack/.test(what) ? 'lists and groups lie within each other too deep' : shortText(what);
+}
+
 function applyOverride(content: Record<string, unknown>, override: string): void {
   const at = override.indexOf('=');
   if (at < 1)
-    throw new UsageError(`--set ${override} has no "=": write it as --set train.steps=10`, {
+    throw new UsageError(`--set ${shortText(override)} has no "=": write it as --set train.steps=10`, {
       field: '--set',
       found: override,
     });
@@ -149,7 +161,7 @@ function applyOverride(content: Record<string, unknown>, override: string): void
   const wrong = [...groups, last].find((key) => key === '' || isInheritedName(key));
   if (wrong !== undefined) {
     throw new UsageError(
-      `--set ${override}: "${wrong}" is no name of a setting: write it as --set train.steps=10`,
+      `--set ${shortText(override)}: "${wrong}" is no name of a setting: write it as --set train.steps=10`,
       { field: '--set', found: override },
     );
   }
@@ -157,7 +169,9 @@ function applyOverride(content: Record<string, unknown>, override: string): void
   for (const key of groups) {
     const next = (Object.hasOwn(section, key) ? section[key] : undefined) ?? {};
     if (!isRecord(next))
-      throw new UsageError(`--set ${override}: ${key} is a value, not a group of keys`, { field: path });
+      throw new UsageError(`--set ${shortText(override)}: ${key} is a value, not a group of keys`, {
+        field: path,
+      });
     section[key] = next;
     section = next;
   }
@@ -169,15 +183,15 @@ function parsedValue(override: string, text: string): unknown {
   try {
     value = plainYaml(text);
   } catch (cause) {
-    const [what] = String(cause instanceof Error ? cause.message : cause).split('\n');
+    const what = reasonOf(cause);
     throw new UsageError(
-      `--set ${override}: the value is not valid YAML: ${what}`,
+      `--set ${shortText(override)}: the value is not valid YAML: ${what}`,
       { field: '--set', found: override },
       { cause },
     );
   }
   if (inheritedName(value) === undefined) return value;
-  throw new UsageError(`--set ${override}: the value has a key that no setting is named`, {
+  throw new UsageError(`--set ${shortText(override)}: the value has a key that no setting is named`, {
     field: '--set',
     found: override,
   });
@@ -201,7 +215,7 @@ function sentence(error: z.ZodError, schema: z.ZodType, content: unknown): strin
   if (ownSentence !== undefined) return `"${field}": ${ownSentence}`;
   return found === undefined
     ? `"${field}" is missing: it must be ${text}`
-    : `"${field}" is ${JSON.stringify(found)}, but must be ${text}`;
+    : `"${field}" is ${shortJson(found)}, but must be ${text}`;
 }
 
 /**

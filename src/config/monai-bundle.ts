@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../errors.js';
+import { shortJson } from '../first-issue.js';
 import { jsonOrUndefined } from '../json.js';
+import { readText } from '../text-file.js';
 
 const component = z.looseObject({ _target_: z.string() });
 type Component = z.infer<typeof component>;
@@ -44,7 +45,7 @@ const LOADING = [
  */
 export async function readMonaiBundle(folder: string): Promise<Record<string, unknown>> {
   const file = join(folder, 'configs', 'inference.json');
-  const config = inferenceFile.parse(await readJson(file));
+  const config = recordOf(await readJson(file), file);
   const metadata = metadataFile.safeParse(await readJson(join(folder, 'configs', 'metadata.json')));
   if (!metadata.success)
     throw new DataError(`${join(folder, 'configs', 'metadata.json')} is no metadata of a MONAI bundle`, {
@@ -65,21 +66,31 @@ export async function readMonaiBundle(folder: string): Promise<Record<string, un
   };
 }
 
-async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(
-      `${file} cannot be read: a MONAI bundle has it; for other folders write a preset file ` +
-        `(docs/predict.md)`,
-      { file },
-      { cause },
-    );
-  });
+async function readJson(file: string): Promise<object> {
+  const text = await readText(
+    file,
+    (cause) =>
+      new DataError(
+        `${file} cannot be read: a MONAI bundle has it; for other folders write a preset file ` +
+          `(docs/predict.md)`,
+        { file },
+        { cause },
+      ),
+  );
   const content = jsonOrUndefined(text);
   if (typeof content === 'object' && content !== null) return content;
   throw new DataError(
     `${file} is no JSON object: download the bundle again, or write a preset file (docs/predict.md)`,
     { file },
   );
+}
+
+function recordOf(content: object, file: string): z.infer<typeof inferenceFile> {
+  const { data } = inferenceFile.safeParse(content);
+  if (data) return data;
+  throw new DataError(`${file} is no configuration of a MONAI bundle, which is an object of settings`, {
+    file,
+  });
 }
 
 interface Values {
@@ -105,7 +116,7 @@ function resolver(config: Readonly<Record<string, unknown>>, file: string): Valu
       const parsed = schema.safeParse(found);
       if (parsed.success) return parsed.data;
       throw new UsageError(
-        `${file}: ${field} is ${JSON.stringify(found) ?? 'missing'}, which cannot be taken without ` +
+        `${file}: ${field} is ${found === undefined ? 'missing' : shortJson(found)}, which cannot be taken without ` +
           `running the bundle's own code: write a preset file (docs/predict.md)`,
         { file, field, found },
       );

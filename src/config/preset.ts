@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError, UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
+import { readText } from '../text-file.js';
 import { checkConfig } from './load-config.js';
 import { readMonaiBundle } from './monai-bundle.js';
 
@@ -99,7 +100,7 @@ export async function readPreset(path: string): Promise<Preset> {
     );
   });
   if (found.isDirectory()) return checkConfig(presetSchema, await readMonaiBundle(path), path);
-  const content = jsonOrUndefined(await readFile(path, 'utf8'));
+  const content = jsonOrUndefined(await readText(path));
   if (typeof content === 'object' && content !== null) return checkConfig(presetSchema, content, path);
   throw new UsageError(`${path} is no JSON object: docs/predict.md shows what a preset looks like`, {
     file: path,

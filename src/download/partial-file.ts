@@ -1,6 +1,7 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { jsonOrUndefined } from '../json.js';
+import { readTextIfAny } from '../text-file.js';
 import { type GrowingFile, openGrowingFile, writeWholeFile } from '../whole-file.js';
 
 /** What a server says of a file's state; equal ones mean the same bytes. */
@@ -35,9 +36,9 @@ const recordSchema = z.strictObject({
 export async function readKeptPart(file: string, url: string): Promise<KeptPart> {
   const [bytes, text] = await Promise.all([
     sizeOf(file),
-    readFile(recordFile(file), 'utf8').catch(() => ''), // the next line refuses what is missing
+    readTextIfAny(recordFile(file)).catch(() => undefined), // the next line refuses what is missing
   ]);
-  const record = recordSchema.safeParse(jsonOrUndefined(text));
+  const record = recordSchema.safeParse(jsonOrUndefined(text ?? ''));
   if (!record.success || record.data.url !== url) return nothingKept;
   const { etag, lastModified, size } = record.data;
   if (size !== null && bytes > size) return nothingKept;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { NamedArray, NamedArrays } from '../engine/index.js';
-import { DataError } from '../errors.js';
+import { DataError, errorCode } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
 import { writeWholeFile } from '../whole-file.js';
 import { elementCount } from './parameters.js';
@@ -131,17 +131,14 @@ function encodedHeader(arrays: readonly WrittenArray[], metadata: Readonly<Recor
  * @throws DataError naming the file and what is wrong with it
  */
 export async function readSafetensors(file: string): Promise<WeightsContent> {
-  const bytes = await readAll(file);
   const fail = (what: string): never => {
     throw new DataError(
       `${file} is no .safetensors file that can be read: ${what}; make it again, or download it again`,
       { file },
     );
   };
-  if (bytes.length < 8) fail(`it has ${bytes.length} bytes, fewer than the 8 of its header's length`);
+  const bytes = await readBehindHeader(file, fail);
   const headerLength = Number(bytes.readBigUInt64LE(0));
-  if (headerLength > Math.min(LARGEST_HEADER, bytes.length - 8))
-    fail(`its header says it is ${headerLength} bytes long, but the file has ${bytes.length}`);
   const header = headerSchema.safeParse(jsonOrUndefined(bytes.toString('utf8', 8, 8 + headerLength)));
   if (!header.success) return fail('its header is not a JSON object');
   const { __metadata__: rawMetadata = {}, ...tensors } = header.data;
@@ -199,19 +196,36 @@ function decoded(
   return Float32Array.from({ length: bytes.length / width }, (_, i) => decode(view, i * width));
 }
 
-async function readAll(file: string): Promise<Buffer> {
+/** The bytes of a file, whose first ones are looked at before the others are read: those of other files are not. */
+async function readBehindHeader(file: string, fail: (what: string) => never): Promise<Buffer> {
   try {
+    // To open a pipe would wait for somebody to write to it.
+    const stats = await stat(file);
+    if (!stats.isFile()) return fail('it is no file, but a folder, a pipe or a device');
     const handle = await open(file);
     try {
+      if (stats.size < 8) return fail(`it has ${stats.size} bytes, fewer than the 8 of its header's length`);
+      const { buffer } = await handle.read({ buffer: Buffer.alloc(9), position: 0 });
+      const headerLength = Number(buffer.readBigUInt64LE(0));
+      if (headerLength > Math.min(LARGEST_HEADER, stats.size - 8))
+        return fail(`its header says it is ${headerLength} bytes long, but the file has ${stats.size}`);
+      if (buffer[8] !== openingBrace) return fail('its header is not a JSON object');
       return await handle.readFile();
     } finally {
       await handle.close();
     }
   } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? cause.code : cause;
-    throw new DataError(`weights ${file} cannot be read (${why}): check the path`, { file }, { cause });
+    if (cause instanceof DataError) throw cause;
+    throw new DataError(
+      `weights ${file} cannot be read (${errorCode(cause) ?? cause}): check the path`,
+      { file },
+      { cause },
+    );
   }
 }
+
+/** With which a header begins, as the format has it. */
+const openingBrace = 0x7b;
 
 /** IEEE 754 half precision. */
 function halfToNumber(bits: number): number {

@@ -1,10 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { itemAt } from '../at.js';
 import { filesBelow } from '../dataset/index.js';
-import { DataError, errorCode, UsageError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import { jsonOrUndefined } from '../json.js';
+import { readTextIfAny } from '../text-file.js';
 import { isScanFile } from '../volume/index.js';
 import { dicomContent } from './dicom-content.js';
 import {
@@ -119,15 +120,7 @@ async function describedLayout(
   folder: string,
 ): Promise<{ layout: 'msd' | 'nnunet'; path: string } | undefined> {
   const file = descriptionIn(folder);
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    // A link may lead to a file.
-    if (errorCode(cause) === 'ENOENT' || errorCode(cause) === 'ENOTDIR') return undefined;
-    throw new DataError(
-      `${file} cannot be read (${errorCode(cause)}): check its permissions`,
-      { file },
-      { cause },
-    );
-  });
+  const text = await readTextIfAny(file);
   if (text === undefined) return undefined;
   const description = jsonOrUndefined(text);
   if (description === undefined)

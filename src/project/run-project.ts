@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { finetuneConfig, loadConfig, pretrainConfig } from '../config/index.js';
@@ -10,6 +10,7 @@ import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
 import { worstFirst, writeEvaluation, writeReport } from '../report/index.js';
 import { collectReport } from '../report-sources/index.js';
+import { readText } from '../text-file.js';
 import { finetune, pretrain, type RunProgress } from '../training/index.js';
 import { planFiles } from './plan-options.js';
 
@@ -98,13 +99,15 @@ export async function runProject(options: RunProjectOptions): Promise<ProjectRes
 
 async function readPlan(project: string): Promise<z.infer<typeof planRecord>> {
   const file = join(project, planFiles.plan);
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new UsageError(
-      `${project} holds no plan (${planFiles.plan}): make one with "hybridmim plan FOLDER --out ${project}"`,
-      { file },
-      { cause },
-    );
-  });
+  const text = await readText(
+    file,
+    (cause) =>
+      new UsageError(
+        `${project} holds no plan (${planFiles.plan}): make one with "hybridmim plan FOLDER --out ${project}"`,
+        { file },
+        { cause },
+      ),
+  );
   const parsed = planRecord.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
   throw new DataError(`${file} is damaged: plan again into another folder`, { file });

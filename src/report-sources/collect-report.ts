@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { itemAt } from '../at.js';
 import { DataError, errorCode } from '../errors.js';
 import { isEvaluation, wrongFieldOf } from '../evaluation/index.js';
 import { jsonOrUndefined } from '../json.js';
@@ -14,6 +15,7 @@ import type {
   ReportRun,
   SpeedResult,
 } from '../report/index.js';
+import { mostRecorded, readText } from '../text-file.js';
 import { lastPicture, readMetrics, readRunConfig, readRunStatus } from '../training/index.js';
 import { runCases } from './report-cases.js';
 import { cellFile, experimentFile, speedFile } from './report-files.js';
@@ -77,7 +79,9 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
       (file) => file.endsWith('.json') && !file.endsWith('.summary.json'),
     )) {
       const file = join(folder.path, name);
-      const content = jsonOrUndefined(await readFile(file, 'utf8'));
+      const text = await textOrNote(file, notes);
+      if (text === undefined) continue;
+      const content = jsonOrUndefined(text);
       const measured = speedFile.safeParse(content);
       if (measured.success) speed.push(...measured.data.results.map(speedResult));
       const experiment = experimentFile.safeParse(content);
@@ -109,7 +113,8 @@ export async function collectReport({ from, names }: ReportSources): Promise<Rep
   if (runs.length + evaluations.length + speed.length + paperFigures.length > 0)
     return { title, made, runs, evaluations, speed, paperFigures, cases, notes };
   const results = 'run folders, files that "hybridmim evaluate" wrote, or measurements of speed';
-  throw new DataError(`${from} holds nothing to report: ${results} are expected`, { file: from });
+  const wrong = notes.length > 0 ? `; ${itemAt(notes, 0)}` : '';
+  throw new DataError(`${from} holds nothing to report: ${results} are expected${wrong}`, { file: from });
 }
 
 interface ResultFolder {
@@ -156,11 +161,22 @@ function withoutFolders(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutFolders(inner)]));
 }
 
+/** The text of a file; what is wrong with one that cannot be read is noted. */
+async function textOrNote(file: string, notes: string[]): Promise<string | undefined> {
+  try {
+    return await readText(file, undefined, mostRecorded);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    notes.push(error.message);
+    return undefined;
+  }
+}
+
 /** What a cell of an experiment says about the table that it is for, the arm that it is of, and its own name. */
 async function cellOf(
   file: string,
 ): Promise<Pick<ReportEvaluation, 'table' | 'arm'> & { readonly title?: string | undefined }> {
-  const parsed = cellFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8')));
+  const parsed = cellFile.safeParse(jsonOrUndefined(await readText(file, undefined, mostRecorded)));
   if (!parsed.success) return { table: undefined };
   const { arm, title, seed, fraction } = parsed.data.result ?? {};
   const parts = [

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
@@ -15,6 +15,7 @@ import {
   writeSafetensors,
   writeWeights,
 } from '../network/index.js';
+import { mostRecorded, readText, readTextIfAny } from '../text-file.js';
 import { writeWholeFile } from '../whole-file.js';
 import { momentNames } from './adamw.js';
 
@@ -46,10 +47,7 @@ const stateFile = (run: string) => join(folderOf(run), 'state.json');
  */
 export async function readRunState(run: string): Promise<RunState | undefined> {
   const file = stateFile(run);
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined;
-    throw new DataError(`${file} cannot be read (${cause.code})`, { file }, { cause });
-  });
+  const text = await readTextIfAny(file, mostRecorded);
   if (text === undefined) return undefined;
   const parsed = runState.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
@@ -114,9 +112,7 @@ const checkpointRecord = z.object({ sha256: z.string(), state: runState });
 
 async function readRecord(run: string, step: number): Promise<RunState> {
   const file = recordFile(run, step);
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`${file} cannot be read (${cause.code})`, { file }, { cause });
-  });
+  const text = await readText(file, undefined, mostRecorded);
   const { data } = checkpointRecord.safeParse(jsonOrUndefined(text));
   if (data?.state.step === step && data.sha256 === checksumOf(data.state)) return data.state;
   throw new DataError(`${file} is damaged: its checksum is not that of what it says`, { file });
@@ -169,7 +165,7 @@ export async function saveCheckpoint(
  */
 async function writeCopies(run: string, state: RunState): Promise<void> {
   const text = `${JSON.stringify(runState.parse(state), null, 1)}\n`; // in one order of keys
-  const found = await readFile(stateFile(run), 'utf8').catch(() => undefined);
+  const found = await readTextIfAny(stateFile(run), mostRecorded).catch(() => undefined);
   if (found !== text) await writeWholeFile(stateFile(run), text);
   const [weights, last] = [state.weights.name, 'last.safetensors'].map((name) =>
     join(folderOf(run), name),

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type EventWriter, type GreyPicture, openEventWriter } from '../engine/index.js';
 import { jsonOrUndefined } from '../json.js';
+import { type FileLine, linesOfFile } from '../text-file.js';
 import { appendWhole, cutFile, syncFileNow } from '../whole-file.js';
 
 const number = z.number().nullable();
@@ -42,14 +43,12 @@ const logName = 'metrics.jsonl';
 export function readMetrics(folder: string): MetricsLine[] {
   const file = join(folder, logName);
   if (!existsSync(file)) return [];
-  return parsedLines(readFileSync(file, 'utf8'));
+  return [...linesOfFile(file)].flatMap(parsedLine);
 }
 
-function parsedLines(text: string): MetricsLine[] {
-  return text.split('\n').flatMap((line) => {
-    const parsed = z.union([stepLine, validationLine]).safeParse(jsonOrUndefined(line));
-    return parsed.success ? [parsed.data] : [];
-  });
+function parsedLine({ text = '' }: FileLine): MetricsLine[] {
+  const parsed = z.union([stepLine, validationLine]).safeParse(jsonOrUndefined(text));
+  return parsed.success ? [parsed.data] : [];
 }
 
 /**
@@ -59,7 +58,7 @@ function parsedLines(text: string): MetricsLine[] {
 export function followMetrics(folder: string): () => readonly MetricsLine[] {
   const file = join(folder, logName);
   let [inode, offset, lines]: [number, number, MetricsLine[]] = [0, 0, []];
-  let end = Buffer.alloc(0); // of what was read: other bytes there mean that the log was cut and went on
+  let end: Buffer = Buffer.alloc(0); // of what was read: other bytes there mean that the log was cut and went on
   return () => {
     const stats = statSync(file, { throwIfNoEntry: false });
     if (!stats) return lines;
@@ -68,11 +67,13 @@ export function followMetrics(folder: string): () => readonly MetricsLine[] {
       [inode, offset, lines] = [stats.ino, 0, []];
       end = Buffer.alloc(0);
     }
-    const fresh = bytesFrom(file, offset, stats.size - offset);
-    const whole = fresh.subarray(0, fresh.lastIndexOf(0x0a) + 1); // a line that is being written comes with the next look
-    for (const line of parsedLines(whole.toString('utf8'))) lines.push(line);
-    offset += whole.length;
-    if (whole.length > 0) end = Buffer.from(whole.subarray(-seenAgain));
+    const before = offset;
+    // A line that is being written comes with the next look.
+    for (const line of linesOfFile(file, before)) {
+      lines.push(...parsedLine(line));
+      offset = line.end;
+    }
+    if (offset > before) end = bytesFrom(file, Math.max(0, offset - seenAgain), Math.min(offset, seenAgain));
     return lines;
   };
 }
@@ -121,16 +122,15 @@ export async function openMetricsLog(folder: string, lastStep: number): Promise<
 /** Cuts a log where its lines are of later steps or torn, and gives those that stay. */
 function keptLines(file: string, lastStep: number): MetricsLine[] {
   if (!existsSync(file)) return [];
-  const bytes = readFileSync(file);
   const lines: MetricsLine[] = [];
   let kept = 0;
-  for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, kept)) {
-    const found = parsedLines(bytes.toString('utf8', kept, end));
+  for (const line of linesOfFile(file)) {
+    const found = parsedLine(line);
     if (found.some(({ step }) => step > lastStep)) break;
     lines.push(...found);
-    kept = end + 1;
+    kept = line.end;
   }
-  if (kept < bytes.length) cutFile(file, kept);
+  if (kept < statSync(file).size) cutFile(file, kept);
   return lines;
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DataError, UsageError, WorkError } from '../errors.js';
 import { lockFolder } from '../folder-lock.js';
 import { removeLeftovers } from '../leftovers.js';
+import { readText } from '../text-file.js';
 import { appendWhole, writeWholeFile } from '../whole-file.js';
 import { dropLaterCheckpoints, findCheckpoint, type RunState } from './checkpoint.js';
 
@@ -131,9 +132,10 @@ function requireAsExpected(path: string, begun: boolean, resume: boolean): void 
 /** The settings of a run. Throws DataError when the folder holds none. */
 export async function readRunConfig(path: string): Promise<RunConfig> {
   const file = join(path, 'config.yaml');
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`${path} is no run folder: ${file} cannot be read`, { file }, { cause });
-  });
+  const text = await readText(
+    file,
+    (cause) => new DataError(`${path} is no run folder: ${file} cannot be read`, { file }, { cause }),
+  );
   let content: unknown;
   try {
     content = parse(text);

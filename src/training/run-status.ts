@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isLocked } from '../folder-lock.js';
 import { jsonOrUndefined } from '../json.js';
+import { linesOfFile } from '../text-file.js';
 import { readMetrics } from './metrics-log.js';
 
 /** Where a run stands, as its log tells. */
@@ -54,9 +55,10 @@ function killedSentence(folder: string): string {
 }
 
 async function logLines(folder: string): Promise<LogLine[]> {
-  const text = await readFile(join(folder, 'log.jsonl'), 'utf8').catch(() => '');
-  return text.split('\n').flatMap((line) => {
-    const parsed = logLine.safeParse(jsonOrUndefined(line));
+  const file = join(folder, 'log.jsonl');
+  if (!existsSync(file)) return [];
+  return [...linesOfFile(file)].flatMap(({ text = '' }) => {
+    const parsed = logLine.safeParse(jsonOrUndefined(text));
     return parsed.success ? [parsed.data] : [];
   });
 }

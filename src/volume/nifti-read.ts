@@ -114,7 +114,10 @@ async function sizeOf(file: string): Promise<number> {
     const what = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
     throw new DataError(`${file} ${what}: check the path`, { file }, { cause: error });
   });
-  if (!found.isFile()) throw new DataError(`${file} is a folder; expected a NIfTI file`, { file });
+  if (!found.isFile())
+    throw new DataError(`${file} is ${found.isDirectory() ? 'a folder' : 'no file'}; expected a NIfTI file`, {
+      file,
+    });
   return found.size;
 }
 

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
 import { parsedJson } from '../../json.js';
+import { readText } from '../../text-file.js';
 import { foregroundThresholdSchema, spacingSchema } from '../prepare/preprocessing.js';
 import { isFileName, longestName, sameOnSomeSystem } from './case-ids.js';
 
@@ -265,13 +265,15 @@ export type DatasetFile = z.infer<typeof datasetFileSchema> & {
  * @throws DataError when the file is missing, UsageError when a field is wrong
  */
 export async function readDatasetFile(file: string): Promise<DatasetFile> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(
-      `dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`,
-      { file },
-      { cause },
-    );
-  });
+  const text = await readText(
+    file,
+    (cause) =>
+      new DataError(
+        `dataset index ${file} cannot be read: copy datasets.example.json and fill in your paths`,
+        { file },
+        { cause },
+      ),
+  );
   const content = parseJson(text, file);
   const parsed = datasetFileSchema.safeParse(content);
   if (parsed.success) {

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { z } from 'zod';
-import { DataError, UsageError } from '../../errors.js';
+import { DataError, errorCode, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
+import { readText } from '../../text-file.js';
 import { type DatasetEntry, datasetFolder, resolveSourcePath } from './dataset-file.js';
+import { linearPattern } from './linear-pattern.js';
 import type { ListedCase } from './listed-case.js';
 
 /** Cases that belong together, with their groups, and the file that said so, if one did. */
@@ -50,13 +51,18 @@ function byPattern(
 ): readonly ListedCase[] {
   const wrong = (what: string) => new UsageError(`${file}: ${field} ${what}`, { file, field, found: groups });
   const example = 'such as "^(patient[0-9]+)_", whose brackets find the patient';
-  const pattern = patternOf(groups);
-  if (!pattern)
+  if (!isExpression(groups))
     throw wrong(
       `is "${groups}", which is neither a CSV file nor a regular expression: write one, ${example}`,
     );
+  const pattern = linearPattern(groups);
+  if ('problem' in pattern)
+    throw wrong(
+      `is "${groups}", which cannot be searched for in a time that is bounded (${pattern.problem}): write it without ` +
+        `lookaheads, lookbehinds and back references, ${example}`,
+    );
   return cases.map((listed) => {
-    const match = pattern.exec(listed.name);
+    const match = pattern(listed.name);
     const parts = match?.slice(1).filter((part) => part !== undefined && part !== '') ?? [];
     if (match && match.length === 1)
       throw wrong(`is "${groups}", which has no brackets: write a pattern ${example}`);
@@ -68,11 +74,11 @@ function byPattern(
   });
 }
 
-function patternOf(text: string): RegExp | undefined {
+function isExpression(text: string): boolean {
   try {
-    return new RegExp(text);
+    return Boolean(new RegExp(text));
   } catch {
-    return undefined;
+    return false;
   }
 }
 
@@ -81,9 +87,9 @@ const groupRow = z.looseObject({ case: z.string().min(1), group: z.string().min(
 /** The group of each case that a CSV file with the columns "case" and "group" lists. */
 async function readGroups(file: string): Promise<Map<string, string>> {
   const expected = 'a first line "case,group" and a line a case';
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
-    throw new DataError(
+  const text = await readText(file, (cause) => {
+    const why = errorCode(cause) === 'ENOENT' ? 'does not exist' : `cannot be read (${errorCode(cause)})`;
+    return new DataError(
       `the file of groups ${file} ${why}: correct "groups" in the dataset index`,
       { file },
       { cause },

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { DataError, errorCode } from '../../errors.js';
+import { DataError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
 import { jsonOrUndefined } from '../../json.js';
+import { mostRecorded, readTextIfAny } from '../../text-file.js';
 import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import { classSurvivalSchema } from '../prepare/label-survival.js';
@@ -217,14 +217,8 @@ export async function readPreparedIndex(dir: string): Promise<PreparedIndex> {
 /** As `readPreparedIndex`, but undefined where nothing has been prepared yet. */
 export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex | undefined> {
   const file = join(dir, indexFileName);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    const code = errorCode(cause);
-    if (code === 'ENOENT') return undefined;
-    throw new DataError(`${file} cannot be read (${code})`, { file }, { cause });
-  }
+  const text = await readTextIfAny(file, mostRecorded);
+  if (text === undefined) return undefined;
   const parsed = preparedIndexSchema.safeParse(jsonOrUndefined(text));
   if (parsed.success) {
     const { cases, skipped, ...index } = parsed.data;

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError, UsageError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
+import { readText } from '../../text-file.js';
 import { type DatasetFile, parseJson } from './dataset-file.js';
 
 const splitFile = z.record(
@@ -21,9 +21,10 @@ const splitFile = z.record(
  */
 export async function withSplitFile(index: DatasetFile, file: string | undefined): Promise<DatasetFile> {
   if (file === undefined) return index;
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`split file ${file} cannot be read: check the path`, { file }, { cause });
-  });
+  const text = await readText(
+    file,
+    (cause) => new DataError(`split file ${file} cannot be read: check the path`, { file }, { cause }),
+  );
   const content = parseJson(text, file);
   const parsed = splitFile.safeParse(content);
   if (!parsed.success) {

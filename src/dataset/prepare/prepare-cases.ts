@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, InterruptedError, WorkError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
+import { readTextIfAny } from '../../text-file.js';
 import { mapInLanes, openWorkerPool } from '../../threads/index.js';
 import type { SourceCase } from '../index/listed-case.js';
 import {
@@ -157,7 +158,7 @@ export async function unchangedRecord({
   ignore,
 }: PrepareCaseTask): Promise<PreparedCase | undefined> {
   const recordFile = join(out, caseRecordFile(source.id));
-  const text = await readFile(recordFile, 'utf8').catch(() => undefined);
+  const text = await readTextIfAny(recordFile).catch(() => undefined);
   if (text === undefined) return undefined;
   const { data: stored } = preparedCaseSchema.safeParse(jsonOrUndefined(text));
   const record = stored && openedCase(stored, out);

@@ -1,8 +1,9 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
+import { mostRecorded, readText } from '../../text-file.js';
 import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { openedSkipped, type SkippedCase, storedSkippedSchema } from '../index/prepared-index.js';
 
@@ -54,7 +55,9 @@ export async function readSkippedOfShards(out: string): Promise<SkippedCase[]> {
   const files = (await readdir(join(out, folderName)).catch(() => []))
     .filter((file) => file.endsWith('.json'))
     .sort();
-  const records = await Promise.all(files.map((file) => readFile(join(out, folderName, file), 'utf8')));
+  const records = await Promise.all(
+    files.map((file) => readText(join(out, folderName, file), undefined, mostRecorded)),
+  );
   return records
     .flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? [])
     .map((stored) => openedSkipped(stored, out));

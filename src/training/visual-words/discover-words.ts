@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -23,6 +22,7 @@ import {
 } from '../../network/index.js';
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
+import { mostRecorded, readText } from '../../text-file.js';
 import { type Axis, mapAxes, type Triple, tripleOf } from '../../volume/index.js';
 import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import type { RunProgress } from '../loop.js';
@@ -83,7 +83,7 @@ export async function discoverWords(options: WordDiscovery): Promise<readonly Vi
   };
   const file = join(out, 'words.json');
   const known = existsSync(file)
-    ? wordsFile.safeParse(jsonOrUndefined(await readFile(file, 'utf8')))
+    ? wordsFile.safeParse(jsonOrUndefined(await readText(file, undefined, mostRecorded)))
     : undefined;
   if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity))))
     return known.data.words;

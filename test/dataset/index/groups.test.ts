@@ -87,10 +87,18 @@ describe('the groups of cases', () => {
     ],
     ['^p[0-9]+', /which has no brackets: write a pattern such as/],
     ['(p[0-9', /which is neither a CSV file nor a regular expression/],
+    ['^(?=p)(p[0-9]+)', /which cannot be searched for in a time that is bounded .*without lookaheads/],
+    ['^(p)\\1', /which cannot be searched for in a time that is bounded/],
   ])('are refused with the pattern %s', async (groups, sentence) => {
     const found = listed(['p1_a', 'alone'], { groups });
     await expect(found).rejects.toThrow(sentence);
     await expect(found).rejects.toBeInstanceOf(UsageError);
+  });
+
+  it.each(['^((a+)+)$', '^(.*a){20}b', '^(a|aa)+$'])('take no time to speak of with %s', async (groups) => {
+    const began = performance.now();
+    await expect(listed([`${'a'.repeat(100)}1`], { groups })).rejects.toThrow(/which finds nothing/);
+    expect(performance.now() - began).toBeLessThan(10_000); // a search that goes back takes years
   });
 
   it.each([

@@ -73,4 +73,18 @@ describe('a glob', () => {
   ])('"%s" makes of %s the case %s', (glob, file, name) => {
     expect(globCase('/r', glob)(file)).toBe(name);
   });
+
+  it('takes no time to speak of, however many stars it has', () => {
+    const began = performance.now();
+    const caseOf = globCase('/r', `${'*a'.repeat(20)}b.nii.gz`);
+    expect(caseOf(`/r/${'a'.repeat(200)}.nii.gz`)).toBeUndefined();
+    expect(caseOf(`/r/${'ca'.repeat(20)}b.nii.gz`)).toBe(Array(20).fill('c').join('_'));
+    expect(performance.now() - began).toBeLessThan(10_000); // a search that goes back takes years
+  });
+
+  it('takes the letters of a folder as they are', () => {
+    const folder = '/data (1)/a+b/{x}/[y]$^|\\d';
+    expect(globCase(folder, '*.nii')(`${folder}/é😀.nii`)).toBe('é😀');
+    expect(globCase(folder, '?.nii')(`${folder}/😀.nii`)).toBe('😀');
+  });
 });

@@ -1,4 +1,6 @@
 import { basename } from 'node:path';
+import { UsageError } from '../../../errors.js';
+import { linearPattern } from '../linear-pattern.js';
 import type { CaseOf } from './match-cases.js';
 
 /**
@@ -9,13 +11,14 @@ import type { CaseOf } from './match-cases.js';
  */
 export function globCase(root: string, glob: string): CaseOf {
   const below = translate(smallEndings(glob.replace(/^\.\//, '')));
-  const pattern = new RegExp(`^${literal(root.replace(/\/$/, ''))}/${below}$`);
+  const pattern = linearPattern(`^${literal(root.replace(/\/$/, ''))}/${below}$`);
+  if ('problem' in pattern) throw new UsageError(`the glob "${glob}" cannot be used: ${pattern.problem}`);
   return (file) => {
-    const match = pattern.exec(
+    const match = pattern(
       file.replace(/\.(nii(\.gz)?|hdr|mh[ad]|mg[hz]|n(rrd|hdr))$/i, (ending) => ending.toLowerCase()),
     );
     if (!match) return undefined;
-    const wild = match.slice(1).filter((part) => part !== undefined && part !== '');
+    const wild = match.slice(1).flatMap((part) => part || []);
     return wild.length > 0 ? wild.map((part) => part.replace(/\/$/, '')).join('_') : basename(file);
   };
 }

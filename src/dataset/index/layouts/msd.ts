@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { entryOf, itemAt } from '../../../at.js';
 import { DataError } from '../../../errors.js';
 import { firstIssue } from '../../../first-issue.js';
+import { readText } from '../../../text-file.js';
 import { isScanFile, scanName } from '../../../volume/index.js';
 import { caseIds } from '../case-ids.js';
 import {
@@ -124,14 +125,16 @@ async function listAndRoot(
 }
 
 async function readDescription(file: string): Promise<Description> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(
-      `${file} cannot be read: "path" of an "msd" dataset must be the task's folder, with dataset.json in it, ` +
-        'or a data list, which is a .json file',
-      { file },
-      { cause },
-    );
-  });
+  const text = await readText(
+    file,
+    (cause) =>
+      new DataError(
+        `${file} cannot be read: "path" of an "msd" dataset must be the task's folder, with dataset.json in it, ` +
+          'or a data list, which is a .json file',
+        { file },
+        { cause },
+      ),
+  );
   const content = parseJson(text, file);
   const parsed = msdJson.safeParse(content);
   if (parsed.success) return parsed.data;

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { entryOf } from '../../../at.js';
 import { DataError } from '../../../errors.js';
 import { firstIssue } from '../../../first-issue.js';
+import { readText } from '../../../text-file.js';
 import { caseIds } from '../case-ids.js';
 import { datasetFolder, type NnunetDataset, parseJson, resolveSourcePath } from '../dataset-file.js';
 import type { ListedCase } from '../listed-case.js';
@@ -74,14 +74,16 @@ export async function listNnunetCases(name: string, entry: NnunetDataset, file: 
 }
 
 async function readDescription(file: string): Promise<Description> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError(
-      `${file} cannot be read: "path" of an "nnunet" dataset must be the folder of one dataset, ` +
-        'such as Dataset001_NAME, with dataset.json in it',
-      { file },
-      { cause },
-    );
-  });
+  const text = await readText(
+    file,
+    (cause) =>
+      new DataError(
+        `${file} cannot be read: "path" of an "nnunet" dataset must be the folder of one dataset, ` +
+          'such as Dataset001_NAME, with dataset.json in it',
+        { file },
+        { cause },
+      ),
+  );
   const content = parseJson(text, file);
   const parsed = nnunetJson.safeParse(content);
   if (!parsed.success) {
