@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floatAt } from '../at.js';
 import {
@@ -61,6 +61,8 @@ export function openReconstructionPicture(
   };
 }
 
+const mostPicture = 2 ** 26; // bytes
+
 /** Keeps a picture in the run folder: `reconstructions/step-000200.png`. */
 export async function keepPicture(run: string, { png }: GreyPicture, step: number): Promise<void> {
   await makeFolder(join(run, pictureFolder));
@@ -75,7 +77,9 @@ export async function lastPicture(run: string): Promise<{ png: Uint8Array; step:
     .toSorted()
     .at(-1);
   if (file === undefined) return undefined;
-  return { png: await readFile(join(run, pictureFolder, file)), step: Number(PICTURE.exec(file)?.[1]) };
+  const path = join(run, pictureFolder, file);
+  if ((await stat(path)).size > mostPicture) return undefined; // no picture of ours
+  return { png: await readFile(path), step: Number(PICTURE.exec(file)?.[1]) };
 }
 
 /** Takes away the pictures of steps after `lastStep`, which a run that goes on from there makes anew. */

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type DataSet } from 'dicom-parser';
 import { z } from 'zod';
+import { byteSize } from '../byte-size.js';
 import { DataError } from '../errors.js';
 
 /** A DICOM file up to its pixels. */
@@ -44,8 +45,14 @@ export function isNative(syntax: string): boolean {
 /** Whether numbers have their highest byte first. */
 export const isBigEndian = (syntax: string): boolean => syntax === explicitBig;
 
-/** Most headers end within this; where one does not, all of its file is read. */
+/** Most headers end within this; where one does not, more of its file is read. */
 const usualHeader = 1 << 18;
+
+/** Bytes before the pixels: what each of 10,000 frames has of its own takes some 20 MB. */
+const mostHeader = 1 << 26;
+
+/** Bytes of a deflated file, which is read whole. */
+const mostDeflated = 1 << 30;
 
 /** A deflate stream can shrink by 1032 at most. */
 const largestCompression = 1100;
@@ -77,8 +84,13 @@ export async function openDicomFile(file: string): Promise<DicomFile | undefined
       const early = body.syntax === deflated ? undefined : parsedOrUndefined(start, body);
       if (early?.elements[pixelData]) return withPixels(file, early, body, size);
     }
-    const bytes = size > start.length ? await readTo(size) : start;
-    if (body.syntax === deflated) return fromDeflated(file, bytes, body);
+    if (body.syntax === deflated) {
+      if (size > mostDeflated)
+        throw tooLarge(file, size, `but one that is deflated is read up to ${byteSize(mostDeflated)}`);
+      return fromDeflated(file, await readTo(size), body);
+    }
+    const bytes = size > start.length ? await readTo(mostHeader) : start;
+    if (size > bytes.length) return fromBeginning(file, bytes, body, size);
     return withPixels(file, parsed(file, bytes, body), body, size);
   } finally {
     await handle.close();
@@ -86,6 +98,19 @@ export async function openDicomFile(file: string): Promise<DicomFile | undefined
 }
 
 const pixelData = 'x7fe00010';
+
+/** A file of which only the beginning was read: its pixels must begin there. */
+function fromBeginning(file: string, bytes: Buffer, body: Body, size: number): DicomFile | undefined {
+  const header = parsedOrUndefined(bytes, body);
+  if (header?.elements[pixelData]) return withPixels(file, header, body, size);
+  if (!body.certain) return undefined;
+  throw tooLarge(file, size, `but no pixels begin in its first ${byteSize(bytes.length)}`);
+}
+
+const tooLarge = (file: string, size: number, what: string): DataError =>
+  new DataError(`${file} has ${byteSize(size)}, ${what}: copy or download it again, or leave it out`, {
+    file,
+  });
 
 /** Where the data of a file begin, and how they are written. */
 interface Body {

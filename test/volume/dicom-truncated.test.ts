@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,28 @@ describe('a DICOM slice whose pixels have no plain length', () => {
       expect(error, `cut to ${length} bytes of ${whole.length}`).toBeInstanceOf(DataError);
       expect((error as DataError).message).toContain('slice.dcm');
     }
+  });
+
+  it('is not looked for in gigabytes that its file was filled up with', async () => {
+    const plain = readFileSync(referenceFile('dicom/equal/IM0000.dcm'));
+    const deflated = readFileSync(referenceFile('encapsulated-dicom/deflated/slice.dcm'));
+    const pixels = plain.indexOf(Buffer.from([0xe0, 0x7f, 0x10, 0]));
+    const file = join(folder, 'vast.dcm');
+    for (const [bytes, sentence] of [
+      [plain.subarray(0, pixels), /has 1\.8 GiB, but no pixels begin in its first 64\.0 MiB: copy/],
+      [deflated, /has 1\.8 GiB, but one that is deflated is read up to 1\.0 GiB: copy/],
+    ] as const) {
+      writeFileSync(file, bytes);
+      truncateSync(file, 1800 * 2 ** 20);
+      const before = process.memoryUsage().rss;
+      await expect(openDicomFile(file)).rejects.toThrow(sentence);
+      expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 29);
+    }
+    // Pixels that begin early are found, whatever comes after them.
+    writeFileSync(file, plain);
+    truncateSync(file, 1800 * 2 ** 20);
+    expect((await openDicomFile(file))!.pixels).toMatchObject({ offset: expect.any(Number) });
+    await rm(file);
   });
 
   it.each(['rle', 'jpeg2000'])('is known to be cut before ITK decodes it: %s', async (name) => {
