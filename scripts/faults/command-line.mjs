@@ -8,9 +8,10 @@ import { readPreparedIndex, readPreparedVolume } from '../../dist/dataset/index.
 import { readSafetensors, writeSafetensors } from '../../dist/network/index.js';
 import { randomStream } from '../../dist/random/streams.js';
 import { commands } from './commands.mjs';
+import { copySpoilt } from './copy-spoilt.mjs';
 import { cut, editBytes, editJson, editText, oneOf, turnBits } from './mutations.mjs';
 import { sameValues, scanFiles, scanSamples, sorted, spoilt } from './spoilt-scans.mjs';
-import { copySpoilt, editedHeader } from './targets.mjs';
+import { editedHeader } from './targets.mjs';
 import { badEnd, makeWorld, measuredRun } from './world.mjs';
 
 /** Inputs of one part of the work; scans are given to one call of a command together. */

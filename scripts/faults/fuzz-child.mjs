@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomStream } from '../../dist/random/streams.js';
-import { FaultFound, targets } from './targets.mjs';
+import { FaultFound } from './expectations.mjs';
+import { targets } from './targets.mjs';
 
 const [folder, seed] = process.argv.slice(2);
 const names = Object.keys(targets);

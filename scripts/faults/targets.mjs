@@ -1,20 +1,17 @@
 // What is spoilt, who reads it, and what must hold whatever was done to it: an error is one of ours, what is accepted
 // is true, and two readers of one file agree.
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import { HybridMimError } from '../../dist/errors.js';
+import { copySpoilt } from './copy-spoilt.mjs';
+import { archives, caseLists, presets } from './described.mjs';
+import { attempt, require, room } from './expectations.mjs';
 import { cut, editBytes, editJson, editText, oneOf, turnBits } from './mutations.mjs';
 import { sameValues, scanFiles, scanSamples, sorted, spoilt } from './spoilt-scans.mjs';
 
-/** What the comparison with the truth found. */
-export class FaultFound extends Error {}
-
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const room = (name) => import(join(root, 'dist', name, 'index.js'));
-
 /**
  * Each makes, in a folder, a reader of spoilt inputs: `(random, folder) => 'accepted' | 'refused' | 'changed'`. What
  * is 'changed' was accepted with other values than the truth, where the format has nothing that would show it.
@@ -30,21 +27,9 @@ export const targets = {
   run: runFolders,
   evaluation: evaluations,
   weights: weightsMetadata,
-};
-
-/** What was thrown, where it is an error that this program says in one sentence. */
-async function attempt(work) {
-  try {
-    return { value: await work() };
-  } catch (error) {
-    if (!(error instanceof HybridMimError)) throw error;
-    if (error.message.includes('\n')) throw new FaultFound(`says it in several lines: ${error.message}`);
-    return { error };
-  }
-}
-
-const require = (holds, why) => {
-  if (!holds) throw new FaultFound(why);
+  preset: presets,
+  list: caseLists,
+  archive: archives,
 };
 
 // ---------------------------------------------------------------------------------------------------- scans
@@ -397,25 +382,6 @@ async function datasetIndexes(folder) {
 }
 
 // -------------------------------------------------------------------------------------- folders that we wrote
-
-/** Copies a folder and spoils one of its files. */
-export function copySpoilt(random, from, to, names) {
-  cpSync(from, to, { recursive: true });
-  const name = oneOf(random, names);
-  const bytes = readFileSync(join(from, name));
-  let changed;
-  const way = random.integer(4);
-  if (way === 0) changed = turnBits(random, bytes);
-  else if (way === 1) changed = cut(random, bytes);
-  else if (name.endsWith('.json') && way === 2)
-    changed = JSON.stringify(editJson(random, JSON.parse(bytes)), null, 1) ?? '';
-  else
-    changed = /\.(json|jsonl|yaml)$/.test(name)
-      ? editText(random, bytes.toString('utf8'))
-      : editBytes(random, bytes, 0, random.integer(2) ? 2000 : bytes.length);
-  writeFileSync(join(to, name), changed);
-  return name;
-}
 
 async function preparedFolders(folder) {
   const { prepareDatasets, readPreparedIndex, readPreparedVolume, selectCases, withFold } =

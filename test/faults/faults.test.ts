@@ -31,7 +31,7 @@ async function faultsOf(...args: readonly string[]) {
 
 describe('what is spoilt on purpose', () => {
   it.each([
-    ['nifti,gzip,metaimage,nrrd,safetensors,yaml,index,cache,run,evaluation,weights', 40],
+    ['nifti,gzip,metaimage,nrrd,safetensors,yaml,index,cache,run,evaluation,weights,preset,list,archive', 40],
     ['dicom', 4],
   ])('is refused in a sentence or has the true values: %s', async (formats, count) => {
     const { rows } = await faultsOf('--kind', 'fuzz', '--format', formats, '--count', String(count));
