@@ -11,6 +11,8 @@ import { printError } from './print-error.js';
 export async function main(args: readonly string[]): Promise<void> {
   const context = openContext();
   const verbose = args.includes('--verbose');
+  // Where a job's log is on a disk that is full, its work goes on: the exit code says how it ended.
+  process.stderr.on('error', () => {});
   process.on('uncaughtException', (error) => {
     context.terminal.close();
     // Thrown out of any call: nothing is left that could go on.

@@ -17,7 +17,9 @@ export function printError(
   const message = error instanceof Error ? error.message : String(error);
   // Errors of a thread keep their message alone.
   const code = errorCode(error) ?? /^(EMFILE|ENFILE|ENOMEM|ENOSPC)(?=: )/.exec(message)?.[0];
-  const system = code === undefined ? undefined : systemSentence(code, message);
+  const system = message.includes('uv_cwd')
+    ? 'the folder in which this command runs is gone: change to another one'
+    : code && systemSentence(code, message);
   const unexpected = `unexpected failure: ${message} (run again with --verbose for the place in the code)`;
   process.stderr.write(`hybridmim: ${system ?? unexpected}\n`);
   if (verbose) process.stderr.write(`${stackOf(error)}\n`);

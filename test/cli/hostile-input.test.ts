@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings, predictConfig } from '../../src/config/index.js';
@@ -137,6 +137,33 @@ describe('an input that is meant to do harm', () => {
       ]);
     },
   );
+
+  it.skipIf(process.platform !== 'linux')(
+    'a disk that has no room for the log ends no work, and hides no exit code',
+    () => {
+      const program = join(process.cwd(), 'bin', 'hybridmim.mjs');
+      const datasets = join(folder, 'one.json');
+      const dataset = { layout: 'files', modality: 'ct', cases: [{ id: 'a', image: 'a.nii.gz' }] };
+      writeFileSync(datasets, JSON.stringify({ schema: 1, datasets: { ct: dataset } }));
+      const run = (args: string) =>
+        spawnSync('bash', ['-c', `exec ${process.execPath} ${program} ${args} 2> /dev/full`]).status;
+      expect(run(`prepare --datasets ${datasets} --out ${join(folder, 'unlogged')}`)).toBe(0);
+      expect(existsSync(join(folder, 'unlogged', 'index.json'))).toBe(true);
+      expect(run('prepare --datasets nowhere.json --out x')).toBe(3);
+      expect(run(`prepare --check --datasets ${datasets} > /dev/full`)).toBe(1);
+    },
+  );
+
+  it.skipIf(process.platform !== 'linux')('a folder that is gone while one is in it is one sentence', () => {
+    const program = join(process.cwd(), 'bin', 'hybridmim.mjs');
+    const inside = join(folder, 'gone');
+    const command = `mkdir ${inside}; cd ${inside}; rmdir ${inside}; exec ${process.execPath} ${program} doctor`;
+    const { status, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([
+      1,
+      'hybridmim: the folder in which this command runs is gone: change to another one\n',
+    ]);
+  });
 
   it('a terminal that is closed stops a run as Ctrl-C does', async () => {
     const { interruptSignal } = await import('../../src/cli/interrupt.js');
