@@ -1,3 +1,5 @@
+import { plainLine } from './plain-text.js';
+
 /** What an error can say beside its sentence; `--json` output and logs carry it unchanged. */
 export interface ErrorFacts {
   readonly file?: string;
@@ -12,23 +14,10 @@ export abstract class HybridMimError extends Error {
   readonly facts: ErrorFacts;
 
   constructor(message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
-    super(onOneLine(message), options);
+    super(plainLine(message), options);
     this.name = new.target.name;
     this.facts = facts;
   }
-}
-
-/**
- * A sentence on one line that does nothing to a terminal, whatever names and values of others stand in it: breaks
- * become blanks, and other letters of control, or ones that turn the direction of text, their codes.
- */
-function onOneLine(message: string): string {
-  return message
-    .replace(/\s*[\n\r\u2028\u2029]+\s*/g, ' ')
-    .replace(
-      /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-      (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
 }
 
 /** The code of an error of the system, such as `ENOENT`; undefined where it has none. */

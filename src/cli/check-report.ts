@@ -1,5 +1,6 @@
 import { itemAt } from '../at.js';
 import type { CheckedDataset, CheckOptions, CheckResult, FileAccount, Finding } from '../dataset/index.js';
+import { plainLine } from '../plain-text.js';
 import type { Context } from './context.js';
 import { countingBar } from './terminal.js';
 
@@ -58,7 +59,7 @@ function datasetLines({
     `${name} (${modality.toUpperCase()}): ${counted}`,
     ...(spacing && size ? [`  spacing ${rangeText(spacing)} mm, size ${rangeText(size)} voxels`] : []),
     ...(named.length > 0 ? [`  classes ${named.join(', ')}`] : []),
-    ...notes.map((note) => `  note: ${note}`),
+    ...notes.map((note) => `  note: ${plainLine(note)}`),
     ...fileLines(files),
   ];
 }
@@ -78,9 +79,9 @@ function fileLines({ folder, files, used, notUsed, notEntered }: FileAccount): s
     `  files: ${files} below ${folder}: ${sum(Object.values(used))} used${named}, ${left} not used`,
     ...notUsed.map(
       ({ what, count, examples }) =>
-        `    ${count} ${what}: ${examples.join(', ')}${count > examples.length ? ', ...' : ''}`,
+        `    ${count} ${what}: ${plainLine(examples.join(', '))}${count > examples.length ? ', ...' : ''}`,
     ),
-    ...notEntered.map((path) => `    not entered: ${path}, which leads back or may not be read`),
+    ...notEntered.map((path) => `    not entered: ${plainLine(path)}, which leads back or may not be read`),
   ];
 }
 
@@ -109,4 +110,4 @@ function oddLines(odd: readonly Finding[]): string[] {
 }
 
 const findingLine = (mark: string, { id, kind, message }: Finding): string =>
-  `${mark} ${id} [${kind}]: ${message}`;
+  `${mark} ${id} [${kind}]: ${plainLine(message)}`;

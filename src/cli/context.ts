@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { plainText } from '../plain-text.js';
 import { writeOutput } from '../whole-file.js';
 import { interruptSignal } from './interrupt.js';
 import { openTerminal, type Terminal } from './terminal.js';
@@ -46,6 +47,7 @@ export function openContext(): Context {
       endsAtOnce = true;
     },
     endsAtOnce: () => endsAtOnce,
-    result: (record, text, json) => writeOutput(json ? `${JSON.stringify(record)}\n` : `${text}\n`),
+    result: (record, text, json) =>
+      writeOutput(json ? `${JSON.stringify(record)}\n` : `${plainText(text)}\n`),
   };
 }

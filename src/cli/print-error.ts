@@ -1,4 +1,5 @@
 import { errorCode, HybridMimError, InterruptedError } from '../errors.js';
+import { plainLine, plainText } from '../plain-text.js';
 
 /**
  * Prints an error as one sentence on standard error, with its stack only when asked for, and returns what the
@@ -11,10 +12,10 @@ export function printError(
   const known = asKnown(error, interrupted);
   if (known) {
     process.stderr.write(`hybridmim: ${known.message}\n`);
-    if (verbose) process.stderr.write(`${stackOf(error)}\n`);
+    if (verbose) process.stderr.write(`${plainText(stackOf(error))}\n`);
     return known.exitCode;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = plainLine(error instanceof Error ? error.message : String(error));
   // Errors of a thread keep their message alone.
   const code = errorCode(error) ?? /^(EMFILE|ENFILE|ENOMEM|ENOSPC)(?=: )/.exec(message)?.[0];
   const system = message.includes('uv_cwd')
@@ -22,7 +23,7 @@ export function printError(
     : code && systemSentence(code, message);
   const unexpected = `unexpected failure: ${message} (run again with --verbose for the place in the code)`;
   process.stderr.write(`hybridmim: ${system ?? unexpected}\n`);
-  if (verbose) process.stderr.write(`${stackOf(error)}\n`);
+  if (verbose) process.stderr.write(`${plainText(stackOf(error))}\n`);
   return 1;
 }
 

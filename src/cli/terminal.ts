@@ -1,5 +1,6 @@
 import { MultiBar, Presets } from 'cli-progress';
 import { itemAt } from '../at.js';
+import { plainLine, plainText } from '../plain-text.js';
 import { type BarNotes, columnsOf, fittedNotes, wrapped } from './fit-width.js';
 
 /**
@@ -59,7 +60,8 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
     bars = undefined;
   };
   return {
-    line: (text) => {
+    line: (given) => {
+      const text = plainText(given);
       // The drawn bar switches the terminal's own breaking of lines off.
       if (bars) bars.log(`${wrapped(text, columnsOf(stream))}\n`);
       else stream.write(`${text}\n`);
@@ -77,7 +79,8 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
       const bar = bars.create(total, done, { title, counts: counts(done), notes: '' });
       const pace = paceOf(total, done, write);
       return {
-        update: (now, note = '') => {
+        update: (now, given = '') => {
+          const note = plainLine(given);
           const shown = counts(now);
           // One column stays free, so that no terminal breaks the line.
           const room = columnsOf(stream) - title.length - barsize - shown.length - 4;
@@ -92,7 +95,7 @@ function drawingTerminal(stream: NodeJS.WriteStream): Terminal {
 }
 
 function plainTerminal(stream: NodeJS.WriteStream): Terminal {
-  const line = (text: string) => stream.write(`${text}\n`);
+  const line = (text: string) => stream.write(`${plainText(text)}\n`);
   return {
     line,
     bar: (title, total, from = 0, write) => {
@@ -106,7 +109,7 @@ function plainTerminal(stream: NodeJS.WriteStream): Terminal {
           if (done < total && now - shown < PLAIN_INTERVAL) return;
           shown = now;
           const { rate, left } = speed;
-          line(`${title} ${counts(done)} ${[note, rate, left].filter(Boolean).join(', ')}`);
+          line(`${title} ${counts(done)} ${[plainLine(note), rate, left].filter(Boolean).join(', ')}`);
         },
         passOver: pace.passOver,
         stop: () => {},

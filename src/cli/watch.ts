@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataError, UsageError } from '../errors.js';
+import { plainText } from '../plain-text.js';
 import type { Command } from './context.js';
 import { watchText } from './watch-text.js';
 
@@ -59,7 +60,7 @@ export const watchCommand: Command<Flags> = {
     const [metrics, show] = [followMetrics(run), screenOf(process.stdout)];
     for (;;) {
       const status = await readRunStatus(run);
-      show(watchText({ run, lines: metrics(), ...status, width: process.stdout.columns ?? 80 }));
+      show(plainText(watchText({ run, lines: metrics(), ...status, width: process.stdout.columns ?? 80 })));
       if (once || status.ended !== undefined) return;
       await sleep(1000 * interval); // Ctrl-C ends the process: watching has nothing to save
     }
