@@ -36,7 +36,9 @@ describe('text for people', () => {
     } finally {
       process.stdout.write = write;
     }
-    expect(written.length === 0 || acts.test(written.join(''))).toBe(false);
+    expect(written).toHaveLength(2);
+    expect(acts.test(written.join(''))).toBe(false);
+    expect(JSON.parse(String(written[1]))).toEqual({ name: hostile });
     const finding = {
       severity: 'odd',
       id: 'd/a',

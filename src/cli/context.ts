@@ -48,6 +48,7 @@ export function openContext(): Context {
     },
     endsAtOnce: () => endsAtOnce,
     result: (record, text, json) =>
-      writeOutput(json ? `${JSON.stringify(record)}\n` : `${plainText(text)}\n`),
+      // In JSON the codes stand for the same letters.
+      writeOutput(`${plainText(json ? JSON.stringify(record) : text)}\n`),
   };
 }
