@@ -6,8 +6,8 @@ import { DataError, errorCode, type HybridMimError } from './errors.js';
 /** Bytes of a file that people write: an index that lists 100,000 cases has some 20 MB. */
 const mostWritten = 2 ** 26;
 
-/** Bytes of a record that this program writes: an index of 100,000 prepared cases has some 150 MB. */
-export const mostRecorded = 2 ** 28;
+/** Bytes of a record that this program writes: an index of 100,000 prepared cases has 300 MB. A text has 512 MiB at most. */
+export const mostRecorded = 500 * 2 ** 20;
 
 /** Bytes of a line of a log; longer ones are none of ours. */
 const mostLine = 2 ** 20;
@@ -23,23 +23,36 @@ export async function readText(
   unreadable: (cause: unknown) => HybridMimError = cannotBeRead(file),
   most: number = mostWritten,
 ): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
+  let content: Buffer | undefined;
   try {
-    const handle = await open(file, 'r');
-    // Of a device or a pipe nobody knows the size before.
-    for await (const part of handle.createReadStream({ end: most })) {
-      parts.push(part);
-      bytes += part.length;
-    }
+    content = await contentUpTo(file, most);
   } catch (cause) {
     throw unreadable(cause);
   }
-  if (bytes <= most) return Buffer.concat(parts).toString('utf8');
+  if (content) return content.toString('utf8');
   throw new DataError(
     `${file} has more than ${byteSize(most)}, which no such file has: check that it is the one that is meant`,
     { file, expected: most },
   );
+}
+
+/** The bytes of a file; undefined where it has more than `most`. */
+async function contentUpTo(file: string, most: number): Promise<Buffer | undefined> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    if (size > most) return undefined;
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    // Devices and pipes have a size of 0, whatever comes of them.
+    for await (const part of handle.createReadStream({ end: most, autoClose: false })) {
+      parts.push(part);
+      bytes += part.length;
+    }
+    return bytes > most ? undefined : Buffer.concat(parts);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** As `readText`; undefined where there is no such file. */
