@@ -24,7 +24,8 @@ export interface FetchOptions {
   readonly patience: Patience;
   readonly signal?: AbortSignal | undefined;
   /**
-   * Before new bytes are written: how many are to come, and how large the file is. May throw to refuse it.
+   * Before new bytes are written: how many are to come, and how large the file is. Where the server does not say it, every
+   * now and then: how large it is so far. May throw to refuse it.
    */
   readonly onSize: (toDownload: number, size: number) => Promise<void>;
   /** Bytes on disk; the size of all is null where the server does not say it. */
@@ -137,6 +138,7 @@ async function receive(
   try {
     const part = await openPart(file, url, from, state);
     let bytes = from;
+    let weighed = from;
     try {
       if (size !== null) await onSize(size - from, size); // after old bytes have gone
       onBytes(bytes, size);
@@ -148,6 +150,10 @@ async function receive(
         if (next.done) break;
         await part.add(next.value);
         bytes += next.value.length;
+        if (size === null && bytes >= weighed + unknownBytes) {
+          await onSize(0, bytes);
+          weighed = bytes;
+        }
         onBytes(bytes, size);
       }
     } finally {
@@ -160,6 +166,9 @@ async function receive(
     connection.close();
   }
 }
+
+/** Bytes after which a file whose size nobody says is held against what is free: it may have no end. */
+const unknownBytes = 2 ** 26;
 
 const noBody = { done: true, value: undefined } as const;
 
