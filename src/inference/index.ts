@@ -19,5 +19,6 @@ export {
   type WindowSettings,
 } from './sliding-window.js';
 export { labelOnGrid, logitsOnGrid, openLabel } from './to-label.js';
+export { requireWindowMemory } from './window-memory.js';
 export { openWindowSums } from './window-sums.js';
 export { gaussianImportance, type MirrorAxes, mirrorings, windowCount, windowStarts } from './windows.js';

@@ -14,6 +14,7 @@ export const inferenceSection = z.strictObject({
   windowBatch: z
     .int()
     .min(1)
+    .max(65_536)
     .default(1)
     .describe(
       'Windows that go through the network at once. On CPU one alone is as fast and takes least memory.',

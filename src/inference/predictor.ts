@@ -10,6 +10,7 @@ import {
   type WindowProgress,
   type WindowSettings,
 } from './sliding-window.js';
+import { requireWindowMemory } from './window-memory.js';
 
 export interface PredictorOptions extends WindowSettings {
   readonly network: Network;
@@ -33,11 +34,12 @@ export interface Predictor {
 
 /**
  * Compiles the network for windows over one state, or over several whose probabilities are averaged.
- * @throws UsageError when the network takes images of another size than the window's, ShapeError when the
+ * @throws UsageError when the network takes images of another size than the window's, or it cannot fit in memory, ShapeError when the
  *   window does not fit it otherwise
  */
 export function openPredictor({ network, states, precision, ...settings }: PredictorOptions): Predictor {
   requireImageSize(network, settings.window, 'inference.window');
+  requireWindowMemory(network, settings);
   const networks = states.map((state) => windowNetwork(network, state, precision, settings));
   const { outChannels } = network;
   return predictorOf(network, (volume, progress, into) =>

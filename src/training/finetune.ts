@@ -21,6 +21,7 @@ import {
   type Predictor,
   predictLabel,
   requireImageSize,
+  requireWindowMemory,
 } from '../inference/index.js';
 import { initialiseParameters, spatialSize } from '../network/index.js';
 import { keepsRun } from '../ranks/index.js';
@@ -90,6 +91,7 @@ export async function finetune({
     const window = settings.inference.window ?? cropSize;
     requireImageSize(network, cropSize, 'data.cropSize');
     requireImageSize(network, window, 'inference.window');
+    if (train.validateEvery > 0) requireWindowMemory(network, { ...settings.inference, window });
     const learned = segmentationTask({
       network,
       scheme,
