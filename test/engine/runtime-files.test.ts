@@ -9,7 +9,7 @@ const run = promisify(execFile);
 
 /** An install of the compiled module under test beside a bare tfjs package; returns the tfjs package. */
 function install(root: string): string {
-  for (const file of ['errors.js', 'engine/runtime-files.js']) {
+  for (const file of ['errors.js', 'plain-text.js', 'engine/runtime-files.js']) {
     mkdirSync(dirname(join(root, file)), { recursive: true });
     copyFileSync(join('dist', file), join(root, file));
   }
