@@ -40,8 +40,12 @@ export async function lockFolder(
   return lock(path, options).catch((cause: unknown) => {
     const code = errorCode(cause);
     if (code === 'ELOCKED') throw new WorkError(busy, { file: path }, { cause });
+    const remedy =
+      code === 'ENOTDIR' || code === 'ENOTEMPTY'
+        ? `${path}.lock is none of this program's locks: move it away`
+        : "check the space on its disk and the folder's permissions";
     throw new WorkError(
-      `${path} could not be locked for writing (${code}): check the space on its disk and the folder's permissions`,
+      `${path} could not be locked for writing (${code}): ${remedy}`,
       { file: path },
       { cause },
     );

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isLocked, lockFolder } from '../src/folder-lock.js';
 import { temporaryFolder } from './temporary-folder.js';
 
@@ -38,6 +38,30 @@ describe('a lock with a date to come, as after a clock was set back', () => {
     const renewing = setInterval(() => utimesSync(lock, new Date(), new Date()), 500);
     expect(await taking).toMatchObject({ message: 'busy' });
     clearInterval(renewing);
+    expect(existsSync(lock)).toBe(true);
+  });
+});
+
+describe('what is no lock, but has the name of one', () => {
+  it.concurrent.each([
+    ['a file', (lock: string) => writeFileSync(lock, '')],
+    [
+      'a folder with a file',
+      (lock: string) => {
+        mkdirSync(lock);
+        writeFileSync(join(lock, 'mine'), 'x');
+      },
+    ],
+  ])('is named, and stays: %s', async (name, make) => {
+    const path = join(folder, name.replaceAll(' ', '-'));
+    const lock = `${path}.lock`;
+    mkdirSync(path);
+    make(lock);
+    const longAgo = new Date('2020-01-01');
+    utimesSync(lock, longAgo, longAgo);
+    await expect(lockFolder(path, 'busy', 2000)).rejects.toThrow(
+      `${lock} is none of this program's locks: move it away`,
+    );
     expect(existsSync(lock)).toBe(true);
   });
 });

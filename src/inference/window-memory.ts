@@ -1,3 +1,4 @@
+import { byteSize } from '../byte-size.js';
 import { UsageError } from '../errors.js';
 import { freeMemory } from '../free-memory.js';
 import { type Network, spatialSize } from '../network/index.js';
@@ -18,10 +19,9 @@ export function requireWindowMemory(
 ): void {
   const needed = leastShare * network.encoderBytes(windowBatch, spatialSize(window));
   if (needed <= free) return;
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new UsageError(
-    `inference.window [${window}] with inference.windowBatch ${windowBatch} needs at least ${gib(needed)} of memory, but ` +
-      `${gib(free)} is free: make one of them smaller`,
+    `inference.window [${window}] with inference.windowBatch ${windowBatch} needs at least ${byteSize(needed)} of memory, but ` +
+      `${byteSize(free)} is free: make one of them smaller`,
     { field: 'inference.window', found: needed, expected: free },
   );
 }
