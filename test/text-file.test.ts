@@ -47,7 +47,9 @@ describe('a file that is larger than any of its kind', () => {
   it('is no log either', async () => {
     vast('logs/metrics.jsonl', 0.625);
     vast('logs/log.jsonl', 0.625);
+    const before = process.memoryUsage().rss;
     expect(readMetrics(join(folder, 'logs'))).toEqual([]);
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
     expect(await readRunStatus(join(folder, 'logs'))).toMatchObject({ killed: false });
   }, 60_000);
 

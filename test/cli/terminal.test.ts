@@ -70,6 +70,14 @@ describe('a progress bar', () => {
     expect(lines.at(10)).toBe('fine-tuning 11/40 10.5 s each, 31 min left');
   });
 
+  it('prints names that would act on the terminal as text, and on one line', () => {
+    const { lines, terminal } = plain();
+    terminal.line('skipped a\u001b]0;owned\u0007');
+    terminal.bar('predict', 2).update(2, 'b\u001b[31m\nc');
+    expect(lines[0]).toBe('skipped a\\u001b]0;owned\\u0007');
+    expect(lines[1]).toMatch(/^predict 2\/2 b\\u001b\[31m c,/);
+  });
+
   it('moves within a scan, by its windows', () => {
     const { lines, terminal } = plain();
     const count = countingBar(terminal, 'predict');

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -70,6 +70,14 @@ const sameArrays = (found: NamedArrays, expected: NamedArrays, names: readonly s
   names.every((name) =>
     Buffer.from(found[name]!.data.buffer).equals(Buffer.from(expected[name]!.data.buffer)),
   );
+
+it('refuses windows that cannot fit before it begins, not at its first validation', async () => {
+  const settings = await smokeFinetuneConfig(organs, 'inference.window=[4096,4096,4096]');
+  await expect(run(settings, 'vast')).rejects.toThrow(
+    /inference\.window \[4096,4096,4096\] .* needs at least/,
+  );
+  expect(existsSync(join(folder, 'vast'))).toBe(false);
+});
 
 describe('fine-tuning', () => {
   it('learns: the loss falls, Dice on the training cases rises, and the best weights stay', async () => {
