@@ -6,8 +6,11 @@ import { DataError, errorCode, type HybridMimError } from './errors.js';
 /** Bytes of a file that people write: an index that lists 100,000 cases has some 20 MB. */
 const mostWritten = 2 ** 26;
 
-/** Bytes of a record that this program writes: an index of 100,000 prepared cases has 300 MB. A text has 512 MiB at most. */
-export const mostRecorded = 500 * 2 ** 20;
+/**
+ * Bytes of a record that this program writes: an index of 100,000 prepared cases has 300 MB. A text of JavaScript has 512 MiB
+ * at most.
+ */
+const mostRecorded = 500 * 2 ** 20;
 
 /** Bytes of a line of a log; longer ones are none of ours. */
 const mostLine = 2 ** 20;
@@ -65,6 +68,13 @@ export async function readTextIfAny(file: string, most?: number): Promise<string
     throw error;
   }
 }
+
+/** The text of a record that this program wrote. Throws as `readText` does. */
+export const readRecordText = (file: string): Promise<string> => readText(file, undefined, mostRecorded);
+
+/** As `readRecordText`; undefined where there is no such file. */
+export const readRecordTextIfAny = (file: string): Promise<string | undefined> =>
+  readTextIfAny(file, mostRecorded);
 
 /** A line of a file, without its end; undefined where it is longer than any of ours. */
 export interface FileLine {

@@ -12,6 +12,7 @@ import { cut, editBytes, editJson, editText, oneOf, turnBits } from './mutations
 import { sameValues, scanFiles, scanSamples, sorted, spoilt } from './spoilt-scans.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
 /**
  * Each makes, in a folder, a reader of spoilt inputs: `(random, folder) => 'accepted' | 'refused' | 'changed'`. What
  * is 'changed' was accepted with other values than the truth, where the format has nothing that would show it.

@@ -37,7 +37,9 @@ export function checkText({ datasets, findings }: CheckResult): string {
     cases > 0
       ? `${cases} cases are unusable and would be skipped; nothing was changed`
       : `every case can be prepared; nothing was changed`,
-  ].join('\n');
+  ]
+    .map(plainLine)
+    .join('\n');
 }
 
 function datasetLines({
@@ -59,7 +61,7 @@ function datasetLines({
     `${name} (${modality.toUpperCase()}): ${counted}`,
     ...(spacing && size ? [`  spacing ${rangeText(spacing)} mm, size ${rangeText(size)} voxels`] : []),
     ...(named.length > 0 ? [`  classes ${named.join(', ')}`] : []),
-    ...notes.map((note) => `  note: ${plainLine(note)}`),
+    ...notes.map((note) => `  note: ${note}`),
     ...fileLines(files),
   ];
 }
@@ -79,9 +81,9 @@ function fileLines({ folder, files, used, notUsed, notEntered }: FileAccount): s
     `  files: ${files} below ${folder}: ${sum(Object.values(used))} used${named}, ${left} not used`,
     ...notUsed.map(
       ({ what, count, examples }) =>
-        `    ${count} ${what}: ${plainLine(examples.join(', '))}${count > examples.length ? ', ...' : ''}`,
+        `    ${count} ${what}: ${examples.join(', ')}${count > examples.length ? ', ...' : ''}`,
     ),
-    ...notEntered.map((path) => `    not entered: ${plainLine(path)}, which leads back or may not be read`),
+    ...notEntered.map((path) => `    not entered: ${path}, which leads back or may not be read`),
   ];
 }
 
@@ -110,4 +112,4 @@ function oddLines(odd: readonly Finding[]): string[] {
 }
 
 const findingLine = (mark: string, { id, kind, message }: Finding): string =>
-  `${mark} ${id} [${kind}]: ${plainLine(message)}`;
+  `${mark} ${id} [${kind}]: ${message}`;

@@ -57,10 +57,10 @@ export async function askedFor<S extends z.ZodType>(
   { config, set, init: flag }: Pick<ConfigFlags, 'config' | 'set'> & { readonly init: string | undefined },
 ): Promise<Asked<z.infer<S>>> {
   const { checkConfig, readConfig } = await import('../config/index.js');
-  const { init: named } = checkConfig(withInit, await readConfig(config, set), config);
-  const init = flag ?? named ?? undefined;
-  const absent = init === undefined ? {} : await sectionsOfWeights(init);
-  const { init: _, ...content } = await readConfig(config, set, absent);
+  const said = await readConfig(config, set);
+  const init = flag ?? checkConfig(withInit, said, config).init ?? undefined;
+  const { init: _, ...content } =
+    init === undefined ? said : await readConfig(config, set, await sectionsOfWeights(init));
   return { settings: checkConfig(schema, content, config), init };
 }
 

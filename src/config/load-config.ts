@@ -13,7 +13,6 @@ import { configFile } from './shipped-configs.js';
  * Reads a YAML configuration, applies `--set key=value` overrides and checks it.
  * @param file a YAML file, or the name of a configuration that the package ships, see `configFile`
  * @param overrides such as `train.steps=10`; values are YAML
- * @param absent sections for those that neither file nor overrides have, such as the network of given weights
  * @throws DataError when the file is missing, UsageError naming the file, the key, what was found and what
  *   was expected
  */
@@ -21,12 +20,14 @@ export async function loadConfig<S extends z.ZodType>(
   schema: S,
   file: string,
   overrides: readonly string[] = [],
-  absent: Section = {},
 ): Promise<z.infer<S>> {
-  return checkConfig(schema, await readConfig(file, overrides, absent), file);
+  return checkConfig(schema, await readConfig(file, overrides), file);
 }
 
-/** What `loadConfig` checks: the file upon what it extends, and the overrides. Parameters and errors as there. */
+/**
+ * What `loadConfig` checks: the file upon what it extends, and the overrides. Parameters and errors as there.
+ * @param absent sections for those that the file does not have, such as the network of given weights
+ */
 export async function readConfig(
   file: string,
   overrides: readonly string[] = [],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DataError } from '../errors.js';
 import { firstIssue } from '../first-issue.js';
 import { jsonOrUndefined } from '../json.js';
-import { mostRecorded, readText } from '../text-file.js';
+import { readRecordText } from '../text-file.js';
 import type { Evaluation } from './summarise.js';
 
 const number = z.number().nullable();
@@ -108,7 +108,7 @@ export function wrongFieldOf(content: unknown): string | undefined {
  * @throws DataError when the file is none
  */
 export async function readEvaluation(file: string): Promise<Evaluation> {
-  const content = jsonOrUndefined(await readText(file, undefined, mostRecorded));
+  const content = jsonOrUndefined(await readRecordText(file));
   if (isEvaluation(content)) return content;
   const field = wrongFieldOf(content) ?? 'JSON';
   throw new DataError(`${file} is no evaluation: ${field} is wrong; delete it to have it made again`, {

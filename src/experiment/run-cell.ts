@@ -7,7 +7,7 @@ import { type Evaluation, isEvaluation, readEvaluation } from '../evaluation/ind
 import { jsonOrUndefined } from '../json.js';
 import { evaluateRun } from '../prediction/index.js';
 import { type TableNumber, writeEvaluation } from '../report/index.js';
-import { mostRecorded, readText } from '../text-file.js';
+import { readRecordText } from '../text-file.js';
 import { finetune, pretrain, type RunProgress, readMetrics, type StepLine } from '../training/index.js';
 import { writeWholeFile } from '../whole-file.js';
 import type { Cell, FinetuneCell, PretrainCell } from './cells.js';
@@ -113,7 +113,7 @@ const isCellResult = (value: unknown): value is CellResult =>
 export async function finishedCell(out: string, cell: Cell): Promise<CellResult | undefined> {
   const file = cellFile(out, cell);
   if (!existsSync(file)) return undefined;
-  const stored = storedCell.safeParse(jsonOrUndefined(await readText(file, undefined, mostRecorded)));
+  const stored = storedCell.safeParse(jsonOrUndefined(await readRecordText(file)));
   if (!stored.success) return undefined;
   const { result, ...identified } = stored.data;
   return isDeepStrictEqual({ evaluated: null, ...identified }, identity(cell)) && isCellResult(result)

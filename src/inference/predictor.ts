@@ -34,8 +34,8 @@ export interface Predictor {
 
 /**
  * Compiles the network for windows over one state, or over several whose probabilities are averaged.
- * @throws UsageError when the network takes images of another size than the window's, or it cannot fit in memory, ShapeError when the
- *   window does not fit it otherwise
+ * @throws UsageError when the network takes images of another size than the window's, or the window cannot fit in
+ *   memory, ShapeError when it does not fit the network otherwise
  */
 export function openPredictor({ network, states, precision, ...settings }: PredictorOptions): Predictor {
   requireImageSize(network, settings.window, 'inference.window');

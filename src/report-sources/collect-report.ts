@@ -15,7 +15,7 @@ import type {
   ReportRun,
   SpeedResult,
 } from '../report/index.js';
-import { mostRecorded, readText } from '../text-file.js';
+import { readRecordText } from '../text-file.js';
 import { lastPicture, readMetrics, readRunConfig, readRunStatus } from '../training/index.js';
 import { runCases } from './report-cases.js';
 import { cellFile, experimentFile, speedFile } from './report-files.js';
@@ -164,7 +164,7 @@ function withoutFolders(value: unknown): unknown {
 /** The text of a file; what is wrong with one that cannot be read is noted. */
 async function textOrNote(file: string, notes: string[]): Promise<string | undefined> {
   try {
-    return await readText(file, undefined, mostRecorded);
+    return await readRecordText(file);
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     notes.push(error.message);
@@ -176,7 +176,7 @@ async function textOrNote(file: string, notes: string[]): Promise<string | undef
 async function cellOf(
   file: string,
 ): Promise<Pick<ReportEvaluation, 'table' | 'arm'> & { readonly title?: string | undefined }> {
-  const parsed = cellFile.safeParse(jsonOrUndefined(await readText(file, undefined, mostRecorded)));
+  const parsed = cellFile.safeParse(jsonOrUndefined(await readRecordText(file)));
   if (!parsed.success) return { table: undefined };
   const { arm, title, seed, fraction } = parsed.data.result ?? {};
   const parts = [

@@ -15,7 +15,7 @@ import {
   writeSafetensors,
   writeWeights,
 } from '../network/index.js';
-import { mostRecorded, readText, readTextIfAny } from '../text-file.js';
+import { readRecordText, readRecordTextIfAny } from '../text-file.js';
 import { writeWholeFile } from '../whole-file.js';
 import { momentNames } from './adamw.js';
 
@@ -47,7 +47,7 @@ const stateFile = (run: string) => join(folderOf(run), 'state.json');
  */
 export async function readRunState(run: string): Promise<RunState | undefined> {
   const file = stateFile(run);
-  const text = await readTextIfAny(file, mostRecorded);
+  const text = await readRecordTextIfAny(file);
   if (text === undefined) return undefined;
   const parsed = runState.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
@@ -112,7 +112,7 @@ const checkpointRecord = z.object({ sha256: z.string(), state: runState });
 
 async function readRecord(run: string, step: number): Promise<RunState> {
   const file = recordFile(run, step);
-  const text = await readText(file, undefined, mostRecorded);
+  const text = await readRecordText(file);
   const { data } = checkpointRecord.safeParse(jsonOrUndefined(text));
   if (data?.state.step === step && data.sha256 === checksumOf(data.state)) return data.state;
   throw new DataError(`${file} is damaged: its checksum is not that of what it says`, { file });
@@ -165,7 +165,7 @@ export async function saveCheckpoint(
  */
 async function writeCopies(run: string, state: RunState): Promise<void> {
   const text = `${JSON.stringify(runState.parse(state), null, 1)}\n`; // in one order of keys
-  const found = await readTextIfAny(stateFile(run), mostRecorded).catch(() => undefined);
+  const found = await readRecordTextIfAny(stateFile(run)).catch(() => undefined);
   if (found !== text) await writeWholeFile(stateFile(run), text);
   const [weights, last] = [state.weights.name, 'last.safetensors'].map((name) =>
     join(folderOf(run), name),

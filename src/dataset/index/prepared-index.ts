@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DataError } from '../../errors.js';
 import { firstIssue } from '../../first-issue.js';
 import { jsonOrUndefined } from '../../json.js';
-import { mostRecorded, readTextIfAny } from '../../text-file.js';
+import { readRecordTextIfAny } from '../../text-file.js';
 import { tripleOf, type Volume } from '../../volume/index.js';
 import { withChunkedFile } from '../cache/chunked-file.js';
 import { classSurvivalSchema } from '../prepare/label-survival.js';
@@ -217,7 +217,7 @@ export async function readPreparedIndex(dir: string): Promise<PreparedIndex> {
 /** As `readPreparedIndex`, but undefined where nothing has been prepared yet. */
 export async function readPreparedIndexIfAny(dir: string): Promise<PreparedIndex | undefined> {
   const file = join(dir, indexFileName);
-  const text = await readTextIfAny(file, mostRecorded);
+  const text = await readRecordTextIfAny(file);
   if (text === undefined) return undefined;
   const parsed = preparedIndexSchema.safeParse(jsonOrUndefined(text));
   if (parsed.success) {

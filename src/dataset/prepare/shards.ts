@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { jsonOrUndefined } from '../../json.js';
-import { mostRecorded, readText } from '../../text-file.js';
+import { readRecordText } from '../../text-file.js';
 import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import { openedSkipped, type SkippedCase, storedSkippedSchema } from '../index/prepared-index.js';
 
@@ -55,9 +55,7 @@ export async function readSkippedOfShards(out: string): Promise<SkippedCase[]> {
   const files = (await readdir(join(out, folderName)).catch(() => []))
     .filter((file) => file.endsWith('.json'))
     .sort();
-  const records = await Promise.all(
-    files.map((file) => readText(join(out, folderName, file), undefined, mostRecorded)),
-  );
+  const records = await Promise.all(files.map((file) => readRecordText(join(out, folderName, file))));
   return records
     .flatMap((text) => shardRecord.safeParse(jsonOrUndefined(text)).data?.skipped ?? [])
     .map((stored) => openedSkipped(stored, out));

@@ -22,7 +22,7 @@ import {
 } from '../../network/index.js';
 import { autoEncoder, imageFeatures, type TransVwConfig } from '../../pretext/index.js';
 import { randomStream } from '../../random/streams.js';
-import { mostRecorded, readText } from '../../text-file.js';
+import { readRecordText } from '../../text-file.js';
 import { type Axis, mapAxes, type Triple, tripleOf } from '../../volume/index.js';
 import { makeFolder, writeWholeFile } from '../../whole-file.js';
 import type { RunProgress } from '../loop.js';
@@ -83,7 +83,7 @@ export async function discoverWords(options: WordDiscovery): Promise<readonly Vi
   };
   const file = join(out, 'words.json');
   const known = existsSync(file)
-    ? wordsFile.safeParse(jsonOrUndefined(await readText(file, undefined, mostRecorded)))
+    ? wordsFile.safeParse(jsonOrUndefined(await readRecordText(file)))
     : undefined;
   if (known?.success && isDeepStrictEqual(known.data.identity, JSON.parse(JSON.stringify(identity))))
     return known.data.words;
